@@ -1,0 +1,40 @@
+# What each command does is in the README. Everything they make is under target/.
+
+root := $(CURDIR)
+# One place for all output, so that `make clean` finds it.
+export CARGO_TARGET_DIR := $(root)/target
+export PYTHONDONTWRITEBYTECODE := 1
+
+# For demo and tests. ENVOY=/path tries another Envoy, PORT=number has the demo listen there.
+export COGNITO_AUTHORIZER_WASM := $(root)/target/wasm32-wasip1/release/cognito_authorizer.wasm
+export MOTO_SERVER := $(root)/target/venv/bin/moto_server
+ENVOY ?= $(root)/target/venv/bin/envoy
+export ENVOY
+export PORT
+
+.PHONY: build demo run test lint clean venv
+
+build:
+	@envoy/build.sh
+
+demo: build venv
+	@target/venv/bin/python envoy/demo/demo.py
+
+run: build venv
+	@target/venv/bin/python envoy/demo/demo.py run
+
+test: build venv
+	cargo test
+
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	@envoy/build.sh clippy
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+clean:
+	rm -rf target
+
+# Envoy and the Cognito emulator, in a Python environment of their own.
+venv:
+	@envoy/demo/venv.sh

@@ -1,0 +1,208 @@
+"""Shows what the authorizer does, to a real Envoy with real sign-ins: `demo.py` sends the requests
+below and exits 0 only if each got what it was promised; `demo.py run` leaves everything up for curl.
+"""
+
+import base64
+import http.client
+import json
+import signal
+import sys
+
+from stack import LOGS, Failed, Stack
+
+NAMES = ["x-cognito-username", "x-cognito-email", "x-cognito-groups"]
+# The subject is random, so no row names it; it must be there where there is a user.
+SUBJECT = "x-cognito-sub"
+ORIGIN = "http://localhost:3000"
+MISSING = {"www-authenticate": "Bearer"}
+INVALID = {"www-authenticate": 'Bearer error="invalid_token"'}
+
+
+def bearer(token):
+    return {"authorization": f"Bearer {token}"}
+
+
+def with_claims(token, claims):
+    """The token with other claims and its old signature: what a forger without the key can make."""
+    header, payload, signature = token.split(".")
+    body = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    return f"{header}.{encoded(body | claims)}.{signature}"
+
+
+def unsigned(token):
+    """The same claims under `alg: none`."""
+    return f"{encoded({'alg': 'none', 'kid': 'dummy'})}.{token.split('.')[1]}."
+
+
+def encoded(value):
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def about(user, *, email=None, groups=None):
+    """The claim headers that an upstream must see for this user, and no others."""
+    headers = zip(NAMES, (user, email, groups))
+    return {"upstream": {name: value for name, value in headers if value}}
+
+
+def cases(stack):
+    """Headlines, and rows of: what is sent, request line, headers, status, what else must hold.
+
+    "What else": `upstream` are the claim headers as the upstream saw them (one that is left out must
+    have been absent there); other names are response headers, and how their values begin.
+    """
+    alice, bob = bearer(stack.alice["id"]), bearer(stack.bob["id"])
+    alice_access, bob_access = bearer(stack.alice["access"]), bearer(stack.bob["access"])
+    elsewhere = bearer(stack.elsewhere["id"])
+    forged = bearer(with_claims(stack.bob["id"], {"cognito:groups": ["admin"]}))
+    unsealed = bearer(unsigned(stack.alice["id"]))
+    spoofed = {NAMES[0]: "alice", NAMES[2]: "admin"}
+    preflight = {"origin": ORIGIN, "access-control-request-method": "GET"}
+    allowed = {"access-control-allow-origin": ORIGIN}
+    is_alice = about("alice", email="alice@example.com", groups="admin")
+    is_bob = about("bob", email="bob@example.com")
+    return [
+        "Who are you?",
+        ("no token", "GET /", {}, 401, MISSING),
+        ("garbage for a token", "GET /", bearer("not-a-token"), 401, INVALID),
+        ("bob's id token, `admin` forged into it", "GET /", forged, 401, INVALID),
+        ("alice's claims under alg: none", "GET /", unsealed, 401, INVALID),
+        ("alice's token of another app client", "GET /", elsewhere, 401, INVALID),
+        ("alice's id token", "GET /", alice, 200, is_alice),
+        ("alice's access token", "GET /", alice_access, 200, about("alice", groups="admin")),
+        "What may you do?",
+        ("bob's id token on an admin path", "GET /admin", bob, 403, {}),
+        ("the same path, written otherwise", "GET /%61dmin", bob, 403, {}),
+        ("the same path behind an open one", "GET /health%2F..%2Fadmin", bob, 400, {}),
+        ("alice's id token on an admin path", "GET /admin", alice, 200, is_alice),
+        ("id token where access is asked for", "POST /orders", bob, 401, INVALID),
+        ("access token where access is asked for", "POST /orders", bob_access, 200, about("bob")),
+        ("bob reads alice's record", "GET /users/alice", bob, 403, {}),
+        ("bob reads his own", "GET /users/bob", bob, 200, is_bob),
+        "What does the upstream believe?",
+        ("bob's id token, alice's claim headers", "GET /", bob | spoofed, 200, is_bob),
+        ("open path, alice's claim headers", "GET /health", spoofed, 200, about(None)),
+        "What is open?",
+        ("open path without a token", "GET /health", {}, 200, about(None)),
+        ("a browser's preflight", "OPTIONS /", preflight, 200, allowed),
+        ("a browser without a token", "GET /", {"origin": ORIGIN}, 401, MISSING | allowed),
+    ]
+
+
+def send(port, line, headers):
+    """The status, the response's headers, and the claim headers that the upstream saw."""
+    method, path = line.split()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path, body=b"{}" if method == "POST" else None, headers=headers)
+        response = connection.getresponse()
+        body = response.read()
+    finally:
+        connection.close()
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    # Only the upstream answers with 200 and a body; a preflight is answered by Envoy, without one.
+    arrived = json.loads(body)["headers"] if response.status == 200 and body else {}
+    seen = {name: ", ".join(arrived[name]) for name in [SUBJECT, *NAMES] if name in arrived}
+    return response.status, headers, seen
+
+
+def problems(got, status, wanted):
+    """Everything in which the answer is not the promised one."""
+    got_status, headers, seen = got
+    if got_status != status:
+        yield f"status {got_status}, not {status}"
+        return
+    for name, value in wanted.items():
+        if name != "upstream":
+            if not headers.get(name, "").startswith(value):
+                yield f"{name}: {headers.get(name, 'absent')}, not {value}"
+            continue
+        if (SUBJECT in seen) != bool(value):
+            yield f"upstream saw {SUBJECT}: {seen.get(SUBJECT, 'none')}"
+        for header in NAMES:
+            if seen.get(header) != value.get(header):
+                wished = value.get(header, "none")
+                yield f"upstream saw {header}: {seen.get(header, 'none')}, not {wished}"
+
+
+def outcome(status, seen):
+    """In the fewest words: the status, and as whom the upstream was told to serve the request."""
+    return f"{status}" if seen is None else f"{status} as {seen.get(NAMES[0], 'nobody')}"
+
+
+def report(stack):
+    """Sends every request and prints one row for each; true if all was as promised."""
+    row = "  {:<4}  {:<38}  {:<24}  {:<13}  {}"
+    good = total = 0
+    for case in cases(stack):
+        if isinstance(case, str):
+            print(f"\n{case}\n" + row.format("", "sent", "request", "expected", "got"))
+            continue
+        what, line, headers, status, wanted = case
+        total += 1
+        seen, got = {}, "no answer"
+        try:
+            answer = send(stack.port, line, headers)
+            wrong = list(problems(answer, status, wanted))
+            seen = answer[2]
+            got = outcome(answer[0], seen if "upstream" in wanted and answer[0] == 200 else None)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            wrong = [str(error)]
+        good += not wrong
+        expected = outcome(status, wanted.get("upstream"))
+        print(row.format("FAIL" if wrong else "OK", what, line, expected, got))
+        for text in wrong:
+            print(f"        {text}")
+        if seen and not wrong:
+            print("        upstream saw " + ", ".join(f"{n}: {seen[n]}" for n in NAMES if n in seen))
+    print(f"\n{good} of {total} as promised.")
+    return good == total
+
+
+def curl(port, path, token="", more=""):
+    header = f' -H "authorization: Bearer ${token}"' if token else ""
+    return f"curl -i{more} http://127.0.0.1:{port}{path}{header}"
+
+
+def leave_running(stack):
+    port = stack.port
+    tokens = {"TOKEN": stack.alice["id"], "ACCESS_TOKEN": stack.alice["access"], "BOB": stack.bob["id"]}
+    print("\nRunning. Alice's id token, her access token, bob's id token, good for an hour:\n")
+    for name, token in tokens.items():
+        print(f"export {name}={token}\n")
+    for line, promise in [
+        (curl(port, "/"), "401: no token"),
+        (curl(port, "/", "TOKEN"), "200: the upstream shows what it was told"),
+        (curl(port, "/admin", "TOKEN"), "200: alice is in the group admin"),
+        (curl(port, "/admin", "BOB"), "403: bob is not"),
+        (curl(port, "/users/alice", "BOB"), "403: not his record"),
+        (curl(port, "/orders", "TOKEN", " -X POST"), "401: wants an access token"),
+        (curl(port, "/orders", "ACCESS_TOKEN", " -X POST"), "200"),
+        (curl(port, "/health"), "200: open to anyone"),
+    ]:
+        print(f"{line}  # {promise}")
+    print(f"\nMetrics: curl -s 'http://127.0.0.1:{stack.admin_port}/stats?filter=cognito_authorizer'")
+    print(f"Logs:    {LOGS}/envoy.log\n\nCtrl-C stops everything.", flush=True)
+    signal.pause()
+
+
+def main():
+    running = sys.argv[1:] == ["run"]
+    print("Starting on this machine only:")
+    try:
+        with Stack() as stack:
+            if running:
+                leave_running(stack)
+            good = report(stack)
+    except KeyboardInterrupt:
+        print("\nstopped")
+        return 0 if running else 130
+    except Failed as failure:
+        print(f"\ndemo: {failure}", file=sys.stderr)
+        return 1
+    print(f"Logs: {LOGS}/\n\nTry it yourself: `make run PORT=10000`, and with the TOKEN that it prints\n")
+    print("  " + curl(10000, "/", "TOKEN"))
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,271 @@
+"""What the demo runs on: a Cognito emulator with two people in it, an upstream, and Envoy.
+
+Everything listens on loopback, on free ports, and is stopped when the `with` block ends, however
+it ends.
+"""
+
+import atexit
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import boto3
+import yaml
+from botocore.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+LOGS = ROOT / "target" / "demo"
+MODULE = ROOT / "target/wasm32-wasip1/release/cognito_authorizer.wasm"
+
+# The ports that envoy.yaml is written with.
+LISTENER, UPSTREAM, KEY_SERVER, ADMIN = 10000, 10001, 10002, 9901
+
+# The emulator makes ids from these names and of nothing else; envoy.yaml carries the results.
+REGION = "us-east-1"
+POOL_NAME = "cognito-authorizer-demo"
+PASSWORD = "Correct-horse-7"
+
+
+class Failed(Exception):
+    """The demo cannot go on; the text says why."""
+
+
+class Step:
+    """One line on the terminal: what is being done, then how long it took."""
+
+    def __init__(self, what):
+        self.what = what
+
+    def __enter__(self):
+        self.start = time.monotonic()
+        print(f"  {self.what} ", end="", flush=True)
+
+    def __exit__(self, kind, *_):
+        dots = "." * max(2, 56 - len(self.what))
+        outcome = "failed after" if kind else "ready in"
+        print(f"{dots} {outcome} {time.monotonic() - self.start:.1f} s", flush=True)
+
+
+class Echo(BaseHTTPRequestHandler):
+    """The upstream: answers with the request as it arrived, so that the demo can look at it."""
+
+    protocol_version = "HTTP/1.1"
+    # One write for head and body: in two, the second waits 40 ms for a delayed acknowledgement.
+    wbufsize = 65536
+
+    def answer(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        seen = {"method": self.command, "path": self.path, "headers": {}}
+        for name, value in self.headers.items():
+            seen["headers"].setdefault(name.lower(), []).append(value)
+        body = json.dumps(seen, indent=2).encode() + b"\n"
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = answer
+
+    def log_message(self, *_):
+        pass
+
+
+class Stack:
+    """The running set-up; `port` is Envoy's, free unless PORT names one."""
+
+    def __init__(self):
+        self.children = []
+        self.echo = None
+        LOGS.mkdir(parents=True, exist_ok=True)
+        # Whatever account, profile or endpoint this machine has for the SDK must play no part.
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
+        os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+        # `kill` and a closed terminal must end what was started as surely as Ctrl-C does.
+        for name in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(name, lambda number, _: sys.exit(128 + number))
+        atexit.register(self.stop)
+
+    def __enter__(self):
+        try:
+            with Step("upstream that echoes requests"):
+                self.start_upstream()
+            with Step("Cognito emulator (moto)"):
+                self.start_emulator()
+            with Step("user pool, app clients, group, users, sign-in"):
+                self.sign_in()
+            with Step("Envoy with the authorizer"):
+                self.start_envoy()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        """Ends every child by its own pid, the latest first; safe to call again."""
+        while self.children:
+            _, child = self.children.pop()
+            child.terminate()
+            try:
+                child.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        if self.echo:
+            self.echo.shutdown()
+            self.echo.server_close()
+            self.echo = None
+
+    def start_upstream(self):
+        self.echo = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+        self.upstream_port = self.echo.server_address[1]
+        threading.Thread(target=self.echo.serve_forever, daemon=True).start()
+
+    def start_emulator(self):
+        self.keys_port = free_port()
+        hashed = {
+            "MOTO_COGNITO_IDP_USER_POOL_ID_STRATEGY": "HASH",
+            "MOTO_COGNITO_IDP_USER_POOL_CLIENT_ID_STRATEGY": "HASH",
+        }
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.keys_port)]
+        self.start("emulator", command, hashed)
+        self.wait_for(f"http://127.0.0.1:{self.keys_port}/moto-api/data.json")
+
+    def sign_in(self):
+        """Sets the pool up and signs in as an application does: with the SDK and a password."""
+        cognito = boto3.client(
+            "cognito-idp",
+            region_name=REGION,
+            endpoint_url=f"http://127.0.0.1:{self.keys_port}",
+            # The emulator takes any credentials.
+            aws_access_key_id="demo",
+            aws_secret_access_key="demo",
+            config=Config(proxies={}, retries={"max_attempts": 1}),
+        )
+        self.pool = cognito.create_user_pool(PoolName=POOL_NAME)["UserPool"]["Id"]
+        self.clients = {
+            name: cognito.create_user_pool_client(
+                UserPoolId=self.pool,
+                ClientName=name,
+                ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"],
+                # What the app client may read is what its id tokens carry.
+                ReadAttributes=["email"],
+            )["UserPoolClient"]["ClientId"]
+            for name in ("web", "other")
+        }
+        cognito.create_group(UserPoolId=self.pool, GroupName="admin")
+        for user in ("alice", "bob"):
+            email = {"Name": "email", "Value": f"{user}@example.com"}
+            cognito.admin_create_user(
+                UserPoolId=self.pool, Username=user, UserAttributes=[email], MessageAction="SUPPRESS"
+            )
+            cognito.admin_set_user_password(
+                UserPoolId=self.pool, Username=user, Password=PASSWORD, Permanent=True
+            )
+        cognito.admin_add_user_to_group(UserPoolId=self.pool, Username="alice", GroupName="admin")
+
+        def tokens(user, client):
+            signed_in = cognito.initiate_auth(
+                ClientId=self.clients[client],
+                AuthFlow="USER_PASSWORD_AUTH",
+                AuthParameters={"USERNAME": user, "PASSWORD": PASSWORD},
+            )["AuthenticationResult"]
+            return {"id": signed_in["IdToken"], "access": signed_in["AccessToken"]}
+
+        self.alice = tokens("alice", "web")
+        self.bob = tokens("bob", "web")
+        self.elsewhere = tokens("alice", "other")
+
+    def start_envoy(self):
+        envoy = os.environ.get("ENVOY") or Path(sys.executable).with_name("envoy")
+        if not Path(envoy).is_file():
+            raise Failed(f"no Envoy at {envoy}; on this platform name one: ENVOY=/path/to/envoy")
+        port = os.environ.get("PORT") or str(free_port())
+        if not port.isdigit():
+            raise Failed(f"PORT={port}: expected a number")
+        self.port = int(port)
+        self.admin_port = free_port()
+        text = (ROOT / "envoy/envoy.yaml").read_text()
+        for name in (self.pool, self.clients["web"]):
+            if name not in text:
+                raise Failed(f"the emulator made the id {name}, which envoy.yaml does not have")
+        ports = {
+            LISTENER: self.port,
+            UPSTREAM: self.upstream_port,
+            KEY_SERVER: self.keys_port,
+            ADMIN: self.admin_port,
+        }
+        module = os.environ.get("COGNITO_AUTHORIZER_WASM") or str(MODULE)
+        bootstrap = LOGS / "envoy.yaml"
+        bootstrap.write_text(yaml.safe_dump(moved(yaml.safe_load(text), ports, module), sort_keys=False))
+        # Two workers, as anywhere: keys are fetched once and shared.
+        # Hot restart is off because it would tie together Envoys that run side by side.
+        command = [envoy, "-c", bootstrap, "--concurrency", "2", "--disable-hot-restart"]
+        self.start("envoy", command, {})
+        self.wait_for(f"http://127.0.0.1:{self.admin_port}/ready")
+
+    def start(self, name, command, environment):
+        with open(LOGS / f"{name}.log", "wb") as log:
+            # A group of its own: Ctrl-C reaches only the demo, which then stops its children.
+            child = subprocess.Popen(
+                [str(word) for word in command],
+                cwd=ROOT,
+                env=os.environ | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.children.append((name, child))
+
+    def wait_for(self, url):
+        """Until the child started last answers 200 there, or ends, or half a minute is over."""
+        name, child = self.children[-1]
+        deadline = time.monotonic() + 30
+        # No proxy that the environment names: this is loopback.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        while time.monotonic() < deadline:
+            if child.poll() is not None:
+                raise Failed(f"{name} ended with status {child.returncode}:\n{tail(name)}")
+            try:
+                with opener.open(url, timeout=2):
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise Failed(f"{name} was not ready after 30 s:\n{tail(name)}")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def tail(name, lines=15):
+    log = LOGS / f"{name}.log"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) + f"\n(all of it: {log})"
+
+
+def moved(node, ports, module):
+    """envoy.yaml with other ports, also inside URIs, and the module's place; nothing else."""
+    if isinstance(node, dict):
+        return {key: moved(value, ports, module) for key, value in node.items()}
+    if isinstance(node, list):
+        return [moved(value, ports, module) for value in node]
+    if isinstance(node, str):
+        if node.endswith("/cognito_authorizer.wasm"):
+            return module
+        return node.replace(f"127.0.0.1:{KEY_SERVER}", f"127.0.0.1:{ports[KEY_SERVER]}")
+    return ports.get(node, node) if type(node) is int else node

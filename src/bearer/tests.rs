@@ -1,0 +1,133 @@
+use super::*;
+
+fn request(headers: &[(&'static str, &str)]) -> Request {
+    Request::new(
+        headers
+            .iter()
+            .map(|(name, value)| ((*name).into(), value.as_bytes().to_vec()))
+            .collect(),
+    )
+}
+
+fn everywhere() -> TokenSources {
+    TokenSources::new(vec![
+        TokenSource::Header(HeaderName::new("authorization").unwrap()),
+        TokenSource::Header(HeaderName::new("x-token").unwrap()),
+        TokenSource::Query("access_token".into()),
+        TokenSource::Cookie("at".into()),
+    ])
+    .unwrap()
+}
+
+#[track_caller]
+fn finds(headers: &[(&'static str, &str)], expected: Result<Option<&str>, Reason>) {
+    let request = request(headers);
+    let found = everywhere().extract(&request);
+    let found = found.map(|token| token.map(|token| String::from_utf8(token.into_owned()).unwrap()));
+    assert_eq!(found, expected.map(|token| token.map(str::to_owned)), "{headers:?}");
+}
+
+#[test]
+fn the_authorization_header() {
+    for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER   a.b.c ", "a.b.c", " a.b.c"] {
+        finds(&[("authorization", value)], Ok(Some("a.b.c")));
+    }
+    for value in ["", " ", "Bearer", "bearer ", "Basic YTpi", "Digest username=\"u\", realm=\"r\"",
+        "AWS4-HMAC-SHA256 Credential=k/aws4_request, SignedHeaders=host, Signature=s"] {
+        finds(&[("authorization", value)], Ok(None));
+    }
+    for value in ["Bearer a,Bearer b", "Bearer a,", "a,b", ",Bearer a", "Basic x, bearer y", "Bearer a, Basic x"] {
+        finds(&[("authorization", value)], Err(Reason::MultipleTokens));
+    }
+    // Whatever stands where the token should is handed on, to be found malformed.
+    finds(&[("authorization", "Bearer a b")], Ok(Some("a b")));
+    finds(&[("authorization", "Bearerx")], Ok(Some("Bearerx")));
+}
+
+#[test]
+fn every_line_of_a_repeated_header_counts() {
+    finds(&[("x-token", "a"), ("x-token", "a")], Err(Reason::MultipleTokens));
+    finds(&[("x-token", "a"), ("x-token", "")], Ok(Some("a")));
+    finds(&[("cookie", "at=a"), ("cookie", "x=1; at=b")], Err(Reason::MultipleTokens));
+    finds(&[("cookie", "x=1"), ("cookie", "y=2;at=b")], Ok(Some("b")));
+}
+
+#[test]
+fn one_token_among_all_places() {
+    finds(&[("authorization", "Bearer a"), ("x-token", "b")], Err(Reason::MultipleTokens));
+    finds(&[("authorization", "Bearer a"), (":path", "/?access_token=a")], Err(Reason::MultipleTokens));
+    finds(&[("authorization", "Basic a"), ("cookie", "at=b")], Ok(Some("b")));
+    finds(&[], Ok(None));
+}
+
+#[test]
+fn the_query() {
+    for path in ["/?access_token=a", "/x?y=1&access_token=a#f", "/?%61ccess_token=a", "/?access_token=&access_token=a", "/?access_token=%61"] {
+        finds(&[(":path", path)], Ok(Some("a")));
+    }
+    for path in ["/", "/access_token=a", "/?Access_token=a", "/?access_token", "/?access_token=", "/#?access_token=a", "/?x#access_token=a"] {
+        finds(&[(":path", path)], Ok(None));
+    }
+    finds(&[(":path", "/?access_token=a&access_toke%6e=a")], Err(Reason::MultipleTokens));
+    finds(&[(":path", "/?access_token=%zz%")], Ok(Some("%zz%")));
+}
+
+#[test]
+fn cookies() {
+    finds(&[("cookie", "at=\"a\"")], Ok(Some("a")));
+    finds(&[("cookie", "AT=a; xat=b; at")], Ok(None));
+    finds(&[("cookie", "at=a; at=a")], Err(Reason::MultipleTokens));
+    finds(&[("cookie", "at=; at=a")], Ok(Some("a")));
+}
+
+#[track_caller]
+fn strips(headers: &[(&'static str, &str)], expected: &[(&str, Option<&str>)]) {
+    let edits: Vec<_> = everywhere()
+        .strip(&request(headers))
+        .into_iter()
+        .map(|edit| match edit {
+            HeaderEdit::Remove(name) => (name.to_string(), None),
+            HeaderEdit::Set(name, value) => (name.to_string(), Some(String::from_utf8(value).unwrap())),
+        })
+        .collect();
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned)))
+        .collect();
+    assert_eq!(edits, expected, "{headers:?}");
+}
+
+#[test]
+fn tokens_are_taken_out_of_every_place() {
+    strips(
+        &[
+            ("authorization", "Bearer a"),
+            (":path", "/x?a=1&access_token=t&b=2#f"),
+            ("cookie", "x=1; at=t"),
+            ("cookie", "y=2"),
+        ],
+        &[
+            ("authorization", None),
+            (":path", Some("/x?a=1&b=2#f")),
+            ("cookie", Some("x=1; y=2")),
+        ],
+    );
+    strips(&[(":path", "/x?access_token=t"), ("cookie", "at=t")], &[(":path", Some("/x")), ("cookie", None)]);
+    strips(&[("authorization", "Bearer a,Basic b")], &[("authorization", None)]);
+    strips(&[("x-token", "Basic b"), ("x-token", "t")], &[("x-token", None)]);
+}
+
+#[test]
+fn what_holds_no_token_stays() {
+    strips(&[("authorization", "Basic a"), (":path", "/x?a=1"), ("cookie", "x=1")], &[]);
+    strips(&[], &[]);
+}
+
+#[test]
+fn what_is_read_depends_on_the_places() {
+    let all = everywhere();
+    assert!(all.needs_every_header() && all.reads_query() && all.reads_authorization());
+    let usual = TokenSources::authorization();
+    assert!(!usual.needs_every_header() && !usual.reads_query() && usual.reads_authorization());
+    assert_eq!(TokenSources::new(vec![]), None);
+}

@@ -1,0 +1,281 @@
+//! The claims of a token: the members of its payload, with the ones that decide given their types.
+//!
+//! Reading claims proves nothing about who wrote them. A [`Claims`] that came out of an
+//! [`UntrustedToken`](crate::token::UntrustedToken) is an assertion by a stranger; only inside a
+//! [`Verified`](crate::verify::Verified) is it the user pool's word.
+
+use crate::json::{self, Object};
+use crate::reject::Reason;
+use crate::time::Timestamp;
+use serde_json::Value;
+
+/// What a Cognito token is for (`token_use`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenUse {
+    /// Says who the user is; its app client is the `aud`.
+    Id,
+    /// Says what the bearer may do; its app client is the `client_id`.
+    Access,
+}
+
+/// The payload of a token.
+#[derive(Debug)]
+pub struct Claims {
+    members: Object,
+    expires: Option<Timestamp>,
+    not_before: Option<Timestamp>,
+    issued_at: Option<Timestamp>,
+    authenticated_at: Option<Timestamp>,
+}
+
+impl Claims {
+    /// Reads a payload: one JSON object, no top-level name twice, every time a number in `0..=2^53`.
+    ///
+    /// # Errors
+    /// [`Reason::MalformedToken`].
+    pub fn parse(payload: &[u8]) -> Result<Self, Reason> {
+        let members = json::object(payload).map_err(|_| Reason::MalformedToken)?;
+        Ok(Self {
+            expires: time(&members, "exp")?,
+            not_before: time(&members, "nbf")?,
+            issued_at: time(&members, "iat")?,
+            authenticated_at: time(&members, "auth_time")?,
+            members,
+        })
+    }
+
+    /// `iss`, if it is a string.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.text("iss")
+    }
+
+    /// `exp` (RFC 7519, section 4.1.4).
+    #[must_use]
+    pub const fn expires(&self) -> Option<Timestamp> {
+        self.expires
+    }
+
+    /// `nbf` (RFC 7519, section 4.1.5).
+    #[must_use]
+    pub const fn not_before(&self) -> Option<Timestamp> {
+        self.not_before
+    }
+
+    /// `iat` (RFC 7519, section 4.1.6).
+    #[must_use]
+    pub const fn issued_at(&self) -> Option<Timestamp> {
+        self.issued_at
+    }
+
+    /// `auth_time`: when the user last proved who they are (OpenID Connect Core, section 2).
+    #[must_use]
+    pub const fn authenticated_at(&self) -> Option<Timestamp> {
+        self.authenticated_at
+    }
+
+    /// `token_use`, if it is one of the two that authorise. A refresh token has none.
+    #[must_use]
+    pub fn token_use(&self) -> Option<TokenUse> {
+        match self.text("token_use")? {
+            "id" => Some(TokenUse::Id),
+            "access" => Some(TokenUse::Access),
+            _ => None,
+        }
+    }
+
+    /// The app clients that the token names: `aud` of an id token (a string or an array, of which
+    /// the strings count), `client_id` of an access token.
+    pub fn clients(&self, token_use: TokenUse) -> impl Iterator<Item = &str> {
+        match token_use {
+            TokenUse::Id => strings(self.members.get("aud")),
+            TokenUse::Access => strings(
+                self.members
+                    .get("client_id")
+                    .filter(|client| client.is_string()),
+            ),
+        }
+    }
+
+    /// `aud`: a string, an array, or absent.
+    #[must_use]
+    pub fn audience(&self) -> Option<&Value> {
+        self.members.get("aud")
+    }
+
+    /// `sub`, if it is a string.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.text("sub")
+    }
+
+    /// The scopes in the space-separated `scope`; none if it is anything but a string.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.text("scope")
+            .unwrap_or_default()
+            .split(' ')
+            .filter(|scope| !scope.is_empty())
+    }
+
+    /// Whether `cognito:groups`, an array of nothing but strings, contains `group`.
+    #[must_use]
+    pub fn has_group(&self, group: &str) -> bool {
+        match self.members.get("cognito:groups") {
+            Some(Value::Array(groups)) if groups.iter().all(Value::is_string) => {
+                groups.iter().any(|member| member.as_str() == Some(group))
+            }
+            _ => false,
+        }
+    }
+
+    /// The claim at `place`.
+    #[must_use]
+    pub fn get(&self, place: &ClaimPlace) -> Option<&Value> {
+        match place {
+            ClaimPlace::Name(name) => self.members.get(name),
+            ClaimPlace::Pointer { first, rest } => self.members.get(first)?.pointer(rest),
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.members.get(name)?.as_str()
+    }
+}
+
+/// A time that is present but no number is an attempt to slip past a comparison: it is refused
+/// whether or not a check would have looked at it.
+fn time(members: &Object, name: &str) -> Result<Option<Timestamp>, Reason> {
+    match members.get(name) {
+        None => Ok(None),
+        Some(Value::Number(number)) => number
+            .as_f64()
+            .and_then(Timestamp::from_seconds)
+            .map(Some)
+            .ok_or(Reason::MalformedToken),
+        Some(_) => Err(Reason::MalformedToken),
+    }
+}
+
+/// The strings in a claim that is a string or an array.
+fn strings(claim: Option<&Value>) -> impl Iterator<Item = &str> {
+    let (one, many) = match claim {
+        Some(Value::String(text)) => (Some(text.as_str()), [].as_slice()),
+        Some(Value::Array(elements)) => (None, elements.as_slice()),
+        _ => (None, [].as_slice()),
+    };
+    one.into_iter().chain(many.iter().filter_map(Value::as_str))
+}
+
+/// A scalar as text: strings as they are, numbers as the token wrote them, booleans as words.
+#[must_use]
+pub fn scalar_text(value: &Value) -> Option<std::borrow::Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(text.as_str().into()),
+        Value::Number(number) => Some(number.to_string().into()),
+        Value::Bool(true) => Some("true".into()),
+        Value::Bool(false) => Some("false".into()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Where a claim stands: by its name, or by a JSON Pointer (RFC 6901) if it begins with `/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimPlace {
+    /// A top-level member.
+    Name(String),
+    /// A JSON Pointer, its first step taken off: that one always leads to a top-level member.
+    Pointer {
+        /// The unescaped name of the top-level member.
+        first: String,
+        /// What is left of the pointer, empty or beginning with `/`.
+        rest: String,
+    },
+}
+
+impl ClaimPlace {
+    /// Reads a claim's name or pointer; `None` if it is empty or its escapes are broken
+    /// (RFC 6901, section 3: `~` stands only before `0` or `1`).
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let Some(pointer) = text.strip_prefix('/') else {
+            return (!text.is_empty()).then(|| Self::Name(text.to_owned()));
+        };
+        let escapes_hold = text
+            .split('~')
+            .skip(1)
+            .all(|after| after.starts_with(['0', '1']));
+        let (first, rest) = match pointer.split_once('/') {
+            Some((first, rest)) => (first, format!("/{rest}")),
+            None => (pointer, String::new()),
+        };
+        escapes_hold.then(|| Self::Pointer {
+            first: first.replace("~1", "/").replace("~0", "~"),
+            rest,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(payload: &str) -> Claims {
+        Claims::parse(payload.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn times_are_numbers_or_the_token_is_malformed() {
+        for name in ["exp", "nbf", "iat", "auth_time"] {
+            for good in ["0", "1.5", "1700000000", "9007199254740992"] {
+                assert!(Claims::parse(format!(r#"{{"{name}":{good}}}"#).as_bytes()).is_ok());
+            }
+            for bad in ["-1", "\"1\"", "null", "true", "[1]", "1e400", "9007199254740994"] {
+                let payload = format!(r#"{{"{name}":{bad}}}"#);
+                assert_eq!(
+                    Claims::parse(payload.as_bytes()).unwrap_err(),
+                    Reason::MalformedToken,
+                    "{payload}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_app_client_is_where_the_token_use_says() {
+        let both = claims(r#"{"aud":"a","client_id":"c"}"#);
+        assert_eq!(both.clients(TokenUse::Id).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(both.clients(TokenUse::Access).collect::<Vec<_>>(), ["c"]);
+        let array = claims(r#"{"aud":["a",1,"b"],"client_id":["c"]}"#);
+        assert_eq!(array.clients(TokenUse::Id).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(array.clients(TokenUse::Access).count(), 0);
+    }
+
+    #[test]
+    fn groups_are_an_array_of_strings() {
+        assert!(claims(r#"{"cognito:groups":["a,b","ü"]}"#).has_group("a,b"));
+        assert!(!claims(r#"{"cognito:groups":["a,b"]}"#).has_group("a"));
+        assert!(!claims(r#"{"cognito:groups":"admin"}"#).has_group("admin"));
+        assert!(!claims(r#"{"cognito:groups":["admin",1]}"#).has_group("admin"));
+        assert!(claims(r#"{"cognito:groups":["admin"]}"#).has_group("admin"));
+    }
+
+    #[test]
+    fn scopes_are_separated_by_spaces() {
+        assert_eq!(claims(r#"{"scope":"a  b/c"}"#).scopes().collect::<Vec<_>>(), ["a", "b/c"]);
+        assert_eq!(claims(r#"{"scope":["a"]}"#).scopes().count(), 0);
+    }
+
+    #[test]
+    fn a_claim_is_found_by_name_or_pointer() {
+        let claims = claims(r#"{"a":{"b/c":[1,"x"]},"m~n":2,"/a":3,"":4}"#);
+        let at = |place: &str| claims.get(&ClaimPlace::new(place).unwrap()).map(ToString::to_string);
+        assert_eq!(at("/a/b~1c/1").as_deref(), Some("\"x\""));
+        assert_eq!(at("/m~0n").as_deref(), Some("2"));
+        assert_eq!(at("/").as_deref(), Some("4"));
+        assert_eq!(at("m~n").as_deref(), Some("2"));
+        assert_eq!(at("/a/nothing"), None);
+        assert_eq!(ClaimPlace::new(""), None);
+        assert_eq!(ClaimPlace::new("/a~2"), None);
+        assert_eq!(ClaimPlace::new("/a~"), None);
+    }
+}

@@ -1,0 +1,154 @@
+//! The document, in either of the forms in which it arrives.
+//!
+//! Istio and Envoy Gateway hand the configuration over as JSON text. Native YAML in Envoy's own
+//! configuration is a `google.protobuf.Struct`, and reaches a plugin as serialized protobuf, not
+//! as JSON. Both forms must mean the same, so both become one tree here: numbers are doubles, and
+//! `16384`, `16384.0` and `1.6384e4` are one number.
+
+use super::field::{item, member};
+use super::problem::{Parsed, Report};
+use crate::json;
+use prost::Message;
+use prost_types::Struct;
+use prost_types::value::Kind;
+use serde_json::{Map, Number, Value};
+
+/// The longest document, in bytes. The longest rules a person could keep in mind take less; etcd
+/// holds objects of at most 1.5 MiB, and with them what Istio and Envoy Gateway send.
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// How deep a document may be nested. The reference needs nine levels: an `x5c` within an inline
+/// key set.
+pub const MAX_DEPTH: usize = 16;
+
+/// The path of what is wrong with the document as a whole.
+pub(super) const WHOLE: &str = "configuration";
+
+/// Tag 1, length-delimited: the first byte of every serialized Struct that has a member. It is a
+/// newline, too, which JSON text may begin with.
+const STRUCT_BEGINS: u8 = 0x0A;
+
+/// Reads JSON text or a serialized Struct.
+pub(super) fn read(document: &[u8], report: &Report) -> Parsed<Value> {
+    if document.len() > MAX_BYTES {
+        let text = format!("found {} bytes; expected at most {MAX_BYTES}", document.len());
+        return Err(report.add(WHOLE, text));
+    }
+    if document.trim_ascii().is_empty() {
+        // An empty Struct has no bytes either.
+        let text = "found nothing; expected an object with user_pools and token";
+        return Err(report.add(WHOLE, text));
+    }
+    let json_error = match json::value(document) {
+        Ok(value) => return plain(value, WHOLE, 0, report),
+        Err(error) => error,
+    };
+    // No Struct is JSON as well: its value tags are control characters, which JSON has in escapes
+    // only. But a Struct may begin like JSON, with a newline and `{` for a length of 123.
+    if document.first() == Some(&STRUCT_BEGINS)
+        && let Ok(decoded) = Struct::decode(document)
+    {
+        let value = from_struct(decoded, WHOLE, report)?;
+        return plain(value, WHOLE, 0, report);
+    }
+    let cause = if document.trim_ascii_start().first() == Some(&b'{') {
+        format!("found JSON that cannot be read: {json_error}; expected one JSON object")
+    } else if std::str::from_utf8(document).is_ok_and(|text| !text.contains('\0')) {
+        "found text that is no JSON, perhaps YAML; expected JSON text, or YAML as a google.protobuf.Struct".to_owned()
+    } else {
+        "found bytes that are neither JSON nor a google.protobuf.Struct; expected one of them"
+            .to_owned()
+    };
+    Err(report.add(WHOLE, cause))
+}
+
+/// The tree with every number as a double writes it, once its depth is known to be bounded.
+fn plain(value: Value, path: &str, depth: usize, report: &Report) -> Parsed<Value> {
+    if depth > MAX_DEPTH {
+        let text = format!("found more than {MAX_DEPTH} levels; expected a flatter document");
+        return Err(report.add(path, text));
+    }
+    let below = depth.saturating_add(1);
+    match value {
+        Value::Number(number) => {
+            let double = number.as_f64().filter(|double| double.is_finite());
+            double
+                .and_then(number_of)
+                .ok_or_else(|| report.add(path, "found a number beyond all doubles; expected a smaller one"))
+        }
+        Value::Array(elements) => elements
+            .into_iter()
+            .enumerate()
+            .map(|(position, element)| plain(element, &item(path, position), below, report))
+            .collect::<Parsed<_>>()
+            .map(Value::Array),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, value)| {
+                let value = plain(value, &member(path, &name), below, report)?;
+                Ok((name, value))
+            })
+            .collect::<Parsed<_>>()
+            .map(Value::Object),
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(value),
+    }
+}
+
+/// The Struct as JSON. The recursion is bounded by the decoder, which refuses a hundred levels.
+fn from_struct(fields: Struct, path: &str, report: &Report) -> Parsed<Value> {
+    let members = fields.fields.into_iter().map(|(name, value)| {
+        let value = from_kind(value.kind, &member(path, &name), report)?;
+        Ok((name, value))
+    });
+    members.collect::<Parsed<Map<_, _>>>().map(Value::Object)
+}
+
+fn from_kind(kind: Option<Kind>, path: &str, report: &Report) -> Parsed<Value> {
+    match kind {
+        // A value without a kind says as little as null.
+        None | Some(Kind::NullValue(_)) => Ok(Value::Null),
+        Some(Kind::BoolValue(value)) => Ok(Value::Bool(value)),
+        Some(Kind::StringValue(text)) => Ok(Value::String(text)),
+        // JSON has neither NaN nor infinities; every comparison with a NaN is false.
+        Some(Kind::NumberValue(double)) => number_of(double)
+            .ok_or_else(|| report.add(path, format!("found {double}; expected a finite number"))),
+        Some(Kind::ListValue(list)) => {
+            let elements = list.values.into_iter().enumerate();
+            let elements = elements.map(|(at, value)| from_kind(value.kind, &item(path, at), report));
+            elements.collect::<Parsed<_>>().map(Value::Array)
+        }
+        Some(Kind::StructValue(fields)) => from_struct(fields, path, report),
+    }
+}
+
+/// A finite double; a whole one is written without fraction, and so read as an integer.
+fn number_of(double: f64) -> Option<Value> {
+    // Negative zero has a spelling of its own.
+    let double = if double == 0.0 { 0.0 } else { double };
+    let number: Number = double.to_string().parse().ok()?;
+    double.is_finite().then_some(Value::Number(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_doubles() {
+        for (text, expected) in [
+            ("16384", "16384"),
+            ("16384.0", "16384"),
+            ("1.6384e4", "16384"),
+            ("1.50", "1.5"),
+            ("-0.0", "0"),
+            ("-2", "-2"),
+            ("1e21", "1000000000000000000000"),
+        ] {
+            let read = read(format!("{{\"a\":{text}}}").as_bytes(), &Report::default()).unwrap();
+            assert_eq!(read["a"].to_string(), expected);
+        }
+        for double in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(number_of(double), None);
+        }
+    }
+}

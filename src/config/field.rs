@@ -1,0 +1,378 @@
+//! A place in the document: its path, its value, and the words for what is wrong with it.
+//!
+//! Readers of the same object are all asked before the first `?`, so that every problem is found.
+
+use super::duration::{self, Bounds};
+use super::nearest::nearest;
+use super::problem::{Parsed, Report, Reported};
+use crate::rules::requirement::AnyOf;
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// What is expected in a place, in words.
+type Words = Cow<'static, str>;
+
+/// The longest piece of the document that a problem quotes, in characters.
+const MAX_QUOTED: usize = 100;
+
+/// One value, and what is expected of it.
+pub(super) struct Field<'doc> {
+    path: String,
+    value: &'doc Value,
+    expected: Words,
+    report: &'doc Report,
+}
+
+/// The members of an object.
+pub(super) struct Fields<'doc> {
+    path: String,
+    members: &'doc Map<String, Value>,
+    report: &'doc Report,
+}
+
+/// The path of an object's member, of bounded length whatever the name.
+pub(super) fn member(path: &str, name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if !(1..=MAX_QUOTED).contains(&name.len()) || !name.bytes().all(plain) {
+        let path = if path == super::document::WHOLE { "" } else { path };
+        format!("{path}[{}]", quoted(name))
+    } else if path == super::document::WHOLE {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+/// The path of a list's element.
+pub(super) fn item(path: &str, position: usize) -> String {
+    format!("{path}[{position}]")
+}
+
+/// A text of the document in quotes, escaped, and no longer than a problem should be.
+pub(super) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(MAX_QUOTED) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+    }
+}
+
+/// Reads every one before the first refusal counts.
+pub(super) fn all<T>(read: impl Iterator<Item = Parsed<T>>) -> Parsed<Vec<T>> {
+    let read: Vec<_> = read.collect();
+    read.into_iter().collect()
+}
+
+impl<'doc> Field<'doc> {
+    /// The document as a whole.
+    pub(super) fn whole(value: &'doc Value, report: &'doc Report) -> Self {
+        Self {
+            path: super::document::WHOLE.to_owned(),
+            value,
+            expected: "an object with user_pools and token".into(),
+            report,
+        }
+    }
+
+    /// Reports a problem with this place.
+    pub(super) fn refuse(&self, text: impl Display) -> Reported {
+        self.report.add(&self.path, text)
+    }
+
+    /// Reports that something else stands here.
+    pub(super) fn wrong(&self) -> Reported {
+        let hint = match self.value {
+            Value::Null => "; give it a value or leave it out",
+            _ => "",
+        };
+        self.refuse(format_args!("found {}; expected {}{hint}", self.found(), self.expected))
+    }
+
+    fn found(&self) -> String {
+        match self.value {
+            Value::Null => "null".to_owned(),
+            Value::Bool(value) => value.to_string(),
+            Value::Number(number) => number.to_string().chars().take(MAX_QUOTED).collect(),
+            Value::String(text) => quoted(text),
+            Value::Array(elements) if elements.is_empty() => "an empty list".to_owned(),
+            Value::Array(_) => "a list".to_owned(),
+            Value::Object(members) if members.is_empty() => "an empty object".to_owned(),
+            Value::Object(_) => "an object".to_owned(),
+        }
+    }
+
+    /// The value as it is.
+    pub(super) const fn value(&self) -> &'doc Value {
+        self.value
+    }
+
+    /// Its path.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The text here, if it is one, without a word if it is none.
+    pub(super) fn as_text(&self) -> Option<&'doc str> {
+        self.value.as_str()
+    }
+
+    /// A text, possibly empty.
+    pub(super) fn any_text(&self) -> Parsed<&'doc str> {
+        match self.value {
+            Value::String(text) => Ok(text),
+            // YAML makes 1234 a number and `on` a boolean.
+            Value::Number(_) | Value::Bool(_) => Err(self.refuse(format_args!(
+                "found {}; expected {}; quote it",
+                self.found(),
+                self.expected
+            ))),
+            _ => Err(self.wrong()),
+        }
+    }
+
+    /// A text that is not empty.
+    pub(super) fn text(&self) -> Parsed<&'doc str> {
+        let text = self.any_text()?;
+        if text.is_empty() {
+            return Err(self.wrong());
+        }
+        Ok(text)
+    }
+
+    /// A text that `read` makes something of; its error says what was found and expected.
+    pub(super) fn parsed<T, E: Display>(
+        &self,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Parsed<T> {
+        read(self.any_text()?).map_err(|error| self.refuse(error))
+    }
+
+    /// One of a few words.
+    pub(super) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Parsed<T> {
+        let text = self.any_text()?;
+        let known = words.iter().find(|(word, _)| *word == text);
+        known.map(|(_, meaning)| *meaning).ok_or_else(|| self.wrong())
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&self) -> Parsed<bool> {
+        self.value.as_bool().ok_or_else(|| self.wrong())
+    }
+
+    /// A whole number within a range.
+    pub(super) fn integer(&self, range: &RangeInclusive<usize>) -> Parsed<usize> {
+        let number = self.value.as_u64().and_then(|number| usize::try_from(number).ok());
+        number
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| self.wrong())
+    }
+
+    /// A duration within bounds.
+    pub(super) fn duration(&self, bounds: Bounds) -> Parsed<Duration> {
+        if let Value::Number(_) = self.value {
+            return Err(self.refuse(format_args!(
+                "found {}; expected {}; quote it with a unit, such as \"5s\"",
+                self.found(),
+                self.expected
+            )));
+        }
+        let duration = duration::read(self.any_text()?);
+        match duration {
+            None => Err(self.refuse(format_args!(
+                "found {}; expected {}, as a number and ms, s, m or h",
+                self.found(),
+                self.expected
+            ))),
+            Some(duration) if bounds.contain(duration) => Ok(duration),
+            Some(_) => Err(self.wrong()),
+        }
+    }
+
+    /// The elements of a list, possibly none.
+    pub(super) fn list(&self, expected: &'static str) -> Parsed<Vec<Field<'doc>>> {
+        let Value::Array(elements) = self.value else {
+            return Err(self.wrong());
+        };
+        let elements = elements.iter().enumerate().map(|(position, value)| Field {
+            path: item(&self.path, position),
+            value,
+            expected: expected.into(),
+            report: self.report,
+        });
+        Ok(elements.collect())
+    }
+
+    /// The elements of a list that has some.
+    pub(super) fn items(&self, expected: &'static str) -> Parsed<Vec<Field<'doc>>> {
+        let items = self.list(expected)?;
+        if items.is_empty() {
+            return Err(self.wrong());
+        }
+        Ok(items)
+    }
+
+    /// The elements of a list that has some, each once: a second one is a slip of the pen, and
+    /// perhaps meant to be another.
+    pub(super) fn each<T>(
+        &self,
+        expected: &'static str,
+        read: impl Fn(&Field<'doc>) -> Parsed<T>,
+    ) -> Parsed<Vec<T>> {
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let items = self.items(expected)?;
+        all(items.iter().enumerate().map(|(position, item)| {
+            match seen.insert(item.value.to_string(), position) {
+                None => read(item),
+                Some(earlier) => Err(item.refuse(format_args!(
+                    "found {} as in {}[{earlier}]; expected each once",
+                    item.found(),
+                    self.path
+                ))),
+            }
+        }))
+    }
+
+    /// The word `any`, or a list. A list with the word in it would let nobody in, and looks as if
+    /// it let everybody in.
+    pub(super) fn any_or_each<T>(
+        &self,
+        expected: &'static str,
+        read: impl Fn(&Field<'doc>) -> Parsed<T>,
+    ) -> Parsed<AnyOf<T>> {
+        if self.as_text() == Some(ANY) {
+            return Ok(AnyOf::Unrestricted);
+        }
+        let read = |item: &Field<'doc>| match item.as_text() {
+            Some(ANY) => Err(item.refuse("found \"any\" in a list; expected the bare word any")),
+            _ => read(item),
+        };
+        self.each(expected, read).map(AnyOf::Only)
+    }
+
+    /// The members of an object that may have these; others are refused.
+    pub(super) fn fields(&self, known: &[&str]) -> Parsed<Fields<'doc>> {
+        let Value::Object(members) = self.value else {
+            return Err(self.wrong());
+        };
+        for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
+            let text = match nearest(name, known) {
+                Some(near) => format!("found an unknown field; did you mean {near}?"),
+                None => format!("found an unknown field; expected {}", known.join(", ")),
+            };
+            self.report.add(&member(&self.path, name), text);
+        }
+        Ok(Fields {
+            path: self.path.clone(),
+            members,
+            report: self.report,
+        })
+    }
+
+    /// The members of an object whose names are the document's own.
+    pub(super) fn entries(&self, expected: &'static str) -> Parsed<Vec<(&'doc str, Field<'doc>)>> {
+        let Value::Object(members) = self.value else {
+            return Err(self.wrong());
+        };
+        let entries = members.iter().map(|(name, value)| {
+            let field = Field {
+                path: member(&self.path, name),
+                value,
+                expected: expected.into(),
+                report: self.report,
+            };
+            (name.as_str(), field)
+        });
+        Ok(entries.collect())
+    }
+}
+
+/// The word that waives a check.
+const ANY: &str = "any";
+
+impl<'doc> Fields<'doc> {
+    /// A field that must be there.
+    pub(super) fn required(&self, name: &str, expected: impl Into<Words>) -> Parsed<Field<'doc>> {
+        let expected = expected.into();
+        match self.optional(name, expected.clone()) {
+            Some(field) => Ok(field),
+            None => Err(self.refuse_at(name, format_args!("missing; expected {expected}"))),
+        }
+    }
+
+    /// A field that may be absent. `null` is not absence: it is what YAML makes of a name whose
+    /// value was forgotten.
+    pub(super) fn optional(&self, name: &str, expected: impl Into<Words>) -> Option<Field<'doc>> {
+        self.members.get(name).map(|value| Field {
+            path: member(&self.path, name),
+            value,
+            expected: expected.into(),
+            report: self.report,
+        })
+    }
+
+    /// Whether the field is there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
+    /// Whether there is no field at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Which of these are there.
+    pub(super) fn present<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
+        names.iter().copied().filter(|name| self.has(name)).collect()
+    }
+
+    /// Reports a problem with the object.
+    pub(super) fn refuse(&self, text: impl Display) -> Reported {
+        self.report.add(&self.path, text)
+    }
+
+    /// Reports a problem with a member, there or not.
+    pub(super) fn refuse_at(&self, name: &str, text: impl Display) -> Reported {
+        self.report.add(&member(&self.path, name), text)
+    }
+
+    /// Reports a problem with a place further down, named from the document's top.
+    pub(super) fn refuse_below(&self, path: &str, text: impl Display) -> Reported {
+        self.report.add(path, text)
+    }
+
+    /// One of a few words, or the default.
+    pub(super) fn word<T: Copy + Default>(
+        &self,
+        name: &str,
+        expected: &'static str,
+        words: &[(&str, T)],
+    ) -> Parsed<T> {
+        self.optional(name, expected).map_or(Ok(T::default()), |field| field.word(words))
+    }
+
+    /// What `true` or `false` stands for, or the default.
+    pub(super) fn flag<T: Default>(&self, name: &str, meaning: impl Fn(bool) -> T) -> Parsed<T> {
+        self.optional(name, "true or false")
+            .map_or(Ok(T::default()), |field| field.flag().map(meaning))
+    }
+
+    /// A whole number within a range, or the default.
+    pub(super) fn integer(
+        &self,
+        name: &str,
+        range: &RangeInclusive<usize>,
+        default: usize,
+    ) -> Parsed<usize> {
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        self.optional(name, expected).map_or(Ok(default), |field| field.integer(range))
+    }
+
+    /// A duration within bounds, or the default.
+    pub(super) fn duration(&self, name: &str, bounds: Bounds, default: Duration) -> Parsed<Duration> {
+        self.optional(name, format!("a duration {bounds}"))
+            .map_or(Ok(default), |field| field.duration(bounds))
+    }
+}

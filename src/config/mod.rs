@@ -1,0 +1,115 @@
+//! The configuration: one document in, the policy out, or everything that is wrong with it.
+//!
+//! This module alone knows how settings are spelled and what they default to. It refuses what it
+//! does not know, and what is left out is refused where leaving it out would let someone in: a
+//! check is waived by a word, never by silence.
+//!
+//! ```
+//! let policy = cognito_authorizer::config::parse(br#"{
+//!     "user_pools": [{
+//!         "user_pool_id": "us-east-1_AbCdEf123",
+//!         "client_ids": ["4hq8abcd"],
+//!         "jwks": {"cluster": "cognito_us_east_1"}
+//!     }],
+//!     "token": {"use": "access"}
+//! }"#).unwrap();
+//! assert_eq!(policy.pools.len(), 1);
+//!
+//! let problems = cognito_authorizer::config::parse(br#"{
+//!     "user_pools": [{"user_pool_id": "us-east-1_AbCdEf123", "jwks": {"cluster": "c"}}],
+//!     "token": {}
+//! }"#).unwrap_err();
+//! assert_eq!(problems.to_string(), "\
+//! user_pools[0].client_ids: missing; expected a list of app client ids or \"any\"
+//! token.use: missing; expected id, access or any");
+//! ```
+
+mod document;
+mod duration;
+mod field;
+mod headers;
+mod issuer;
+mod matching;
+mod nearest;
+mod pools;
+mod problem;
+mod require;
+mod responses;
+mod rules;
+mod token;
+
+pub use document::{MAX_BYTES, MAX_DEPTH};
+pub use headers::MAX_CLAIM_HEADERS;
+pub use pools::MAX_USER_POOLS;
+pub use problem::{Problem, Problems};
+pub use rules::MAX_RULES;
+pub use token::{MAX_AUD_PATTERN_BYTES, MAX_CACHE_ENTRIES};
+
+use crate::policy::{Identity, Policy, Preflight, RouteChoice, SignaturePolicy};
+use field::Field;
+use problem::{Parsed, Report};
+
+/// Every field at the top of the document.
+const FIELDS: [&str; 13] = [
+    "user_pools",
+    "token",
+    "rules",
+    "default",
+    "path_case",
+    "method_override",
+    "claim_headers",
+    "payload_header",
+    "cors_preflight",
+    "log_identity",
+    "clear_route_cache",
+    "signature",
+    "responses",
+];
+
+/// Reads a configuration: JSON text, or a serialized `google.protobuf.Struct`.
+///
+/// # Errors
+/// Everything that is wrong with it, each problem with its path. Whatever the bytes, there is no
+/// panic: the worst document is one that is refused.
+pub fn parse(document: &[u8]) -> Result<Policy, Problems> {
+    let report = Report::default();
+    let policy = document::read(document, &report)
+        .and_then(|document| policy(&Field::whole(&document, &report)));
+    report.finish(policy)
+}
+
+fn policy(document: &Field<'_>) -> Parsed<Policy> {
+    let fields = document.fields(&FIELDS)?;
+    let (pools, known_pools) = pools::read(&fields);
+    let token = token::read(&fields);
+    let rules = rules::read(&fields, &known_pools, token.wanted);
+    let claim_headers = headers::read(&fields, token.sources.as_ref().ok());
+    let preflight = fields.word(
+        "cors_preflight",
+        "require_token or pass",
+        &[("require_token", Preflight::RequireToken), ("pass", Preflight::Pass)],
+    );
+    let identity = fields.flag("log_identity", |publish| {
+        if publish { Identity::Publish } else { Identity::Withhold }
+    });
+    let route = fields.flag("clear_route_cache", |clear| {
+        if clear { RouteChoice::Anew } else { RouteChoice::Keep }
+    });
+    let signature = fields.word(
+        "signature",
+        "auto or module",
+        &[("auto", SignaturePolicy::Auto), ("module", SignaturePolicy::Module)],
+    );
+    let responses = responses::read(&fields);
+    Ok(Policy {
+        pools: pools?,
+        token: token.policy()?,
+        rules: rules?,
+        preflight: preflight?,
+        claim_headers: claim_headers?,
+        responses: responses?,
+        identity: identity?,
+        route: route?,
+        signature: signature?,
+    })
+}

@@ -1,0 +1,215 @@
+//! `user_pools`: whose tokens are admitted, and where their keys come from.
+
+use super::duration::Bounds;
+use super::field::{Field, Fields, all};
+use super::issuer::{self, ISSUER, KeyUri};
+use super::problem::Parsed;
+use crate::jwks::KeySet;
+use crate::policy::{Clients, KeyEndpoint, KeySource, MaxStale, Pool, Pools};
+use crate::pool::UserPoolId;
+use crate::rules::requirement::AnyOf;
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The most entries of `user_pools`: each has keys to fetch and to hold. From the reference.
+pub const MAX_USER_POOLS: usize = 100;
+
+/// `jwks.timeout`: shorter than a round trip across an ocean always fails; longer holds requests
+/// for longer than clients wait.
+const TIMEOUT: Bounds = Bounds {
+    min: Duration::from_millis(100),
+    max: Duration::from_secs(30),
+};
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// `jwks.refresh_interval`: AWS throttles a key endpoint that is asked too often; a key that was
+/// withdrawn must not live on for longer than a day.
+const REFRESH_INTERVAL: Bounds = Bounds {
+    min: Duration::from_secs(60),
+    max: Duration::from_secs(24 * 3600),
+};
+const DEFAULT_REFRESH_INTERVAL: Duration = Duration::from_secs(15 * 60);
+
+/// `jwks.max_stale`: below an hour a short outage refuses everyone; beyond a month, write `forever`.
+const MAX_STALE: Bounds = Bounds {
+    min: Duration::from_secs(3600),
+    max: Duration::from_secs(720 * 3600),
+};
+const DEFAULT_MAX_STALE: Duration = Duration::from_secs(24 * 3600);
+
+const POOL_FIELDS: [&str; 5] = ["user_pool_id", "user_pool_arn", "client_ids", "issuer", "jwks"];
+const JWKS_FIELDS: [&str; 6] =
+    ["cluster", "uri", "timeout", "refresh_interval", "inline", "max_stale"];
+/// Those that say how to fetch.
+const FETCH_FIELDS: [&str; 5] = ["cluster", "uri", "timeout", "refresh_interval", "max_stale"];
+
+/// What rules may refer to. About a part that was refused nothing is known, and nothing is said.
+#[derive(Debug)]
+pub(super) struct KnownPools(Parsed<Vec<KnownPool>>);
+
+#[derive(Debug)]
+struct KnownPool {
+    id: Parsed<UserPoolId>,
+    clients: Parsed<Clients>,
+}
+
+impl KnownPools {
+    /// The ids of all pools, each once, if all could be read.
+    pub(super) fn ids(&self) -> Option<BTreeSet<&UserPoolId>> {
+        let pools = self.0.as_ref().ok()?;
+        pools.iter().map(|pool| pool.id.as_ref().ok()).collect()
+    }
+
+    /// Whether tokens of this app client are admitted from one of these pools; what could not be
+    /// read might admit it.
+    pub(super) fn admit(&self, client: &str, wanted: &AnyOf<UserPoolId>) -> bool {
+        let admits = |pool: &KnownPool| {
+            let from_here = pool.id.as_ref().map_or(true, |id| wanted.admits(id));
+            let admitted = pool.clients.as_ref().map_or(true, |clients| clients.admits(client));
+            from_here && admitted
+        };
+        self.0.as_ref().map_or(true, |pools| pools.iter().any(admits))
+    }
+}
+
+/// Reads `user_pools`, and what rules need to know of them even if some of it is wrong.
+pub(super) fn read(fields: &Fields<'_>) -> (Parsed<Pools>, KnownPools) {
+    let entries = match entries(fields) {
+        Ok(entries) => entries,
+        Err(reported) => return (Err(reported), KnownPools(Err(reported))),
+    };
+    let mut known = Vec::new();
+    let mut issuers = HashMap::new();
+    let pools = all(entries.iter().enumerate().map(|(position, entry)| {
+        let fields = entry.fields(&POOL_FIELDS);
+        let parts = fields.as_ref().map_err(|reported| *reported);
+        let id = parts.and_then(user_pool_id);
+        let clients = parts.and_then(clients);
+        known.push(KnownPool { id: id.clone(), clients: clients.clone() });
+        let fields = parts?;
+        let issuer = issuer::read(
+            fields.optional("issuer", ISSUER).as_ref(),
+            id.as_ref().map_err(|reported| *reported),
+        );
+        let unique = match &issuer {
+            Ok(issuer) => match issuers.insert(issuer.clone(), position) {
+                None => Ok(()),
+                Some(earlier) => Err(fields.refuse_at("issuer", same_issuer(earlier, issuer))),
+            },
+            Err(reported) => Err(*reported),
+        };
+        let keys = keys(fields, issuer.as_deref().map_err(|reported| *reported));
+        unique?;
+        Ok(Pool { id: id?, issuer: issuer?, clients: clients?, keys: keys? })
+    }));
+    // Pools of one issuer were told apart above already, before all else about them was right.
+    let pools = pools.and_then(|pools| {
+        Pools::new(pools).map_err(|(earlier, _)| fields.refuse_at("user_pools", same_issuer(earlier, "")))
+    });
+    (pools, KnownPools(Ok(known)))
+}
+
+fn entries<'doc>(fields: &Fields<'doc>) -> Parsed<Vec<Field<'doc>>> {
+    let expected = format!("a list of 1 to {MAX_USER_POOLS} user pools");
+    let field = fields.required("user_pools", expected)?;
+    let entries = field.items("an object with user_pool_id, client_ids and jwks")?;
+    if entries.len() > MAX_USER_POOLS {
+        let found = entries.len();
+        return Err(field.refuse(format_args!("found {found} user pools; expected at most {MAX_USER_POOLS}")));
+    }
+    Ok(entries)
+}
+
+fn same_issuer(earlier: usize, issuer: &str) -> String {
+    format!("found the issuer of user_pools[{earlier}], {issuer}; expected each issuer once")
+}
+
+fn user_pool_id(fields: &Fields<'_>) -> Parsed<UserPoolId> {
+    let id = fields.optional("user_pool_id", "a user pool id such as us-east-1_AbCdEf123");
+    let arn = fields.optional("user_pool_arn", "a user pool's ARN");
+    match (id, arn) {
+        (Some(id), None) => id.parsed(UserPoolId::new),
+        (None, Some(arn)) => arn.parsed(UserPoolId::from_arn),
+        (Some(_), Some(arn)) => {
+            Err(arn.refuse("found beside user_pool_id; expected one of the two"))
+        }
+        (None, None) => Err(fields.refuse_at(
+            "user_pool_id",
+            "missing; expected a user pool id such as us-east-1_AbCdEf123, or user_pool_arn",
+        )),
+    }
+}
+
+fn clients(fields: &Fields<'_>) -> Parsed<Clients> {
+    let field = fields.required("client_ids", "a list of app client ids or \"any\"")?;
+    let clients = field.any_or_each("an app client id", |item| item.text().map(str::to_owned))?;
+    Ok(match clients {
+        AnyOf::Unrestricted => Clients::Any,
+        AnyOf::Only(clients) => Clients::Only(clients),
+    })
+}
+
+/// Reads `jwks`; without a known issuer only for its problems.
+fn keys(fields: &Fields<'_>, issuer: Parsed<&str>) -> Parsed<KeySource> {
+    let field = fields.required("jwks", "an object with cluster, or with inline keys")?;
+    let fields = field.fields(&JWKS_FIELDS)?;
+    match fields.optional("inline", "a key set as an object or JSON text") {
+        Some(inline) => {
+            let beside = all(fields.present(&FETCH_FIELDS).into_iter().map(|name| {
+                Err::<(), _>(fields.refuse_at(name, "found beside inline; expected inline alone"))
+            }));
+            let keys = inline_keys(&inline);
+            beside?;
+            keys.map(|keys| KeySource::Inline(Rc::new(keys)))
+        }
+        None => endpoint(&fields, issuer).map(KeySource::Fetched),
+    }
+}
+
+fn inline_keys(field: &Field<'_>) -> Parsed<KeySet> {
+    let text = match field.value() {
+        Value::String(text) => KeySet::parse(text.as_bytes()),
+        Value::Object(_) => KeySet::parse(field.value().to_string().as_bytes()),
+        _ => return Err(field.wrong()),
+    };
+    text.map_err(|error| field.refuse(error))
+}
+
+fn endpoint(fields: &Fields<'_>, issuer: Parsed<&str>) -> Parsed<KeyEndpoint> {
+    let cluster = fields
+        .required("cluster", "the Envoy cluster that reaches the key endpoint, or inline keys")
+        .and_then(|field| field.text().map(str::to_owned));
+    let uri = match fields.optional("uri", "an absolute URL such as https://host/path") {
+        Some(field) => field.parsed(issuer::absolute),
+        None => issuer.and_then(|issuer| {
+            issuer::absolute(&issuer::default_uri(issuer))
+                .map_err(|error| fields.refuse_at("uri", error))
+        }),
+    };
+    let timeout = fields.duration("timeout", TIMEOUT, DEFAULT_TIMEOUT);
+    let refresh_interval =
+        fields.duration("refresh_interval", REFRESH_INTERVAL, DEFAULT_REFRESH_INTERVAL);
+    let max_stale = max_stale(fields);
+    let KeyUri { uri, scheme, authority, path } = uri?;
+    Ok(KeyEndpoint {
+        cluster: cluster?,
+        uri,
+        scheme,
+        authority,
+        path,
+        timeout: timeout?,
+        refresh_interval: refresh_interval?,
+        max_stale: max_stale?,
+    })
+}
+
+fn max_stale(fields: &Fields<'_>) -> Parsed<MaxStale> {
+    let expected = format!("a duration {MAX_STALE}, or forever");
+    match fields.optional("max_stale", expected) {
+        None => Ok(MaxStale::For(DEFAULT_MAX_STALE)),
+        Some(field) if field.as_text() == Some("forever") => Ok(MaxStale::Forever),
+        Some(field) => field.duration(MAX_STALE).map(MaxStale::For),
+    }
+}

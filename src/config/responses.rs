@@ -1,0 +1,87 @@
+//! `responses`: what the refused are told.
+
+use super::field::{Field, Fields, all};
+use super::problem::Parsed;
+use crate::header::{HeaderName, InvalidHeader, is_header_value};
+use crate::reply::{BodyTemplate, Override, ReplyKind, Responses, Style};
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+/// `status`: a refusal is no success, and Envoy sends no informational status as a reply. 302 leads
+/// browsers to the sign-in page.
+const STATUS: RangeInclusive<usize> = 300..=599;
+
+const OVERRIDE_FIELDS: [&str; 3] = ["status", "headers", "body"];
+
+/// Reads `responses`.
+pub(super) fn read(fields: &Fields<'_>) -> Parsed<Responses> {
+    let Some(field) = fields.optional("responses", "an object with style and the replies to change") else {
+        return Ok(Responses::default());
+    };
+    let mut known = vec!["style"];
+    known.extend(ReplyKind::ALL.map(ReplyKind::name));
+    let fields = field.fields(&known)?;
+    let style = fields.word(
+        "style",
+        "rfc6750 or api_gateway",
+        &[("rfc6750", Style::Rfc6750), ("api_gateway", Style::ApiGateway)],
+    );
+    let [unauthorized, expired_token, access_denied, authorizer_failure, bad_request] =
+        ReplyKind::ALL.map(|kind| {
+            fields
+                .optional(kind.name(), "an object with status, headers or body")
+                .map_or_else(|| Ok(Override::default()), |field| changed(&field))
+        });
+    Ok(Responses {
+        style: style?,
+        unauthorized: unauthorized?,
+        expired_token: expired_token?,
+        access_denied: access_denied?,
+        authorizer_failure: authorizer_failure?,
+        bad_request: bad_request?,
+    })
+}
+
+fn changed(field: &Field<'_>) -> Parsed<Override> {
+    let fields = field.fields(&OVERRIDE_FIELDS)?;
+    let expected = format!("a status from {} to {}", STATUS.start(), STATUS.end());
+    let status = fields
+        .optional("status", expected)
+        .map(|field| {
+            let status = field.integer(&STATUS)?;
+            u16::try_from(status).map_err(|_| field.wrong())
+        })
+        .transpose();
+    let headers = fields
+        .optional("headers", "an object of header names and values")
+        .map_or(Ok(Vec::new()), |field| headers(&field));
+    let body = fields
+        .optional("body", "a text")
+        .map(|field| field.parsed(BodyTemplate::new))
+        .transpose();
+    Ok(Override { status: status?, headers: headers?, body: body? })
+}
+
+/// Reads headers; an empty value, which takes one of ours away, is fine.
+fn headers(field: &Field<'_>) -> Parsed<Vec<(HeaderName, String)>> {
+    let mut seen = HashMap::new();
+    let entries = field.entries("a text, or an empty one to remove the header")?;
+    all(entries.iter().map(|(name, field)| {
+        let header = HeaderName::reply(name).map_err(|error| field.refuse(error));
+        // Names that differ in letter case alone are two members, but one header.
+        let unique = match &header {
+            Ok(header) => match seen.insert(header.clone(), *name) {
+                None => Ok(()),
+                Some(earlier) => Err(field.refuse(format_args!(
+                    "found the header {earlier:?} in other letters; expected each header once"
+                ))),
+            },
+            Err(reported) => Err(*reported),
+        };
+        let value = field.parsed(|text| {
+            if is_header_value(text) { Ok(text.to_owned()) } else { Err(InvalidHeader::Value) }
+        });
+        unique?;
+        Ok((header?, value?))
+    }))
+}

@@ -1,0 +1,230 @@
+//! `token`: what is asked of every token, and where it is looked for.
+
+use super::duration::Bounds;
+use super::field::{Field, Fields, all, quoted};
+use super::problem::{Parsed, Reported};
+use crate::bearer::{TokenSource, TokenSources};
+use crate::claims::TokenUse;
+use crate::header::{HeaderName, InvalidHeader};
+use crate::policy::{AudiencePolicy, Forwarding, TokenPolicy};
+use crate::rules::requirement::WantedUse;
+use regex_lite::{Regex, RegexBuilder};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// `clock_skew`: more than five minutes is no skew but a broken clock. From the reference.
+const CLOCK_SKEW: Bounds = Bounds {
+    min: Duration::ZERO,
+    max: Duration::from_secs(300),
+};
+const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+/// `max_bytes`: a Cognito token has 1 to 2 kB, one with many groups and claims some more; Envoy's
+/// own limit for all headers is 60 KiB.
+const MAX_BYTES: RangeInclusive<usize> = 1..=65_536;
+const DEFAULT_MAX_BYTES: usize = 16_384;
+
+/// The most verified tokens that a worker remembers. A remembered token with its claims takes some
+/// 4 KiB, and V8 gives a module 1 GiB: this is a quarter of it.
+pub const MAX_CACHE_ENTRIES: usize = 65_536;
+const DEFAULT_CACHE_ENTRIES: usize = 4_096;
+
+/// The longest `aud_pattern`, and the largest once compiled. It is matched before the signature is
+/// checked, against text that a stranger wrote, and takes up to its size times the length of that.
+pub const MAX_AUD_PATTERN_BYTES: usize = 1_024;
+const MAX_COMPILED_PATTERN_BYTES: usize = 65_536;
+
+const FIELDS: [&str; 7] =
+    ["use", "from", "clock_skew", "max_bytes", "aud_pattern", "forward", "cache_entries"];
+
+/// What `token` says, each part by itself: rules and claim headers are read against two of them.
+pub(super) struct Token {
+    pub(super) wanted: Parsed<WantedUse>,
+    pub(super) sources: Parsed<TokenSources>,
+    rest: Parsed<Rest>,
+}
+
+struct Rest {
+    clock_skew: Duration,
+    max_bytes: usize,
+    audience: AudiencePolicy,
+    forwarding: Forwarding,
+    cache_entries: usize,
+}
+
+impl Token {
+    const fn refused(reported: Reported) -> Self {
+        Self { wanted: Err(reported), sources: Err(reported), rest: Err(reported) }
+    }
+
+    /// The policy, if nothing was refused.
+    pub(super) fn policy(self) -> Parsed<TokenPolicy> {
+        let Rest { clock_skew, max_bytes, audience, forwarding, cache_entries } = self.rest?;
+        Ok(TokenPolicy {
+            token_use: self.wanted?,
+            sources: self.sources?,
+            clock_skew,
+            max_bytes,
+            audience,
+            forwarding,
+            cache_entries,
+        })
+    }
+}
+
+/// Reads `token`.
+pub(super) fn read(fields: &Fields<'_>) -> Token {
+    let Some(field) = fields.optional("token", "an object with use") else {
+        // What has to be written is `use`; an empty `token` would only be asked for it next.
+        return Token::refused(fields.refuse_below("token.use", format_args!("missing; expected {USE}")));
+    };
+    let fields = match field.fields(&FIELDS) {
+        Ok(fields) => fields,
+        Err(reported) => return Token::refused(reported),
+    };
+    Token {
+        wanted: fields.required("use", USE).and_then(|field| field.word(&USES)),
+        sources: sources(&fields),
+        rest: rest(&fields),
+    }
+}
+
+const USE: &str = "id, access or any";
+const USES: [(&str, WantedUse); 3] = [
+    ("id", WantedUse::Only(TokenUse::Id)),
+    ("access", WantedUse::Only(TokenUse::Access)),
+    ("any", WantedUse::Any),
+];
+
+fn rest(fields: &Fields<'_>) -> Parsed<Rest> {
+    let clock_skew = fields.duration("clock_skew", CLOCK_SKEW, DEFAULT_CLOCK_SKEW);
+    let max_bytes = fields.integer("max_bytes", &MAX_BYTES, DEFAULT_MAX_BYTES);
+    let audience = match fields.optional("aud_pattern", "a regular expression") {
+        None => Ok(AudiencePolicy::Any),
+        Some(field) => field.text().and_then(|_| field.parsed(whole_match)).map(AudiencePolicy::Matching),
+    };
+    let forwarding =
+        fields.flag("forward", |keep| if keep { Forwarding::Keep } else { Forwarding::Strip });
+    let cache_entries =
+        fields.integer("cache_entries", &(0..=MAX_CACHE_ENTRIES), DEFAULT_CACHE_ENTRIES);
+    Ok(Rest {
+        clock_skew: clock_skew?,
+        max_bytes: max_bytes?,
+        audience: audience?,
+        forwarding: forwarding?,
+        cache_entries: cache_entries?,
+    })
+}
+
+/// Compiles an expression that a text must match from its first to its last byte.
+fn whole_match(expression: &str) -> Result<Regex, String> {
+    if expression.len() > MAX_AUD_PATTERN_BYTES {
+        let found = expression.len();
+        return Err(format!("found {found} bytes; expected at most {MAX_AUD_PATTERN_BYTES}"));
+    }
+    let build = |expression: &str| {
+        RegexBuilder::new(expression)
+            .size_limit(MAX_COMPILED_PATTERN_BYTES)
+            .build()
+    };
+    // On its own first: `a)|(?:b` must not become valid by the group that is put around it. The
+    // group keeps `|` and flags such as `(?m)` away from the anchors, and `\A` and `\z`, other than
+    // `^` and `$`, mean the two ends whatever the flags.
+    build(expression)
+        .and_then(|_| build(&format!(r"\A(?:{expression})\z")))
+        .map_err(|cause| format!("found {}; expected a regular expression: {cause}", quoted(expression)))
+}
+
+const PLACES: [&str; 3] = ["header", "query", "cookie"];
+const PLACE: &str = "an object with one of header, query and cookie";
+
+fn sources(fields: &Fields<'_>) -> Parsed<TokenSources> {
+    let Some(field) = fields.optional("from", "a list of places: header, query or cookie") else {
+        return Ok(TokenSources::authorization());
+    };
+    let items = field.items(PLACE)?;
+    let mut seen: Vec<(TokenSource, usize)> = Vec::new();
+    let places = all(items.iter().enumerate().map(|(position, item)| {
+        let place = source(item)?;
+        if let Some((_, earlier)) = seen.iter().find(|(known, _)| *known == place) {
+            // Looked at twice, every token in it would be two tokens.
+            return Err(item.refuse(format_args!(
+                "found the place of token.from[{earlier}]; expected each once"
+            )));
+        }
+        seen.push((place.clone(), position));
+        Ok(place)
+    }))?;
+    TokenSources::new(places).ok_or_else(|| field.wrong())
+}
+
+fn source(item: &Field<'_>) -> Parsed<TokenSource> {
+    let fields = item.fields(&PLACES)?;
+    let present = fields.present(&PLACES);
+    if present.len() != 1 {
+        let found = match present.len() {
+            0 => "none".to_owned(),
+            _ => present.join(" and "),
+        };
+        return Err(fields.refuse(format_args!("found {found}; expected one of header, query and cookie")));
+    }
+    if let Some(field) = fields.optional("header", "the name of a header") {
+        return field.parsed(header).map(TokenSource::Header);
+    }
+    if let Some(field) = fields.optional("query", "the name of a query parameter") {
+        let name = field.text()?;
+        return Ok(TokenSource::Query(name.to_owned()));
+    }
+    let field = fields.required("cookie", "the name of a cookie")?;
+    let name = field.text()?;
+    // RFC 6265, section 4.1.1: a token, as the names of headers are; but letter case counts.
+    if HeaderName::new(name).is_err() {
+        return Err(field.wrong());
+    }
+    Ok(TokenSource::Cookie(name.to_owned()))
+}
+
+/// A header that can hold a token: not one that frames the message or belongs to a connection, and
+/// not `cookie`, whose tokens have a place of their own.
+fn header(name: &str) -> Result<HeaderName, String> {
+    match HeaderName::reply(name) {
+        Ok(header) if !["cookie", "host"].contains(&header.as_str()) => Ok(header),
+        Err(error @ InvalidHeader::Name(_)) => Err(error.to_string()),
+        Ok(_) | Err(_) => Err(format!(
+            "found {}; expected a header that can hold a token, such as authorization",
+            quoted(name)
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_matches_from_end_to_end_whatever_its_flags() {
+        for expression in ["4hq8[a-z]*|x", "^(4hq8[a-z]*|x)$", "(?m)^4hq8[a-z]*$|x", "(?x) 4hq8[a-z]* | x"] {
+            let pattern = whole_match(expression).unwrap();
+            assert!(pattern.is_match("4hq8abcd"), "{expression}");
+            assert!(pattern.is_match("x"), "{expression}");
+            for other in ["y4hq8abcd", "4hq8abcd1", "x\n", "y\nx", "4hq8\ny", "y\n4hq8\ny", ""] {
+                assert!(!pattern.is_match(other), "{expression} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_cannot_leave_its_group() {
+        for expression in ["a)|(?:b", "a)|(b", "(?x)a # comment", "a\\", "[a", "(?", "(?#)"] {
+            assert!(whole_match(expression).is_err(), "{expression}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_bounded() {
+        assert!(whole_match(&"a".repeat(MAX_AUD_PATTERN_BYTES)).is_ok());
+        assert!(whole_match(&"a".repeat(MAX_AUD_PATTERN_BYTES + 1)).is_err());
+        assert!(whole_match("(?:a{50}){5}").is_ok());
+        assert!(whole_match("(?:a{500}){500}").is_err());
+    }
+}

@@ -1,0 +1,514 @@
+//! The filter without a host: requests and answers in, outcomes and fetches out.
+//!
+//! The way of a request is [`Gate::decide`]: rule, token, claims, key, signature, the rule's
+//! conditions; the first that fails is the reason. A request whose keys are missing is held
+//! ([`Gate::hold`]) until a tick or an answer brings its verdict.
+
+mod waiting;
+
+use crate::bearer::Request;
+use crate::cache::{Remembered, TokenCache};
+use crate::claim_headers::HeaderValues;
+use crate::header::HeaderEdit;
+use crate::keyring::shared::SharedSpace;
+use crate::keyring::{Answer, Entropy, Fetch, FetchOutcome, Keyring, KidPrognosis};
+use crate::policy::{Forwarding, Policy, PoolIndex, Preflight};
+use crate::reject::Reason;
+use crate::reply::Refusal;
+use crate::rs256::Rs256;
+use crate::rules::{Access, Ruling};
+use crate::rules::index::{Target, Variables};
+use crate::time::{Monotonic, Timestamp};
+use crate::token::UntrustedToken;
+use crate::verify::{Admitted, Unverified};
+use std::rc::Rc;
+use std::time::Duration;
+use waiting::{Held, Need, Waiting};
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It goes on to the upstream.
+    Forward(Forward),
+    /// It is answered here.
+    Refuse(Refusal),
+    /// It waits; [`Gate::hold`] takes it.
+    Hold(Candidate),
+}
+
+/// A request on its way to the upstream.
+#[derive(Debug)]
+pub struct Forward {
+    /// In whose name.
+    pub caller: Caller,
+    /// Changes to the request beside the claim headers.
+    pub edits: Vec<HeaderEdit>,
+}
+
+/// In whose name a request goes on.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// Nobody's: the rule asked for no token.
+    Anonymous(Rc<HeaderValues>),
+    /// That of the bearer of a verified token.
+    Known(Rc<Remembered>),
+}
+
+impl Caller {
+    /// What the upstream is told.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderValues {
+        match self {
+            Self::Anonymous(headers) => headers,
+            Self::Known(remembered) => &remembered.headers,
+        }
+    }
+}
+
+/// What the cache had to do with a decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheUse {
+    /// It was not asked.
+    #[default]
+    None,
+    /// The token was remembered.
+    Hit,
+    /// It was not.
+    Miss,
+}
+
+/// A request that may pass once the keys are there: all that is left of it.
+#[derive(Debug)]
+pub struct Candidate {
+    compact: Vec<u8>,
+    ruling: Ruling,
+    variables: Variables,
+    edits: Vec<HeaderEdit>,
+    need: Need,
+}
+
+/// The names of the headers that a decision looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// These, each of which a look-up by name shows in full.
+    Named(Vec<&'static str>),
+    /// All: a second line of a header could hide from a look-up by name.
+    Everything,
+}
+
+/// What a tick or an answer brought about.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Fetches to be made.
+    pub fetches: Vec<Fetch>,
+    /// Verdicts on held requests, by the host's number for each; never [`Outcome::Hold`].
+    pub verdicts: Vec<(u32, Outcome)>,
+}
+
+/// Both clocks, read at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// The wall clock, for tokens.
+    pub wall: Timestamp,
+    /// The monotonic clock, for everything else.
+    pub monotonic: Monotonic,
+}
+
+/// The filter of one worker, for one configuration.
+#[derive(Debug)]
+pub struct Gate {
+    policy: Rc<Policy>,
+    algorithm: Rs256,
+    keyring: Keyring,
+    cache: TokenCache,
+    waiting: Waiting,
+    nobody: Rc<HeaderValues>,
+    reads: Reads,
+}
+
+impl Gate {
+    /// While something is awaited: others' keys are noticed, and deadlines kept, within this time.
+    pub const BUSY_TICK: Duration = Duration::from_millis(20);
+    /// Otherwise: a key that left the set is gone from every worker well within a second.
+    pub const IDLE_TICK: Duration = Duration::from_millis(250);
+    /// As soon as the host will call: a request wants a fetch that nobody has begun.
+    pub const PROMPT_TICK: Duration = Duration::from_millis(1);
+
+    /// A gate for a policy.
+    #[must_use]
+    pub fn new(policy: Rc<Policy>, algorithm: Rs256, entropy: Entropy) -> Self {
+        Self {
+            keyring: Keyring::new(&policy.pools, entropy),
+            cache: TokenCache::new(policy.token.cache_entries),
+            waiting: Waiting::default(),
+            nobody: Rc::new(policy.claim_headers.nobody()),
+            reads: Reads::of(&policy),
+            policy,
+            algorithm,
+        }
+    }
+
+    /// The policy.
+    #[must_use]
+    pub const fn policy(&self) -> &Rc<Policy> {
+        &self.policy
+    }
+
+    /// Whether the host verifies signatures.
+    #[must_use]
+    pub const fn verifies_by_host(&self) -> bool {
+        self.algorithm.is_host()
+    }
+
+    /// The keys.
+    #[must_use]
+    pub const fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// What of a request [`Gate::decide`] looks at.
+    #[must_use]
+    pub const fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    /// Takes over what other VMs have fetched. A new configuration begins with the keys that the
+    /// last one left.
+    pub fn start(&mut self, now: Monotonic, space: &dyn SharedSpace) {
+        self.keyring.sync(now, space);
+    }
+
+    /// Decides about a request.
+    pub fn decide(&mut self, request: &Request, now: Timestamp) -> (Outcome, CacheUse) {
+        let policy = Rc::clone(&self.policy);
+        let target = Target {
+            path: request.first(":path"),
+            method: request.first(":method"),
+            authority: request.first(":authority"),
+        };
+        let Ok((ruling, variables)) = policy.rules.choose(&target) else {
+            return refused(Reason::UnsafePath);
+        };
+        let edits = self.edits(request);
+        let access = policy.rules.access(ruling);
+        match access {
+            Access::Anyone => return self.anonymous(edits),
+            Access::Nobody => return refused(Reason::DeniedByRule),
+            Access::Optional | Access::Require(_) => {}
+        }
+        if policy.preflight == Preflight::Pass && is_preflight(request) {
+            return self.anonymous(edits);
+        }
+        let compact = match policy.token.sources.extract(request) {
+            Ok(Some(compact)) => compact,
+            Ok(None) if matches!(access, Access::Optional) => return self.anonymous(edits),
+            Ok(None) => return refused(Reason::MissingToken),
+            Err(reason) => return refused(reason),
+        };
+        let (judgement, cache_use) = self.judge(&compact, ruling, &variables, now);
+        let outcome = match judgement {
+            Judgement::Passed(remembered) => Outcome::Forward(Forward {
+                caller: Caller::Known(remembered),
+                edits,
+            }),
+            Judgement::Refused(refusal) => Outcome::Refuse(refusal),
+            Judgement::Needs(need) => Outcome::Hold(Candidate {
+                compact: compact.into_owned(),
+                ruling,
+                variables,
+                edits,
+                need,
+            }),
+        };
+        (outcome, cache_use)
+    }
+
+    /// Everything about a token that is not about where it stood.
+    fn judge(
+        &mut self,
+        compact: &[u8],
+        ruling: Ruling,
+        variables: &Variables,
+        now: Timestamp,
+    ) -> (Judgement, CacheUse) {
+        let policy = &*self.policy;
+        let Some(requirement) = policy.rules.requirement(ruling) else {
+            return (Judgement::refused(Reason::DeniedByRule), CacheUse::None);
+        };
+        if compact.len() > policy.token.max_bytes {
+            return (Judgement::refused(Reason::TokenTooLarge), CacheUse::None);
+        }
+        let satisfied = |remembered: &Remembered| {
+            let claims = remembered.verified.claims();
+            requirement
+                .check(claims, variables, now, policy.token.clock_skew)
+                .map_err(|unsatisfied| Judgement::Refused(Refusal::from(unsatisfied)))
+        };
+        if let Some(remembered) = self.cache.get(compact) {
+            let pool = remembered.verified.pool();
+            if self.keyring.generation(pool) == Some(remembered.generation) {
+                let judgement = remembered
+                    .verified
+                    .readmit(policy, requirement, now)
+                    .map_err(Judgement::refused)
+                    .and_then(|()| satisfied(remembered))
+                    .map_or_else(|refused| refused, |()| Judgement::Passed(Rc::clone(remembered)));
+                return (judgement, CacheUse::Hit);
+            }
+            self.cache.remove(compact);
+        }
+        let cache_use = match self.cache.is_on() {
+            true => CacheUse::Miss,
+            false => CacheUse::None,
+        };
+        let verified = UntrustedToken::parse(compact)
+            .and_then(|token| Admitted::new(token, policy, requirement, now))
+            .map_err(Judgement::refused)
+            .and_then(|admitted| self.verify(admitted));
+        let judgement = match verified {
+            Ok(remembered) => match satisfied(&remembered) {
+                Ok(()) => {
+                    self.cache.insert(compact, Rc::clone(&remembered));
+                    Judgement::Passed(remembered)
+                }
+                Err(refused) => refused,
+            },
+            Err(judgement) => judgement,
+        };
+        (judgement, cache_use)
+    }
+
+    fn verify(&self, admitted: Admitted<'_>) -> Result<Rc<Remembered>, Judgement> {
+        let pool = admitted.pool();
+        let payload = admitted.payload();
+        let keys = self
+            .keyring
+            .keys(pool)
+            .ok_or(Judgement::Needs(Need::Keys(pool)))?;
+        let verified = admitted
+            .verify(&keys.set, &self.algorithm)
+            .map_err(|unverified| match unverified {
+                Unverified::InvalidSignature => Judgement::refused(Reason::InvalidSignature),
+                Unverified::UnknownKey => Judgement::Needs(Need::Kid(pool, keys.generation)),
+            })?;
+        Ok(Rc::new(Remembered {
+            headers: self.policy.claim_headers.render(verified.claims(), payload),
+            generation: keys.generation,
+            verified,
+        }))
+    }
+
+    /// Takes in a request that [`Gate::decide`] could not decide. It is held, and `None` returned,
+    /// unless it can be decided now, or waiting is of no use, or there is no room.
+    pub fn hold(
+        &mut self,
+        context: u32,
+        candidate: Candidate,
+        now: Now,
+        space: &dyn SharedSpace,
+    ) -> Option<Outcome> {
+        let pool = candidate.need.pool();
+        // Another VM may have fetched since the last tick.
+        self.keyring.sync_pool(pool, now.monotonic, space);
+        let candidate = match self.resume(candidate, now) {
+            Resumed::Verdict(outcome) => return Some(outcome),
+            Resumed::Waits(candidate) => candidate,
+        };
+        let patience = self.policy.pools.get(pool).map_or(Duration::ZERO, |pool| pool.keys.patience());
+        let in_vain = matches!(candidate.need, Need::Keys(_))
+            && self.keyring.keys_expected_in(pool, now.monotonic) >= patience;
+        if in_vain || !self.waiting.has_room(candidate.need) {
+            return Some(self.unavailable(pool, now.monotonic));
+        }
+        let deadline = now.monotonic.after(patience);
+        self.waiting.add(context, Held { candidate, deadline });
+        None
+    }
+
+    /// Forgets a held request whose client has gone. Says whether it was held.
+    pub fn cancel(&mut self, context: u32) -> bool {
+        self.waiting.remove(context)
+    }
+
+    /// Does what is due: begins fetches, and gives verdicts on held requests.
+    pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Progress {
+        self.keyring.sync(now.monotonic, space);
+        let fetches = self.keyring.take_due(now.monotonic, space);
+        Progress {
+            fetches,
+            verdicts: self.verdicts(now),
+        }
+    }
+
+    /// Takes in the answer to a fetch.
+    pub fn answered(
+        &mut self,
+        fetch: Fetch,
+        answer: &Answer,
+        now: Now,
+        space: &dyn SharedSpace,
+    ) -> (FetchOutcome, Progress) {
+        let outcome = self.keyring.answered(fetch, answer, now.monotonic, space);
+        let progress = Progress {
+            fetches: Vec::new(),
+            verdicts: self.verdicts(now),
+        };
+        (outcome, progress)
+    }
+
+    /// When the next tick is wanted.
+    #[must_use]
+    pub fn next_tick(&self, now: Monotonic) -> Duration {
+        if self.keyring.is_due(now) || self.waiting.has_backlog() {
+            Self::PROMPT_TICK
+        } else if !self.waiting.is_empty() || !self.keyring.is_complete() {
+            Self::BUSY_TICK
+        } else {
+            Self::IDLE_TICK
+        }
+    }
+
+    /// Gives back what other VMs would else wait for.
+    pub fn retire(&mut self, space: &dyn SharedSpace) {
+        self.keyring.release(space);
+    }
+
+    fn verdicts(&mut self, now: Now) -> Vec<(u32, Outcome)> {
+        let keyring = &mut self.keyring;
+        let ready = self.waiting.take_ready(|held| {
+            now.monotonic >= held.deadline
+                || match held.candidate.need {
+                    Need::Keys(pool) => keyring.generation(pool).is_some(),
+                    // A newer set, or the end of the search for one.
+                    Need::Kid(pool, generation) => {
+                        keyring.generation(pool) != Some(generation)
+                            || keyring.unknown_kid(pool, now.monotonic) != KidPrognosis::Wait
+                    }
+                }
+        });
+        let mut verdicts = Vec::new();
+        for (context, Held { candidate, deadline }) in ready {
+            let pool = candidate.need.pool();
+            match self.resume(candidate, now) {
+                Resumed::Verdict(outcome) => verdicts.push((context, outcome)),
+                // Its key may still come: it changes places, if there is one.
+                Resumed::Waits(candidate)
+                    if now.monotonic < deadline && self.waiting.has_room(candidate.need) =>
+                {
+                    self.waiting.add(context, Held { candidate, deadline });
+                }
+                Resumed::Waits(_) => {
+                    verdicts.push((context, self.unavailable(pool, now.monotonic)));
+                }
+            }
+        }
+        verdicts
+    }
+
+    /// Judges a request again if there are other keys than it was judged by.
+    fn resume(&mut self, mut candidate: Candidate, now: Now) -> Resumed {
+        let newer = match candidate.need {
+            Need::Keys(pool) => self.keyring.generation(pool).is_some(),
+            Need::Kid(pool, generation) => self.keyring.generation(pool) != Some(generation),
+        };
+        if newer {
+            let Candidate { compact, ruling, variables, .. } = &candidate;
+            match self.judge(compact, *ruling, variables, now.wall).0 {
+                Judgement::Passed(remembered) => {
+                    return Resumed::Verdict(Outcome::Forward(Forward {
+                        caller: Caller::Known(remembered),
+                        edits: candidate.edits,
+                    }));
+                }
+                Judgement::Refused(refusal) => return Resumed::Verdict(Outcome::Refuse(refusal)),
+                Judgement::Needs(need) => candidate.need = need,
+            }
+        }
+        let Need::Kid(pool, _) = candidate.need else {
+            return Resumed::Waits(candidate);
+        };
+        match self.keyring.unknown_kid(pool, now.monotonic) {
+            KidPrognosis::Wait => Resumed::Waits(candidate),
+            KidPrognosis::Settled => Resumed::Verdict(Outcome::Refuse(Refusal::Plain(Reason::UnknownKey))),
+            KidPrognosis::Unavailable => Resumed::Verdict(self.unavailable(pool, now.monotonic)),
+        }
+    }
+
+    fn unavailable(&self, pool: PoolIndex, now: Monotonic) -> Outcome {
+        let after = self.keyring.keys_expected_in(pool, now);
+        Outcome::Refuse(Refusal::KeysUnavailable(after))
+    }
+
+    fn anonymous(&self, edits: Vec<HeaderEdit>) -> (Outcome, CacheUse) {
+        let outcome = Outcome::Forward(Forward {
+            caller: Caller::Anonymous(Rc::clone(&self.nobody)),
+            edits,
+        });
+        (outcome, CacheUse::None)
+    }
+
+    /// What every forwarded request loses, whatever rule it is under.
+    fn edits(&self, request: &Request) -> Vec<HeaderEdit> {
+        let overrides = self.policy.rules.stripped_headers().iter();
+        let mut edits: Vec<_> = overrides.map(|name| HeaderEdit::Remove((*name).into())).collect();
+        if self.policy.token.forwarding == Forwarding::Strip {
+            edits.extend(self.policy.token.sources.strip(request));
+        }
+        edits
+    }
+}
+
+/// What is found out about a token.
+enum Judgement {
+    Passed(Rc<Remembered>),
+    Refused(Refusal),
+    Needs(Need),
+}
+
+impl Judgement {
+    const fn refused(reason: Reason) -> Self {
+        Self::Refused(Refusal::Plain(reason))
+    }
+}
+
+/// What became of a candidate that was looked at again.
+enum Resumed {
+    Verdict(Outcome),
+    Waits(Candidate),
+}
+
+fn refused(reason: Reason) -> (Outcome, CacheUse) {
+    (Outcome::Refuse(Refusal::Plain(reason)), CacheUse::None)
+}
+
+/// `OPTIONS` with both headers that a browser sends: anything less is a request like any other.
+fn is_preflight(request: &Request) -> bool {
+    let says = |name: &str| request.first(name).is_some_and(|value| !value.is_empty());
+    request.first(":method") == Some(b"OPTIONS")
+        && says("origin")
+        && says("access-control-request-method")
+}
+
+impl Reads {
+    /// Path, method and authority are read only if something depends on them: each costs a call.
+    fn of(policy: &Policy) -> Self {
+        let Policy { token, rules, preflight, .. } = policy;
+        if token.sources.needs_every_header() {
+            return Self::Everything;
+        }
+        let preflights = *preflight == Preflight::Pass;
+        let mut names = Vec::new();
+        let mut read = |name, wanted: bool| {
+            if wanted {
+                names.push(name);
+            }
+        };
+        read("authorization", token.sources.reads_authorization());
+        read(":path", rules.looks_at_paths() || token.sources.reads_query());
+        read(":method", rules.looks_at_methods() || preflights);
+        read(":authority", rules.looks_at_hosts());
+        read("origin", preflights);
+        read("access-control-request-method", preflights);
+        Self::Named(names)
+    }
+}

@@ -1,0 +1,52 @@
+//! The two clocks.
+
+use crate::gate::Now;
+use crate::time::{Monotonic, Timestamp};
+use proxy_wasm::hostcalls;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+/// Reads the wall clock. A host that cannot tell the time is taken to live in 1970, where every
+/// token was issued in the future.
+pub(super) fn wall() -> Timestamp {
+    let elapsed = hostcalls::get_current_time()
+        .ok()
+        .and_then(|now| now.duration_since(UNIX_EPOCH).ok())
+        .unwrap_or_default();
+    Timestamp::since_epoch(elapsed)
+}
+
+/// The process's monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MonotonicClock {
+    origin: Instant,
+}
+
+impl MonotonicClock {
+    /// Finds the clock's origin: the earliest moment that an [`Instant`] can name.
+    ///
+    /// The standard library hides the reading itself, but VMs must compare theirs: a lease that
+    /// one took expires for all. The earliest moment is the same for every VM of the process, and
+    /// halving the step sixty-odd times finds it.
+    pub(super) fn new() -> Self {
+        let mut origin = Instant::now();
+        let mut step = Duration::from_nanos(u64::MAX / 4);
+        while step > Duration::ZERO {
+            match origin.checked_sub(step) {
+                Some(earlier) => origin = earlier,
+                None => step /= 2,
+            }
+        }
+        Self { origin }
+    }
+
+    pub(super) fn read(self) -> Monotonic {
+        Monotonic::new(self.origin.elapsed())
+    }
+
+    pub(super) fn both(self) -> Now {
+        Now {
+            wall: wall(),
+            monotonic: self.read(),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Counters and gauges, as Envoy's statistics show them under `wasmcustom.`.
+
+use crate::gate::{CacheUse, Gate};
+use crate::reject::Reason;
+use crate::time::Monotonic;
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::MetricType;
+
+/// The filter's metrics. A host that will not define one is asked nothing more of it.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    allowed: Metric,
+    anonymous: Metric,
+    denied: Vec<(Reason, Metric)>,
+    fetch_success: Metric,
+    fetch_failure: Metric,
+    cache_hit: Metric,
+    cache_miss: Metric,
+    held: Metric,
+    cancelled: Metric,
+    held_now: Metric,
+    keys: Metric,
+    age: Metric,
+    signature_host: Metric,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Metric(Option<u32>);
+
+impl Metric {
+    fn new(kind: MetricType, name: &str) -> Self {
+        Self(hostcalls::define_metric(kind, &format!("cognito_authorizer.{name}")).ok())
+    }
+
+    fn add(self, amount: i64) {
+        if let Some(id) = self.0 {
+            // Nothing depends on a counter, least of all an answer.
+            let _ = hostcalls::increment_metric(id, amount);
+        }
+    }
+
+    fn set(self, value: u64) {
+        if let Some(id) = self.0 {
+            let _ = hostcalls::record_metric(id, value);
+        }
+    }
+}
+
+impl Metrics {
+    pub(super) fn define() -> Self {
+        let counter = |name: &str| Metric::new(MetricType::Counter, name);
+        let gauge = |name: &str| Metric::new(MetricType::Gauge, name);
+        Self {
+            allowed: counter("allowed"),
+            anonymous: counter("anonymous"),
+            denied: Reason::ALL
+                .into_iter()
+                .map(|reason| (reason, counter(&format!("denied.{}", reason.code()))))
+                .collect(),
+            fetch_success: counter("jwks_fetch.success"),
+            fetch_failure: counter("jwks_fetch.failure"),
+            cache_hit: counter("token_cache.hit"),
+            cache_miss: counter("token_cache.miss"),
+            held: counter("held"),
+            cancelled: counter("cancelled"),
+            held_now: gauge("held_now"),
+            keys: gauge("jwks_keys"),
+            age: gauge("jwks_age_seconds"),
+            signature_host: gauge("signature_host"),
+        }
+    }
+
+    pub(super) fn allowed(&self) {
+        self.allowed.add(1);
+    }
+
+    pub(super) fn anonymous(&self) {
+        self.anonymous.add(1);
+    }
+
+    pub(super) fn denied(&self, reason: Reason) {
+        if let Some((_, metric)) = self.denied.iter().find(|(known, _)| *known == reason) {
+            metric.add(1);
+        }
+    }
+
+    pub(super) fn cache(&self, used: CacheUse) {
+        match used {
+            CacheUse::None => {}
+            CacheUse::Hit => self.cache_hit.add(1),
+            CacheUse::Miss => self.cache_miss.add(1),
+        }
+    }
+
+    pub(super) fn fetched(&self) {
+        self.fetch_success.add(1);
+    }
+
+    pub(super) fn fetch_failed(&self) {
+        self.fetch_failure.add(1);
+    }
+
+    pub(super) fn held(&self) {
+        self.held.add(1);
+        self.held_now.add(1);
+    }
+
+    pub(super) fn no_longer_held(&self) {
+        self.held_now.add(-1);
+    }
+
+    pub(super) fn cancelled(&self) {
+        self.cancelled.add(1);
+        self.held_now.add(-1);
+    }
+
+    /// Gauges that every VM sets to the same value.
+    pub(super) fn gauges(&self, gate: &Gate, now: Monotonic) {
+        let keys = gate.keyring().key_count();
+        self.keys.set(u64::try_from(keys).unwrap_or(u64::MAX));
+        let age = gate.keyring().oldest_age(now).unwrap_or_default();
+        self.age.set(age.as_secs());
+        self.signature_host.set(u64::from(gate.verifies_by_host()));
+    }
+}

@@ -1,0 +1,143 @@
+//! Key sets (RFC 7517): lenient about the set, strict about each key.
+//!
+//! One key that the filter cannot use must not cost the others: a pool that adds a key of a new
+//! kind goes on working. What is used, however, is exactly an RSA key for RS256.
+
+use crate::rs256::PublicKey;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use std::fmt;
+use std::rc::Rc;
+
+/// The usable keys of one issuer, each `kid` once.
+#[derive(Debug)]
+pub struct KeySet {
+    keys: Vec<(String, Rc<PublicKey>)>,
+    skipped: usize,
+}
+
+/// Why a document is no key set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidKeySet {
+    /// Longer than [`KeySet::MAX_BYTES`].
+    TooLarge,
+    /// Not JSON, or not an object with an array `keys`.
+    Malformed,
+    /// More than [`KeySet::MAX_KEYS`] keys.
+    TooManyKeys,
+    /// Not one key that could verify an RS256 signature.
+    NoUsableKey,
+}
+
+impl fmt::Display for InvalidKeySet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::TooLarge => "the key set is too large; expected at most 150000 bytes",
+            Self::Malformed => r#"found no key set; expected {"keys": [...]} (RFC 7517, section 5)"#,
+            Self::TooManyKeys => "the key set has too many keys; expected at most 100",
+            Self::NoUsableKey => {
+                "the key set has no usable key; expected an RSA key of 2048 to 4096 bits with a kid, for RS256 signatures"
+            }
+        })
+    }
+}
+
+impl KeySet {
+    /// Cognito's key sets have two keys and 1 kB; this leaves room for a hundred of 4096 bits.
+    pub const MAX_BYTES: usize = 150_000;
+    /// A user pool has two keys, and four while they change.
+    pub const MAX_KEYS: usize = 100;
+
+    /// Reads a key set. Keys that cannot verify RS256 are skipped, and of two with the same `kid`
+    /// the first counts.
+    ///
+    /// # Errors
+    /// See [`InvalidKeySet`].
+    pub fn parse(document: &[u8]) -> Result<Self, InvalidKeySet> {
+        if document.len() > Self::MAX_BYTES {
+            return Err(InvalidKeySet::TooLarge);
+        }
+        let document: Value =
+            serde_json::from_slice(document).map_err(|_| InvalidKeySet::Malformed)?;
+        let entries = document
+            .get("keys")
+            .and_then(Value::as_array)
+            .ok_or(InvalidKeySet::Malformed)?;
+        if entries.len() > Self::MAX_KEYS {
+            return Err(InvalidKeySet::TooManyKeys);
+        }
+        let mut set = Self {
+            keys: Vec::new(),
+            skipped: 0,
+        };
+        for entry in entries {
+            match usable(entry) {
+                Some((kid, key)) if set.get(&kid).is_none() => set.keys.push((kid, Rc::new(key))),
+                _ => set.skipped = set.skipped.saturating_add(1),
+            }
+        }
+        if set.keys.is_empty() {
+            return Err(InvalidKeySet::NoUsableKey);
+        }
+        Ok(set)
+    }
+
+    /// The key with this `kid`.
+    #[must_use]
+    pub fn get(&self, kid: &str) -> Option<&Rc<PublicKey>> {
+        self.keys
+            .iter()
+            .find(|(known, _)| known == kid)
+            .map(|(_, key)| key)
+    }
+
+    /// How many usable keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there are none; a parsed set always has one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// How many entries were skipped.
+    #[must_use]
+    pub const fn skipped(&self) -> usize {
+        self.skipped
+    }
+
+    /// Whether both sets have the same keys under the same names, in whatever order.
+    #[must_use]
+    pub fn same_keys(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && self
+                .keys
+                .iter()
+                .all(|(kid, key)| other.get(kid).is_some_and(|twin| twin.spki() == key.spki()))
+    }
+}
+
+/// A JWK as a key for RS256 signatures, if it is one (RFC 7517, section 4; RFC 7518, section 6.3).
+fn usable(entry: &Value) -> Option<(String, PublicKey)> {
+    let text = |name: &str| entry.get(name).and_then(Value::as_str);
+    // Absent is fine, anything else must be the one word.
+    let absent_or = |name: &str, word: &str| {
+        entry
+            .get(name)
+            .is_none_or(|value| value.as_str() == Some(word))
+    };
+    if text("kty") != Some("RSA") || !absent_or("use", "sig") || !absent_or("alg", "RS256") {
+        return None;
+    }
+    let kid = text("kid").filter(|kid| !kid.is_empty())?;
+    let number = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).ok();
+    let key = PublicKey::new(&number("n")?, &number("e")?).ok()?;
+    Some((kid.to_owned(), key))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+use super::*;
+use serde_json::json;
+
+/// 2048 bits, odd; not a product of two primes, which nothing here depends on.
+fn modulus(last: u8) -> String {
+    let mut bytes = [0xab; 256];
+    bytes[255] = last;
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn jwk(kid: &str) -> Value {
+    json!({"kty": "RSA", "kid": kid, "use": "sig", "alg": "RS256", "n": modulus(0xff), "e": "AQAB"})
+}
+
+fn parse(document: &Value) -> Result<KeySet, InvalidKeySet> {
+    KeySet::parse(document.to_string().as_bytes())
+}
+
+/// A set with one usable key, and that key with one member changed.
+#[track_caller]
+fn changed(member: &str, value: Option<Value>, usable: bool) {
+    let mut entry = jwk("changed");
+    match value.clone() {
+        Some(value) => entry[member] = value,
+        None => drop(entry.as_object_mut().unwrap().remove(member)),
+    }
+    let kid = entry["kid"].as_str().unwrap_or_default().to_owned();
+    let set = parse(&json!({"keys": [entry, jwk("other")]})).unwrap();
+    assert_eq!(set.get(&kid).is_some(), usable, "{member} {value:?}");
+    assert_eq!(set.skipped(), usize::from(!usable), "{member} {value:?}");
+    assert!(set.get("other").is_some());
+}
+
+#[test]
+fn one_bad_key_does_not_cost_the_others() {
+    changed("kty", Some(json!("RSA")), true);
+    for bad in [Some(json!("EC")), Some(json!("rsa")), Some(json!(1)), None] {
+        changed("kty", bad, false);
+    }
+    for good in [Some(json!("sig")), None] {
+        changed("use", good, true);
+    }
+    for bad in [json!("enc"), json!(null), json!(["sig"])] {
+        changed("use", Some(bad), false);
+    }
+    for good in [Some(json!("RS256")), None] {
+        changed("alg", good, true);
+    }
+    for bad in [json!("RS512"), json!("PS256"), json!("none"), json!(null)] {
+        changed("alg", Some(bad), false);
+    }
+    for bad in [Some(json!("")), Some(json!(1)), None] {
+        changed("kid", bad, false);
+    }
+    changed("n", Some(json!(modulus(0x01))), true);
+    for bad in [Some(json!("")), Some(json!("AQAB")), Some(json!(modulus(0xff) + "=")), Some(json!(modulus(0xfe))), Some(json!(7)), None] {
+        changed("n", bad, false);
+    }
+    changed("e", Some(json!("Aw")), true);
+    for bad in [Some(json!("")), Some(json!("AQ")), Some(json!("AQAA")), Some(json!("AQAAAAE")), Some(json!("AQ+B")), None] {
+        changed("e", bad, false);
+    }
+    // A certificate beside the key is not looked at.
+    changed("x5c", Some(json!(["anything"])), true);
+}
+
+#[test]
+fn leading_zeros_of_a_modulus_are_tolerated() {
+    let mut bytes = vec![0, 0];
+    bytes.extend([0xab; 255]);
+    bytes.push(0xff);
+    changed("n", Some(json!(URL_SAFE_NO_PAD.encode(bytes))), true);
+}
+
+#[test]
+fn of_two_keys_with_one_kid_the_first_counts() {
+    let mut second = jwk("k");
+    second["n"] = json!(modulus(0x01));
+    let set = parse(&json!({"keys": [jwk("k"), second]})).unwrap();
+    assert_eq!((set.len(), set.skipped()), (1, 1));
+    let first = parse(&json!({"keys": [jwk("k")]})).unwrap();
+    assert!(set.same_keys(&first));
+}
+
+#[test]
+fn sets_are_compared_by_their_keys() {
+    let set = |keys: &[Value]| parse(&json!({"keys": keys})).unwrap();
+    let mut other = jwk("a");
+    other["n"] = json!(modulus(0x01));
+    let both = set(&[jwk("a"), jwk("b")]);
+    assert!(both.same_keys(&set(&[jwk("b"), jwk("a")])));
+    assert!(!both.same_keys(&set(&[jwk("a")])));
+    assert!(!both.same_keys(&set(&[jwk("a"), jwk("c")])));
+    assert!(!both.same_keys(&set(&[other, jwk("b")])));
+}
+
+#[track_caller]
+fn refused(document: &[u8], expected: InvalidKeySet, text: &str) {
+    assert_eq!(KeySet::parse(document).unwrap_err(), expected);
+    assert_eq!(expected.to_string(), text);
+}
+
+#[test]
+fn what_is_no_key_set() {
+    let malformed = r#"found no key set; expected {"keys": [...]} (RFC 7517, section 5)"#;
+    for document in [&b""[..], b"[]", b"{}", b"null", b"{\"keys\":{}}", b"{\"keys\":[", b"<html>", b"\xff"] {
+        refused(document, InvalidKeySet::Malformed, malformed);
+    }
+    refused(
+        b"{\"keys\":[]}",
+        InvalidKeySet::NoUsableKey,
+        "the key set has no usable key; expected an RSA key of 2048 to 4096 bits with a kid, for RS256 signatures",
+    );
+    let keys = |count: usize| json!({"keys": vec![jwk("k"); count]}).to_string().into_bytes();
+    assert!(KeySet::parse(&keys(KeySet::MAX_KEYS)).is_ok());
+    refused(
+        &keys(KeySet::MAX_KEYS + 1),
+        InvalidKeySet::TooManyKeys,
+        "the key set has too many keys; expected at most 100",
+    );
+    let mut padded = keys(1);
+    padded.resize(KeySet::MAX_BYTES, b' ');
+    assert!(KeySet::parse(&padded).is_ok());
+    padded.push(b' ');
+    refused(
+        &padded,
+        InvalidKeySet::TooLarge,
+        "the key set is too large; expected at most 150000 bytes",
+    );
+}

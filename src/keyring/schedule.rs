@@ -1,0 +1,120 @@
+//! The times of the keyring, and where each number comes from.
+
+use super::shared::Record;
+use crate::policy::{KeyEndpoint, MaxStale};
+use crate::time::Monotonic;
+use std::time::Duration;
+
+/// One fetch for an unknown `kid` in this time: a new key works at once, and random kids cost the
+/// key endpoint next to nothing.
+pub(super) const KID_WINDOW: Duration = Duration::from_secs(10);
+
+/// How long after the time-out of its fetch a lease may be taken over: enough for an answer that
+/// came in the last moment to be written.
+pub(super) const LEASE_GRACE: Duration = Duration::from_secs(1);
+
+/// How long keys that a record promises, but that are not there, are waited for.
+pub(super) const RECOVERY_DELAY: Duration = Duration::from_secs(1);
+
+/// The back-off begins here and doubles.
+const BACK_OFF_MIN: Duration = Duration::from_secs(1);
+
+/// And ends here: an endpoint that is back is noticed within a minute.
+const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+
+/// Between attempts to reach a cluster that is not there yet.
+const UNDISPATCHED: Duration = Duration::from_millis(100);
+
+/// Random numbers for jitter and for naming leases; nothing secret rests on them.
+#[derive(Clone, Debug)]
+pub struct Entropy(u64);
+
+impl Entropy {
+    /// A sequence that begins at a random number of the host's.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number (SplitMix64, Steele, Lea and Flood 2014).
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number of milliseconds within a share of `whole`, given in per cent.
+    fn share(&mut self, whole: Duration, per_cent: u64) -> Duration {
+        let range = u64::try_from(whole.as_millis())
+            .unwrap_or(u64::MAX)
+            .saturating_mul(per_cent)
+            .checked_div(100)
+            .unwrap_or_default();
+        let chosen = self.next().checked_rem(range.saturating_add(1));
+        Duration::from_millis(chosen.unwrap_or_default())
+    }
+}
+
+/// Up to a fifth less than the interval: jitter spreads the fetches of many proxies, and the
+/// interval stays the upper bound that an emergency revocation counts on.
+pub(super) fn refresh_delay(interval: Duration, entropy: &mut Entropy) -> Duration {
+    interval.saturating_sub(entropy.share(interval, 20))
+}
+
+/// Doubles with each failure; up to a quarter more or, at the end, less.
+pub(super) fn back_off(failures: u32, entropy: &mut Entropy) -> Duration {
+    let doublings = failures.saturating_sub(1).min(16);
+    let delay = BACK_OFF_MIN.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
+    if delay >= BACK_OFF_MAX {
+        BACK_OFF_MAX.saturating_sub(entropy.share(BACK_OFF_MAX, 25))
+    } else {
+        delay.saturating_add(entropy.share(delay, 25)).min(BACK_OFF_MAX)
+    }
+}
+
+/// The pause before another attempt to reach a cluster that is not there yet. It does not lengthen
+/// the back-off: when the cluster comes, its first failure is a first failure.
+pub(super) fn undispatched_delay(record: &mut Record) -> Duration {
+    record.failures = record.failures.min(1);
+    UNDISPATCHED
+}
+
+/// When the last good keys stop serving, if ever: `max_stale` after the refresh that should have
+/// replaced them. Within the interval nothing is stale, however short `max_stale` is.
+pub(super) fn usable_until(fetched_at: Monotonic, endpoint: &KeyEndpoint) -> Option<Monotonic> {
+    match endpoint.max_stale {
+        MaxStale::For(time) => Some(
+            fetched_at
+                .after(endpoint.refresh_interval)
+                .after(endpoint.timeout)
+                .after(time),
+        ),
+        MaxStale::Forever => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_back_off_doubles_from_one_second_to_sixty() {
+        let mut entropy = Entropy::new(1);
+        for (failures, least, most) in [(1, 1000, 1250), (2, 2000, 2500), (3, 4000, 5000), (6, 32_000, 40_000), (7, 45_000, 60_000), (u32::MAX, 45_000, 60_000)] {
+            for _ in 0..200 {
+                let delay = back_off(failures, &mut entropy).as_millis();
+                assert!((least..=most).contains(&delay), "{failures}: {delay}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_refresh_comes_within_its_interval() {
+        let mut entropy = Entropy::new(2);
+        let interval = Duration::from_secs(900);
+        let delays: Vec<_> = (0..500).map(|_| refresh_delay(interval, &mut entropy)).collect();
+        assert!(delays.iter().all(|delay| (720..=900).contains(&delay.as_secs())));
+        assert!(delays.iter().min() != delays.iter().max());
+    }
+}

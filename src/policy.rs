@@ -1,0 +1,272 @@
+//! The resolved policy: all that the configuration decides, in words of the field.
+//!
+//! Nothing here knows how a setting is spelled; [`crate::config`] alone does. What has a `Default`
+//! is either an outright "nothing asked for" or the documented default of an optional field; no
+//! default admits anyone.
+
+use crate::bearer::TokenSources;
+use crate::claim_headers::ClaimHeaders;
+use crate::jwks::KeySet;
+use crate::pool::UserPoolId;
+use crate::reply::Responses;
+use crate::rules::Rules;
+use crate::rules::requirement::WantedUse;
+use regex_lite::Regex;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Everything that the configuration decides.
+#[derive(Debug)]
+pub struct Policy {
+    /// The user pools whose tokens are admitted.
+    pub pools: Pools,
+    /// What is asked of every token, and where it is looked for.
+    pub token: TokenPolicy,
+    /// Who may do what.
+    pub rules: Rules,
+    /// What becomes of a cross-origin preflight.
+    pub preflight: Preflight,
+    /// What the upstream is told.
+    pub claim_headers: ClaimHeaders,
+    /// What the refused are told.
+    pub responses: Responses,
+    /// Whether access logs are told who called.
+    pub identity: Identity,
+    /// Whether claim headers take part in choosing the route.
+    pub route: RouteChoice,
+    /// Who verifies signatures.
+    pub signature: SignaturePolicy,
+}
+
+/// A user pool, as one of the issuers whose tokens are admitted.
+#[derive(Debug)]
+pub struct Pool {
+    /// The pool's id.
+    pub id: UserPoolId,
+    /// The exact `iss` of its tokens.
+    pub issuer: String,
+    /// The app clients whose tokens are admitted.
+    pub clients: Clients,
+    /// Where its keys come from.
+    pub keys: KeySource,
+}
+
+/// The app clients whose tokens a pool admits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clients {
+    /// All of them; written down as the word `any`.
+    Any,
+    /// These, never empty.
+    Only(Vec<String>),
+}
+
+impl Clients {
+    /// Whether tokens of this app client are admitted.
+    #[must_use]
+    pub fn admits(&self, client: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(wanted) => wanted.iter().any(|one| one == client),
+        }
+    }
+}
+
+/// Where a pool's keys come from.
+#[derive(Debug)]
+pub enum KeySource {
+    /// The configuration itself.
+    Inline(Rc<KeySet>),
+    /// A key endpoint, asked through an Envoy cluster.
+    Fetched(KeyEndpoint),
+}
+
+impl KeySource {
+    /// How long a request may wait for keys.
+    #[must_use]
+    pub const fn patience(&self) -> Duration {
+        match self {
+            Self::Inline(_) => Duration::ZERO,
+            Self::Fetched(endpoint) => endpoint.timeout,
+        }
+    }
+}
+
+/// How a pool's keys are fetched, and how long they serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyEndpoint {
+    /// The Envoy cluster that reaches the endpoint.
+    pub cluster: String,
+    /// The URI, as configured or derived.
+    pub uri: String,
+    /// The URI's scheme: `:scheme`.
+    pub scheme: String,
+    /// The URI's authority: `:authority`.
+    pub authority: String,
+    /// The URI's path and query: `:path`.
+    pub path: String,
+    /// How long one fetch may take, and how long a request waits for it.
+    pub timeout: Duration,
+    /// The longest time between two fetches that succeed.
+    pub refresh_interval: Duration,
+    /// How long the last good keys serve while fetching fails.
+    pub max_stale: MaxStale,
+}
+
+/// How long the last good keys serve, counted from the refresh that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxStale {
+    /// This long.
+    For(Duration),
+    /// Until a fetch succeeds.
+    Forever,
+}
+
+/// All pools, found by the issuer of their tokens.
+#[derive(Debug)]
+pub struct Pools {
+    pools: Vec<Pool>,
+    by_issuer: HashMap<String, PoolIndex>,
+}
+
+/// Which pool, of a [`Pools`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PoolIndex(usize);
+
+impl Pools {
+    /// Collects pools.
+    ///
+    /// # Errors
+    /// The positions of two pools with the same issuer: which of them a token is from could not be
+    /// told.
+    pub fn new(pools: Vec<Pool>) -> Result<Self, (usize, usize)> {
+        let mut by_issuer = HashMap::new();
+        for (position, pool) in pools.iter().enumerate() {
+            if let Some(PoolIndex(earlier)) =
+                by_issuer.insert(pool.issuer.clone(), PoolIndex(position))
+            {
+                return Err((earlier, position));
+            }
+        }
+        Ok(Self { pools, by_issuer })
+    }
+
+    /// The pool whose tokens name exactly this issuer.
+    #[must_use]
+    pub fn by_issuer(&self, issuer: &str) -> Option<(PoolIndex, &Pool)> {
+        let index = *self.by_issuer.get(issuer)?;
+        Some((index, self.pools.get(index.0)?))
+    }
+
+    /// The pool at this position.
+    #[must_use]
+    pub fn get(&self, index: PoolIndex) -> Option<&Pool> {
+        self.pools.get(index.0)
+    }
+
+    /// All pools, in the order of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = (PoolIndex, &Pool)> {
+        self.pools
+            .iter()
+            .enumerate()
+            .map(|(position, pool)| (PoolIndex(position), pool))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pools.len()
+    }
+
+    /// Whether there are none; a configuration always has one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pools.is_empty()
+    }
+}
+
+impl PoolIndex {
+    /// The position in the configuration.
+    #[must_use]
+    pub const fn position(self) -> usize {
+        self.0
+    }
+}
+
+/// What is asked of every token, and where it is looked for.
+#[derive(Debug)]
+pub struct TokenPolicy {
+    /// The wanted `token_use`; a rule may narrow it.
+    pub token_use: WantedUse,
+    /// The places where a token may stand.
+    pub sources: TokenSources,
+    /// By how much clocks may differ.
+    pub clock_skew: Duration,
+    /// The longest token looked at, in bytes.
+    pub max_bytes: usize,
+    /// What `aud` must match.
+    pub audience: AudiencePolicy,
+    /// Whether the upstream sees the token.
+    pub forwarding: Forwarding,
+    /// How many verified tokens a worker remembers; 0 for none.
+    pub cache_entries: usize,
+}
+
+/// What `aud` must match (API Gateway's identity validation expression).
+#[derive(Debug)]
+pub enum AudiencePolicy {
+    /// Nothing.
+    Any,
+    /// This expression, anchored at both ends.
+    Matching(Regex),
+}
+
+/// Whether the upstream sees the token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forwarding {
+    /// It stays where the client put it.
+    #[default]
+    Keep,
+    /// It is taken out of every configured place, on every path.
+    Strip,
+}
+
+/// What becomes of a cross-origin preflight (Fetch standard, "CORS-preflight request").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preflight {
+    /// It needs a token like any request.
+    #[default]
+    RequireToken,
+    /// It passes where a token would else be asked for.
+    Pass,
+}
+
+/// Whether access logs are told who called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Identity {
+    /// No.
+    #[default]
+    Withhold,
+    /// `sub` and the app client are published as filter state.
+    Publish,
+}
+
+/// Whether claim headers take part in choosing the route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RouteChoice {
+    /// The route stays as chosen before the filter ran.
+    #[default]
+    Keep,
+    /// The route is chosen anew once the claim headers are set.
+    Anew,
+}
+
+/// Who verifies signatures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignaturePolicy {
+    /// The host, where it proves itself; else the module.
+    #[default]
+    Auto,
+    /// Always the module.
+    Module,
+}

@@ -1,0 +1,416 @@
+//! What the refused are told: the same few words for every cause that an attacker could learn from.
+
+use crate::header::HeaderName;
+use crate::reject::Reason;
+use crate::rules::requirement::Unsatisfied;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+/// A refusal, with what the client needs to know to do better.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A refusal that the reason says all about.
+    Plain(Reason),
+    /// One of these scopes would have sufficed (RFC 6750, section 3.1).
+    InsufficientScope(Vec<String>),
+    /// A sign-in no older than this would have sufficed (RFC 9470, section 3).
+    StaleAuthentication(Duration),
+    /// The keys may be there after this time.
+    KeysUnavailable(Duration),
+}
+
+impl Refusal {
+    /// The stable reason.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Plain(reason) => *reason,
+            Self::InsufficientScope(_) => Reason::InsufficientScope,
+            Self::StaleAuthentication(_) => Reason::StaleAuthentication,
+            Self::KeysUnavailable(_) => Reason::KeysUnavailable,
+        }
+    }
+}
+
+impl From<Unsatisfied<'_>> for Refusal {
+    fn from(unsatisfied: Unsatisfied<'_>) -> Self {
+        match unsatisfied {
+            Unsatisfied::Scope(scopes) => Self::InsufficientScope(scopes.to_vec()),
+            Unsatisfied::Stale(age) => Self::StaleAuthentication(age),
+            Unsatisfied::Group | Unsatisfied::Claim => Self::Plain(unsatisfied.reason()),
+        }
+    }
+}
+
+/// Whose manners the replies have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    /// RFC 6750 and RFC 9470: `www-authenticate` says what is wanted.
+    #[default]
+    Rfc6750,
+    /// A REST API's Cognito authorizer: `x-amzn-errortype`, and 401 for a missing scope.
+    ApiGateway,
+}
+
+/// The kinds of reply that can be overridden, after API Gateway's gateway responses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyKind {
+    /// `unauthorized`: no token, a bad one, a stale sign-in.
+    Unauthorized,
+    /// `expired_token`.
+    ExpiredToken,
+    /// `access_denied`: group, claim, rule, and the scope in RFC style.
+    AccessDenied,
+    /// `authorizer_failure`: the keys are not to be had.
+    AuthorizerFailure,
+    /// `bad_request`: an unsafe path.
+    BadRequest,
+}
+
+impl ReplyKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [
+        Self::Unauthorized,
+        Self::ExpiredToken,
+        Self::AccessDenied,
+        Self::AuthorizerFailure,
+        Self::BadRequest,
+    ];
+
+    /// The name under which the kind is configured.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::ExpiredToken => "expired_token",
+            Self::AccessDenied => "access_denied",
+            Self::AuthorizerFailure => "authorizer_failure",
+            Self::BadRequest => "bad_request",
+        }
+    }
+
+    /// `$context.error.responseType`.
+    const fn response_type(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "UNAUTHORIZED",
+            Self::ExpiredToken => "EXPIRED_TOKEN",
+            Self::AccessDenied => "ACCESS_DENIED",
+            Self::AuthorizerFailure => "AUTHORIZER_FAILURE",
+            Self::BadRequest => "BAD_REQUEST",
+        }
+    }
+}
+
+/// What replaces the default of one kind; what is not given keeps it.
+#[derive(Clone, Debug, Default)]
+pub struct Override {
+    /// Another status, 300 to 599.
+    pub status: Option<u16>,
+    /// Headers that replace ours; an empty value takes one away.
+    pub headers: Vec<(HeaderName, String)>,
+    /// Another body.
+    pub body: Option<BodyTemplate>,
+}
+
+/// How refusals are answered.
+#[derive(Clone, Debug, Default)]
+pub struct Responses {
+    /// Whose manners.
+    pub style: Style,
+    /// What replaces the default of `unauthorized`.
+    pub unauthorized: Override,
+    /// What replaces the default of `expired_token`.
+    pub expired_token: Override,
+    /// What replaces the default of `access_denied`.
+    pub access_denied: Override,
+    /// What replaces the default of `authorizer_failure`.
+    pub authorizer_failure: Override,
+    /// What replaces the default of `bad_request`.
+    pub bad_request: Override,
+}
+
+/// A reply, ready to be sent instead of forwarding the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers, each name once.
+    pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    /// The body; never empty unless an override says so.
+    pub body: Cow<'static, str>,
+}
+
+impl Responses {
+    /// Whether the reply would repeat the request's id, which costs the host a look-up.
+    #[must_use]
+    pub fn wants_request_id(&self, refusal: &Refusal) -> bool {
+        self.overriding(self.style.kind(refusal))
+            .body
+            .as_ref()
+            .is_some_and(|body| body.0.contains(&Part::RequestId))
+    }
+
+    /// The reply to a refusal.
+    #[must_use]
+    pub fn reply(&self, refusal: &Refusal, request_id: Option<&[u8]>) -> Reply {
+        let kind = self.style.kind(refusal);
+        let mut reply = self.style.reply(kind, refusal);
+        let changed = self.overriding(kind);
+        if let Some(status) = changed.status {
+            reply.status = status;
+        }
+        for (name, value) in &changed.headers {
+            reply.headers.retain(|(ours, _)| ours != name.as_str());
+            if !value.is_empty() {
+                reply
+                    .headers
+                    .push((name.as_str().to_owned().into(), value.clone().into()));
+            }
+        }
+        if let Some(body) = &changed.body {
+            reply.body = body.fill(kind, message(kind), request_id).into();
+        }
+        reply
+    }
+
+    const fn overriding(&self, kind: ReplyKind) -> &Override {
+        match kind {
+            ReplyKind::Unauthorized => &self.unauthorized,
+            ReplyKind::ExpiredToken => &self.expired_token,
+            ReplyKind::AccessDenied => &self.access_denied,
+            ReplyKind::AuthorizerFailure => &self.authorizer_failure,
+            ReplyKind::BadRequest => &self.bad_request,
+        }
+    }
+}
+
+impl Style {
+    const fn kind(self, refusal: &Refusal) -> ReplyKind {
+        match refusal.reason() {
+            Reason::MissingToken
+            | Reason::MultipleTokens
+            | Reason::MalformedToken
+            | Reason::TokenTooLarge
+            | Reason::UnsupportedAlgorithm
+            | Reason::UnknownIssuer
+            | Reason::TokenNotYetValid
+            | Reason::WrongTokenUse
+            | Reason::WrongClient
+            | Reason::WrongAudience
+            | Reason::UnknownKey
+            | Reason::InvalidSignature
+            | Reason::StaleAuthentication => ReplyKind::Unauthorized,
+            Reason::TokenExpired => ReplyKind::ExpiredToken,
+            // A REST API's Cognito authorizer answers 401 when no scope of the method matches.
+            Reason::InsufficientScope => match self {
+                Self::Rfc6750 => ReplyKind::AccessDenied,
+                Self::ApiGateway => ReplyKind::Unauthorized,
+            },
+            Reason::InsufficientGroup | Reason::ClaimMismatch | Reason::DeniedByRule => {
+                ReplyKind::AccessDenied
+            }
+            Reason::UnsafePath => ReplyKind::BadRequest,
+            Reason::KeysUnavailable => ReplyKind::AuthorizerFailure,
+        }
+    }
+
+    fn reply(self, kind: ReplyKind, refusal: &Refusal) -> Reply {
+        let (status, error_type) = match kind {
+            ReplyKind::Unauthorized | ReplyKind::ExpiredToken => (401, "UnauthorizedException"),
+            ReplyKind::AccessDenied => (403, "AccessDeniedException"),
+            ReplyKind::AuthorizerFailure => (503, "ServiceUnavailableException"),
+            ReplyKind::BadRequest => (400, "BadRequestException"),
+        };
+        let body = match (self, kind) {
+            (_, ReplyKind::Unauthorized) => r#"{"message":"Unauthorized"}"#,
+            (_, ReplyKind::ExpiredToken) => r#"{"message":"The incoming token has expired"}"#,
+            (Self::Rfc6750, ReplyKind::AccessDenied) => r#"{"message":"Forbidden"}"#,
+            // API Gateway writes this one member with a capital letter.
+            (Self::ApiGateway, ReplyKind::AccessDenied) => {
+                r#"{"Message":"User is not authorized to access this resource"}"#
+            }
+            (_, ReplyKind::AuthorizerFailure) => r#"{"message":"Service Unavailable"}"#,
+            (_, ReplyKind::BadRequest) => r#"{"message":"Bad Request"}"#,
+        };
+        let mut headers = vec![("content-type".into(), "application/json".into())];
+        match self {
+            Self::ApiGateway => headers.push(("x-amzn-errortype".into(), error_type.into())),
+            Self::Rfc6750 => headers.extend(
+                challenge(refusal).map(|challenge| ("www-authenticate".into(), challenge)),
+            ),
+        }
+        if let Refusal::KeysUnavailable(after) = refusal {
+            // Rounded up: a client that comes back early would only be refused again.
+            let seconds = after.as_millis().div_ceil(1000).max(1);
+            headers.push(("retry-after".into(), seconds.to_string().into()));
+        }
+        Reply {
+            status,
+            headers,
+            body: body.into(),
+        }
+    }
+}
+
+/// The `www-authenticate` of RFC 6750, section 3, and RFC 9470, section 3.
+fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
+    match refusal {
+        Refusal::InsufficientScope(scopes) => Some(
+            format!(
+                r#"Bearer error="insufficient_scope", scope="{}""#,
+                scopes.join(" ")
+            )
+            .into(),
+        ),
+        Refusal::StaleAuthentication(age) => Some(
+            format!(
+                r#"Bearer error="insufficient_user_authentication", max_age="{}""#,
+                age.as_secs()
+            )
+            .into(),
+        ),
+        Refusal::KeysUnavailable(_) => None,
+        Refusal::Plain(reason) => match reason {
+            // RFC 6750, section 3.1: no error code where there were no credentials.
+            Reason::MissingToken => Some("Bearer".into()),
+            Reason::TokenExpired => Some(
+                r#"Bearer error="invalid_token", error_description="the token has expired""#.into(),
+            ),
+            Reason::InsufficientGroup
+            | Reason::ClaimMismatch
+            | Reason::DeniedByRule
+            | Reason::UnsafePath
+            | Reason::KeysUnavailable
+            | Reason::InsufficientScope
+            | Reason::StaleAuthentication => None,
+            Reason::MultipleTokens
+            | Reason::MalformedToken
+            | Reason::TokenTooLarge
+            | Reason::UnsupportedAlgorithm
+            | Reason::UnknownIssuer
+            | Reason::TokenNotYetValid
+            | Reason::WrongTokenUse
+            | Reason::WrongClient
+            | Reason::WrongAudience
+            | Reason::UnknownKey
+            | Reason::InvalidSignature => Some(
+                r#"Bearer error="invalid_token", error_description="the token is not valid""#
+                    .into(),
+            ),
+        },
+    }
+}
+
+/// `$context.error.message`.
+const fn message(kind: ReplyKind) -> &'static str {
+    match kind {
+        ReplyKind::Unauthorized => "Unauthorized",
+        ReplyKind::ExpiredToken => "The incoming token has expired",
+        ReplyKind::AccessDenied => "Forbidden",
+        ReplyKind::AuthorizerFailure => "Service Unavailable",
+        ReplyKind::BadRequest => "Bad Request",
+    }
+}
+
+/// A body with variables in it, after API Gateway's gateway responses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyTemplate(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Message,
+    MessageString,
+    ResponseType,
+    RequestId,
+}
+
+/// A variable that no body knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownVariable(String);
+
+impl fmt::Display for UnknownVariable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "found ${}; expected $context.error.message, $context.error.messageString, $context.error.responseType or $context.requestId",
+            self.0
+        )
+    }
+}
+
+impl BodyTemplate {
+    /// Reads a body; a `$` before a letter begins a variable.
+    ///
+    /// # Errors
+    /// A variable that there is not.
+    pub fn new(body: &str) -> Result<Self, UnknownVariable> {
+        let mut parts = Vec::new();
+        let mut pieces = body.split('$');
+        let mut text = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            if !piece.starts_with(|first: char| first.is_ascii_alphabetic()) {
+                text.push('$');
+                text.push_str(piece);
+                continue;
+            }
+            let end = piece
+                .find(|character: char| !character.is_ascii_alphanumeric() && character != '.')
+                .unwrap_or(piece.len());
+            let (name, rest) = piece.split_at_checked(end).unwrap_or((piece, ""));
+            // A full stop that ends a sentence is not the variable's.
+            let bare = name.trim_end_matches('.');
+            let part = match bare {
+                "context.error.message" => Part::Message,
+                "context.error.messageString" => Part::MessageString,
+                "context.error.responseType" => Part::ResponseType,
+                "context.requestId" => Part::RequestId,
+                _ => return Err(UnknownVariable(bare.to_owned())),
+            };
+            parts.push(Part::Text(std::mem::take(&mut text)));
+            parts.push(part);
+            text.push_str(name.strip_prefix(bare).unwrap_or_default());
+            text.push_str(rest);
+        }
+        parts.push(Part::Text(text));
+        Ok(Self(parts))
+    }
+
+    fn fill(&self, kind: ReplyKind, message: &str, request_id: Option<&[u8]>) -> String {
+        let mut body = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => body.push_str(text),
+                Part::Message => body.push_str(json_string(message).trim_matches('"')),
+                Part::MessageString => body.push_str(&json_string(message)),
+                Part::ResponseType => body.push_str(kind.response_type()),
+                Part::RequestId => body.push_str(request_id.map_or("", harmless_id)),
+            }
+        }
+        body
+    }
+}
+
+fn json_string(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// The id comes from the client if Envoy is told to keep it: nothing that could leave a JSON
+/// string, or fill a page, is repeated.
+fn harmless_id(id: &[u8]) -> &str {
+    const LONGEST: usize = 64;
+    let harmless = (1..=LONGEST).contains(&id.len())
+        && id
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    if harmless {
+        std::str::from_utf8(id).unwrap_or_default()
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+use super::*;
+
+#[track_caller]
+fn replied(style: Style, refusal: &Refusal, status: u16, body: &str, header: Option<(&str, &str)>) {
+    let responses = Responses {
+        style,
+        ..Responses::default()
+    };
+    let reply = responses.reply(refusal, None);
+    assert_eq!((reply.status, &*reply.body), (status, body), "{refusal:?}");
+    let mut expected = vec![("content-type", "application/json")];
+    expected.extend(header);
+    let headers: Vec<_> = reply
+        .headers
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    assert_eq!(headers, expected, "{refusal:?}");
+}
+
+#[test]
+fn the_rfc_style() {
+    let plain = |reason| Refusal::Plain(reason);
+    let invalid = r#"Bearer error="invalid_token", error_description="the token is not valid""#;
+    let expired = r#"Bearer error="invalid_token", error_description="the token has expired""#;
+    let unauthorized = r#"{"message":"Unauthorized"}"#;
+    let forbidden = r#"{"message":"Forbidden"}"#;
+    let rfc = |refusal: &Refusal, status, body, challenge| {
+        replied(Style::Rfc6750, refusal, status, body, challenge);
+    };
+    let challenge = |text| Some(("www-authenticate", text));
+    rfc(&plain(Reason::MissingToken), 401, unauthorized, challenge("Bearer"));
+    for reason in [
+        Reason::MultipleTokens,
+        Reason::MalformedToken,
+        Reason::TokenTooLarge,
+        Reason::UnsupportedAlgorithm,
+        Reason::UnknownIssuer,
+        Reason::TokenNotYetValid,
+        Reason::WrongTokenUse,
+        Reason::WrongClient,
+        Reason::WrongAudience,
+        Reason::UnknownKey,
+        Reason::InvalidSignature,
+    ] {
+        rfc(&plain(reason), 401, unauthorized, challenge(invalid));
+    }
+    rfc(
+        &plain(Reason::TokenExpired),
+        401,
+        r#"{"message":"The incoming token has expired"}"#,
+        challenge(expired),
+    );
+    rfc(
+        &Refusal::InsufficientScope(vec!["a/b".into(), "c".into()]),
+        403,
+        forbidden,
+        challenge(r#"Bearer error="insufficient_scope", scope="a/b c""#),
+    );
+    rfc(
+        &Refusal::StaleAuthentication(Duration::from_secs(900)),
+        401,
+        unauthorized,
+        challenge(r#"Bearer error="insufficient_user_authentication", max_age="900""#),
+    );
+    for reason in [Reason::InsufficientGroup, Reason::ClaimMismatch, Reason::DeniedByRule] {
+        rfc(&plain(reason), 403, forbidden, None);
+    }
+    rfc(&plain(Reason::UnsafePath), 400, r#"{"message":"Bad Request"}"#, None);
+    rfc(
+        &Refusal::KeysUnavailable(Duration::from_millis(1_001)),
+        503,
+        r#"{"message":"Service Unavailable"}"#,
+        Some(("retry-after", "2")),
+    );
+}
+
+#[test]
+fn the_api_gateway_style() {
+    let style = |refusal: &Refusal, status, body, error_type| {
+        let header = Some(("x-amzn-errortype", error_type));
+        replied(Style::ApiGateway, refusal, status, body, header);
+    };
+    let unauthorized = r#"{"message":"Unauthorized"}"#;
+    style(&Refusal::Plain(Reason::MissingToken), 401, unauthorized, "UnauthorizedException");
+    style(
+        &Refusal::InsufficientScope(vec!["a".into()]),
+        401,
+        unauthorized,
+        "UnauthorizedException",
+    );
+    style(
+        &Refusal::Plain(Reason::TokenExpired),
+        401,
+        r#"{"message":"The incoming token has expired"}"#,
+        "UnauthorizedException",
+    );
+    style(
+        &Refusal::Plain(Reason::DeniedByRule),
+        403,
+        r#"{"Message":"User is not authorized to access this resource"}"#,
+        "AccessDeniedException",
+    );
+    style(
+        &Refusal::Plain(Reason::UnsafePath),
+        400,
+        r#"{"message":"Bad Request"}"#,
+        "BadRequestException",
+    );
+    let responses = Responses {
+        style: Style::ApiGateway,
+        ..Responses::default()
+    };
+    let reply = responses.reply(&Refusal::KeysUnavailable(Duration::ZERO), None);
+    assert_eq!(reply.status, 503);
+    assert!(reply.headers.contains(&("retry-after".into(), "1".into())));
+    assert!(
+        reply
+            .headers
+            .contains(&("x-amzn-errortype".into(), "ServiceUnavailableException".into()))
+    );
+}
+
+fn overridden(changed: Override) -> Responses {
+    Responses {
+        unauthorized: changed,
+        ..Responses::default()
+    }
+}
+
+#[test]
+fn an_override_changes_what_it_names() {
+    let responses = overridden(Override {
+        status: Some(302),
+        headers: vec![
+            (HeaderName::new("location").unwrap(), "/login".into()),
+            (HeaderName::new("www-authenticate").unwrap(), String::new()),
+            (HeaderName::new("content-type").unwrap(), "text/html".into()),
+        ],
+        body: None,
+    });
+    let reply = responses.reply(&Refusal::Plain(Reason::MissingToken), None);
+    assert_eq!(reply.status, 302);
+    assert_eq!(reply.body, r#"{"message":"Unauthorized"}"#);
+    let mut headers = reply.headers;
+    headers.sort();
+    assert_eq!(
+        headers,
+        [
+            ("content-type".into(), "text/html".into()),
+            ("location".into(), "/login".into()),
+        ]
+    );
+    // Another kind keeps its default.
+    assert_eq!(
+        responses.reply(&Refusal::Plain(Reason::DeniedByRule), None).status,
+        403
+    );
+}
+
+#[test]
+fn a_body_is_filled_in() {
+    let body = r#"{"m":$context.error.messageString,"t":"$context.error.responseType","x":"$context.error.message. $5 $","id":"$context.requestId"}"#;
+    let responses = overridden(Override {
+        body: Some(BodyTemplate::new(body).unwrap()),
+        ..Override::default()
+    });
+    let refusal = Refusal::Plain(Reason::MissingToken);
+    assert!(responses.wants_request_id(&refusal));
+    assert!(!responses.wants_request_id(&Refusal::Plain(Reason::UnsafePath)));
+    let filled = |id: Option<&[u8]>| responses.reply(&refusal, id).body.into_owned();
+    let with = |id: &str| {
+        format!(r#"{{"m":"Unauthorized","t":"UNAUTHORIZED","x":"Unauthorized. $5 $","id":"{id}"}}"#)
+    };
+    assert_eq!(filled(Some(b"a-B-9")), with("a-B-9"));
+    assert_eq!(filled(None), with(""));
+    for hostile in [&b"\"}"[..], b"", b"a b", b"\xff", &[b'a'; 65]] {
+        assert_eq!(filled(Some(hostile)), with(""), "{hostile:?}");
+    }
+    assert_eq!(filled(Some(&[b'a'; 64])), with(&"a".repeat(64)));
+}
+
+#[test]
+fn an_unknown_variable_is_refused() {
+    assert_eq!(
+        BodyTemplate::new("$context.error.messages").unwrap_err().to_string(),
+        "found $context.error.messages; expected $context.error.message, $context.error.messageString, $context.error.responseType or $context.requestId"
+    );
+    assert!(BodyTemplate::new("$input.body").is_err());
+    assert!(BodyTemplate::new("100$ ${x} $").is_ok());
+}

@@ -1,0 +1,94 @@
+//! Rules that are never reached: nearly always a mistake in the order of the list, and one that
+//! opens or closes a door without anyone noticing.
+
+use super::super::path::PathCase;
+use super::super::pattern::{Match, PathPattern, Piece, Shape, Tail};
+use super::Unreachable;
+
+/// A match with its segments at hand.
+struct Covered<'m> {
+    given: &'m Match,
+    shape: Option<(Vec<Segment>, Tail)>,
+}
+
+/// A segment as the loose reading compares it. That is the one that counts: a request for
+/// `/admin` would be refused if an earlier rule said `/Admin`, so neither rule is ever chosen
+/// for it.
+#[derive(PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    Variable,
+}
+
+/// Every rule that one earlier rule covers, with the first that does.
+pub(super) fn unreachable(matches: &[Match], case: PathCase) -> Vec<Unreachable> {
+    let all: Vec<_> = matches.iter().map(|one| Covered::new(one, case)).collect();
+    let mut unreachable = Vec::new();
+    for (rule, later) in all.iter().enumerate() {
+        let hidden_by = all
+            .iter()
+            .take(rule)
+            .position(|earlier| earlier.covers(later));
+        unreachable.extend(hidden_by.map(|hidden_by| Unreachable { rule, hidden_by }));
+    }
+    unreachable
+}
+
+impl<'m> Covered<'m> {
+    fn new(given: &'m Match, case: PathCase) -> Self {
+        let loosen = |Shape { pieces, tail }: Shape<'_>| {
+            let segments = pieces.iter().map(|piece| match piece {
+                Piece::Literal(segment) => Segment::Literal(segment.loose(case).into_owned()),
+                Piece::Variable => Segment::Variable,
+            });
+            (segments.collect(), tail)
+        };
+        Self {
+            given,
+            shape: given.path.shape().map(loosen),
+        }
+    }
+
+    fn covers(&self, later: &Self) -> bool {
+        self.covers_path(later) && self.covers_methods(later) && self.covers_hosts(later)
+    }
+
+    fn covers_methods(&self, later: &Self) -> bool {
+        let (ours, theirs) = (&self.given.methods, &later.given.methods);
+        ours.is_empty() || !theirs.is_empty() && theirs.iter().all(|one| ours.contains(one))
+    }
+
+    fn covers_hosts(&self, later: &Self) -> bool {
+        let (ours, theirs) = (&self.given.hosts, &later.given.hosts);
+        let covered = |other| ours.iter().any(|one| one.covers(other));
+        ours.is_empty() || !theirs.is_empty() && theirs.iter().all(covered)
+    }
+
+    fn covers_path(&self, later: &Self) -> bool {
+        match (&self.given.path, &later.given.path) {
+            (PathPattern::Any, _) => return true,
+            (PathPattern::Regex(one), PathPattern::Regex(other)) => {
+                return one.as_str() == other.as_str();
+            }
+            _ => {}
+        }
+        let Some((ours, tail)) = &self.shape else {
+            return false;
+        };
+        // `prefix: /` is every path, and since it looks at paths a request without one is refused.
+        if ours.is_empty() && *tail == Tail::AnyNumber {
+            return true;
+        }
+        let Some((theirs, their_tail)) = &later.shape else {
+            return false;
+        };
+        let fits = |(one, other): (&Segment, &Segment)| *one == Segment::Variable || one == other;
+        let deep_enough = match tail {
+            Tail::End => theirs.len() == ours.len() && *their_tail == Tail::End,
+            Tail::AnyNumber => theirs.len() >= ours.len(),
+            Tail::OneOrMore if theirs.len() == ours.len() => *their_tail == Tail::OneOrMore,
+            Tail::OneOrMore => theirs.len() > ours.len(),
+        };
+        deep_enough && ours.iter().zip(theirs).all(fits)
+    }
+}

@@ -1,0 +1,318 @@
+//! One list of rules at a time, and what it makes of a few requests.
+
+use super::super::pattern::{HostPattern, Method};
+use super::*;
+
+fn rule(path: PathPattern, methods: &[&str], hosts: &[&str]) -> Match {
+    Match {
+        path,
+        methods: methods.iter().map(|m| Method::new(m).unwrap()).collect(),
+        hosts: hosts.iter().map(|h| HostPattern::new(h).unwrap()).collect(),
+    }
+}
+
+fn exact(path: &str) -> Match {
+    rule(PathPattern::exact(path).unwrap(), &[], &[])
+}
+
+fn prefix(path: &str) -> Match {
+    rule(PathPattern::prefix(path).unwrap(), &[], &[])
+}
+
+fn template(path: &str) -> Match {
+    rule(PathPattern::template(path).unwrap(), &[], &[])
+}
+
+fn regex(expression: &str) -> Match {
+    rule(PathPattern::regex(expression).unwrap(), &[], &[])
+}
+
+fn index(matches: Vec<Match>) -> MatchIndex {
+    MatchIndex::new(matches, PathCase::Insensitive).unwrap()
+}
+
+fn get(index: &MatchIndex, path: &str) -> Result<Option<usize>, UnsafePath> {
+    let target = Target {
+        path: Some(path.as_bytes()),
+        method: Some(b"GET"),
+        authority: Some(b"a.com"),
+    };
+    index.choose(&target).map(|chosen| chosen.rule)
+}
+
+#[test]
+fn the_first_rule_wins_over_all_kinds() {
+    let index = index(vec![
+        exact("/a/b"),
+        regex("/a/[bc]"),
+        template("/a/{x}"),
+        rule(PathPattern::Any, &["PUT"], &[]),
+        prefix("/a"),
+        regex("/.*z"),
+    ]);
+    for (path, wanted) in [
+        ("/a/b", Some(0)),
+        ("/a/c", Some(1)),
+        ("/a/c/", Some(2)),
+        ("/a/d", Some(2)),
+        ("/a", Some(4)),
+        ("/a/z/z", Some(4)),
+        ("/b/z", Some(5)),
+        ("/b", None),
+    ] {
+        assert_eq!(get(&index, path), Ok(wanted), "{path}");
+    }
+    let put = Target {
+        path: Some(b"/a"),
+        method: Some(b"PUT"),
+        authority: None,
+    };
+    assert_eq!(index.choose(&put).unwrap().rule, Some(3));
+}
+
+#[test]
+fn a_request_without_path_is_refused_where_paths_matter() {
+    let target = Target {
+        path: None,
+        method: Some(b"GET"),
+        authority: Some(b"a.com"),
+    };
+    let paths = index(vec![exact("/a")]);
+    assert_eq!(paths.choose(&target), Err(UnsafePath::Missing));
+    let methods = index(vec![rule(PathPattern::Any, &["GET"], &[])]);
+    assert_eq!(methods.choose(&target).unwrap().rule, Some(0));
+    let strange = Target {
+        path: Some(b"//..\\\xff"),
+        ..target
+    };
+    assert_eq!(methods.choose(&strange).unwrap().rule, Some(0));
+}
+
+#[test]
+fn an_authority_is_refused_where_hosts_matter() {
+    let two = Target {
+        path: Some(b"/a"),
+        method: None,
+        authority: Some(b"a.com,b.com"),
+    };
+    let hosts = index(vec![rule(PathPattern::Any, &[], &["a.com"]), exact("/a")]);
+    assert_eq!(hosts.choose(&two), Err(UnsafePath::Authority));
+    assert_eq!(index(vec![exact("/a")]).choose(&two).unwrap().rule, Some(0));
+    let none = Target {
+        authority: None,
+        ..two
+    };
+    assert_eq!(hosts.choose(&none).unwrap().rule, Some(1));
+}
+
+#[test]
+fn knows_what_it_looks_at() {
+    let looks = |given| {
+        let index = index(vec![given]);
+        (
+            index.looks_at_paths(),
+            index.looks_at_methods(),
+            index.looks_at_hosts(),
+        )
+    };
+    assert_eq!(looks(exact("/a")), (true, false, false));
+    assert_eq!(looks(regex("/a")), (true, false, false));
+    assert_eq!(
+        looks(rule(PathPattern::Any, &["GET"], &[])),
+        (false, true, false)
+    );
+    assert_eq!(
+        looks(rule(PathPattern::Any, &[], &["*.a.com"])),
+        (false, false, true)
+    );
+}
+
+#[test]
+fn captures_for_templates_alone() {
+    let index = index(vec![template("/u/{id}"), prefix("/u")]);
+    let target = |path| Target {
+        path: Some(path),
+        method: None,
+        authority: None,
+    };
+    let chosen = index.choose(&target(b"/u/J%40x")).unwrap();
+    assert_eq!(
+        (chosen.rule, chosen.variables.get("id")),
+        (Some(0), Some("J@x"))
+    );
+    let chosen = index.choose(&target(b"/u/a/b")).unwrap();
+    assert_eq!(
+        (chosen.rule, chosen.variables),
+        (Some(1), Variables::default())
+    );
+}
+
+#[test]
+fn rules_spelled_in_another_case_or_with_escapes_are_seen_by_plain_requests() {
+    let index = index(vec![exact("/Admin"), exact("/a%21b"), exact("/plain")]);
+    assert_eq!(get(&index, "/Admin"), Ok(Some(0)));
+    assert_eq!(get(&index, "/admin"), Err(UnsafePath::Ambiguous));
+    assert_eq!(get(&index, "/a%21b"), Ok(Some(1)));
+    assert_eq!(get(&index, "/a!b"), Err(UnsafePath::Ambiguous));
+    assert_eq!(get(&index, "/plain"), Ok(Some(2)));
+    assert_eq!(get(&index, "/PLAIN"), Err(UnsafePath::Ambiguous));
+}
+
+#[test]
+fn a_regex_is_tried_on_every_reading() {
+    let index = index(vec![
+        regex("/[^a-z]+"),
+        regex("/x/[^!]*"),
+        regex("/caf%C3%A9/.*"),
+        prefix("/x"),
+    ]);
+    // What an upstream that ignores case serves is not what the expression was meant for.
+    assert_eq!(get(&index, "/ADMIN"), Err(UnsafePath::Ambiguous));
+    assert_eq!(get(&index, "/12"), Ok(Some(0)));
+    assert_eq!(get(&index, "/x/a%21"), Err(UnsafePath::Ambiguous));
+    assert_eq!(get(&index, "/x/a!"), Ok(Some(3)));
+    assert_eq!(get(&index, "/x/a"), Ok(Some(1)));
+    // Escapes of what no path has raw may stand in an expression, in capital letters too.
+    assert_eq!(get(&index, "/caf%c3%a9/1"), Ok(Some(2)));
+    assert_eq!(get(&index, "/caf%C3%89/1"), Err(UnsafePath::Ambiguous));
+}
+
+#[test]
+fn a_regex_sees_the_readings_without_parameters() {
+    let index = index(vec![regex("/a;.*"), regex("/b[^;]*"), prefix("/c")]);
+    assert_eq!(get(&index, "/a;x"), Err(UnsafePath::Parameters));
+    assert_eq!(get(&index, "/b;x"), Err(UnsafePath::Parameters));
+    assert_eq!(get(&index, "/c;x"), Err(UnsafePath::Parameters));
+    assert_eq!(get(&index, "/c/d;x"), Ok(Some(2)));
+    assert_eq!(get(&index, "/d;x"), Ok(None));
+}
+
+#[test]
+fn segments_of_nothing_but_parameters_may_vanish() {
+    let index = index(vec![template("/a/{x}"), prefix("/b")]);
+    assert_eq!(get(&index, "/a/;x"), Err(UnsafePath::Parameters));
+    assert_eq!(get(&index, "/a/c;x"), Ok(Some(0)));
+    assert_eq!(get(&index, "/b/;x"), Ok(Some(1)));
+    // Only an upstream that keeps such a segment, but removes other parameters, sees /a/{x}.
+    assert_eq!(get(&index, "/a;y/;x"), Err(UnsafePath::Parameters));
+}
+
+#[test]
+fn many_rules_on_one_path_are_told_apart() {
+    let hosts: Vec<_> = (0..500).map(|n| format!("h{n}.com")).collect();
+    let path = || PathPattern::template("/x/{y}").unwrap();
+    let index = index(
+        hosts
+            .iter()
+            .flat_map(|host| {
+                [
+                    rule(path(), &["GET", "PUT"], &[host]),
+                    rule(path(), &[], &[host]),
+                ]
+            })
+            .collect(),
+    );
+    let ask = |method: &'static [u8], authority: &'static [u8]| {
+        let target = Target {
+            path: Some(b"/x/1"),
+            method: Some(method),
+            authority: Some(authority),
+        };
+        index.choose(&target).unwrap().rule
+    };
+    assert_eq!(ask(b"GET", b"h499.com"), Some(998));
+    assert_eq!(ask(b"POST", b"h499.com"), Some(999));
+    assert_eq!(ask(b"put", b"H0.com:1"), Some(1));
+    assert_eq!(ask(b"GET", b"h500.com"), None);
+}
+
+#[test]
+fn rules_that_are_never_reached_are_named() {
+    let hidden = |earlier: Match, later: Match| {
+        let between = rule(PathPattern::Any, &["PUT"], &[]);
+        let list = vec![exact("/first"), earlier, between, later];
+        MatchIndex::new(list, PathCase::Insensitive).err()
+    };
+    let get = || vec![Method::new("GET").unwrap()];
+    let here = || vec![HostPattern::new("*.a.com").unwrap()];
+    let one = Some(vec![Unreachable {
+        rule: 3,
+        hidden_by: 1,
+    }]);
+    for (earlier, later, twin) in [
+        (exact("/a"), exact("/A/"), exact("/b")),
+        (prefix("/a"), template("/a/{x}"), template("/{x}/a")),
+        (prefix("/a"), exact("/a"), prefix("/")),
+        (template("/{x}"), exact("/a"), exact("/a/b")),
+        (template("/{x+}"), prefix("/a"), prefix("/")),
+        (template("/a/{x+}"), template("/a/{y}/{z}"), prefix("/a")),
+        (template("/a/{x}"), template("/a/{y}"), template("/a/{y+}")),
+        (regex("/a.*"), regex("/a.*"), regex("/a.+")),
+        (
+            Match {
+                methods: get(),
+                ..exact("/a")
+            },
+            Match {
+                methods: get(),
+                ..exact("/a")
+            },
+            exact("/a"),
+        ),
+        (
+            exact("/a"),
+            Match {
+                methods: get(),
+                ..exact("/a")
+            },
+            prefix("/a"),
+        ),
+        (
+            Match {
+                hosts: here(),
+                ..exact("/a")
+            },
+            rule(PathPattern::exact("/a").unwrap(), &[], &["b.a.com"]),
+            rule(
+                PathPattern::exact("/a").unwrap(),
+                &[],
+                &["b.a.com", "a.com"],
+            ),
+        ),
+    ] {
+        let shown = format!("{earlier:?} {later:?} {twin:?}");
+        assert_eq!(hidden(earlier.clone(), later), one, "{shown}");
+        assert_eq!(hidden(earlier, twin), None, "{shown}");
+    }
+    let everything = MatchIndex::new(
+        vec![
+            prefix("/"),
+            regex("/a"),
+            rule(PathPattern::Any, &["GET"], &[]),
+        ],
+        PathCase::Insensitive,
+    );
+    assert_eq!(
+        everything.err(),
+        Some(vec![
+            Unreachable {
+                rule: 1,
+                hidden_by: 0
+            },
+            Unreachable {
+                rule: 2,
+                hidden_by: 0
+            }
+        ])
+    );
+}
+
+#[test]
+fn case_makes_two_rules_of_one_only_where_it_counts() {
+    let list = || vec![prefix("/Admin"), prefix("/admin")];
+    assert!(MatchIndex::new(list(), PathCase::Insensitive).is_err());
+    let index = MatchIndex::new(list(), PathCase::Sensitive).unwrap();
+    assert_eq!(get(&index, "/Admin/x"), Ok(Some(0)));
+    assert_eq!(get(&index, "/admin/x"), Ok(Some(1)));
+    assert_eq!(get(&index, "/ADMIN/x"), Ok(None));
+}

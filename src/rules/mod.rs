@@ -1,0 +1,158 @@
+//! Who may do what: rules, of which the first that matches a request decides.
+
+pub mod index;
+pub mod path;
+pub mod pattern;
+pub mod requirement;
+
+use index::{Chosen, MatchIndex, Target, UnsafePath, Unreachable, Variables};
+use pattern::{Match, PathCase};
+use requirement::Requirement;
+
+/// What a rule, or the default, does with a request.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Passes; the token is not looked at.
+    Anyone,
+    /// Passes without a token; with one, only if it is valid.
+    Optional,
+    /// Refused, token or not.
+    Nobody,
+    /// Passes with a valid token that satisfies the requirement.
+    Require(Requirement),
+}
+
+/// A rule: what it matches, and what it does with it.
+#[derive(Debug)]
+pub struct Rule {
+    /// The requests that it is about.
+    pub matches: Match,
+    /// What becomes of them.
+    pub access: Access,
+}
+
+/// What becomes of the headers with which a client asks an upstream to read another method
+/// (`x-http-method-override` and its like).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MethodOverride {
+    /// Taken off as soon as a rule looks at methods: the upstream would else act on a method that
+    /// no rule was asked about.
+    #[default]
+    Strip,
+    /// Left alone.
+    Keep,
+}
+
+/// The headers by which frameworks let a client name another method.
+pub const METHOD_OVERRIDE_HEADERS: [&str; 3] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+];
+
+/// All rules, compiled, and what becomes of a request that none of them matches.
+#[derive(Debug)]
+pub struct Rules {
+    index: MatchIndex,
+    access: Vec<Access>,
+    default: Access,
+    valid_token: Requirement,
+    method_override: MethodOverride,
+}
+
+/// What was chosen for a request: a rule, or the default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ruling(Option<usize>);
+
+impl Rules {
+    /// Compiles the rules.
+    ///
+    /// # Errors
+    /// Every rule that can never be reached, because an earlier one matches all that it matches.
+    pub fn new(
+        rules: Vec<Rule>,
+        default: Access,
+        path_case: PathCase,
+        method_override: MethodOverride,
+    ) -> Result<Self, Vec<Unreachable>> {
+        let (matches, access) = rules
+            .into_iter()
+            .map(|rule| (rule.matches, rule.access))
+            .unzip();
+        Ok(Self {
+            index: MatchIndex::new(matches, path_case)?,
+            access,
+            default,
+            valid_token: Requirement::default(),
+            method_override,
+        })
+    }
+
+    /// The first rule that matches, and what its template's variables stand for.
+    ///
+    /// # Errors
+    /// The path or authority could be read as one under another rule.
+    pub fn choose(&self, target: &Target<'_>) -> Result<(Ruling, Variables), UnsafePath> {
+        let Chosen { rule, variables } = self.index.choose(target)?;
+        Ok((Ruling(rule), variables))
+    }
+
+    /// What a ruling does with the request.
+    #[must_use]
+    pub fn access(&self, ruling: Ruling) -> &Access {
+        match ruling.0 {
+            // Never out of range; were it, nobody would get in.
+            Some(rule) => self.access.get(rule).unwrap_or(&Access::Nobody),
+            None => &self.default,
+        }
+    }
+
+    /// What a ruling asks of a token, if it looks at tokens.
+    #[must_use]
+    pub fn requirement(&self, ruling: Ruling) -> Option<&Requirement> {
+        match self.access(ruling) {
+            Access::Require(requirement) => Some(requirement),
+            Access::Optional => Some(&self.valid_token),
+            Access::Anyone | Access::Nobody => None,
+        }
+    }
+
+    /// Whether any rule looks at paths.
+    #[must_use]
+    pub fn looks_at_paths(&self) -> bool {
+        self.index.looks_at_paths()
+    }
+
+    /// Whether any rule looks at methods.
+    #[must_use]
+    pub fn looks_at_methods(&self) -> bool {
+        self.index.looks_at_methods()
+    }
+
+    /// Whether any rule looks at hosts.
+    #[must_use]
+    pub fn looks_at_hosts(&self) -> bool {
+        self.index.looks_at_hosts()
+    }
+
+    /// How many rules there are, the default not counted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.access.len()
+    }
+
+    /// Whether there is nothing but the default.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.access.is_empty()
+    }
+
+    /// The headers that every request loses so that its method is the one the rules saw.
+    #[must_use]
+    pub fn stripped_headers(&self) -> &'static [&'static str] {
+        match self.method_override {
+            MethodOverride::Strip if self.looks_at_methods() => &METHOD_OVERRIDE_HEADERS,
+            MethodOverride::Strip | MethodOverride::Keep => &[],
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Hosts: as rules name them, and as requests do.
+
+use super::super::path::UnsafePath;
+use std::borrow::Cow;
+use std::fmt;
+use std::net::Ipv6Addr;
+
+/// The longest host name, in bytes, a trailing dot not counted (RFC 1035, section 2.3.4).
+const MAX_HOST_BYTES: usize = 253;
+
+/// The hosts that a rule is about, in lower case, without port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostPattern(Kind);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Exact(String),
+    /// What follows `*.`
+    Subdomains(String),
+}
+
+impl HostPattern {
+    /// Reads `api.example.com`, `[::1]`, or `*.example.com`: all subdomains, however deep, but not
+    /// `example.com` itself.
+    ///
+    /// # Errors
+    /// No request could be for such a host, or it is `*`, which says nothing.
+    pub fn new(host: &str) -> Result<Self, InvalidHost> {
+        let refuse = |cause: fn(String) -> InvalidHost| cause(host.to_owned());
+        if host.is_empty() {
+            return Err(InvalidHost::Empty);
+        }
+        if host == "*" {
+            return Err(InvalidHost::Everything);
+        }
+        let (name, kind): (&str, fn(String) -> Kind) = match host.strip_prefix("*.") {
+            Some(parent) => (parent, Kind::Subdomains),
+            None => (host, Kind::Exact),
+        };
+        if name.contains('*') {
+            return Err(refuse(InvalidHost::Wildcard));
+        }
+        let (name, port) = split_port(name).ok_or_else(|| refuse(InvalidHost::Malformed))?;
+        if port.is_some() {
+            return Err(refuse(InvalidHost::Port));
+        }
+        let name = canonical_host(name).ok_or_else(|| refuse(InvalidHost::Malformed))?;
+        // An address has no subdomains.
+        if host.starts_with("*.[") {
+            return Err(refuse(InvalidHost::Malformed));
+        }
+        Ok(Self(kind(name.into_owned())))
+    }
+
+    pub(in super::super) fn exact(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Exact(host) => Some(host),
+            Kind::Subdomains(_) => None,
+        }
+    }
+
+    pub(in super::super) fn parent(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Exact(_) => None,
+            Kind::Subdomains(parent) => Some(parent),
+        }
+    }
+
+    /// Whether this pattern matches every host that the other one does.
+    pub(in super::super) fn covers(&self, other: &Self) -> bool {
+        let is_below = |host: &str, parent: &str| {
+            host.strip_suffix(parent)
+                .is_some_and(|rest| rest.ends_with('.'))
+        };
+        match (&self.0, &other.0) {
+            (Kind::Exact(host), Kind::Exact(other)) => host == other,
+            (Kind::Exact(_), Kind::Subdomains(_)) => false,
+            (Kind::Subdomains(parent), Kind::Exact(other)) => is_below(other, parent),
+            (Kind::Subdomains(parent), Kind::Subdomains(other)) => {
+                parent == other || is_below(other, parent)
+            }
+        }
+    }
+}
+
+/// Why a rule's host is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InvalidHost {
+    /// It is empty.
+    Empty,
+    /// It is `*`.
+    Everything,
+    /// A `*` that is not the whole first label.
+    Wildcard(String),
+    /// It has a port, which rules do not look at.
+    Port(String),
+    /// It is no host name and no bracketed IPv6 address.
+    Malformed(String),
+}
+
+impl fmt::Display for InvalidHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("found an empty host; expected a host name"),
+            Self::Everything => f.write_str(
+                "found \"*\"; expected a host name, or no \"hosts\" at all for every host",
+            ),
+            Self::Wildcard(found) => write!(
+                f,
+                "found {found:?}; expected \"*\" as the first label only, as in \"*.example.com\""
+            ),
+            Self::Port(found) => write!(f, "found {found:?}; expected a host without port"),
+            Self::Malformed(found) => write!(
+                f,
+                "found {found:?}; expected a host name of letters, digits, \"-\", \"_\" and \".\""
+            ),
+        }
+    }
+}
+
+impl std::error::Error for InvalidHost {}
+
+/// The host that a request's authority names, in the form of a [`HostPattern`]; `None` if it names
+/// none.
+///
+/// Only what a host can be is let through. A comma comes from two `Host` lines, of which proxies
+/// and servers pick different ones; `@`, `/`, `\`, `%`, spaces and the like make URL parsers
+/// disagree about where the host begins and ends.
+pub(in super::super) fn requested_host(
+    authority: &[u8],
+) -> Result<Option<Cow<'_, str>>, UnsafePath> {
+    if authority.is_empty() {
+        return Ok(None);
+    }
+    let text = std::str::from_utf8(authority).map_err(|_| UnsafePath::Authority)?;
+    let (host, _) = split_port(text).ok_or(UnsafePath::Authority)?;
+    canonical_host(host).map(Some).ok_or(UnsafePath::Authority)
+}
+
+/// Splits `host:port`. The port may be empty (RFC 3986, section 3.2.3).
+fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
+    let (host, port) = if authority.starts_with('[') {
+        let end = authority.find(']')?.checked_add(1)?;
+        let (host, rest) = authority.split_at_checked(end)?;
+        match rest.strip_prefix(':') {
+            None if rest.is_empty() => (host, None),
+            None => return None,
+            port => (host, port),
+        }
+    } else {
+        match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        }
+    };
+    let digits = |port: &str| port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+    port.is_none_or(digits).then_some((host, port))
+}
+
+/// One form for all spellings of a host: lower case, no trailing dot, IPv6 addresses normalised.
+fn canonical_host(host: &str) -> Option<Cow<'_, str>> {
+    if let Some(address) = host.strip_prefix('[') {
+        let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
+        return Some(Cow::Owned(format!("[{address}]")));
+    }
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let named = |label: &str| {
+        let mut bytes = label.bytes();
+        !label.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    if host.len() > MAX_HOST_BYTES || !host.split('.').all(named) {
+        return None;
+    }
+    Some(if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn requested(authority: &str) -> String {
+        let host = requested_host(authority.as_bytes()).unwrap();
+        host.unwrap().into_owned()
+    }
+
+    #[test]
+    fn one_form_for_every_spelling() {
+        for authority in [
+            "api.example.com",
+            "API.Example.COM",
+            "api.example.com:443",
+            "api.example.com:",
+            "api.example.com.",
+            "api.example.com.:8443",
+        ] {
+            assert_eq!(requested(authority), "api.example.com", "{authority}");
+        }
+        for authority in ["[::1]", "[::1]:80", "[0:0:0:0:0:0:0:1]", "[0000::0001]:"] {
+            assert_eq!(requested(authority), "[::1]", "{authority}");
+        }
+        assert_eq!(requested("127.0.0.1:80"), "127.0.0.1");
+        assert_eq!(requested("my_service"), "my_service");
+        assert_eq!(requested_host(b""), Ok(None));
+    }
+
+    #[test]
+    fn refuses_what_is_no_host() {
+        for authority in [
+            "a.com,b.com",
+            "a.com, b.com",
+            "user@a.com",
+            "a.com/x",
+            "a.com\\x",
+            "a b",
+            " a.com",
+            "a.com\t",
+            "a%2ecom",
+            "a.com:80:80",
+            "a.com:8a",
+            "a.com:123456",
+            "[::1",
+            "[::1]x",
+            "[::1]:x",
+            "[fe80::1%25eth0]",
+            "::1",
+            ".",
+            ".a.com",
+            "a..com",
+            "a.com..",
+            ":80",
+            "a.com#",
+            "a.com?",
+            "*.com",
+            "[a.com]",
+            "a;b",
+        ] {
+            assert_eq!(
+                requested_host(authority.as_bytes()),
+                Err(UnsafePath::Authority),
+                "{authority}"
+            );
+        }
+        assert_eq!(requested_host(b"a\xff.com"), Err(UnsafePath::Authority));
+        assert_eq!(
+            requested_host("é.com".as_bytes()),
+            Err(UnsafePath::Authority)
+        );
+    }
+
+    #[test]
+    fn a_host_has_at_most_253_bytes() {
+        let longest = format!("{}a", "a.".repeat(126));
+        assert_eq!(longest.len(), MAX_HOST_BYTES);
+        assert_eq!(requested(&format!("{longest}.:65535")), longest);
+        let longer = format!("a{longest}");
+        assert_eq!(
+            requested_host(longer.as_bytes()),
+            Err(UnsafePath::Authority)
+        );
+    }
+
+    #[test]
+    fn patterns_are_canonical() {
+        assert_eq!(
+            HostPattern::new("API.example.com.").unwrap().exact(),
+            Some("api.example.com")
+        );
+        assert_eq!(
+            HostPattern::new("*.Example.com").unwrap().parent(),
+            Some("example.com")
+        );
+        assert_eq!(HostPattern::new("[0::1]").unwrap().exact(), Some("[::1]"));
+    }
+
+    #[track_caller]
+    fn refuses(host: &str, text: &str) {
+        assert_eq!(HostPattern::new(host).unwrap_err().to_string(), text);
+    }
+
+    #[test]
+    fn refuses_patterns_that_match_nothing_or_everything() {
+        refuses("", "found an empty host; expected a host name");
+        refuses(
+            "*",
+            "found \"*\"; expected a host name, or no \"hosts\" at all for every host",
+        );
+        for host in ["a.*.com", "*a.com", "*.*.com", "a*", "**"] {
+            refuses(
+                host,
+                &format!(
+                    "found {host:?}; expected \"*\" as the first label only, as in \"*.example.com\""
+                ),
+            );
+        }
+        for host in ["a.com:443", "[::1]:80", "*.a.com:1", "a.com:"] {
+            refuses(
+                host,
+                &format!("found {host:?}; expected a host without port"),
+            );
+        }
+        for host in [
+            "a..com", ".a.com", "*.", ".", "a com", "a/b", "é.com", "a,b", "[::1", "a:b", "*.[::1]",
+        ] {
+            refuses(
+                host,
+                &format!(
+                    "found {host:?}; expected a host name of letters, digits, \"-\", \"_\" and \".\""
+                ),
+            );
+        }
+    }
+
+    #[test]
+    fn covers_what_it_matches() {
+        let covers = |one: &str, other: &str| {
+            HostPattern::new(one)
+                .unwrap()
+                .covers(&HostPattern::new(other).unwrap())
+        };
+        assert!(covers("a.com", "A.com"));
+        assert!(!covers("a.com", "b.a.com"));
+        assert!(!covers("a.com", "*.a.com"));
+        assert!(covers("*.a.com", "b.a.com"));
+        assert!(covers("*.a.com", "c.b.a.com"));
+        assert!(covers("*.a.com", "*.a.com"));
+        assert!(covers("*.a.com", "*.b.a.com"));
+        assert!(!covers("*.a.com", "a.com"));
+        assert!(!covers("*.a.com", "ba.com"));
+        assert!(!covers("*.b.a.com", "*.a.com"));
+    }
+}

@@ -1,0 +1,67 @@
+//! Request methods.
+
+use std::fmt;
+
+/// A request method, compared byte by byte (RFC 9110, section 9.1: methods are case-sensitive).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Method(String);
+
+impl Method {
+    /// Reads a method.
+    ///
+    /// # Errors
+    /// It is no token, or has lower-case letters: no client means another method by them, and a
+    /// rule for `get` would silently match nothing.
+    pub fn new(method: &str) -> Result<Self, InvalidMethod> {
+        let upper =
+            |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if method.is_empty() || !method.bytes().all(upper) {
+            return Err(InvalidMethod(method.to_owned()));
+        }
+        Ok(Self(method.to_owned()))
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A text that is no method in upper case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidMethod(String);
+
+impl fmt::Display for InvalidMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "found {:?}; expected a method in upper case, such as \"GET\"",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for InvalidMethod {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_upper_case_tokens() {
+        for method in ["GET", "M-SEARCH", "BASELINE_CONTROL", "X2"] {
+            assert_eq!(Method::new(method).unwrap().as_str(), method);
+        }
+    }
+
+    #[test]
+    fn refuses_everything_else() {
+        for method in ["get", "Get", "", "GET ", "GET,POST", "GÉT", "A/B", "*/*"] {
+            assert_eq!(
+                Method::new(method).unwrap_err().to_string(),
+                format!("found {method:?}; expected a method in upper case, such as \"GET\"")
+            );
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! `template` rules, and what their variables stand for in a request.
+
+use super::super::path::{RequestPath, segments};
+use super::literal::read_segments;
+use super::{InvalidPattern, LiteralSegment, Piece, Shape, Tail};
+use std::sync::Arc;
+
+/// A path with variables: `/users/{userId}`, `/files/{path+}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    segments: Vec<Segment>,
+    /// The name in `{name+}`, if the template ends in one.
+    rest: Option<Arc<str>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    Literal(LiteralSegment),
+    Variable(Arc<str>),
+}
+
+/// What one segment of a template says, as it is spelled.
+enum Spelled<'t> {
+    Literal,
+    Variable(&'t str),
+    Greedy(&'t str),
+}
+
+/// Stands in for variables while the literal segments around them are checked.
+const STAND_IN: &str = "x";
+
+impl Template {
+    /// Reads a template: `{name}` is one segment, `{name+}` the rest of the path, at least one.
+    ///
+    /// # Errors
+    /// A variable is not well formed, or no safe request could have such a path.
+    pub fn new(template: &str) -> Result<Self, InvalidPattern> {
+        let spelled = template
+            .trim_end_matches('/')
+            .split('/')
+            .skip(1)
+            .map(spelled)
+            .collect::<Result<Vec<_>, _>>()?;
+        let checked = template
+            .split('/')
+            .map(|segment| {
+                if is_variable(segment) {
+                    STAND_IN
+                } else {
+                    segment
+                }
+            })
+            .collect::<Vec<_>>()
+            .join("/");
+        let literals = read_segments(&checked).map_err(|error| restore(error, template))?;
+
+        let mut read = Self {
+            segments: Vec::with_capacity(literals.len()),
+            rest: None,
+        };
+        for (spelled, literal) in spelled.into_iter().zip(literals) {
+            if let Some(name) = &read.rest {
+                return Err(InvalidPattern::GreedyNotLast(format!("{{{name}+}}")));
+            }
+            if let Spelled::Variable(name) | Spelled::Greedy(name) = spelled
+                && read.variables().any(|known| known == name)
+            {
+                return Err(InvalidPattern::RepeatedVariable(name.to_owned()));
+            }
+            match spelled {
+                Spelled::Literal => read.segments.push(Segment::Literal(literal)),
+                Spelled::Variable(name) => read.segments.push(Segment::Variable(name.into())),
+                Spelled::Greedy(name) => read.rest = Some(name.into()),
+            }
+        }
+        Ok(read)
+    }
+
+    /// The names of the variables, from left to right.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let named = self.segments.iter().filter_map(|segment| match segment {
+            Segment::Variable(name) => Some(&**name),
+            Segment::Literal(_) => None,
+        });
+        named.chain(self.rest.as_deref())
+    }
+
+    pub(super) fn shape(&self) -> Shape<'_> {
+        Shape {
+            pieces: self
+                .segments
+                .iter()
+                .map(|segment| match segment {
+                    Segment::Literal(literal) => Piece::Literal(literal),
+                    Segment::Variable(_) => Piece::Variable,
+                })
+                .collect(),
+            tail: match self.rest {
+                Some(_) => Tail::OneOrMore,
+                None => Tail::End,
+            },
+        }
+    }
+
+    /// What the variables stand for in a path that matches.
+    pub(in super::super) fn capture(&self, path: &RequestPath<'_>) -> Variables {
+        let mut captured = Vec::new();
+        let mut rest = segments(path.decoded());
+        for (segment, value) in self.segments.iter().zip(rest.by_ref()) {
+            if let Segment::Variable(name) = segment {
+                captured.push((Arc::clone(name), Value::read(value)));
+            }
+        }
+        if let Some(name) = &self.rest {
+            let value = rest.collect::<Vec<_>>().join("/");
+            captured.push((Arc::clone(name), Value::read(&value)));
+        }
+        Variables(captured)
+    }
+}
+
+/// What the variables of a template stand for in one request, percent-decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Variables(Vec<(Arc<str>, Value)>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Value {
+    Text(String),
+    /// It holds a `;`. A user may be *called* `victim;x`, and would pass a rule that compares the
+    /// name with the path, before an upstream that removes parameters serves `victim`: nothing is
+    /// equal to such a value.
+    Ambiguous,
+}
+
+impl Value {
+    fn read(decoded: &str) -> Self {
+        if decoded.contains(';') {
+            Self::Ambiguous
+        } else {
+            Self::Text(decoded.to_owned())
+        }
+    }
+}
+
+impl Variables {
+    /// The value of a variable; `None` if there is no such variable, or if upstreams might not
+    /// agree about its value, since it has `;parameters`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(known, _)| **known == *name)?;
+        match value {
+            Value::Text(text) => Some(text),
+            Value::Ambiguous => None,
+        }
+    }
+}
+
+impl<'t> FromIterator<(&'t str, &'t str)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (&'t str, &'t str)>>(pairs: I) -> Self {
+        let pairs = pairs.into_iter();
+        Self(
+            pairs
+                .map(|(name, value)| (name.into(), Value::read(value)))
+                .collect(),
+        )
+    }
+}
+
+fn is_variable(segment: &str) -> bool {
+    segment.starts_with('{') && segment.ends_with('}')
+}
+
+fn spelled(segment: &str) -> Result<Spelled<'_>, InvalidPattern> {
+    if !segment.contains(['{', '}']) {
+        return Ok(Spelled::Literal);
+    }
+    let name = segment
+        .strip_prefix('{')
+        .and_then(|segment| segment.strip_suffix('}'))
+        .filter(|name| !name.contains(['{', '}']))
+        .ok_or_else(|| InvalidPattern::PartialVariable(segment.to_owned()))?;
+    let (name, greedy) = match name.strip_suffix('+') {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    if name.is_empty()
+        || !name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    {
+        return Err(InvalidPattern::VariableName(segment.to_owned()));
+    }
+    Ok(if greedy {
+        Spelled::Greedy(name)
+    } else {
+        Spelled::Variable(name)
+    })
+}
+
+/// An error about the template with stand-ins, as one about the template.
+fn restore(error: InvalidPattern, template: &str) -> InvalidPattern {
+    let found = template.to_owned();
+    match error {
+        InvalidPattern::NotAbsolute(_) => InvalidPattern::NotAbsolute(found),
+        InvalidPattern::Query(_) => InvalidPattern::Query(found),
+        InvalidPattern::Parameters(_) => InvalidPattern::Parameters(found),
+        InvalidPattern::Unsafe { cause, .. } => InvalidPattern::Unsafe { found, cause },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_its_variables() {
+        let template = Template::new("/a/{b}/c/{d.e_f-9}/{g+}/").unwrap();
+        assert_eq!(
+            template.variables().collect::<Vec<_>>(),
+            ["b", "d.e_f-9", "g"]
+        );
+        assert_eq!(Template::new("/a").unwrap().variables().count(), 0);
+    }
+
+    #[track_caller]
+    fn captured(template: &str, path: &str) -> Variables {
+        let template = Template::new(template).unwrap();
+        template.capture(&RequestPath::parse(path.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn variables_are_percent_decoded() {
+        let variables = captured("/u/{id}/{rest+}", "/u/a%40b%20c/x/%C3%A9/z/");
+        assert_eq!(variables.get("id"), Some("a@b c"));
+        assert_eq!(variables.get("rest"), Some("x/é/z"));
+        assert_eq!(variables.get("other"), None);
+    }
+
+    #[test]
+    fn a_value_with_parameters_equals_nothing() {
+        assert_eq!(captured("/u/{id}", "/u/victim;x").get("id"), None);
+        assert_eq!(captured("/u/{id}", "/u/victim%3bx").get("id"), None);
+        assert_eq!(captured("/u/{id+}", "/u/victim;x/y").get("id"), None);
+        assert_eq!(
+            captured("/u/{id}", "/u/victim,x").get("id"),
+            Some("victim,x")
+        );
+    }
+
+    #[test]
+    fn can_be_made_from_pairs() {
+        let variables: Variables = [("id", "a"), ("x", "b")].into_iter().collect();
+        assert_eq!(variables.get("x"), Some("b"));
+        assert_eq!(Variables::default().get("x"), None);
+    }
+
+    #[track_caller]
+    fn refuses(template: &str, text: &str) {
+        assert_eq!(Template::new(template).unwrap_err().to_string(), text);
+    }
+
+    #[test]
+    fn refuses_malformed_variables() {
+        for (template, found) in [
+            ("/a{b}", "a{b}"),
+            ("/{b}c", "{b}c"),
+            ("/{a}{b}", "{a}{b}"),
+            ("/{a", "{a"),
+        ] {
+            refuses(
+                template,
+                &format!(
+                    "found {found:?}; expected a variable to be a whole segment, as in \"/users/{{id}}\""
+                ),
+            );
+        }
+        for (template, found) in [
+            ("/{}", "{}"),
+            ("/{+}", "{+}"),
+            ("/{a b}", "{a b}"),
+            ("/{a*}", "{a*}"),
+        ] {
+            refuses(
+                template,
+                &format!(
+                    "found {found:?}; expected a variable name of letters, digits, \".\", \"_\" and \"-\""
+                ),
+            );
+        }
+        refuses(
+            "/{a}/{a}",
+            "found the variable \"a\" twice; expected each name once",
+        );
+        refuses(
+            "/{a}/{a+}",
+            "found the variable \"a\" twice; expected each name once",
+        );
+        refuses(
+            "/{a+}/b",
+            "found \"{a+}\" before other segments; expected it last",
+        );
+        refuses(
+            "/{a+}/{b+}",
+            "found \"{a+}\" before other segments; expected it last",
+        );
+    }
+
+    #[test]
+    fn refuses_unsafe_literals_under_the_name_they_were_given() {
+        refuses(
+            "a/{b}",
+            "found \"a/{b}\"; expected a path that begins with \"/\"",
+        );
+        refuses(
+            "{b}/c",
+            "found \"{b}/c\"; expected a path that begins with \"/\"",
+        );
+        refuses(
+            "/{a}?b",
+            "found \"{a}?b\"; expected a variable to be a whole segment, as in \"/users/{id}\"",
+        );
+        refuses(
+            "/{a}/b?c",
+            "found \"/{a}/b?c\"; expected a path without query",
+        );
+        refuses(
+            "/{a}/;b",
+            "found \"/{a}/;b\"; expected a path without \";\"",
+        );
+        refuses(
+            "/{a}//b",
+            "found \"/{a}//b\"; expected a path that a safe request can have, but in it found an \
+             empty segment; expected single slashes",
+        );
+        refuses(
+            "/{a}//",
+            "found \"/{a}//\"; expected a path that a safe request can have, but in it found an \
+             empty segment; expected single slashes",
+        );
+    }
+}

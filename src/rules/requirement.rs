@@ -1,0 +1,188 @@
+//! What a rule asks of a token, beyond that it is valid.
+//!
+//! Three conditions (`token_use`, `pools`, `clients`) narrow what the filter as a whole admits and
+//! are found before the signature; the other four look at verified claims only.
+
+use crate::claims::{ClaimPlace, Claims, TokenUse, scalar_text};
+use crate::pool::UserPoolId;
+use crate::reject::Reason;
+use crate::rules::index::Variables;
+use crate::time::Timestamp;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Conditions that must all hold. One that is not given holds for every valid token.
+#[derive(Clone, Debug, Default)]
+pub struct Requirement {
+    /// The wanted kind of token.
+    pub token_use: WantedUse,
+    /// The user pools whose tokens are admitted.
+    pub pools: AnyOf<UserPoolId>,
+    /// The app clients whose tokens are admitted.
+    pub clients: AnyOf<String>,
+    /// Scopes of which the token needs one.
+    pub scopes: AnyOf<String>,
+    /// Groups of which the user must be in one.
+    pub groups: AnyOf<String>,
+    /// Claims and the values of which each must have one.
+    pub claims: Vec<ClaimCondition>,
+    /// How long ago the user may have signed in.
+    pub max_auth_age: AuthAge,
+}
+
+/// The wanted `token_use`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WantedUse {
+    /// Id and access tokens alike.
+    #[default]
+    Any,
+    /// This one only.
+    Only(TokenUse),
+}
+
+impl WantedUse {
+    /// Whether a token of this use is wanted.
+    #[must_use]
+    pub fn admits(self, token_use: TokenUse) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(wanted) => wanted == token_use,
+        }
+    }
+}
+
+/// A condition with several values, of which one suffices.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AnyOf<T> {
+    /// No condition.
+    #[default]
+    Unrestricted,
+    /// One of these, never empty.
+    Only(Vec<T>),
+}
+
+impl<T> AnyOf<T> {
+    /// Whether the condition holds for a value, or is none.
+    pub fn admits<Q: ?Sized>(&self, value: &Q) -> bool
+    where
+        T: PartialEq<Q>,
+    {
+        match self {
+            Self::Unrestricted => true,
+            Self::Only(wanted) => wanted.iter().any(|one| one == value),
+        }
+    }
+}
+
+/// A claim, and the values of which it must have one.
+#[derive(Clone, Debug)]
+pub struct ClaimCondition {
+    /// Where the claim stands.
+    pub place: ClaimPlace,
+    /// The wanted values, never empty.
+    pub any_of: Vec<WantedValue>,
+}
+
+/// A value that a claim may be wanted to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WantedValue {
+    /// This text.
+    Literal(String),
+    /// What the request's path has in place of this variable of the rule's template.
+    Variable(String),
+}
+
+/// How long ago the user may have signed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuthAge {
+    /// However long ago.
+    #[default]
+    Any,
+    /// Within this time, plus the allowed clock skew.
+    AtMost(Duration),
+}
+
+/// Why verified claims do not satisfy a requirement, with what the client is told about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unsatisfied<'a> {
+    /// None of these scopes.
+    Scope(&'a [String]),
+    /// None of the groups.
+    Group,
+    /// A claim has another value.
+    Claim,
+    /// The sign-in is older than this.
+    Stale(Duration),
+}
+
+impl Unsatisfied<'_> {
+    /// The stable reason.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Scope(_) => Reason::InsufficientScope,
+            Self::Group => Reason::InsufficientGroup,
+            Self::Claim => Reason::ClaimMismatch,
+            Self::Stale(_) => Reason::StaleAuthentication,
+        }
+    }
+}
+
+impl Requirement {
+    /// Checks what only a verified token can answer: scopes, groups, claims, age of the sign-in,
+    /// in this order.
+    ///
+    /// # Errors
+    /// The first condition that does not hold.
+    pub fn check(
+        &self,
+        claims: &Claims,
+        variables: &Variables,
+        now: Timestamp,
+        clock_skew: Duration,
+    ) -> Result<(), Unsatisfied<'_>> {
+        if let AnyOf::Only(scopes) = &self.scopes
+            && !claims.scopes().any(|scope| scopes.iter().any(|one| one == scope))
+        {
+            return Err(Unsatisfied::Scope(scopes));
+        }
+        if let AnyOf::Only(groups) = &self.groups
+            && !groups.iter().any(|group| claims.has_group(group))
+        {
+            return Err(Unsatisfied::Group);
+        }
+        if !self.claims.iter().all(|wanted| wanted.holds(claims, variables)) {
+            return Err(Unsatisfied::Claim);
+        }
+        if let AuthAge::AtMost(age) = self.max_auth_age {
+            let fresh = claims.authenticated_at().is_some_and(|at| {
+                now <= at.plus(age).plus(clock_skew) && at <= now.plus(clock_skew)
+            });
+            if !fresh {
+                return Err(Unsatisfied::Stale(age));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ClaimCondition {
+    fn holds(&self, claims: &Claims, variables: &Variables) -> bool {
+        match claims.get(&self.place) {
+            Some(Value::Array(elements)) => {
+                elements.iter().any(|element| self.wants(element, variables))
+            }
+            Some(claim) => self.wants(claim, variables),
+            None => false,
+        }
+    }
+
+    fn wants(&self, scalar: &Value, variables: &Variables) -> bool {
+        scalar_text(scalar).is_some_and(|text| {
+            self.any_of.iter().any(|wanted| match wanted {
+                WantedValue::Literal(literal) => *literal == text,
+                WantedValue::Variable(name) => variables.get(name) == Some(&*text),
+            })
+        })
+    }
+}

@@ -1,0 +1,407 @@
+//! A real Envoy with the built module in it, from its start to the proof that nothing broke in it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::bootstrap::{MAIN, Setup};
+use crate::client::Request;
+
+/// Envoys that run at once: each has some ten threads, and the machine few processors.
+const AT_ONCE: usize = 3;
+/// How long anything that must happen may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+const PREFIX: &str = "wasmcustom.cognito_authorizer.";
+
+/// Calls `probe` until it finds something.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The value of a variable that `make test` sets; without it the test fails and says so.
+#[track_caller]
+pub(crate) fn provided(variable: &str) -> String {
+    match std::env::var(variable) {
+        Ok(path) if Path::new(&path).exists() => path,
+        Ok(path) => panic!("{variable}={path}: there is no such file; `make test` sets it"),
+        Err(_) => panic!("{variable} is not set; `make test` sets it"),
+    }
+}
+
+#[track_caller]
+fn module() -> String {
+    let variable = "COGNITO_AUTHORIZER_WASM";
+    if std::env::var_os(variable).is_some() {
+        return provided(variable);
+    }
+    let built = "target/wasm32-wasip1/release/cognito_authorizer.wasm";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(built);
+    assert!(
+        path.exists(),
+        "{variable} is not set and {built} is not built; `make test` does both"
+    );
+    path.display().to_string()
+}
+
+/// A permission to run one more Envoy.
+struct Slot;
+
+static RUNNING: Mutex<usize> = Mutex::new(0);
+static STOPPED: Condvar = Condvar::new();
+
+impl Slot {
+    fn take() -> Self {
+        let mut running = RUNNING.lock().expect("no thread panics with the lock");
+        while *running >= AT_ONCE {
+            running = STOPPED.wait(running).expect("no thread panics");
+        }
+        *running += 1;
+        Self
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        *RUNNING.lock().expect("no thread panics with the lock") -= 1;
+        STOPPED.notify_one();
+    }
+}
+
+/// A running Envoy. Its end, by [`EnvoyUnderTest::finish`] or by going out of scope, is a test of its own.
+pub(crate) struct EnvoyUnderTest {
+    process: Child,
+    directory: PathBuf,
+    admin: SocketAddr,
+    listeners: BTreeMap<String, SocketAddr>,
+    setup: Setup,
+    _slot: Slot,
+}
+
+impl EnvoyUnderTest {
+    /// Starts an Envoy and waits until it serves.
+    #[track_caller]
+    pub(crate) fn start(setup: Setup) -> Self {
+        let slot = Slot::take();
+        let (mut process, directory) = launch(&setup);
+        let admin = eventually("Envoy's admin address", || {
+            if process.try_wait().expect("a child").is_some() {
+                panic!(
+                    "Envoy did not start:\n{}",
+                    excerpt(&read(&directory, "log"))
+                )
+            }
+            read(&directory, "admin").parse().ok()
+        });
+        let mut envoy = Self {
+            process,
+            directory,
+            admin,
+            listeners: BTreeMap::new(),
+            setup,
+            _slot: slot,
+        };
+        eventually("Envoy to be ready", || {
+            (envoy.admin("/ready").trim() == "LIVE").then_some(())
+        });
+        envoy.find_listeners();
+        envoy
+    }
+
+    fn find_listeners(&mut self) {
+        let listeners: Value = serde_json::from_str(&self.admin("/listeners?format=json"))
+            .expect("JSON from the admin interface");
+        for listener in listeners["listener_statuses"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
+            let name = listener["name"].as_str().expect("a name").to_owned();
+            let address = &listener["local_address"]["socket_address"];
+            let port = address["port_value"]
+                .as_u64()
+                .and_then(|port| port.try_into().ok());
+            let port: u16 = port.expect("a port");
+            self.listeners
+                .insert(name, SocketAddr::from(([127, 0, 0, 1], port)));
+        }
+    }
+
+    /// Starts an Envoy that must not serve, and returns what it logged before it gave up.
+    #[track_caller]
+    pub(crate) fn refused(setup: &Setup) -> String {
+        let _slot = Slot::take();
+        let (mut process, directory) = launch(setup);
+        let status = wait(&mut process, PATIENCE);
+        stop(&mut process);
+        let log = read(&directory, "log");
+        let status = status.unwrap_or_else(|| panic!("Envoy serves:\n{}", excerpt(&log)));
+        assert!(!status.success(), "Envoy stopped with {status}");
+        assert!(
+            !log.contains("panicked"),
+            "the module panicked:\n{}",
+            excerpt(&log)
+        );
+        discard(&directory);
+        log
+    }
+
+    /// Where the listener `name` listens.
+    #[track_caller]
+    pub(crate) fn at(&self, name: &str) -> SocketAddr {
+        *self
+            .listeners
+            .get(name)
+            .unwrap_or_else(|| panic!("no listener {name}"))
+    }
+
+    /// Where the listener of tests with only one listens.
+    #[track_caller]
+    pub(crate) fn main(&self) -> SocketAddr {
+        self.at(MAIN)
+    }
+
+    /// What the admin interface answers at `path`.
+    #[track_caller]
+    pub(crate) fn admin(&self, path: &str) -> String {
+        Request::get(path)
+            .header("connection", "close")
+            .send(self.admin)
+            .body
+    }
+
+    /// Replaces the listeners of an Envoy whose setup is dynamic, and waits until they serve.
+    #[track_caller]
+    pub(crate) fn update(&self, setup: &Setup) {
+        let updates = || self.statistic("listener_manager.lds.update_success");
+        let in_place = || self.statistic("listener_manager.listener_in_place_updated");
+        let (before, replaced) = (updates(), in_place() + self.modified());
+        setup.republish(&self.directory, &module());
+        eventually("Envoy to take the new listeners", || {
+            (updates() > before).then_some(())
+        });
+        eventually("the new listeners to be warm", || {
+            let done = in_place() + self.modified() > replaced;
+            (done && self.statistic("listener_manager.total_listeners_warming") == 0).then_some(())
+        });
+    }
+
+    fn modified(&self) -> u64 {
+        self.statistic("listener_manager.listener_modified")
+    }
+
+    /// One of Envoy's own counters or gauges.
+    #[track_caller]
+    pub(crate) fn statistic(&self, name: &str) -> u64 {
+        let all = self.statistics(name);
+        all.get(name).copied().unwrap_or(0)
+    }
+
+    fn statistics(&self, filter: &str) -> BTreeMap<String, u64> {
+        let text = self.admin(&format!("/stats?filter=^{filter}"));
+        let lines = text.lines().filter_map(|line| line.rsplit_once(": "));
+        lines
+            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+            .collect()
+    }
+
+    /// The filter's metrics, without their common prefix.
+    #[track_caller]
+    pub(crate) fn metrics(&self) -> BTreeMap<String, u64> {
+        let all = self.statistics(PREFIX);
+        let own =
+            |(name, value): (String, u64)| Some((name.strip_prefix(PREFIX)?.to_owned(), value));
+        all.into_iter().filter_map(own).collect()
+    }
+
+    /// One of the filter's metrics; 0 before its first change.
+    #[track_caller]
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        self.metrics().get(name).copied().unwrap_or(0)
+    }
+
+    /// Waits until a metric has this value.
+    #[track_caller]
+    pub(crate) fn await_metric(&self, name: &str, value: u64) {
+        let mut last = 0;
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            last = self.metric(name);
+            if last == value {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("waited in vain for {name} to be {value}: it is {last}");
+    }
+
+    /// The metrics of decisions: each request adds one to exactly one of them.
+    #[track_caller]
+    pub(crate) fn decisions(&self) -> BTreeMap<String, u64> {
+        let mut metrics = self.metrics();
+        metrics.retain(|name, value| {
+            let plain = ["allowed", "anonymous", "cancelled"].contains(&name.as_str());
+            *value > 0 && (plain || name.starts_with("denied."))
+        });
+        metrics
+    }
+
+    /// What Envoy has logged so far.
+    pub(crate) fn log(&self) -> String {
+        read(&self.directory, "log")
+    }
+
+    /// The line of the access log about the request `case`; Envoy writes it soon after the answer.
+    #[track_caller]
+    pub(crate) fn access_log(&self, case: &str) -> Value {
+        eventually("a line in the access log", || {
+            read(&self.directory, "access.log")
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .find(|line| line["case"].as_str() == Some(case))
+        })
+    }
+
+    /// Stops Envoy and asserts that every one of `requests` was decided once.
+    #[track_caller]
+    pub(crate) fn finish(self, requests: usize) {
+        let requests = u64::try_from(requests).expect("a number of requests");
+        let decided = || self.decisions().values().sum::<u64>();
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while decided() < requests && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let decisions = self.decisions();
+        let sum: u64 = decisions.values().sum();
+        assert_eq!(
+            sum, requests,
+            "decisions do not add up to requests: {decisions:?}"
+        );
+        assert_eq!(self.metric("held_now"), 0, "no request is held any more");
+        drop(self);
+    }
+}
+
+impl Drop for EnvoyUnderTest {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            stop(&mut self.process);
+            eprintln!("{}\n{}", self.directory.display(), excerpt(&self.log()));
+            return;
+        }
+        let alive = self.process.try_wait().expect("a child").is_none();
+        // A reload is what follows when a VM trapped (failure_policy: FAIL_RELOAD).
+        let reloads: Vec<_> = if alive {
+            let reloads = self.statistics("wasm.vm_reload").into_iter();
+            reloads.filter(|(_, count)| *count > 0).collect()
+        } else {
+            Vec::new()
+        };
+        stop(&mut self.process);
+        let log = self.log();
+        let failures: Vec<_> = log.lines().filter(|line| is_failure(line)).collect();
+        assert!(alive, "Envoy died:\n{}", excerpt(&log));
+        assert!(
+            reloads.is_empty(),
+            "a VM failed: {reloads:?}\n{}",
+            excerpt(&log)
+        );
+        assert!(failures.is_empty(), "a VM failed: {failures:#?}");
+        discard(&self.directory);
+    }
+}
+
+/// What Envoy logs when the module traps, and what the module logs when it panics.
+fn is_failure(line: &str) -> bool {
+    let trapped =
+        line.contains("[wasm]") && line.contains("Function: ") && line.contains(" failed");
+    trapped || line.contains("panicked at") || line.contains("Wasm VM failed")
+}
+
+/// The lines that say why: warnings, errors, and what the module said.
+fn excerpt(log: &str) -> String {
+    let said = |line: &&str| {
+        let loud = ["[warning]", "[error]", "[critical]", "[wasm]", "error"];
+        loud.iter().any(|word| line.contains(word)) && !line.contains("server.cc:467")
+    };
+    let lines: Vec<_> = log.lines().filter(said).collect();
+    let start = lines.len().saturating_sub(60);
+    lines[start..].join("\n")
+}
+
+fn read(directory: &Path, name: &str) -> String {
+    let bytes = std::fs::read(directory.join(name)).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn discard(directory: &Path) {
+    if std::env::var_os("E2E_KEEP").is_none() {
+        let _ = std::fs::remove_dir_all(directory);
+    }
+}
+
+fn launch(setup: &Setup) -> (Child, PathBuf) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("envoy-{}-{number}", std::process::id());
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&directory).expect("a writable target directory");
+    let bootstrap = setup.write(&directory, &module());
+    let log = File::create(directory.join("log")).expect("a writable directory");
+    let process = Command::new(provided("ENVOY"))
+        .arg("--config-path")
+        .arg(bootstrap)
+        .arg("--admin-address-path")
+        .arg(directory.join("admin"))
+        // Several Envoys run at once: none may look for a predecessor.
+        .arg("--disable-hot-restart")
+        .args(["--concurrency", &setup.concurrency().to_string()])
+        .args(["--log-level", "info"])
+        .args(["--component-log-level", setup.module_log()])
+        .args(["--file-flush-interval-msec", "20"])
+        .args(["--drain-time-s", "1"])
+        .stdout(log.try_clone().expect("a file"))
+        .stderr(log)
+        .spawn()
+        .expect("ENVOY names a program");
+    (process, directory)
+}
+
+fn wait(process: &mut Child, patience: Duration) -> Option<ExitStatus> {
+    let deadline = Instant::now() + patience;
+    while Instant::now() < deadline {
+        if let Some(status) = process.try_wait().expect("a child") {
+            return Some(status);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    None
+}
+
+/// Asks the process to stop, then stops it. Only ever this one, by its id.
+pub(crate) fn stop(process: &mut Child) {
+    if process.try_wait().expect("a child").is_some() {
+        return;
+    }
+    let id = process.id().to_string();
+    let _ = Command::new("kill").args(["-TERM", &id]).status();
+    if wait(process, Duration::from_secs(5)).is_none() {
+        let _ = process.kill();
+        let _ = process.wait();
+    }
+}

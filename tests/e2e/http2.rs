@@ -1,0 +1,106 @@
+//! An HTTP/2 client with prior knowledge, over a connection of its own for each request.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::client::Response;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An answer over HTTP/2: a gRPC status may stand in the trailers.
+pub(crate) struct Answer {
+    /// The status, the headers and the body.
+    pub(crate) response: Response,
+    /// What came after the body.
+    pub(crate) trailers: Vec<(String, String)>,
+}
+
+impl Answer {
+    /// A header or a trailer: a refused gRPC request has its status in either.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let trailer = self.trailers.iter().find(|(trailer, _)| trailer == name);
+        self.response
+            .header(name)
+            .or(trailer.map(|(_, value)| value.as_str()))
+    }
+}
+
+/// Sends a request with these headers, body and trailers and waits for the answer.
+#[track_caller]
+pub(crate) fn send(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &[u8])],
+    body: &[u8],
+    trailers: &[(&str, &str)],
+) -> Answer {
+    let mut request = http::Request::builder()
+        .method(method)
+        .uri(format!("http://localhost{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(()).expect("a request that can be sent");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let exchange = exchange(to, request, body, trailers);
+    runtime
+        .block_on(async { tokio::time::timeout(PATIENCE, exchange).await })
+        .expect("an answer in time")
+        .expect("an answer")
+}
+
+async fn exchange(
+    to: SocketAddr,
+    request: http::Request<()>,
+    body: &[u8],
+    trailers: &[(&str, &str)],
+) -> Result<Answer, h2::Error> {
+    let stream = tokio::net::TcpStream::connect(to)
+        .await
+        .expect("the listener takes connections");
+    let (mut client, connection) = h2::client::handshake(stream).await?;
+    let driver = tokio::spawn(connection);
+    let bodiless = body.is_empty() && trailers.is_empty();
+    let (response, mut sender) = client.send_request(request, bodiless)?;
+    if !bodiless {
+        sender.send_data(Bytes::copy_from_slice(body), trailers.is_empty())?;
+    }
+    if !trailers.is_empty() {
+        let mut map = http::HeaderMap::new();
+        for (name, value) in trailers {
+            let name = http::HeaderName::from_bytes(name.as_bytes()).expect("a name");
+            map.insert(name, value.parse().expect("a value"));
+        }
+        sender.send_trailers(map)?;
+    }
+    let (head, mut stream) = response.await?.into_parts();
+    let mut received = Vec::new();
+    while let Some(data) = stream.data().await {
+        received.extend_from_slice(&data?);
+    }
+    let trailers = stream.trailers().await?.unwrap_or_default();
+    driver.abort();
+    Ok(Answer {
+        response: Response {
+            status: head.status.as_u16(),
+            headers: texts(&head.headers),
+            body: String::from_utf8_lossy(&received).into_owned(),
+        },
+        trailers: texts(&trailers),
+    })
+}
+
+fn texts(map: &http::HeaderMap) -> Vec<(String, String)> {
+    map.iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            (name.as_str().to_owned(), value.into_owned())
+        })
+        .collect()
+}

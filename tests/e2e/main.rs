@@ -1,0 +1,33 @@
+//! End to end: the built module in a real Envoy, between real clients, upstreams and key servers.
+//!
+//! `make test` sets what the tests need: `ENVOY` and `MOTO_SERVER` name programs, and
+//! `COGNITO_AUTHORIZER_WASM` the module. What is missing fails; nothing is skipped.
+//!
+//! Each test starts Envoys of its own, on free ports. An Envoy leaves only after it has shown that no
+//! VM of it failed and that every request was decided exactly once. `E2E_KEEP=1` keeps its files.
+
+// A test fails by panicking, and its sums are small; outside `#[test]` functions the lints do not know.
+#![allow(clippy::arithmetic_side_effects, clippy::expect_used)]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
+
+#[path = "../common/issuer.rs"]
+mod issuer;
+
+mod bootstrap;
+mod client;
+mod document;
+mod envoy;
+mod http2;
+mod keyserver;
+mod table;
+mod upstream;
+
+mod admission;
+mod claim_headers;
+mod config;
+mod keys;
+mod moto;
+mod operations;
+mod replies;
+mod rules;
+mod sources;

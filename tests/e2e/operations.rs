@@ -1,0 +1,294 @@
+//! What operators see, and what they must never see.
+
+use serde_json::json;
+
+use crate::bootstrap::{Configuration, Listener, MAIN, Setup};
+use crate::client::Request;
+use crate::document::{POOL, ruled, with};
+use crate::envoy::EnvoyUnderTest;
+use crate::issuer::{CLIENT, EMAIL, SUB, TestKey, Token};
+use crate::keyserver::KeyServer;
+use crate::table::Table;
+use crate::upstream::Upstream;
+
+#[test]
+fn metrics_filter_state_and_logs() {
+    let keys = KeyServer::start();
+    let upstream = Upstream::start();
+    keys.publish(POOL, &[TestKey::first(), TestKey::second()]);
+    let rules = json!([
+        {"match": {"path": "/open"}, "allow": "anyone"},
+        {"match": {"path": "/grouped"}, "require": {"groups": ["admin"]}},
+        {"match": {"path": "/claimed"}, "require": {"claims": {"email": "x"}}},
+    ]);
+    let plain = with(
+        ruled(rules),
+        &[(
+            "claim_headers",
+            json!([{"header": "x-email", "claim": "email"}]),
+        )],
+    );
+    let known = with(plain.clone(), &[("log_identity", json!(true))]);
+    let envoy = EnvoyUnderTest::start(
+        Setup::new(&keys, &upstream)
+            .workers(1)
+            .talkative()
+            .listener(Listener::new(MAIN, plain))
+            .listener(Listener::text("known", &known)),
+    );
+    let mut table = Table::new(&envoy, &upstream);
+    let id = Token::id(POOL);
+    let access = Token::access(POOL);
+    let valid = id.mint();
+    let get = |token: &str| Request::get("/guarded").bearer(token);
+    table.anonymous(MAIN, "an open place", &Request::get("/open").bearer(&valid));
+
+    let hits = |envoy: &EnvoyUnderTest| {
+        (
+            envoy.metric("token_cache.hit"),
+            envoy.metric("token_cache.miss"),
+        )
+    };
+    let before = hits(&envoy);
+    table.accepted(MAIN, "a new token", &get(&valid));
+    let first = hits(&envoy);
+    table.same("a new token", first, (before.0, before.1 + 1));
+    table.accepted(MAIN, "the same again", &get(&valid));
+    table.same("the same again", hits(&envoy), (first.0 + 1, first.1));
+    for (metric, value) in [
+        ("jwks_keys", 2),
+        ("held_now", 0),
+        ("signature_host", 1),
+        ("jwks_fetch.success", 1),
+    ] {
+        table.same(metric, envoy.metric(metric), value);
+    }
+    let age = envoy.metrics().get("jwks_age_seconds").copied();
+    table.same("the age of the keys", age.is_some_and(|age| age < 60), true);
+
+    let mut secrets = vec![
+        valid.clone(),
+        SUB.to_owned(),
+        EMAIL.to_owned(),
+        "wilhelmina".to_owned(),
+    ];
+    let foreign = signed_by_a_stranger(&id);
+    let secret = |token: Token| token.claim("secret", "classified-value").mint();
+    for (what, token, path, reason) in [
+        (
+            "expired",
+            secret(id.clone().claim("exp", 1)),
+            "/guarded",
+            "token_expired",
+        ),
+        ("foreign", foreign, "/guarded", "invalid_signature"),
+        (
+            "unknown",
+            secret(id.clone().signed_by(TestKey::third())),
+            "/guarded",
+            "unknown_key",
+        ),
+        (
+            "issuer",
+            secret(id.clone().claim("iss", "classified-issuer")),
+            "/guarded",
+            "unknown_issuer",
+        ),
+        (
+            "client",
+            secret(id.clone().claim("aud", "classified-client")),
+            "/guarded",
+            "wrong_client",
+        ),
+        (
+            "use",
+            secret(id.clone().claim("token_use", "classified-use")),
+            "/guarded",
+            "wrong_token_use",
+        ),
+        (
+            "group",
+            secret(id.clone()),
+            "/grouped",
+            "insufficient_group",
+        ),
+        ("claim", secret(id.clone()), "/claimed", "claim_mismatch"),
+        (
+            "malformed",
+            format!("{valid}~"),
+            "/guarded",
+            "malformed_token",
+        ),
+    ] {
+        table.refused(MAIN, what, &Request::get(path).bearer(&token), reason);
+        table.refused("known", what, &Request::get(path).bearer(&token), reason);
+        secrets.push(token);
+    }
+    identities(&mut table, &envoy, &id, &access);
+    let requests = table.done();
+    let decisions = envoy.decisions();
+    assert_eq!(decisions.get("anonymous"), Some(&1));
+    let log = envoy.log();
+    assert!(
+        log.contains(env!("CARGO_PKG_VERSION")),
+        "one line at start names the version"
+    );
+    for secret in &secrets {
+        for part in secret.split('.').filter(|part| part.len() > 8) {
+            assert!(!log.contains(part), "the log holds {part}");
+        }
+    }
+    assert!(!log.contains("classified"), "the log holds a claim");
+    envoy.finish(requests);
+}
+
+fn signed_by_a_stranger(token: &Token) -> String {
+    crate::issuer::signed(
+        &token.header_bytes(),
+        &token.payload_bytes(),
+        TestKey::third(),
+    )
+}
+
+/// Who it was stands in the access log only where the configuration says so.
+fn identities(table: &mut Table<'_>, envoy: &EnvoyUnderTest, id: &Token, access: &Token) {
+    for (listener, token, expected) in [
+        (MAIN, id, (None, None)),
+        ("known", id, (Some(SUB), Some(CLIENT))),
+        ("known", access, (Some(SUB), Some(CLIENT))),
+        (
+            "known",
+            &id.clone().claim("sub", "a\nb"),
+            (None, Some(CLIENT)),
+        ),
+    ] {
+        let request = Request::get("/guarded").bearer(&token.mint());
+        table.accepted(listener, "an identity", &request);
+        let line = envoy.access_log(request.case());
+        let found = (line["sub"].as_str(), line["client_id"].as_str());
+        table.same("an identity", found, expected);
+        table.same("no reason", line["reason"].as_str(), None);
+    }
+}
+
+/// One byte that is not UTF-8 must not cost a worker its VM: with one worker it would be all of them.
+#[test]
+fn bytes_that_are_no_text_disturb_nobody() {
+    let keys = KeyServer::start();
+    let upstream = Upstream::start();
+    keys.publish(POOL, &[TestKey::first()]);
+    let from = json!([
+        {"header": "authorization"},
+        {"header": "x-token"},
+        {"query": "access_token"},
+        {"cookie": "access_token"},
+    ]);
+    let members = [
+        ("token.from", from),
+        ("token.forward", json!(false)),
+        (
+            "claim_headers",
+            json!([{"header": "x-sub", "claim": "sub"}]),
+        ),
+        ("cors_preflight", json!("pass")),
+    ];
+    let rules = json!([
+        {"match": {"path": "/open", "methods": ["GET"], "hosts": ["localhost"]}, "allow": "anyone"},
+    ]);
+    let document = with(ruled(rules), &members);
+    let envoy = EnvoyUnderTest::start(
+        Setup::new(&keys, &upstream).workers(1).listener(
+            Listener::new(MAIN, document)
+                .raw_paths()
+                .trusted_request_ids(),
+        ),
+    );
+    let token = Token::id(POOL).mint();
+    let mut admitted = 0;
+    for bytes in [
+        &b"\xff"[..],
+        b"\xc3\x28",
+        b"a\x80b",
+        b"\xed\xa0\x80",
+        b"Bearer \xff.\xff.\xff",
+    ] {
+        for name in [
+            "authorization",
+            "x-token",
+            "cookie",
+            "x-sub",
+            "x-anything",
+            "x-request-id",
+            "user-agent",
+            "origin",
+            "access-control-request-method",
+            "x-http-method-override",
+            "content-type",
+            "referer",
+        ] {
+            for method in ["GET", "OPTIONS"] {
+                let request = Request::new(method, "/guarded").header(name, bytes);
+                let status = request.send(envoy.main()).status;
+                assert!(
+                    [200, 400, 401].contains(&status),
+                    "{name}: {bytes:?} got {status}"
+                );
+            }
+            let beside = Request::get("/guarded").bearer(&token).header(name, bytes);
+            let status = beside.send(envoy.main()).status;
+            assert!(
+                [200, 400, 401].contains(&status),
+                "{name}: {bytes:?} got {status}"
+            );
+            admitted += usize::from(status == 200);
+        }
+        let mut cookie = b"a=".to_vec();
+        cookie.extend_from_slice(bytes);
+        cookie.extend_from_slice(format!("; access_token={token}").as_bytes());
+        let request = Request::get("/guarded").header("cookie", cookie);
+        assert_eq!(
+            request.send(envoy.main()).status,
+            200,
+            "a cookie beside {bytes:?}"
+        );
+        let mut target = b"/guarded?a=".to_vec();
+        target.extend_from_slice(bytes);
+        let request = Request::new("GET", target).bearer(&token);
+        let status = request.send(envoy.main()).status;
+        assert!(
+            [200, 400].contains(&status),
+            "a query with {bytes:?} got {status}"
+        );
+        let mut host = bytes.to_vec();
+        host.extend_from_slice(b".example.com");
+        let request = Request::get("/guarded")
+            .bearer(&token)
+            .header("x-forwarded-host", host);
+        assert_eq!(request.send(envoy.main()).status, 200);
+    }
+    assert!(
+        admitted > 30,
+        "only {admitted} requests beside such a header were let in"
+    );
+    let last = Request::get("/guarded").bearer(&token).send(envoy.main());
+    assert_eq!(last.status, 200, "the worker still serves");
+}
+
+/// The file that users copy is accepted as it is.
+#[test]
+fn the_example_configuration_is_accepted() {
+    let keys = KeyServer::start();
+    let upstream = Upstream::start();
+    let example = Listener::configured(MAIN, Configuration::Example);
+    let envoy = EnvoyUnderTest::start(Setup::new(&keys, &upstream).listener(example));
+    let mut table = Table::new(&envoy, &upstream);
+    table.anonymous(MAIN, "its open place", &Request::get("/health"));
+    table.refused(
+        MAIN,
+        "its guarded place",
+        &Request::get("/"),
+        "missing_token",
+    );
+    let requests = table.done();
+    envoy.finish(requests);
+}

@@ -1,0 +1,362 @@
+//! What a valid token may do: rules, their conditions, and the paths that no rule may be asked about.
+
+use serde_json::json;
+
+use crate::bootstrap::{Listener, Setup};
+use crate::client::Request;
+use crate::document::{POOL, ruled, with};
+use crate::envoy::EnvoyUnderTest;
+use crate::issuer::{SUB, TestKey, Token, now};
+use crate::keyserver::KeyServer;
+use crate::table::Table;
+use crate::upstream::Upstream;
+
+#[test]
+fn rules_decide_what_a_valid_token_may_do() {
+    let keys = KeyServer::start();
+    keys.publish(POOL, &[TestKey::first()]);
+    let upstream = Upstream::start();
+    let document = ruled(json!([
+        {"match": {"path": "/open"}, "allow": "anyone"},
+        {"match": {"path": "/closed"}, "allow": "nobody"},
+        {"match": {"path": "/optional"}, "allow": "optional"},
+        {"match": {"path": "/scoped"}, "require": {"scopes": ["api/write", "api/admin"]}},
+        {"match": {"path": "/grouped"}, "require": {"groups": ["admin", "ops"]}},
+        {"match": {"template": "/users/{userId}", "methods": ["GET"]},
+         "require": {"claims": {"sub": "{userId}"}}},
+        {"match": {"path": "/staff"},
+         "require": {"claims": {"custom:level": ["3", "4"], "email_verified": true}}},
+        {"match": {"path": "/fresh"}, "require": {"max_auth_age": "15m"}},
+        {"match": {"prefix": "/internal", "hosts": ["api.example.com", "*.corp.example.com"]},
+         "allow": "nobody"},
+        {"match": {"regex": "/v[0-9]+/status"}, "allow": "anyone"},
+        {"match": {"prefix": "/public", "methods": ["GET", "HEAD"]}, "allow": "anyone"},
+    ]));
+    let nobody = with(document.clone(), &[("default", json!("nobody"))]);
+    let envoy = EnvoyUnderTest::start(
+        Setup::new(&keys, &upstream)
+            .listener(Listener::new("struct", document.clone()))
+            .listener(Listener::text("text", &document))
+            .listener(Listener::new("nobody", nobody)),
+    );
+    let mut table = Table::new(&envoy, &upstream);
+    for listener in ["struct", "text"] {
+        allowances(&mut table, listener);
+        conditions(&mut table, listener);
+        places(&mut table, listener);
+    }
+    let token = Token::id(POOL).mint();
+    let elsewhere = Request::get("/elsewhere");
+    table.refused(
+        "nobody",
+        "no rule",
+        &elsewhere.clone().bearer(&token),
+        "denied_by_rule",
+    );
+    table.refused("nobody", "no rule, no token", &elsewhere, "denied_by_rule");
+    table.accepted(
+        "struct",
+        "no rule: authenticated",
+        &elsewhere.bearer(&token),
+    );
+    let requests = table.done();
+    envoy.finish(requests);
+}
+
+fn allowances(table: &mut Table<'_>, at: &str) {
+    let token = Token::id(POOL).mint();
+    table.anonymous(at, "anyone", &Request::get("/open"));
+    table.anonymous(
+        at,
+        "anyone, token not looked at",
+        &Request::get("/open").bearer("x.y.z"),
+    );
+    table.refused(at, "nobody", &Request::get("/closed"), "denied_by_rule");
+    let closed = Request::get("/closed").bearer(&token);
+    table.refused(at, "nobody, token or not", &closed, "denied_by_rule");
+    table.anonymous(at, "optional without", &Request::get("/optional"));
+    table.accepted(
+        at,
+        "optional with",
+        &Request::get("/optional").bearer(&token),
+    );
+    let bad = Request::get("/optional").bearer("x.y.z");
+    table.refused(at, "optional with a bad one", &bad, "malformed_token");
+}
+
+fn conditions(table: &mut Table<'_>, at: &str) {
+    let id = Token::id(POOL);
+    let access = Token::access(POOL);
+    let ask = |path: &str, token: &Token| Request::get(path).bearer(&token.mint());
+    for (scope, admitted) in [
+        ("api/write", true),
+        ("openid api/admin email", true),
+        ("api/writer", false),
+        ("API/write", false),
+        ("api", false),
+        ("", false),
+    ] {
+        let request = ask("/scoped", &access.clone().claim("scope", scope));
+        check(
+            table,
+            at,
+            &format!("scope {scope:?}"),
+            &request,
+            admitted,
+            "insufficient_scope",
+        );
+    }
+    let list = access.clone().claim("scope", json!(["api/write"]));
+    table.refused(
+        at,
+        "scopes in a list",
+        &ask("/scoped", &list),
+        "insufficient_scope",
+    );
+    table.refused(
+        at,
+        "an id token has no scope",
+        &ask("/scoped", &id),
+        "insufficient_scope",
+    );
+    for (groups, admitted) in [
+        (json!(["ops"]), true),
+        (json!(["readers", "admin"]), true),
+        (json!(["Admin"]), false),
+        (json!(["admin,ops"]), false),
+        (json!([]), false),
+        (json!("admin"), false),
+        (json!(["admin", 1]), false),
+    ] {
+        let request = ask(
+            "/grouped",
+            &id.clone().claim("cognito:groups", groups.clone()),
+        );
+        check(
+            table,
+            at,
+            &format!("groups {groups}"),
+            &request,
+            admitted,
+            "insufficient_group",
+        );
+    }
+    let none = id.clone().without("cognito:groups");
+    table.refused(
+        at,
+        "no groups",
+        &ask("/grouped", &none),
+        "insufficient_group",
+    );
+    table.accepted(at, "one's own record", &ask(&format!("/users/{SUB}"), &id));
+    table.refused(
+        at,
+        "another's record",
+        &ask("/users/another", &id),
+        "claim_mismatch",
+    );
+    let spaced = id.clone().claim("sub", "a b");
+    table.accepted(at, "a variable is decoded", &ask("/users/a%20b", &spaced));
+    for (level, verified, admitted) in [
+        (json!("3"), json!(true), true),
+        (json!(4), json!("true"), true),
+        (json!(["1", "3"]), json!(true), true),
+        (json!("5"), json!(true), false),
+        (json!("3"), json!(false), false),
+        (json!({"3": 3}), json!(true), false),
+        (json!(null), json!(true), false),
+    ] {
+        let token = id.clone().claim("custom:level", level.clone());
+        let token = token.claim("email_verified", verified.clone());
+        let what = format!("level {level}, verified {verified}");
+        check(
+            table,
+            at,
+            &what,
+            &ask("/staff", &token),
+            admitted,
+            "claim_mismatch",
+        );
+    }
+    // 15 minutes and a skew of one: 17 minutes are too many, 14 and even 15 and a half are not.
+    for (age, admitted) in [
+        (14 * 60, true),
+        (15 * 60 + 30, true),
+        (17 * 60, false),
+        (-90, false),
+    ] {
+        let request = ask("/fresh", &id.clone().claim("auth_time", now() - age));
+        check(
+            table,
+            at,
+            &format!("age {age}"),
+            &request,
+            admitted,
+            "stale_authentication",
+        );
+    }
+    let unknown = id.without("auth_time");
+    table.refused(
+        at,
+        "no auth_time",
+        &ask("/fresh", &unknown),
+        "stale_authentication",
+    );
+}
+
+fn check(
+    table: &mut Table<'_>,
+    at: &str,
+    what: &str,
+    request: &Request,
+    admitted: bool,
+    reason: &str,
+) {
+    if admitted {
+        table.accepted(at, what, request);
+    } else {
+        table.refused(at, what, request, reason);
+    }
+}
+
+fn places(table: &mut Table<'_>, at: &str) {
+    let token = Token::id(POOL).mint();
+    for path in [
+        "/open/",
+        "/op%65n",
+        "/open?x=/closed",
+        "/v1/status",
+        "/public",
+        "/public/x",
+    ] {
+        table.anonymous(at, path, &Request::get(path));
+    }
+    for path in [
+        "/open/x",
+        "/openness",
+        "/v1/status/x",
+        "/xv1/status",
+        "/publicity",
+    ] {
+        table.refused(at, path, &Request::get(path), "missing_token");
+    }
+    table.refused(at, "/OPEN", &Request::get("/OPEN"), "unsafe_path");
+    table.anonymous(
+        at,
+        "HEAD of a public place",
+        &Request::new("HEAD", "/public/x"),
+    );
+    let post = Request::new("POST", "/public/x").body(b"x");
+    table.refused(at, "POST to a public place", &post, "missing_token");
+    // A method in a header would let the upstream do what the rule did not look at.
+    let hidden = Request::get("/public/x");
+    let names = [
+        "x-http-method-override",
+        "x-http-method",
+        "x-method-override",
+    ];
+    let hidden = names
+        .iter()
+        .fold(hidden, |request, name| request.header(name, "DELETE"));
+    let seen = table.anonymous(at, "a method in a header", &hidden);
+    for name in names {
+        let left = seen.as_ref().map(|seen| seen.values(name));
+        table.same(name, left, Some(Vec::new()));
+    }
+    let admitted = Request::get("/internal/x").bearer(&token);
+    for host in [
+        "api.example.com",
+        "API.example.com:8443",
+        "a.corp.example.com",
+        "api.example.com.",
+    ] {
+        table.refused(at, host, &admitted.clone().host(host), "denied_by_rule");
+    }
+    for host in [
+        "www.example.com",
+        "corp.example.com",
+        "xapi.example.com",
+        "localhost",
+    ] {
+        table.accepted(at, host, &admitted.clone().host(host));
+    }
+    let two = admitted.host("a.example.com,api.example.com");
+    table.refused(at, "two hosts in one", &two, "unsafe_path");
+}
+
+/// Each of these could be `/admin` to some upstream, or something else to another. The listener leaves
+/// paths as they are; some of them Envoy itself refuses before any filter, with the same status.
+#[test]
+fn paths_that_an_upstream_could_read_differently_are_refused() {
+    let keys = KeyServer::start();
+    keys.publish(POOL, &[TestKey::first()]);
+    let upstream = Upstream::start();
+    let rules = json!([
+        {"match": {"prefix": "/admin"}, "require": {"groups": ["admin"]}},
+        {"match": {"path": "/open"}, "allow": "anyone"},
+    ]);
+    let document = ruled(rules);
+    let sensitive = with(document.clone(), &[("path_case", json!("sensitive"))]);
+    let envoy = EnvoyUnderTest::start(
+        Setup::new(&keys, &upstream)
+            .listener(Listener::new("raw", document.clone()).raw_paths())
+            .listener(Listener::new("sensitive", sensitive).raw_paths()),
+    );
+    let mut table = Table::new(&envoy, &upstream);
+    let token = Token::id(POOL).mint();
+    let ask = |path: &[u8]| Request::new("GET", path).bearer(&token);
+    for path in [
+        "//admin",
+        "/x//admin",
+        "/./admin",
+        "/x/../admin",
+        "/x/%2e%2E/admin",
+        "/x/..",
+        "/x/.",
+        "/x%2Fadmin",
+        "/x%2fadmin",
+        "/x%5Cadmin",
+        "/x\\admin",
+        "/%zz",
+        "/x%",
+        "/x%4",
+        "/%2561dmin",
+        "/x%252e",
+        "/%ff",
+        "/x%C3",
+        "/x%01",
+        "/x%7f",
+        "/%20admin",
+        "/admin%20",
+        "/x/%20/y",
+        "/..;a=b/admin",
+        "/.;/admin",
+        "/admin;x=1",
+        "/admin%3Bx=1",
+        "/open;x",
+        "/Admin",
+        "/OPEN",
+    ] {
+        table.refused("raw", path, &ask(path.as_bytes()), "unsafe_path");
+    }
+    for path in [
+        "/x", "/%61", "/x/a.b", "/x/...", "/x/a%20b", "/x;a=1", "/%C3%A9", "/x~y-z_",
+    ] {
+        table.accepted("raw", path, &ask(path.as_bytes()));
+    }
+    table.refused(
+        "raw",
+        "an escape that needs none",
+        &ask(b"/%61dmin"),
+        "insufficient_group",
+    );
+    table.accepted("sensitive", "another case, other place", &ask(b"/Admin"));
+    table.done();
+    // Envoy itself refuses some of these before any filter; whoever does, nothing passes.
+    for path in [&b"/x\x00admin"[..], b"/x%00admin", b"/x#y", b"/x\xff"] {
+        let request = ask(path);
+        let response = request.send(envoy.at("raw"));
+        assert_eq!(response.status, 400, "{path:?}");
+        assert!(upstream.seen(request.case()).is_empty(), "{path:?}");
+    }
+}
