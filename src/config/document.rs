@@ -31,7 +31,10 @@ const STRUCT_BEGINS: u8 = 0x0A;
 /// Reads JSON text or a serialized Struct.
 pub(super) fn read(document: &[u8], report: &Report) -> Parsed<Value> {
     if document.len() > MAX_BYTES {
-        let text = format!("found {} bytes; expected at most {MAX_BYTES}", document.len());
+        let text = format!(
+            "found {} bytes; expected at most {MAX_BYTES}",
+            document.len()
+        );
         return Err(report.add(WHOLE, text));
     }
     if document.trim_ascii().is_empty() {
@@ -72,9 +75,12 @@ fn plain(value: Value, path: &str, depth: usize, report: &Report) -> Parsed<Valu
     match value {
         Value::Number(number) => {
             let double = number.as_f64().filter(|double| double.is_finite());
-            double
-                .and_then(number_of)
-                .ok_or_else(|| report.add(path, "found a number beyond all doubles; expected a smaller one"))
+            double.and_then(number_of).ok_or_else(|| {
+                report.add(
+                    path,
+                    "found a number beyond all doubles; expected a smaller one",
+                )
+            })
         }
         Value::Array(elements) => elements
             .into_iter()
@@ -114,7 +120,8 @@ fn from_kind(kind: Option<Kind>, path: &str, report: &Report) -> Parsed<Value> {
             .ok_or_else(|| report.add(path, format!("found {double}; expected a finite number"))),
         Some(Kind::ListValue(list)) => {
             let elements = list.values.into_iter().enumerate();
-            let elements = elements.map(|(at, value)| from_kind(value.kind, &item(path, at), report));
+            let elements =
+                elements.map(|(at, value)| from_kind(value.kind, &item(path, at), report));
             elements.collect::<Parsed<_>>().map(Value::Array)
         }
         Some(Kind::StructValue(fields)) => from_struct(fields, path, report),

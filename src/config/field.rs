@@ -38,7 +38,11 @@ pub(super) struct Fields<'doc> {
 pub(super) fn member(path: &str, name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if !(1..=MAX_QUOTED).contains(&name.len()) || !name.bytes().all(plain) {
-        let path = if path == super::document::WHOLE { "" } else { path };
+        let path = if path == super::document::WHOLE {
+            ""
+        } else {
+            path
+        };
         format!("{path}[{}]", quoted(name))
     } else if path == super::document::WHOLE {
         name.to_owned()
@@ -88,7 +92,11 @@ impl<'doc> Field<'doc> {
             Value::Null => "; give it a value or leave it out",
             _ => "",
         };
-        self.refuse(format_args!("found {}; expected {}{hint}", self.found(), self.expected))
+        self.refuse(format_args!(
+            "found {}; expected {}{hint}",
+            self.found(),
+            self.expected
+        ))
     }
 
     fn found(&self) -> String {
@@ -154,7 +162,9 @@ impl<'doc> Field<'doc> {
     pub(super) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Parsed<T> {
         let text = self.any_text()?;
         let known = words.iter().find(|(word, _)| *word == text);
-        known.map(|(_, meaning)| *meaning).ok_or_else(|| self.wrong())
+        known
+            .map(|(_, meaning)| *meaning)
+            .ok_or_else(|| self.wrong())
     }
 
     /// `true` or `false`.
@@ -164,7 +174,10 @@ impl<'doc> Field<'doc> {
 
     /// A whole number within a range.
     pub(super) fn integer(&self, range: &RangeInclusive<usize>) -> Parsed<usize> {
-        let number = self.value.as_u64().and_then(|number| usize::try_from(number).ok());
+        let number = self
+            .value
+            .as_u64()
+            .and_then(|number| usize::try_from(number).ok());
         number
             .filter(|number| range.contains(number))
             .ok_or_else(|| self.wrong())
@@ -257,7 +270,10 @@ impl<'doc> Field<'doc> {
         let Value::Object(members) = self.value else {
             return Err(self.wrong());
         };
-        for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
+        for name in members
+            .keys()
+            .filter(|name| !known.contains(&name.as_str()))
+        {
             let text = match nearest(name, known) {
                 Some(near) => format!("found an unknown field; did you mean {near}?"),
                 None => format!("found an unknown field; expected {}", known.join(", ")),
@@ -325,7 +341,11 @@ impl<'doc> Fields<'doc> {
 
     /// Which of these are there.
     pub(super) fn present<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
-        names.iter().copied().filter(|name| self.has(name)).collect()
+        names
+            .iter()
+            .copied()
+            .filter(|name| self.has(name))
+            .collect()
     }
 
     /// Reports a problem with the object.
@@ -350,7 +370,8 @@ impl<'doc> Fields<'doc> {
         expected: &'static str,
         words: &[(&str, T)],
     ) -> Parsed<T> {
-        self.optional(name, expected).map_or(Ok(T::default()), |field| field.word(words))
+        self.optional(name, expected)
+            .map_or(Ok(T::default()), |field| field.word(words))
     }
 
     /// What `true` or `false` stands for, or the default.
@@ -367,11 +388,17 @@ impl<'doc> Fields<'doc> {
         default: usize,
     ) -> Parsed<usize> {
         let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        self.optional(name, expected).map_or(Ok(default), |field| field.integer(range))
+        self.optional(name, expected)
+            .map_or(Ok(default), |field| field.integer(range))
     }
 
     /// A duration within bounds, or the default.
-    pub(super) fn duration(&self, name: &str, bounds: Bounds, default: Duration) -> Parsed<Duration> {
+    pub(super) fn duration(
+        &self,
+        name: &str,
+        bounds: Bounds,
+        default: Duration,
+    ) -> Parsed<Duration> {
         self.optional(name, format!("a duration {bounds}"))
             .map_or(Ok(default), |field| field.duration(bounds))
     }

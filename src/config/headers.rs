@@ -23,34 +23,57 @@ struct Targets<'s> {
 
 /// Reads both fields; `sources` are the places that `token.from` reads, as far as they are known.
 pub(super) fn read(fields: &Fields<'_>, sources: Option<&TokenSources>) -> Parsed<ClaimHeaders> {
-    let mut targets = Targets { sources, taken: Vec::new() };
+    let mut targets = Targets {
+        sources,
+        taken: Vec::new(),
+    };
     let headers = match fields.optional("claim_headers", "a list of claim headers") {
         None => Ok(Vec::new()),
         Some(field) => headers(&field, &mut targets),
     };
     let payload = fields
-        .optional("payload_header", "the name of a header, such as x-cognito-claims")
+        .optional(
+            "payload_header",
+            "the name of a header, such as x-cognito-claims",
+        )
         .map(|field| targets.take(&field))
         .transpose();
-    Ok(ClaimHeaders { headers: headers?, payload: payload? })
+    Ok(ClaimHeaders {
+        headers: headers?,
+        payload: payload?,
+    })
 }
 
 fn headers(field: &Field<'_>, targets: &mut Targets<'_>) -> Parsed<Vec<ClaimHeader>> {
     let items = field.list("an object with header and claim")?;
     if items.len() > MAX_CLAIM_HEADERS {
         let found = items.len();
-        return Err(field.refuse(format_args!("found {found} claim headers; expected at most {MAX_CLAIM_HEADERS}")));
+        return Err(field.refuse(format_args!(
+            "found {found} claim headers; expected at most {MAX_CLAIM_HEADERS}"
+        )));
     }
     all(items.iter().map(|item| {
         let fields = item.fields(&FIELDS)?;
-        let header = fields.required("header", HEADER).and_then(|field| targets.take(&field));
-        let claims = fields.required("claim", CLAIM).and_then(|field| claims(&field));
+        let header = fields
+            .required("header", HEADER)
+            .and_then(|field| targets.take(&field));
+        let claims = fields
+            .required("claim", CLAIM)
+            .and_then(|field| claims(&field));
         let format = fields.word(
             "format",
             "comma, space or json",
-            &[("comma", ArrayFormat::Comma), ("space", ArrayFormat::Space), ("json", ArrayFormat::Json)],
+            &[
+                ("comma", ArrayFormat::Comma),
+                ("space", ArrayFormat::Space),
+                ("json", ArrayFormat::Json),
+            ],
         );
-        Ok(ClaimHeader { header: header?, claims: claims?, format: format? })
+        Ok(ClaimHeader {
+            header: header?,
+            claims: claims?,
+            format: format?,
+        })
     }))
 }
 

@@ -40,7 +40,10 @@ pub(super) fn read(field: Option<&Field<'_>>, pool: Parsed<&UserPoolId>) -> Pars
 /// The URI at which an issuer publishes its keys. A slash at the issuer's end is not doubled
 /// (OpenID Connect Discovery, section 4.1).
 pub(super) fn default_uri(issuer: &str) -> String {
-    format!("{}/.well-known/jwks.json", issuer.strip_suffix('/').unwrap_or(issuer))
+    format!(
+        "{}/.well-known/jwks.json",
+        issuer.strip_suffix('/').unwrap_or(issuer)
+    )
 }
 
 /// Takes an absolute http or https URI apart.
@@ -89,7 +92,9 @@ mod tests {
 
     #[test]
     fn a_uri_is_taken_apart_as_http2_names_it() {
-        let uri = absolute("https://keys.example.com:8443/a/b.json?v=1").ok().unwrap();
+        let uri = absolute("https://keys.example.com:8443/a/b.json?v=1")
+            .ok()
+            .unwrap();
         assert_eq!(uri.uri, "https://keys.example.com:8443/a/b.json?v=1");
         assert_eq!(uri.scheme, "https");
         assert_eq!(uri.authority, "keys.example.com:8443");
@@ -100,9 +105,25 @@ mod tests {
     #[test]
     fn the_parser_lets_no_fragment_or_foreign_byte_through() {
         for text in [
-            "https://h/#f", "https://u@h/", "https://u:p@h/", "https://h:0/", "https://h:65536/",
-            "https://h:/", "https:///p", "https://:80/", "ftp://h/", "//h/p", "/p", "h", "https:h",
-            "https://h/ü", "https://h/a b", "https://h/\n", "https://ü/", "", " https://h/",
+            "https://h/#f",
+            "https://u@h/",
+            "https://u:p@h/",
+            "https://h:0/",
+            "https://h:65536/",
+            "https://h:/",
+            "https:///p",
+            "https://:80/",
+            "ftp://h/",
+            "//h/p",
+            "/p",
+            "h",
+            "https:h",
+            "https://h/ü",
+            "https://h/a b",
+            "https://h/\n",
+            "https://ü/",
+            "",
+            " https://h/",
         ] {
             assert!(absolute(text).is_err(), "{text:?}");
         }
@@ -110,7 +131,13 @@ mod tests {
 
     #[test]
     fn a_slash_at_the_end_is_not_doubled() {
-        assert_eq!(default_uri("https://h/p"), "https://h/p/.well-known/jwks.json");
-        assert_eq!(default_uri("https://h/p/"), "https://h/p/.well-known/jwks.json");
+        assert_eq!(
+            default_uri("https://h/p"),
+            "https://h/p/.well-known/jwks.json"
+        );
+        assert_eq!(
+            default_uri("https://h/p/"),
+            "https://h/p/.well-known/jwks.json"
+        );
     }
 }

@@ -36,7 +36,11 @@ pub(super) fn read(rule: &Fields<'_>) -> Parsed<Match> {
         .map_or(Ok(Vec::new()), |field| {
             field.each("a host", |item| item.parsed(HostPattern::new))
         });
-    Ok(Match { path: path?, methods: methods?, hosts: hosts? })
+    Ok(Match {
+        path: path?,
+        methods: methods?,
+        hosts: hosts?,
+    })
 }
 
 fn path(fields: &Fields<'_>) -> Parsed<PathPattern> {
@@ -50,7 +54,9 @@ fn path(fields: &Fields<'_>) -> Parsed<PathPattern> {
     let path = field.parsed(read);
     let others: Vec<_> = given
         .map(|(name, field, _)| {
-            field.refuse(format_args!("found {name} beside {first}; expected one of path, prefix, template and regex"))
+            field.refuse(format_args!(
+                "found {name} beside {first}; expected one of path, prefix, template and regex"
+            ))
         })
         .collect();
     others.first().map_or(path, |reported| Err(*reported))

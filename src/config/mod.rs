@@ -87,18 +87,32 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     let preflight = fields.word(
         "cors_preflight",
         "require_token or pass",
-        &[("require_token", Preflight::RequireToken), ("pass", Preflight::Pass)],
+        &[
+            ("require_token", Preflight::RequireToken),
+            ("pass", Preflight::Pass),
+        ],
     );
     let identity = fields.flag("log_identity", |publish| {
-        if publish { Identity::Publish } else { Identity::Withhold }
+        if publish {
+            Identity::Publish
+        } else {
+            Identity::Withhold
+        }
     });
     let route = fields.flag("clear_route_cache", |clear| {
-        if clear { RouteChoice::Anew } else { RouteChoice::Keep }
+        if clear {
+            RouteChoice::Anew
+        } else {
+            RouteChoice::Keep
+        }
     });
     let signature = fields.word(
         "signature",
         "auto or module",
-        &[("auto", SignaturePolicy::Auto), ("module", SignaturePolicy::Module)],
+        &[
+            ("auto", SignaturePolicy::Auto),
+            ("module", SignaturePolicy::Module),
+        ],
     );
     let responses = responses::read(&fields);
     Ok(Policy {

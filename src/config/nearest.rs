@@ -9,7 +9,9 @@ pub(super) fn nearest<'known>(name: &str, known: &[&'known str]) -> Option<&'kno
         return None;
     }
     let plain = |name: &str| -> Vec<char> {
-        let letters = name.chars().filter(|character| !matches!(character, '_' | '-' | ' '));
+        let letters = name
+            .chars()
+            .filter(|character| !matches!(character, '_' | '-' | ' '));
         letters.flat_map(char::to_lowercase).collect()
     };
     let typed = plain(name);
@@ -30,7 +32,9 @@ fn distance(left: &[char], right: &[char]) -> usize {
         let mut next = vec![before];
         for ((diagonal, above), theirs) in row.iter().zip(row.iter().skip(1)).zip(right) {
             let replaced = diagonal.saturating_add(usize::from(ours != theirs));
-            before = replaced.min(above.saturating_add(1)).min(before.saturating_add(1));
+            before = replaced
+                .min(above.saturating_add(1))
+                .min(before.saturating_add(1));
             next.push(before);
         }
         row = next;
@@ -68,7 +72,12 @@ mod tests {
     #[test]
     fn distances_count_single_changes() {
         let chars = |text: &str| text.chars().collect::<Vec<_>>();
-        for (left, right, expected) in [("", "", 0), ("", "ab", 2), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
+        for (left, right, expected) in [
+            ("", "", 0),
+            ("", "ab", 2),
+            ("kitten", "sitting", 3),
+            ("ab", "ba", 2),
+        ] {
             assert_eq!(distance(&chars(left), &chars(right)), expected);
         }
     }

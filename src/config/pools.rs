@@ -39,9 +39,21 @@ const MAX_STALE: Bounds = Bounds {
 };
 const DEFAULT_MAX_STALE: Duration = Duration::from_secs(24 * 3600);
 
-const POOL_FIELDS: [&str; 5] = ["user_pool_id", "user_pool_arn", "client_ids", "issuer", "jwks"];
-const JWKS_FIELDS: [&str; 6] =
-    ["cluster", "uri", "timeout", "refresh_interval", "inline", "max_stale"];
+const POOL_FIELDS: [&str; 5] = [
+    "user_pool_id",
+    "user_pool_arn",
+    "client_ids",
+    "issuer",
+    "jwks",
+];
+const JWKS_FIELDS: [&str; 6] = [
+    "cluster",
+    "uri",
+    "timeout",
+    "refresh_interval",
+    "inline",
+    "max_stale",
+];
 /// Those that say how to fetch.
 const FETCH_FIELDS: [&str; 5] = ["cluster", "uri", "timeout", "refresh_interval", "max_stale"];
 
@@ -67,10 +79,15 @@ impl KnownPools {
     pub(super) fn admit(&self, client: &str, wanted: &AnyOf<UserPoolId>) -> bool {
         let admits = |pool: &KnownPool| {
             let from_here = pool.id.as_ref().map_or(true, |id| wanted.admits(id));
-            let admitted = pool.clients.as_ref().map_or(true, |clients| clients.admits(client));
+            let admitted = pool
+                .clients
+                .as_ref()
+                .map_or(true, |clients| clients.admits(client));
             from_here && admitted
         };
-        self.0.as_ref().map_or(true, |pools| pools.iter().any(admits))
+        self.0
+            .as_ref()
+            .map_or(true, |pools| pools.iter().any(admits))
     }
 }
 
@@ -87,7 +104,10 @@ pub(super) fn read(fields: &Fields<'_>) -> (Parsed<Pools>, KnownPools) {
         let parts = fields.as_ref().map_err(|reported| *reported);
         let id = parts.and_then(user_pool_id);
         let clients = parts.and_then(clients);
-        known.push(KnownPool { id: id.clone(), clients: clients.clone() });
+        known.push(KnownPool {
+            id: id.clone(),
+            clients: clients.clone(),
+        });
         let fields = parts?;
         let issuer = issuer::read(
             fields.optional("issuer", ISSUER).as_ref(),
@@ -102,11 +122,17 @@ pub(super) fn read(fields: &Fields<'_>) -> (Parsed<Pools>, KnownPools) {
         };
         let keys = keys(fields, issuer.as_deref().map_err(|reported| *reported));
         unique?;
-        Ok(Pool { id: id?, issuer: issuer?, clients: clients?, keys: keys? })
+        Ok(Pool {
+            id: id?,
+            issuer: issuer?,
+            clients: clients?,
+            keys: keys?,
+        })
     }));
     // Pools of one issuer were told apart above already, before all else about them was right.
     let pools = pools.and_then(|pools| {
-        Pools::new(pools).map_err(|(earlier, _)| fields.refuse_at("user_pools", same_issuer(earlier, "")))
+        Pools::new(pools)
+            .map_err(|(earlier, _)| fields.refuse_at("user_pools", same_issuer(earlier, "")))
     });
     (pools, KnownPools(Ok(known)))
 }
@@ -117,7 +143,9 @@ fn entries<'doc>(fields: &Fields<'doc>) -> Parsed<Vec<Field<'doc>>> {
     let entries = field.items("an object with user_pool_id, client_ids and jwks")?;
     if entries.len() > MAX_USER_POOLS {
         let found = entries.len();
-        return Err(field.refuse(format_args!("found {found} user pools; expected at most {MAX_USER_POOLS}")));
+        return Err(field.refuse(format_args!(
+            "found {found} user pools; expected at most {MAX_USER_POOLS}"
+        )));
     }
     Ok(entries)
 }
@@ -179,7 +207,10 @@ fn inline_keys(field: &Field<'_>) -> Parsed<KeySet> {
 
 fn endpoint(fields: &Fields<'_>, issuer: Parsed<&str>) -> Parsed<KeyEndpoint> {
     let cluster = fields
-        .required("cluster", "the Envoy cluster that reaches the key endpoint, or inline keys")
+        .required(
+            "cluster",
+            "the Envoy cluster that reaches the key endpoint, or inline keys",
+        )
         .and_then(|field| field.text().map(str::to_owned));
     let uri = match fields.optional("uri", "an absolute URL such as https://host/path") {
         Some(field) => field.parsed(issuer::absolute),
@@ -189,10 +220,18 @@ fn endpoint(fields: &Fields<'_>, issuer: Parsed<&str>) -> Parsed<KeyEndpoint> {
         }),
     };
     let timeout = fields.duration("timeout", TIMEOUT, DEFAULT_TIMEOUT);
-    let refresh_interval =
-        fields.duration("refresh_interval", REFRESH_INTERVAL, DEFAULT_REFRESH_INTERVAL);
+    let refresh_interval = fields.duration(
+        "refresh_interval",
+        REFRESH_INTERVAL,
+        DEFAULT_REFRESH_INTERVAL,
+    );
     let max_stale = max_stale(fields);
-    let KeyUri { uri, scheme, authority, path } = uri?;
+    let KeyUri {
+        uri,
+        scheme,
+        authority,
+        path,
+    } = uri?;
     Ok(KeyEndpoint {
         cluster: cluster?,
         uri,

@@ -60,7 +60,10 @@ impl fmt::Display for Problems {
         }
         match self.unlisted {
             0 => Ok(()),
-            more => write!(formatter, "\nconfiguration: found {more} more problems; expected none"),
+            more => write!(
+                formatter,
+                "\nconfiguration: found {more} more problems; expected none"
+            ),
         }
     }
 }
@@ -106,7 +109,13 @@ impl Report {
 
 /// One line of bounded length: what a document says must not look like a log line of ours.
 fn clipped(text: &str) -> String {
-    let one_line = |character: char| if character.is_control() { ' ' } else { character };
+    let one_line = |character: char| {
+        if character.is_control() {
+            ' '
+        } else {
+            character
+        }
+    };
     let mut characters = text.chars().map(one_line);
     let mut clipped: String = characters.by_ref().take(Problem::MAX_CHARACTERS).collect();
     if characters.next().is_some() {
@@ -124,7 +133,10 @@ mod tests {
         assert_eq!(Report::default().finish(Ok(1)), Ok(1));
         let report = Report::default();
         report.add("a", "found x; expected y");
-        assert_eq!(report.finish(Ok(1)).unwrap_err().to_string(), "a: found x; expected y");
+        assert_eq!(
+            report.finish(Ok(1)).unwrap_err().to_string(),
+            "a: found x; expected y"
+        );
     }
 
     #[test]

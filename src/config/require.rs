@@ -9,7 +9,9 @@ use super::problem::Parsed;
 use crate::claims::{ClaimPlace, TokenUse, scalar_text};
 use crate::pool::UserPoolId;
 use crate::rules::pattern::PathPattern;
-use crate::rules::requirement::{AnyOf, AuthAge, ClaimCondition, Requirement, WantedUse, WantedValue};
+use crate::rules::requirement::{
+    AnyOf, AuthAge, ClaimCondition, Requirement, WantedUse, WantedValue,
+};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -19,8 +21,15 @@ const MAX_AUTH_AGE: Bounds = Bounds {
     max: Duration::from_secs(8760 * 3600),
 };
 
-const FIELDS: [&str; 7] =
-    ["token_use", "pools", "clients", "scopes", "groups", "claims", "max_auth_age"];
+const FIELDS: [&str; 7] = [
+    "token_use",
+    "pools",
+    "clients",
+    "scopes",
+    "groups",
+    "claims",
+    "max_auth_age",
+];
 /// Conditions whose words are a pool's own.
 const POOL_WORDS: [&str; 3] = ["scopes", "groups", "claims"];
 
@@ -52,7 +61,9 @@ pub(super) fn read(
     let claims = claims(&fields, path);
     let max_auth_age = fields
         .optional("max_auth_age", format!("a duration {MAX_AUTH_AGE}"))
-        .map_or(Ok(AuthAge::Any), |field| field.duration(MAX_AUTH_AGE).map(AuthAge::AtMost));
+        .map_or(Ok(AuthAge::Any), |field| {
+            field.duration(MAX_AUTH_AGE).map(AuthAge::AtMost)
+        });
     Ok(Requirement {
         token_use: token_use?,
         pools: pools?,
@@ -148,13 +159,18 @@ fn texts<'doc>(
         "groups" => "the name of a group",
         _ => "an app client id",
     };
-    fields.optional(name, expected).map_or(Ok(AnyOf::Unrestricted), |field| {
-        field.each(one, |item| read(item).map(str::to_owned)).map(AnyOf::Only)
-    })
+    fields
+        .optional(name, expected)
+        .map_or(Ok(AnyOf::Unrestricted), |field| {
+            field
+                .each(one, |item| read(item).map(str::to_owned))
+                .map(AnyOf::Only)
+        })
 }
 
 fn claims(fields: &Fields<'_>, path: Parsed<&PathPattern>) -> Parsed<Vec<ClaimCondition>> {
-    let Some(field) = fields.optional("claims", "an object of claims and their wanted values") else {
+    let Some(field) = fields.optional("claims", "an object of claims and their wanted values")
+    else {
         return Ok(Vec::new());
     };
     let entries = field.entries("a text, number or boolean, or a list of them")?;
@@ -169,12 +185,13 @@ fn claims(fields: &Fields<'_>, path: Parsed<&PathPattern>) -> Parsed<Vec<ClaimCo
             ))
         });
         let any_of = match field.value() {
-            Value::Array(_) => {
-                field.each("a text, number or boolean", |item| value(item, path))
-            }
+            Value::Array(_) => field.each("a text, number or boolean", |item| value(item, path)),
             _ => value(field, path).map(|value| vec![value]),
         };
-        Ok(ClaimCondition { place: place?, any_of: any_of? })
+        Ok(ClaimCondition {
+            place: place?,
+            any_of: any_of?,
+        })
     }))
 }
 
@@ -182,7 +199,9 @@ fn value(field: &Field<'_>, path: Parsed<&PathPattern>) -> Parsed<WantedValue> {
     match field.value() {
         Value::Number(number) => {
             // 2^53: from there on neighbouring whole numbers are one double.
-            let exact = number.as_f64().is_some_and(|double| double.abs() < 9_007_199_254_740_992.0);
+            let exact = number
+                .as_f64()
+                .is_some_and(|double| double.abs() < 9_007_199_254_740_992.0);
             if !exact {
                 return Err(field.refuse(format_args!(
                     "found {number}; expected a number of less than 2^53; quote it"
@@ -198,20 +217,19 @@ fn value(field: &Field<'_>, path: Parsed<&PathPattern>) -> Parsed<WantedValue> {
 }
 
 /// Reads a text: `{name}` is a variable of the rule's template, and nothing else is.
-fn text_value(
-    field: &Field<'_>,
-    text: &str,
-    path: Parsed<&PathPattern>,
-) -> Parsed<WantedValue> {
+fn text_value(field: &Field<'_>, text: &str, path: Parsed<&PathPattern>) -> Parsed<WantedValue> {
     // What the variables are is not known, and has been reported.
     let path = path?;
     let variables: Vec<&str> = match path {
         PathPattern::Template(template) => template.variables().collect(),
-        PathPattern::Any | PathPattern::Exact(_) | PathPattern::Prefix(_) | PathPattern::Regex(_) => {
-            Vec::new()
-        }
+        PathPattern::Any
+        | PathPattern::Exact(_)
+        | PathPattern::Prefix(_)
+        | PathPattern::Regex(_) => Vec::new(),
     };
-    let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+    let inner = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'));
     if let Some(name) = inner.filter(|name| looks_like_a_name(name)) {
         return if variables.contains(&name) {
             Ok(WantedValue::Variable(name.to_owned()))
@@ -224,7 +242,10 @@ fn text_value(
         };
     }
     // Taken as text it would never match; someone meant the variable.
-    if let Some(name) = variables.iter().find(|name| text.contains(&format!("{{{name}}}"))) {
+    if let Some(name) = variables
+        .iter()
+        .find(|name| text.contains(&format!("{{{name}}}")))
+    {
         return Err(field.refuse(format_args!(
             "found {} with {{{name}}} in it; expected {{{name}}} alone",
             quoted(text)

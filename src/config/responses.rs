@@ -15,7 +15,10 @@ const OVERRIDE_FIELDS: [&str; 3] = ["status", "headers", "body"];
 
 /// Reads `responses`.
 pub(super) fn read(fields: &Fields<'_>) -> Parsed<Responses> {
-    let Some(field) = fields.optional("responses", "an object with style and the replies to change") else {
+    let Some(field) = fields.optional(
+        "responses",
+        "an object with style and the replies to change",
+    ) else {
         return Ok(Responses::default());
     };
     let mut known = vec!["style"];
@@ -24,14 +27,22 @@ pub(super) fn read(fields: &Fields<'_>) -> Parsed<Responses> {
     let style = fields.word(
         "style",
         "rfc6750 or api_gateway",
-        &[("rfc6750", Style::Rfc6750), ("api_gateway", Style::ApiGateway)],
+        &[
+            ("rfc6750", Style::Rfc6750),
+            ("api_gateway", Style::ApiGateway),
+        ],
     );
-    let [unauthorized, expired_token, access_denied, authorizer_failure, bad_request] =
-        ReplyKind::ALL.map(|kind| {
-            fields
-                .optional(kind.name(), "an object with status, headers or body")
-                .map_or_else(|| Ok(Override::default()), |field| changed(&field))
-        });
+    let [
+        unauthorized,
+        expired_token,
+        access_denied,
+        authorizer_failure,
+        bad_request,
+    ] = ReplyKind::ALL.map(|kind| {
+        fields
+            .optional(kind.name(), "an object with status, headers or body")
+            .map_or_else(|| Ok(Override::default()), |field| changed(&field))
+    });
     Ok(Responses {
         style: style?,
         unauthorized: unauthorized?,
@@ -59,7 +70,11 @@ fn changed(field: &Field<'_>) -> Parsed<Override> {
         .optional("body", "a text")
         .map(|field| field.parsed(BodyTemplate::new))
         .transpose();
-    Ok(Override { status: status?, headers: headers?, body: body? })
+    Ok(Override {
+        status: status?,
+        headers: headers?,
+        body: body?,
+    })
 }
 
 /// Reads headers; an empty value, which takes one of ours away, is fine.
@@ -79,7 +94,11 @@ fn headers(field: &Field<'_>) -> Parsed<Vec<(HeaderName, String)>> {
             Err(reported) => Err(*reported),
         };
         let value = field.parsed(|text| {
-            if is_header_value(text) { Ok(text.to_owned()) } else { Err(InvalidHeader::Value) }
+            if is_header_value(text) {
+                Ok(text.to_owned())
+            } else {
+                Err(InvalidHeader::Value)
+            }
         });
         unique?;
         Ok((header?, value?))

@@ -30,12 +30,18 @@ pub(super) fn read(
     let path_case = fields.word(
         "path_case",
         "insensitive or sensitive",
-        &[("insensitive", PathCase::Insensitive), ("sensitive", PathCase::Sensitive)],
+        &[
+            ("insensitive", PathCase::Insensitive),
+            ("sensitive", PathCase::Sensitive),
+        ],
     );
     let method_override = fields.word(
         "method_override",
         "strip or keep",
-        &[("strip", MethodOverride::Strip), ("keep", MethodOverride::Keep)],
+        &[
+            ("strip", MethodOverride::Strip),
+            ("keep", MethodOverride::Keep),
+        ],
     );
     let (matches, access): (Vec<_>, Vec<_>) = rules?.into_iter().unzip();
     let matches = all(matches.into_iter())?;
@@ -45,7 +51,10 @@ pub(super) fn read(
     let rules = matches
         .into_iter()
         .zip(&access)
-        .map(|(matches, access)| Rule { matches, access: readable(access) });
+        .map(|(matches, access)| Rule {
+            matches,
+            access: readable(access),
+        });
     let compiled = Rules::new(
         rules.collect(),
         readable(&default),
@@ -64,12 +73,17 @@ fn unreachable_rules(fields: &Fields<'_>, rules: &[Unreachable]) -> Reported {
     let reported = rules.iter().map(|Unreachable { rule, hidden_by }| {
         fields.refuse_below(
             &format!("rules[{rule}].match"),
-            format_args!("found a match that can never be reached; rules[{hidden_by}] matches all of it"),
+            format_args!(
+                "found a match that can never be reached; rules[{hidden_by}] matches all of it"
+            ),
         )
     });
-    reported
-        .last()
-        .unwrap_or_else(|| fields.refuse_at("rules", "found rules that cannot be compiled; expected others"))
+    reported.last().unwrap_or_else(|| {
+        fields.refuse_at(
+            "rules",
+            "found rules that cannot be compiled; expected others",
+        )
+    })
 }
 
 /// What a rule says, its two halves apart.
@@ -79,7 +93,9 @@ fn entries(field: &Field<'_>, context: &Context<'_>) -> Parsed<Vec<Halves>> {
     let entries = field.list("an object with match, and with allow or require")?;
     if entries.len() > MAX_RULES {
         let found = entries.len();
-        return Err(field.refuse(format_args!("found {found} rules; expected at most {MAX_RULES}")));
+        return Err(field.refuse(format_args!(
+            "found {found} rules; expected at most {MAX_RULES}"
+        )));
     }
     Ok(entries.iter().map(|entry| rule(entry, context)).collect())
 }
@@ -90,11 +106,20 @@ fn rule(entry: &Field<'_>, context: &Context<'_>) -> Halves {
         Err(reported) => return (Err(reported), Err(reported)),
     };
     let matches = matching::read(&fields);
-    let path = matches.as_ref().map(|matches| &matches.path).map_err(|reported| *reported);
-    let allow = fields.optional("allow", "anyone, optional or nobody").map(|field| {
-        let words = [("anyone", Allow::Anyone), ("optional", Allow::Optional), ("nobody", Allow::Nobody)];
-        field.word(&words)
-    });
+    let path = matches
+        .as_ref()
+        .map(|matches| &matches.path)
+        .map_err(|reported| *reported);
+    let allow = fields
+        .optional("allow", "anyone, optional or nobody")
+        .map(|field| {
+            let words = [
+                ("anyone", Allow::Anyone),
+                ("optional", Allow::Optional),
+                ("nobody", Allow::Nobody),
+            ];
+            field.word(&words)
+        });
     let require = fields
         .optional("require", "an object of conditions")
         .map(|field| (require::read(&field, path, context), field));

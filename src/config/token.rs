@@ -34,8 +34,15 @@ const DEFAULT_CACHE_ENTRIES: usize = 4_096;
 pub const MAX_AUD_PATTERN_BYTES: usize = 1_024;
 const MAX_COMPILED_PATTERN_BYTES: usize = 65_536;
 
-const FIELDS: [&str; 7] =
-    ["use", "from", "clock_skew", "max_bytes", "aud_pattern", "forward", "cache_entries"];
+const FIELDS: [&str; 7] = [
+    "use",
+    "from",
+    "clock_skew",
+    "max_bytes",
+    "aud_pattern",
+    "forward",
+    "cache_entries",
+];
 
 /// What `token` says, each part by itself: rules and claim headers are read against two of them.
 pub(super) struct Token {
@@ -54,12 +61,22 @@ struct Rest {
 
 impl Token {
     const fn refused(reported: Reported) -> Self {
-        Self { wanted: Err(reported), sources: Err(reported), rest: Err(reported) }
+        Self {
+            wanted: Err(reported),
+            sources: Err(reported),
+            rest: Err(reported),
+        }
     }
 
     /// The policy, if nothing was refused.
     pub(super) fn policy(self) -> Parsed<TokenPolicy> {
-        let Rest { clock_skew, max_bytes, audience, forwarding, cache_entries } = self.rest?;
+        let Rest {
+            clock_skew,
+            max_bytes,
+            audience,
+            forwarding,
+            cache_entries,
+        } = self.rest?;
         Ok(TokenPolicy {
             token_use: self.wanted?,
             sources: self.sources?,
@@ -76,14 +93,18 @@ impl Token {
 pub(super) fn read(fields: &Fields<'_>) -> Token {
     let Some(field) = fields.optional("token", "an object with use") else {
         // What has to be written is `use`; an empty `token` would only be asked for it next.
-        return Token::refused(fields.refuse_below("token.use", format_args!("missing; expected {USE}")));
+        return Token::refused(
+            fields.refuse_below("token.use", format_args!("missing; expected {USE}")),
+        );
     };
     let fields = match field.fields(&FIELDS) {
         Ok(fields) => fields,
         Err(reported) => return Token::refused(reported),
     };
     Token {
-        wanted: fields.required("use", USE).and_then(|field| field.word(&USES)),
+        wanted: fields
+            .required("use", USE)
+            .and_then(|field| field.word(&USES)),
         sources: sources(&fields),
         rest: rest(&fields),
     }
@@ -101,12 +122,23 @@ fn rest(fields: &Fields<'_>) -> Parsed<Rest> {
     let max_bytes = fields.integer("max_bytes", &MAX_BYTES, DEFAULT_MAX_BYTES);
     let audience = match fields.optional("aud_pattern", "a regular expression") {
         None => Ok(AudiencePolicy::Any),
-        Some(field) => field.text().and_then(|_| field.parsed(whole_match)).map(AudiencePolicy::Matching),
+        Some(field) => field
+            .text()
+            .and_then(|_| field.parsed(whole_match))
+            .map(AudiencePolicy::Matching),
     };
-    let forwarding =
-        fields.flag("forward", |keep| if keep { Forwarding::Keep } else { Forwarding::Strip });
-    let cache_entries =
-        fields.integer("cache_entries", &(0..=MAX_CACHE_ENTRIES), DEFAULT_CACHE_ENTRIES);
+    let forwarding = fields.flag("forward", |keep| {
+        if keep {
+            Forwarding::Keep
+        } else {
+            Forwarding::Strip
+        }
+    });
+    let cache_entries = fields.integer(
+        "cache_entries",
+        &(0..=MAX_CACHE_ENTRIES),
+        DEFAULT_CACHE_ENTRIES,
+    );
     Ok(Rest {
         clock_skew: clock_skew?,
         max_bytes: max_bytes?,
@@ -120,7 +152,9 @@ fn rest(fields: &Fields<'_>) -> Parsed<Rest> {
 fn whole_match(expression: &str) -> Result<Regex, String> {
     if expression.len() > MAX_AUD_PATTERN_BYTES {
         let found = expression.len();
-        return Err(format!("found {found} bytes; expected at most {MAX_AUD_PATTERN_BYTES}"));
+        return Err(format!(
+            "found {found} bytes; expected at most {MAX_AUD_PATTERN_BYTES}"
+        ));
     }
     let build = |expression: &str| {
         RegexBuilder::new(expression)
@@ -132,7 +166,12 @@ fn whole_match(expression: &str) -> Result<Regex, String> {
     // `^` and `$`, mean the two ends whatever the flags.
     build(expression)
         .and_then(|_| build(&format!(r"\A(?:{expression})\z")))
-        .map_err(|cause| format!("found {}; expected a regular expression: {cause}", quoted(expression)))
+        .map_err(|cause| {
+            format!(
+                "found {}; expected a regular expression: {cause}",
+                quoted(expression)
+            )
+        })
 }
 
 const PLACES: [&str; 3] = ["header", "query", "cookie"];
@@ -166,7 +205,9 @@ fn source(item: &Field<'_>) -> Parsed<TokenSource> {
             0 => "none".to_owned(),
             _ => present.join(" and "),
         };
-        return Err(fields.refuse(format_args!("found {found}; expected one of header, query and cookie")));
+        return Err(fields.refuse(format_args!(
+            "found {found}; expected one of header, query and cookie"
+        )));
     }
     if let Some(field) = fields.optional("header", "the name of a header") {
         return field.parsed(header).map(TokenSource::Header);
@@ -203,11 +244,24 @@ mod tests {
 
     #[test]
     fn a_pattern_matches_from_end_to_end_whatever_its_flags() {
-        for expression in ["4hq8[a-z]*|x", "^(4hq8[a-z]*|x)$", "(?m)^4hq8[a-z]*$|x", "(?x) 4hq8[a-z]* | x"] {
+        for expression in [
+            "4hq8[a-z]*|x",
+            "^(4hq8[a-z]*|x)$",
+            "(?m)^4hq8[a-z]*$|x",
+            "(?x) 4hq8[a-z]* | x",
+        ] {
             let pattern = whole_match(expression).unwrap();
             assert!(pattern.is_match("4hq8abcd"), "{expression}");
             assert!(pattern.is_match("x"), "{expression}");
-            for other in ["y4hq8abcd", "4hq8abcd1", "x\n", "y\nx", "4hq8\ny", "y\n4hq8\ny", ""] {
+            for other in [
+                "y4hq8abcd",
+                "4hq8abcd1",
+                "x\n",
+                "y\nx",
+                "4hq8\ny",
+                "y\n4hq8\ny",
+                "",
+            ] {
                 assert!(!pattern.is_match(other), "{expression} {other:?}");
             }
         }
@@ -215,7 +269,15 @@ mod tests {
 
     #[test]
     fn a_pattern_cannot_leave_its_group() {
-        for expression in ["a)|(?:b", "a)|(b", "(?x)a # comment", "a\\", "[a", "(?", "(?#)"] {
+        for expression in [
+            "a)|(?:b",
+            "a)|(b",
+            "(?x)a # comment",
+            "a\\",
+            "[a",
+            "(?",
+            "(?#)",
+        ] {
             assert!(whole_match(expression).is_err(), "{expression}");
         }
     }

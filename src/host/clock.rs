@@ -25,11 +25,11 @@ impl MonotonicClock {
     /// Finds the clock's origin: the earliest moment that an [`Instant`] can name.
     ///
     /// The standard library hides the reading itself, but VMs must compare theirs: a lease that
-    /// one took expires for all. The earliest moment is the same for every VM of the process, and
-    /// halving the step sixty-odd times finds it.
+    /// one took expires for all. The earliest moment is the same for every VM of the process,
+    /// whatever the library counts from, and a bisection of some ninety steps finds it.
     pub(super) fn new() -> Self {
         let mut origin = Instant::now();
-        let mut step = Duration::from_nanos(u64::MAX / 4);
+        let mut step = Duration::from_secs(1 << 63);
         while step > Duration::ZERO {
             match origin.checked_sub(step) {
                 Some(earlier) => origin = earlier,
@@ -39,8 +39,12 @@ impl MonotonicClock {
         Self { origin }
     }
 
+    /// The reading. The seconds are cut to 32 bits, since the earliest moment may lie 2^63 seconds
+    /// before the machine was started; 136 years are left.
     pub(super) fn read(self) -> Monotonic {
-        Monotonic::new(self.origin.elapsed())
+        let elapsed = self.origin.elapsed();
+        let seconds = elapsed.as_secs() & u64::from(u32::MAX);
+        Monotonic::new(Duration::new(seconds, elapsed.subsec_nanos()))
     }
 
     pub(super) fn both(self) -> Now {

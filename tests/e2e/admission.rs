@@ -8,23 +8,20 @@ use crate::bootstrap::{Listener, Setup};
 use crate::client::Request;
 use crate::document::{OTHER_CLIENT, POOL, ruled, with};
 use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{CLIENT, TestKey, Token, compact, issuer_of, now, signed};
+use crate::issuer::{TestKey, Token, compact, signed};
 use crate::keyserver::KeyServer;
 use crate::table::Table;
 use crate::upstream::Upstream;
-
-/// Past the default `clock_skew` of 60 s, and short of it.
-const BEYOND_SKEW: i64 = 90;
-const WITHIN_SKEW: i64 = 30;
+use crate::{claimed, signatures};
 
 const MAX_BYTES: usize = 4096;
 
-fn bearer(token: &str) -> Request {
+pub(crate) fn bearer(token: &str) -> Request {
     Request::get("/guarded").bearer(token)
 }
 
 /// The token with its payload text changed, and signed as changed.
-fn rewritten(token: &Token, from: &str, to: &str) -> String {
+pub(crate) fn rewritten(token: &Token, from: &str, to: &str) -> String {
     let payload = String::from_utf8(token.payload_bytes()).expect("text");
     assert!(payload.contains(from), "{payload} has no {from}");
     let payload = payload.replacen(from, to, 1);
@@ -32,7 +29,7 @@ fn rewritten(token: &Token, from: &str, to: &str) -> String {
 }
 
 /// The compact token with one of its parts replaced.
-fn with_part(token: &str, index: usize, part: &str) -> String {
+pub(crate) fn with_part(token: &str, index: usize, part: &str) -> String {
     let mut parts: Vec<_> = token.split('.').collect();
     parts[index] = part;
     parts.join(".")
@@ -76,7 +73,7 @@ fn tokens_are_refused_for_one_reason_and_their_twins_accepted() {
         &[("token.aud_pattern", json!("^4hq8.*$"))],
     );
     let envoy = EnvoyUnderTest::start(
-        Setup::new(&keys, &upstream)
+        &Setup::new(&keys, &upstream)
             .listener(Listener::new("struct", document.clone()))
             .listener(Listener::text("text", &document))
             .listener(Listener::new("audience", audience)),
@@ -85,12 +82,12 @@ fn tokens_are_refused_for_one_reason_and_their_twins_accepted() {
     for listener in ["struct", "text"] {
         shape(&mut table, listener);
         header(&mut table, listener);
-        times(&mut table, listener);
-        issuer_and_use(&mut table, listener);
-        client(&mut table, listener);
-        signature(&mut table, listener);
+        claimed::times(&mut table, listener);
+        claimed::issuer_and_use(&mut table, listener);
+        claimed::client(&mut table, listener);
+        signatures::signature(&mut table, listener);
     }
-    audience_pattern(&mut table, "audience");
+    claimed::audience_pattern(&mut table, "audience");
     let requests = table.done();
     envoy.finish(requests);
 }
@@ -233,247 +230,4 @@ fn header(table: &mut Table<'_>, at: &str) {
     );
     let typed = id.header("typ", "JWT");
     table.accepted(at, "typ", &bearer(&typed.mint()));
-}
-
-fn times(table: &mut Table<'_>, at: &str) {
-    let id = Token::id(POOL);
-    let now = now();
-    let expired = id.clone().claim("exp", now - BEYOND_SKEW);
-    table.refused(at, "expired", &bearer(&expired.mint()), "token_expired");
-    let late = id.clone().claim("exp", now - WITHIN_SKEW);
-    table.accepted(at, "expired within the skew", &bearer(&late.mint()));
-    for claim in ["nbf", "iat"] {
-        let early = id.clone().claim(claim, now + BEYOND_SKEW);
-        table.refused(at, claim, &bearer(&early.mint()), "token_not_yet_valid");
-        let early = id.clone().claim(claim, now + WITHIN_SKEW);
-        table.accepted(
-            at,
-            &format!("{claim} within the skew"),
-            &bearer(&early.mint()),
-        );
-    }
-    let without = id.clone().without("iat");
-    table.accepted(at, "no iat", &bearer(&without.mint()));
-    let fraction = rewritten(&id, &format!("\"iat\":{now}"), &format!("\"iat\":{now}.5"));
-    table.accepted(at, "a fraction of a second", &bearer(&fraction));
-    for value in [
-        "\"1\"",
-        "null",
-        "-1",
-        "9007199254740994",
-        "1e400",
-        "true",
-        "[1]",
-    ] {
-        for claim in ["exp", "nbf", "iat"] {
-            let token = id.clone().without(claim);
-            let token = rewritten(&token, "{", &format!("{{\"{claim}\":{value},"));
-            table.refused(
-                at,
-                &format!("{claim}: {value}"),
-                &bearer(&token),
-                "malformed_token",
-            );
-        }
-    }
-    let eternal = rewritten(
-        &id.clone().without("exp"),
-        "{",
-        "{\"exp\":9007199254740992,",
-    );
-    table.accepted(at, "exp at the end of time", &bearer(&eternal));
-    let forever = id.without("exp");
-    let response = bearer(&forever.mint());
-    table.refused(at, "no exp", &response, "malformed_token");
-}
-
-fn issuer_and_use(table: &mut Table<'_>, at: &str) {
-    let id = Token::id(POOL);
-    let ours = issuer_of(POOL);
-    for issuer in [
-        issuer_of("us-east-1_Foreign01"),
-        format!("{ours}/"),
-        format!("{ours}?"),
-        ours.replace("https", "http"),
-        ours.replace("us-east-1_", "US-EAST-1_"),
-        ours.replace("cognito-idp", "issuer-cognito-idp"),
-        String::new(),
-    ] {
-        // Another pool's token, with a kid of ours and signed by our key: the issuer alone decides.
-        let token = id.clone().claim("iss", issuer.clone()).mint();
-        table.refused(
-            at,
-            &format!("iss {issuer}"),
-            &bearer(&token),
-            "unknown_issuer",
-        );
-    }
-    let list = id.clone().claim("iss", json!([ours])).mint();
-    table.refused(at, "iss in a list", &bearer(&list), "unknown_issuer");
-    let none = id.clone().without("iss").mint();
-    table.refused(at, "no iss", &bearer(&none), "unknown_issuer");
-    for token_use in ["refresh", "ID", ""] {
-        let token = id.clone().claim("token_use", token_use).mint();
-        table.refused(
-            at,
-            &format!("token_use {token_use}"),
-            &bearer(&token),
-            "wrong_token_use",
-        );
-    }
-    let none = id.clone().without("token_use").mint();
-    table.refused(at, "no token_use", &bearer(&none), "wrong_token_use");
-    let narrow = |token: &Token| Request::get("/access").bearer(&token.mint());
-    table.refused(
-        at,
-        "an id token for an access rule",
-        &narrow(&id),
-        "wrong_token_use",
-    );
-    table.accepted(at, "an access token for it", &narrow(&Token::access(POOL)));
-}
-
-fn client(table: &mut Table<'_>, at: &str) {
-    let id = Token::id(POOL);
-    let access = Token::access(POOL);
-    for (what, token) in [
-        ("aud of a stranger", id.clone().claim("aud", "stranger")),
-        (
-            "aud: no client of ours",
-            id.clone().claim("aud", json!(["a", "b"])),
-        ),
-        ("no aud", id.clone().without("aud")),
-        (
-            "an id token with client_id alone",
-            id.clone().without("aud").claim("client_id", CLIENT),
-        ),
-        (
-            "client_id of a stranger",
-            access.clone().claim("client_id", "stranger"),
-        ),
-        ("no client_id", access.clone().without("client_id")),
-        (
-            "client_id in a list",
-            access.clone().claim("client_id", json!([CLIENT])),
-        ),
-        (
-            "an access token with aud alone",
-            access.clone().without("client_id").claim("aud", CLIENT),
-        ),
-    ] {
-        table.refused(at, what, &bearer(&token.mint()), "wrong_client");
-    }
-    let list = id.clone().claim("aud", json!(["a", CLIENT]));
-    table.accepted(at, "aud: one client of ours", &bearer(&list.mint()));
-    // A resource server that is bound to the token stands in `aud`: the client counts.
-    let bound = access.claim("aud", "https://api.example.com");
-    table.accepted(at, "an access token for an API", &bearer(&bound.mint()));
-    let narrow = |token: &Token| Request::get("/other-client").bearer(&token.mint());
-    table.refused(at, "not the rule's client", &narrow(&id), "wrong_client");
-    table.accepted(
-        at,
-        "the rule's client",
-        &narrow(&id.claim("aud", OTHER_CLIENT)),
-    );
-}
-
-fn signature(table: &mut Table<'_>, at: &str) {
-    let id = Token::id(POOL);
-    let good = id.mint();
-    table.accepted(
-        at,
-        "the other key",
-        &bearer(&id.clone().signed_by(TestKey::second()).mint()),
-    );
-    table.accepted(
-        at,
-        "4096 bits",
-        &bearer(&id.clone().signed_by(TestKey::large()).mint()),
-    );
-    let unknown = id.clone().signed_by(TestKey::third()).mint();
-    table.refused(
-        at,
-        "a key that is not published",
-        &bearer(&unknown),
-        "unknown_key",
-    );
-    // Published, but too small to be believed.
-    let small = id.clone().signed_by(TestKey::small()).mint();
-    table.refused(at, "1024 bits", &bearer(&small), "unknown_key");
-    let forged = signed(&id.header_bytes(), &id.payload_bytes(), TestKey::third());
-    table.refused(
-        at,
-        "another key under the kid",
-        &bearer(&forged),
-        "invalid_signature",
-    );
-    let crossed = id.clone().header("kid", TestKey::second().kid()).mint();
-    table.refused(
-        at,
-        "one key under the other's kid",
-        &bearer(&crossed),
-        "invalid_signature",
-    );
-    let other = Token::access(POOL).mint();
-    let stolen = with_part(&good, 2, other.rsplit('.').next().expect("a signature"));
-    table.refused(
-        at,
-        "another token's signature",
-        &bearer(&stolen),
-        "invalid_signature",
-    );
-    let payload = id.clone().claim("sub", "somebody else").payload_bytes();
-    let tampered = with_part(&good, 1, &URL_SAFE_NO_PAD.encode(payload));
-    table.refused(
-        at,
-        "a changed payload",
-        &bearer(&tampered),
-        "invalid_signature",
-    );
-    for (what, signature) in [
-        ("a short signature", vec![1; 255]),
-        ("a long signature", vec![1; 257]),
-        ("a signature of zeros", vec![0; 256]),
-        ("a signature of 0xff", vec![0xff; 256]),
-    ] {
-        let token = compact(&id.header_bytes(), &id.payload_bytes(), &signature);
-        table.refused(at, what, &bearer(&token), "invalid_signature");
-    }
-    // Cheap refusals come first: what the signature would say does not matter.
-    let both = with_part(&id.clone().claim("aud", "stranger").mint(), 2, "AAAA");
-    table.refused(
-        at,
-        "a stranger's with a bad signature",
-        &bearer(&both),
-        "wrong_client",
-    );
-}
-
-fn audience_pattern(table: &mut Table<'_>, at: &str) {
-    let id = Token::id(POOL);
-    table.accepted(at, "aud that matches", &bearer(&id.mint()));
-    let other = id.clone().claim("aud", OTHER_CLIENT);
-    table.refused(
-        at,
-        "aud that does not match",
-        &bearer(&other.mint()),
-        "wrong_audience",
-    );
-    let access = Token::access(POOL);
-    table.refused(at, "no aud", &bearer(&access.mint()), "wrong_audience");
-    let bound = access.claim("aud", CLIENT);
-    table.accepted(at, "an access token with aud", &bearer(&bound.mint()));
-    // Of an array only the elements that are wanted clients count.
-    let list = |second: &str| {
-        id.clone()
-            .claim("aud", json!(["4hq8stranger", second]))
-            .mint()
-    };
-    table.refused(
-        at,
-        "only a stranger matches",
-        &bearer(&list(OTHER_CLIENT)),
-        "wrong_audience",
-    );
-    table.accepted(at, "a wanted client matches", &bearer(&list(CLIENT)));
 }

@@ -39,6 +39,7 @@ pub(crate) struct Listener {
     stop_iteration: bool,
     normalize_path: bool,
     keeps_request_ids: bool,
+    route: Option<[&'static str; 3]>,
 }
 
 impl Listener {
@@ -60,6 +61,7 @@ impl Listener {
             stop_iteration: true,
             normalize_path: true,
             keeps_request_ids: false,
+            route: None,
         }
     }
 
@@ -72,6 +74,17 @@ impl Listener {
     /// Keeps the request ids that clients send, which Envoy otherwise replaces.
     pub(crate) fn trusted_request_ids(mut self) -> Self {
         self.keeps_request_ids = true;
+        self
+    }
+
+    /// Sends requests whose `header` has this value to another cluster.
+    pub(crate) fn routed_by(
+        mut self,
+        header: &'static str,
+        value: &'static str,
+        cluster: &'static str,
+    ) -> Self {
+        self.route = Some([header, value, cluster]);
         self
     }
 
@@ -189,6 +202,15 @@ impl Setup {
         manager["http_protocol_options"] = json!({"enable_trailers": true});
         manager["upgrade_configs"] = json!([{"upgrade_type": "websocket"}]);
         manager["access_log"] = json!([access_log(&directory.join("access.log"))]);
+        if let Some([header, value, cluster]) = wanted.route {
+            let routes = &mut manager["route_config"]["virtual_hosts"][0]["routes"];
+            let matching = json!({
+                "prefix": "/",
+                "headers": [{"name": header, "string_match": {"exact": value}}],
+            });
+            let route = json!({"match": matching, "route": {"cluster": cluster}});
+            routes.as_array_mut().expect("an array").insert(0, route);
+        }
         let plugin = manager["http_filters"]
             .as_array_mut()
             .expect("an array")

@@ -60,7 +60,7 @@ fn claims_reach_the_upstream_and_lies_do_not() {
     let upstream = Upstream::start();
     let document = document();
     let envoy = EnvoyUnderTest::start(
-        Setup::new(&keys, &upstream)
+        &Setup::new(&keys, &upstream)
             .listener(Listener::new("struct", document.clone()))
             .listener(Listener::text("text", &document)),
     );
@@ -216,4 +216,43 @@ fn spoofed(table: &mut Table<'_>, at: &str) {
             .collect();
         table.same(what, lies, Vec::new());
     }
+}
+
+/// A tenant's requests go to the tenant's cluster: the token's claim decides, never the client's header.
+#[test]
+fn claim_headers_may_choose_the_route() {
+    let keys = KeyServer::start();
+    keys.publish(POOL, &[TestKey::first()]);
+    let (shared, own) = (Upstream::start(), Upstream::start());
+    let document = with(
+        ruled(json!([{"match": {"path": "/open"}, "allow": "anyone"}])),
+        &[
+            (
+                "claim_headers",
+                json!([{"header": "x-tenant", "claim": "custom:tenant"}]),
+            ),
+            ("clear_route_cache", json!(true)),
+        ],
+    );
+    let envoy = EnvoyUnderTest::start(
+        &Setup::new(&keys, &shared)
+            .cluster("own", own.port())
+            .listener(Listener::new("main", document).routed_by("x-tenant", "acme", "own")),
+    );
+    let ask = |tenant: &str| {
+        let token = Token::id(POOL).claim("custom:tenant", tenant).mint();
+        Request::get("/x").bearer(&token)
+    };
+    for (request, home) in [
+        (ask("acme"), &own),
+        (ask("other"), &shared),
+        (ask("other").header("x-tenant", "acme"), &shared),
+        (Request::get("/open").header("x-tenant", "acme"), &shared),
+    ] {
+        assert_eq!(request.send(envoy.main()).status, 200);
+        assert_eq!(home.seen(request.case()).len(), 1, "at home");
+        let all = shared.seen(request.case()).len() + own.seen(request.case()).len();
+        assert_eq!(all, 1, "and nowhere else");
+    }
+    envoy.finish(4);
 }

@@ -1,12 +1,9 @@
 //! A real Envoy with the built module in it, from its start to the proof that nothing broke in it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex};
+use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,74 +11,9 @@ use serde_json::Value;
 
 use crate::bootstrap::{MAIN, Setup};
 use crate::client::Request;
+use crate::process::{PATIENCE, Slot, eventually, launch, module, stop, wait};
 
-/// Envoys that run at once: each has some ten threads, and the machine few processors.
-const AT_ONCE: usize = 3;
-/// How long anything that must happen may take.
-const PATIENCE: Duration = Duration::from_secs(15);
 const PREFIX: &str = "wasmcustom.cognito_authorizer.";
-
-/// Calls `probe` until it finds something.
-#[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = probe() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// The value of a variable that `make test` sets; without it the test fails and says so.
-#[track_caller]
-pub(crate) fn provided(variable: &str) -> String {
-    match std::env::var(variable) {
-        Ok(path) if Path::new(&path).exists() => path,
-        Ok(path) => panic!("{variable}={path}: there is no such file; `make test` sets it"),
-        Err(_) => panic!("{variable} is not set; `make test` sets it"),
-    }
-}
-
-#[track_caller]
-fn module() -> String {
-    let variable = "COGNITO_AUTHORIZER_WASM";
-    if std::env::var_os(variable).is_some() {
-        return provided(variable);
-    }
-    let built = "target/wasm32-wasip1/release/cognito_authorizer.wasm";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(built);
-    assert!(
-        path.exists(),
-        "{variable} is not set and {built} is not built; `make test` does both"
-    );
-    path.display().to_string()
-}
-
-/// A permission to run one more Envoy.
-struct Slot;
-
-static RUNNING: Mutex<usize> = Mutex::new(0);
-static STOPPED: Condvar = Condvar::new();
-
-impl Slot {
-    fn take() -> Self {
-        let mut running = RUNNING.lock().expect("no thread panics with the lock");
-        while *running >= AT_ONCE {
-            running = STOPPED.wait(running).expect("no thread panics");
-        }
-        *running += 1;
-        Self
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        *RUNNING.lock().expect("no thread panics with the lock") -= 1;
-        STOPPED.notify_one();
-    }
-}
 
 /// A running Envoy. Its end, by [`EnvoyUnderTest::finish`] or by going out of scope, is a test of its own.
 pub(crate) struct EnvoyUnderTest {
@@ -89,16 +21,15 @@ pub(crate) struct EnvoyUnderTest {
     directory: PathBuf,
     admin: SocketAddr,
     listeners: BTreeMap<String, SocketAddr>,
-    setup: Setup,
     _slot: Slot,
 }
 
 impl EnvoyUnderTest {
     /// Starts an Envoy and waits until it serves.
     #[track_caller]
-    pub(crate) fn start(setup: Setup) -> Self {
+    pub(crate) fn start(setup: &Setup) -> Self {
         let slot = Slot::take();
-        let (mut process, directory) = launch(&setup);
+        let (mut process, directory) = launch(setup);
         let admin = eventually("Envoy's admin address", || {
             if process.try_wait().expect("a child").is_some() {
                 panic!(
@@ -113,7 +44,6 @@ impl EnvoyUnderTest {
             directory,
             admin,
             listeners: BTreeMap::new(),
-            setup,
             _slot: slot,
         };
         eventually("Envoy to be ready", || {
@@ -307,7 +237,7 @@ impl Drop for EnvoyUnderTest {
         let alive = self.process.try_wait().expect("a child").is_none();
         // A reload is what follows when a VM trapped (failure_policy: FAIL_RELOAD).
         let reloads: Vec<_> = if alive {
-            let reloads = self.statistics("wasm.vm_reload").into_iter();
+            let reloads = self.statistics("wasm.*vm_reload").into_iter();
             reloads.filter(|(_, count)| *count > 0).collect()
         } else {
             Vec::new()
@@ -352,56 +282,5 @@ fn read(directory: &Path, name: &str) -> String {
 fn discard(directory: &Path) {
     if std::env::var_os("E2E_KEEP").is_none() {
         let _ = std::fs::remove_dir_all(directory);
-    }
-}
-
-fn launch(setup: &Setup) -> (Child, PathBuf) {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("envoy-{}-{number}", std::process::id());
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::create_dir_all(&directory).expect("a writable target directory");
-    let bootstrap = setup.write(&directory, &module());
-    let log = File::create(directory.join("log")).expect("a writable directory");
-    let process = Command::new(provided("ENVOY"))
-        .arg("--config-path")
-        .arg(bootstrap)
-        .arg("--admin-address-path")
-        .arg(directory.join("admin"))
-        // Several Envoys run at once: none may look for a predecessor.
-        .arg("--disable-hot-restart")
-        .args(["--concurrency", &setup.concurrency().to_string()])
-        .args(["--log-level", "info"])
-        .args(["--component-log-level", setup.module_log()])
-        .args(["--file-flush-interval-msec", "20"])
-        .args(["--drain-time-s", "1"])
-        .stdout(log.try_clone().expect("a file"))
-        .stderr(log)
-        .spawn()
-        .expect("ENVOY names a program");
-    (process, directory)
-}
-
-fn wait(process: &mut Child, patience: Duration) -> Option<ExitStatus> {
-    let deadline = Instant::now() + patience;
-    while Instant::now() < deadline {
-        if let Some(status) = process.try_wait().expect("a child") {
-            return Some(status);
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    None
-}
-
-/// Asks the process to stop, then stops it. Only ever this one, by its id.
-pub(crate) fn stop(process: &mut Child) {
-    if process.try_wait().expect("a child").is_some() {
-        return;
-    }
-    let id = process.id().to_string();
-    let _ = Command::new("kill").args(["-TERM", &id]).status();
-    if wait(process, Duration::from_secs(5)).is_none() {
-        let _ = process.kill();
-        let _ = process.wait();
     }
 }

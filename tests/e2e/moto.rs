@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::bootstrap::{Listener, MAIN, Setup};
 use crate::client::Request;
-use crate::envoy::{EnvoyUnderTest, eventually, provided, stop};
+use crate::envoy::EnvoyUnderTest;
 use crate::keyserver::KeyServer;
+use crate::process::{eventually, provided, stop};
 use crate::table::Table;
 use crate::upstream::Upstream;
 
@@ -124,7 +125,7 @@ fn a_user_signs_in_and_reaches_the_upstream() {
         "claim_headers": [{"header": "x-username", "claim": ["cognito:username", "username"]}],
     });
     let envoy = EnvoyUnderTest::start(
-        Setup::new(&keys, &upstream)
+        &Setup::new(&keys, &upstream)
             .cluster("emulator", emulator.address.port())
             .listener(Listener::new(MAIN, document)),
     );

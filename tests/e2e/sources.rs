@@ -37,7 +37,7 @@ fn exactly_one_token_among_the_configured_places() {
     let places = with(standard.clone(), &[("token.from", everywhere)]);
     let taken_out = with(places.clone(), &[("token.forward", json!(false))]);
     let envoy = EnvoyUnderTest::start(
-        Setup::new(&keys, &upstream)
+        &Setup::new(&keys, &upstream)
             .listener(Listener::new("standard", standard))
             .listener(Listener::text("places", &places))
             .listener(Listener::new("taken-out", taken_out)),

@@ -1,0 +1,184 @@
+//! Keys that cannot be had: 503 and never 401, nobody else disturbed, and healed without a restart.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::bootstrap::{Listener, MAIN, Setup};
+use crate::client::Request;
+use crate::document::{POOL, document, pool, with};
+use crate::envoy::EnvoyUnderTest;
+use crate::issuer::{TestKey, key_set};
+use crate::keys::{ask, ask_with};
+use crate::keyserver::{Answer, KeyServer};
+use crate::process::eventually;
+use crate::table::{Table, difference};
+use crate::upstream::Upstream;
+
+/// Every way in which keys cannot be had: 503, never 401; others are not disturbed; all of them heal.
+#[test]
+fn keys_that_cannot_be_had_are_nobodys_fault() {
+    let good = key_set(&[TestKey::first()]);
+    let many: Vec<Value> = (0..101)
+        .map(|number| {
+            with(
+                TestKey::first().jwk(),
+                &[("kid", json!(format!("k{number}")))],
+            )
+        })
+        .collect();
+    let padded = |size: usize| with(good.clone(), &[("pad", json!("x".repeat(size)))]);
+    // A status other than 200 is no answer, even where it comes with a body that looks right.
+    let faults = [
+        ("us-east-1_Status500", Answer::Status(500, good.clone())),
+        ("us-east-1_Status404", Answer::Status(404, good.clone())),
+        ("us-east-1_Status203", Answer::Status(203, good.clone())),
+        (
+            "us-east-1_Redirects",
+            Answer::Redirect("/elsewhere".to_owned()),
+        ),
+        (
+            "us-east-1_Garbage01",
+            Answer::Bytes(b"<html>\xff\xfe</html>".to_vec()),
+        ),
+        (
+            "us-east-1_NotASet01",
+            Answer::Document(json!({"keys": "none"})),
+        ),
+        ("us-east-1_NoKeys001", Answer::Document(json!({"keys": []}))),
+        (
+            "us-east-1_TooSmall1",
+            Answer::Document(key_set(&[TestKey::small()])),
+        ),
+        (
+            "us-east-1_TooMany01",
+            Answer::Document(json!({"keys": many})),
+        ),
+        ("us-east-1_TooLarge1", Answer::Document(padded(150_000))),
+        ("us-east-1_Truncated", Answer::Truncated(good.clone())),
+        ("us-east-1_Resets001", Answer::Reset),
+        ("us-east-1_Silent001", Answer::Silence),
+    ];
+    let keys = KeyServer::start();
+    let upstream = Upstream::start();
+    for (id, answer) in &faults {
+        keys.answer(id, answer.clone());
+    }
+    let (mixed, large) = ("us-east-1_Mixed0001", "us-east-1_Large0001");
+    keys.answer(mixed, Answer::Document(mixed_set()));
+    keys.answer(large, Answer::Document(padded(140_000)));
+    let (nowhere, refusing) = ("us-east-1_Nowhere01", "us-east-1_Refusing1");
+    let soon = |pool: Value| with(pool, &[("jwks.timeout", json!("600ms"))]);
+    let mut pools: Vec<_> = faults.iter().map(|(id, _)| soon(pool(id))).collect();
+    pools.push(with(
+        soon(pool(nowhere)),
+        &[("jwks.cluster", json!("no_such_cluster"))],
+    ));
+    pools.push(with(
+        soon(pool(refusing)),
+        &[("jwks.cluster", json!("refusing"))],
+    ));
+    pools.extend([pool(mixed), pool(large)]);
+    let document = json!({"user_pools": pools, "token": {"use": "any"}});
+    let envoy = EnvoyUnderTest::start(
+        &Setup::new(&keys, &upstream)
+            .cluster("refusing", closed_port())
+            .listener(Listener::text(MAIN, &document)),
+    );
+    let broken: Vec<_> = faults
+        .iter()
+        .map(|(id, _)| *id)
+        .chain([nowhere, refusing])
+        .collect();
+    let began = Instant::now();
+    let waiting: Vec<_> = broken
+        .iter()
+        .map(|id| (*id, ask(id).open(envoy.main())))
+        .collect();
+    for id in [mixed, large] {
+        assert_eq!(
+            ask(id).send(envoy.main()).status,
+            200,
+            "{id} is not disturbed"
+        );
+    }
+    // The mixed set names a key of each kind: only the good one counts.
+    for key in [TestKey::second(), TestKey::third(), TestKey::small()] {
+        let response = ask_with(mixed, key).send(envoy.main());
+        assert_eq!(response.status, 401, "{response:?}");
+    }
+    for (id, pending) in waiting {
+        let found = difference(&pending.response(), "keys_unavailable");
+        assert_eq!(found, None, "{id}");
+    }
+    let took = began.elapsed();
+    assert!(
+        took < Duration::from_secs(3),
+        "they wait no longer than jwks.timeout: {took:?}"
+    );
+    let mut requests = broken.len() + 5;
+    for (id, _) in &faults {
+        keys.publish(id, &[TestKey::first()]);
+    }
+    for (id, _) in &faults {
+        eventually(id, || {
+            requests += 1;
+            (ask(id).send(envoy.main()).status == 200).then_some(())
+        });
+    }
+    for id in [nowhere, refusing] {
+        let response = ask(id).send(envoy.main());
+        assert_eq!(difference(&response, "keys_unavailable"), None, "{id}");
+        requests += 1;
+    }
+    let successes = u64::try_from(faults.len() + 2).expect("a few");
+    assert!(envoy.metric("jwks_fetch.success") >= successes);
+    assert!(envoy.metric("jwks_fetch.failure") >= successes - 2);
+    let log = envoy.log();
+    let warnings = log.lines().filter(|line| {
+        line.contains("us-east-1_Status500")
+            && (line.contains("[warning]") || line.contains("[error]"))
+    });
+    assert_eq!(
+        warnings.count(),
+        1,
+        "a failure is logged once, not at every attempt"
+    );
+    envoy.finish(requests);
+}
+
+/// One good key among everything that a key set may hold besides.
+fn mixed_set() -> Value {
+    let second = TestKey::second().jwk();
+    let third = TestKey::third().jwk();
+    json!({"keys": [
+        "not a key",
+        {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "ec", "alg": "ES256"},
+        {"kty": "RSA", "kid": "no modulus", "e": "AQAB"},
+        with(second, &[("use", json!("enc"))]),
+        with(third, &[("alg", json!("RS512"))]),
+        TestKey::small().jwk(),
+        TestKey::first().jwk(),
+        // The first of a kid wins.
+        with(TestKey::third().jwk(), &[("kid", json!(TestKey::first().kid()))]),
+    ]})
+}
+
+fn closed_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// A fault of the network is no fault of the configuration: Envoy starts.
+#[test]
+fn a_key_server_that_is_down_at_start_is_no_configuration_error() {
+    let keys = KeyServer::start();
+    let upstream = Upstream::start();
+    keys.answer(POOL, Answer::Reset);
+    let setup = Setup::new(&keys, &upstream);
+    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document(&[POOL]))));
+    let mut table = Table::new(&envoy, &upstream);
+    table.refused(MAIN, "no token", &Request::get("/x"), "missing_token");
+    let requests = table.done();
+    envoy.finish(requests);
+}
