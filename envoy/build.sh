@@ -58,7 +58,7 @@ linker() {
 
 # A linker must not be older than the compiler whose objects it reads.
 llvm_release() {
-  "$debian_rustc" -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'
+  "$debian_rustc" -vV 2>/dev/null | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'
 }
 
 rustup_fetches() {
@@ -111,14 +111,16 @@ if [ "$origin" = debian ]; then
   # -Z options on a stable compiler; only the standard library itself makes use of them.
   export RUSTC_BOOTSTRAP=1 RUSTC=$debian_rustc
   linker >/dev/null || install_packages "no linker for $target yet" "lld-$(llvm_release)"
-  CARGO_TARGET_WASM32_WASIP1_LINKER=$(linker)
-  export CARGO_TARGET_WASM32_WASIP1_LINKER
   export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="-L native=/usr/lib/wasm32-wasi"
   if [ "$task" = clippy ] && [ ! -x "${clippy[0]}" ]; then
     install_packages "Debian's rustc needs its own clippy" rust-web-clippy
   fi
 fi
 echo "$target: standard library $origin"
+
+# The linker that leaves out what the filter does not need, and the one that it starts.
+WASM_LD=$(linker || command -v wasm-ld) || die "no linker for $target: install LLVM's wasm-ld"
+export WASM_LD CARGO_TARGET_WASM32_WASIP1_LINKER=$PWD/envoy/linker.sh
 
 if [ "$task" = clippy ]; then
   exec "${clippy[@]}" --lib "${options[@]}" -- -D warnings

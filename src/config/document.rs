@@ -5,7 +5,7 @@
 //! as JSON. Both forms must mean the same, so both become one tree here: numbers are doubles, and
 //! `16384`, `16384.0` and `1.6384e4` are one number.
 
-use super::field::{item, member};
+use super::place::{WHOLE, item, member};
 use super::problem::{Parsed, Report};
 use crate::json;
 use prost::Message;
@@ -20,9 +20,6 @@ pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// How deep a document may be nested. The reference needs nine levels: an `x5c` within an inline
 /// key set.
 pub const MAX_DEPTH: usize = 16;
-
-/// The path of what is wrong with the document as a whole.
-pub(super) const WHOLE: &str = "configuration";
 
 /// Tag 1, length-delimited: the first byte of every serialized Struct that has a member. It is a
 /// newline, too, which JSON text may begin with.

@@ -3,10 +3,12 @@
 //! Readers of the same object are all asked before the first `?`, so that every problem is found.
 
 use super::duration::{self, Bounds};
+use super::fields::Fields;
 use super::nearest::nearest;
+use super::place::{MAX_QUOTED, WHOLE, item, member, quoted};
 use super::problem::{Parsed, Report, Reported};
 use crate::rules::requirement::AnyOf;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -14,10 +16,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// What is expected in a place, in words.
-type Words = Cow<'static, str>;
-
-/// The longest piece of the document that a problem quotes, in characters.
-const MAX_QUOTED: usize = 100;
+pub(super) type Words = Cow<'static, str>;
 
 /// One value, and what is expected of it.
 pub(super) struct Field<'doc> {
@@ -27,43 +26,6 @@ pub(super) struct Field<'doc> {
     report: &'doc Report,
 }
 
-/// The members of an object.
-pub(super) struct Fields<'doc> {
-    path: String,
-    members: &'doc Map<String, Value>,
-    report: &'doc Report,
-}
-
-/// The path of an object's member, of bounded length whatever the name.
-pub(super) fn member(path: &str, name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if !(1..=MAX_QUOTED).contains(&name.len()) || !name.bytes().all(plain) {
-        let path = if path == super::document::WHOLE {
-            ""
-        } else {
-            path
-        };
-        format!("{path}[{}]", quoted(name))
-    } else if path == super::document::WHOLE {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
-}
-
-/// The path of a list's element.
-pub(super) fn item(path: &str, position: usize) -> String {
-    format!("{path}[{position}]")
-}
-
-/// A text of the document in quotes, escaped, and no longer than a problem should be.
-pub(super) fn quoted(text: &str) -> String {
-    match text.char_indices().nth(MAX_QUOTED) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
-    }
-}
-
 /// Reads every one before the first refusal counts.
 pub(super) fn all<T>(read: impl Iterator<Item = Parsed<T>>) -> Parsed<Vec<T>> {
     let read: Vec<_> = read.collect();
@@ -71,10 +33,25 @@ pub(super) fn all<T>(read: impl Iterator<Item = Parsed<T>>) -> Parsed<Vec<T>> {
 }
 
 impl<'doc> Field<'doc> {
+    /// A value and what is expected of it.
+    pub(super) const fn new(
+        path: String,
+        value: &'doc Value,
+        expected: Words,
+        report: &'doc Report,
+    ) -> Self {
+        Self {
+            path,
+            value,
+            expected,
+            report,
+        }
+    }
+
     /// The document as a whole.
     pub(super) fn whole(value: &'doc Value, report: &'doc Report) -> Self {
         Self {
-            path: super::document::WHOLE.to_owned(),
+            path: WHOLE.to_owned(),
             value,
             expected: "an object with user_pools and token".into(),
             report,
@@ -280,11 +257,7 @@ impl<'doc> Field<'doc> {
             };
             self.report.add(&member(&self.path, name), text);
         }
-        Ok(Fields {
-            path: self.path.clone(),
-            members,
-            report: self.report,
-        })
+        Ok(Fields::new(self.path.clone(), members, self.report))
     }
 
     /// The members of an object whose names are the document's own.
@@ -307,99 +280,3 @@ impl<'doc> Field<'doc> {
 
 /// The word that waives a check.
 const ANY: &str = "any";
-
-impl<'doc> Fields<'doc> {
-    /// A field that must be there.
-    pub(super) fn required(&self, name: &str, expected: impl Into<Words>) -> Parsed<Field<'doc>> {
-        let expected = expected.into();
-        match self.optional(name, expected.clone()) {
-            Some(field) => Ok(field),
-            None => Err(self.refuse_at(name, format_args!("missing; expected {expected}"))),
-        }
-    }
-
-    /// A field that may be absent. `null` is not absence: it is what YAML makes of a name whose
-    /// value was forgotten.
-    pub(super) fn optional(&self, name: &str, expected: impl Into<Words>) -> Option<Field<'doc>> {
-        self.members.get(name).map(|value| Field {
-            path: member(&self.path, name),
-            value,
-            expected: expected.into(),
-            report: self.report,
-        })
-    }
-
-    /// Whether the field is there.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.members.contains_key(name)
-    }
-
-    /// Whether there is no field at all.
-    pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty()
-    }
-
-    /// Which of these are there.
-    pub(super) fn present<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
-        names
-            .iter()
-            .copied()
-            .filter(|name| self.has(name))
-            .collect()
-    }
-
-    /// Reports a problem with the object.
-    pub(super) fn refuse(&self, text: impl Display) -> Reported {
-        self.report.add(&self.path, text)
-    }
-
-    /// Reports a problem with a member, there or not.
-    pub(super) fn refuse_at(&self, name: &str, text: impl Display) -> Reported {
-        self.report.add(&member(&self.path, name), text)
-    }
-
-    /// Reports a problem with a place further down, named from the document's top.
-    pub(super) fn refuse_below(&self, path: &str, text: impl Display) -> Reported {
-        self.report.add(path, text)
-    }
-
-    /// One of a few words, or the default.
-    pub(super) fn word<T: Copy + Default>(
-        &self,
-        name: &str,
-        expected: &'static str,
-        words: &[(&str, T)],
-    ) -> Parsed<T> {
-        self.optional(name, expected)
-            .map_or(Ok(T::default()), |field| field.word(words))
-    }
-
-    /// What `true` or `false` stands for, or the default.
-    pub(super) fn flag<T: Default>(&self, name: &str, meaning: impl Fn(bool) -> T) -> Parsed<T> {
-        self.optional(name, "true or false")
-            .map_or(Ok(T::default()), |field| field.flag().map(meaning))
-    }
-
-    /// A whole number within a range, or the default.
-    pub(super) fn integer(
-        &self,
-        name: &str,
-        range: &RangeInclusive<usize>,
-        default: usize,
-    ) -> Parsed<usize> {
-        let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        self.optional(name, expected)
-            .map_or(Ok(default), |field| field.integer(range))
-    }
-
-    /// A duration within bounds, or the default.
-    pub(super) fn duration(
-        &self,
-        name: &str,
-        bounds: Bounds,
-        default: Duration,
-    ) -> Parsed<Duration> {
-        self.optional(name, format!("a duration {bounds}"))
-            .map_or(Ok(default), |field| field.duration(bounds))
-    }
-}

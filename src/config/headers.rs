@@ -1,6 +1,8 @@
 //! `claim_headers` and `payload_header`: what the upstream is told.
 
-use super::field::{Field, Fields, all, quoted};
+use super::field::{Field, all};
+use super::fields::Fields;
+use super::place::quoted;
 use super::problem::Parsed;
 use crate::bearer::{TokenSource, TokenSources};
 use crate::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders};

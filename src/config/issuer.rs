@@ -1,6 +1,7 @@
 //! Where tokens and keys come from: `issuer`, and the URI of the key set.
 
-use super::field::{Field, quoted};
+use super::field::Field;
+use super::place::quoted;
 use super::problem::Parsed;
 use crate::pool::UserPoolId;
 use http::Uri;
@@ -27,7 +28,7 @@ pub(super) fn read(field: Option<&Field<'_>>, pool: Parsed<&UserPoolId>) -> Pars
         "updated" => pool.map(UserPoolId::updated_issuer),
         url if !url.contains("://") => Err(field.wrong()),
         url => {
-            let parts = field.parsed(|url| absolute(url))?;
+            let parts = field.parsed(absolute)?;
             // RFC 8414, section 2: an issuer has neither query nor fragment.
             if parts.path.contains('?') {
                 return Err(field.refuse(refused(url, "a URL without query")));

@@ -1,6 +1,6 @@
 //! `match`: the requests that a rule is about.
 
-use super::field::Fields;
+use super::fields::Fields;
 use super::problem::Parsed;
 use crate::rules::pattern::{HostPattern, InvalidPattern, Match, Method, PathPattern};
 

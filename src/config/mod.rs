@@ -27,10 +27,12 @@
 mod document;
 mod duration;
 mod field;
+mod fields;
 mod headers;
 mod issuer;
 mod matching;
 mod nearest;
+mod place;
 mod pools;
 mod problem;
 mod require;

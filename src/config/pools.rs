@@ -1,7 +1,8 @@
 //! `user_pools`: whose tokens are admitted, and where their keys come from.
 
 use super::duration::Bounds;
-use super::field::{Field, Fields, all};
+use super::field::{Field, all};
+use super::fields::Fields;
 use super::issuer::{self, ISSUER, KeyUri};
 use super::problem::Parsed;
 use crate::jwks::KeySet;

@@ -3,7 +3,9 @@
 //! A rule that no token could ever satisfy is refused: it was meant to let someone in.
 
 use super::duration::Bounds;
-use super::field::{Field, Fields, all, quoted};
+use super::field::{Field, all};
+use super::fields::Fields;
+use super::place::quoted;
 use super::pools::KnownPools;
 use super::problem::Parsed;
 use crate::claims::{ClaimPlace, TokenUse, scalar_text};

@@ -1,6 +1,8 @@
 //! `responses`: what the refused are told.
 
-use super::field::{Field, Fields, all};
+use super::field::{Field, all};
+use super::fields::Fields;
+use super::place::quoted;
 use super::problem::Parsed;
 use crate::header::{HeaderName, InvalidHeader, is_header_value};
 use crate::reply::{BodyTemplate, Override, ReplyKind, Responses, Style};
@@ -82,7 +84,7 @@ fn headers(field: &Field<'_>) -> Parsed<Vec<(HeaderName, String)>> {
     let mut seen = HashMap::new();
     let entries = field.entries("a text, or an empty one to remove the header")?;
     all(entries.iter().map(|(name, field)| {
-        let header = HeaderName::reply(name).map_err(|error| field.refuse(error));
+        let header = reply_header(name).map_err(|error| field.refuse(error));
         // Names that differ in letter case alone are two members, but one header.
         let unique = match &header {
             Ok(header) => match seen.insert(header.clone(), *name) {
@@ -103,4 +105,15 @@ fn headers(field: &Field<'_>) -> Parsed<Vec<(HeaderName, String)>> {
         unique?;
         Ok((header?, value?))
     }))
+}
+
+/// A header that a reply may carry: neither a pseudo-header nor one that frames the message.
+fn reply_header(name: &str) -> Result<HeaderName, String> {
+    HeaderName::reply(name).map_err(|error| match error {
+        InvalidHeader::Reserved(_) => format!(
+            "found {}; expected a header that is not Envoy's own to write",
+            quoted(name)
+        ),
+        InvalidHeader::Name(_) | InvalidHeader::Value => error.to_string(),
+    })
 }

@@ -1,6 +1,7 @@
 //! `rules` and `default`: who may do what.
 
-use super::field::{Field, Fields, all};
+use super::field::{Field, all};
+use super::fields::Fields;
 use super::matching;
 use super::pools::KnownPools;
 use super::problem::{Parsed, Reported};
@@ -10,9 +11,10 @@ use crate::rules::pattern::{Match, PathCase};
 use crate::rules::requirement::{Requirement, WantedUse};
 use crate::rules::{Access, MethodOverride, Rule, Rules};
 
-/// The most rules. Each is compared with all before it when the configuration is read, to find the
-/// ones that can never be reached.
-pub const MAX_RULES: usize = 10_000;
+/// The most rules. Each is compared with all before it, to find the ones that can never be reached:
+/// for this many some tenths of a second, in which a worker serves nobody. API Gateway takes a few
+/// hundred resources per API.
+pub const MAX_RULES: usize = 5_000;
 
 const RULE_FIELDS: [&str; 3] = ["match", "allow", "require"];
 
@@ -70,15 +72,16 @@ pub(super) fn read(
 }
 
 fn unreachable_rules(fields: &Fields<'_>, rules: &[Unreachable]) -> Reported {
-    let reported = rules.iter().map(|Unreachable { rule, hidden_by }| {
-        fields.refuse_below(
+    let mut reported = None;
+    for Unreachable { rule, hidden_by } in rules {
+        reported = Some(fields.refuse_below(
             &format!("rules[{rule}].match"),
             format_args!(
                 "found a match that can never be reached; rules[{hidden_by}] matches all of it"
             ),
-        )
-    });
-    reported.last().unwrap_or_else(|| {
+        ));
+    }
+    reported.unwrap_or_else(|| {
         fields.refuse_at(
             "rules",
             "found rules that cannot be compiled; expected others",

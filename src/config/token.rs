@@ -1,7 +1,9 @@
 //! `token`: what is asked of every token, and where it is looked for.
 
 use super::duration::Bounds;
-use super::field::{Field, Fields, all, quoted};
+use super::field::{Field, all};
+use super::fields::Fields;
+use super::place::quoted;
 use super::problem::{Parsed, Reported};
 use crate::bearer::{TokenSource, TokenSources};
 use crate::claims::TokenUse;

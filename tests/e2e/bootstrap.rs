@@ -36,7 +36,7 @@ pub(crate) enum Configuration {
 pub(crate) struct Listener {
     name: String,
     configuration: Configuration,
-    stop_iteration: bool,
+    stop_iteration: Option<bool>,
     normalize_path: bool,
     keeps_request_ids: bool,
     route: Option<[&'static str; 3]>,
@@ -58,16 +58,16 @@ impl Listener {
         Self {
             name: name.to_owned(),
             configuration,
-            stop_iteration: true,
+            stop_iteration: None,
             normalize_path: true,
             keeps_request_ids: false,
             route: None,
         }
     }
 
-    /// `allow_on_headers_stop_iteration`, which is true in the example and false by default.
+    /// Sets `allow_on_headers_stop_iteration`, which otherwise is as in the example.
     pub(crate) fn stop_iteration(mut self, allowed: bool) -> Self {
-        self.stop_iteration = allowed;
+        self.stop_iteration = Some(allowed);
         self
     }
 
@@ -223,7 +223,9 @@ impl Setup {
             })
             .expect("envoy.yaml has a wasm filter");
         let plugin = &mut plugin["config"];
-        plugin["allow_on_headers_stop_iteration"] = json!(wanted.stop_iteration);
+        if let Some(allowed) = wanted.stop_iteration {
+            plugin["allow_on_headers_stop_iteration"] = json!(allowed);
+        }
         plugin["vm_config"]["code"] = json!({"local": {"filename": module}});
         match &wanted.configuration {
             Configuration::Struct(value) => {

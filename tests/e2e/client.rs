@@ -11,7 +11,7 @@ pub(crate) const CASE: &str = "x-case";
 /// Longer than any request of the tests is held.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A request under construction.
+/// A request under construction. A clone is the same request: it has the same case id.
 #[derive(Clone)]
 pub(crate) struct Request {
     method: String,
@@ -88,6 +88,11 @@ impl Request {
         &self.case
     }
 
+    /// Whether the answer has no body, whatever its length says.
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
     /// The bytes before the body.
     pub(crate) fn head_bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{} ", self.method).into_bytes();
@@ -125,7 +130,7 @@ impl Request {
         stream.set_nodelay(true).expect("a socket");
         let mut pending = Pending {
             reader: BufReader::new(stream),
-            bodiless: self.method == "HEAD",
+            bodiless: self.is_head(),
             case: self.case.clone(),
         };
         pending.write(&self.head_bytes());

@@ -29,6 +29,7 @@ mod claim_headers;
 mod claimed;
 mod config;
 mod faults;
+mod held;
 mod keys;
 mod moto;
 mod operations;

@@ -21,6 +21,7 @@ fn paths_that_an_upstream_could_read_differently_are_refused() {
     let rules = json!([
         {"match": {"prefix": "/admin"}, "require": {"groups": ["admin"]}},
         {"match": {"path": "/open"}, "allow": "anyone"},
+        {"match": {"path": "/closed"}, "allow": "nobody"},
     ]);
     let document = ruled(rules);
     let sensitive = with(document.clone(), &[("path_case", json!("sensitive"))]);
@@ -78,6 +79,20 @@ fn paths_that_an_upstream_could_read_differently_are_refused() {
         "insufficient_group",
     );
     table.accepted("sensitive", "another case, other place", &ask(b"/Admin"));
+    // The path comes before everything else: before `nobody`, and before any token.
+    table.refused(
+        "raw",
+        "closed and unsafe",
+        &ask(b"/x/../closed"),
+        "unsafe_path",
+    );
+    table.refused("raw", "closed", &ask(b"/closed"), "denied_by_rule");
+    table.refused(
+        "raw",
+        "no token, and unsafe",
+        &Request::get("//x"),
+        "unsafe_path",
+    );
     table.done();
     // Envoy itself refuses some of these before any filter; whoever does, nothing passes.
     for path in [&b"/x\x00admin"[..], b"/x%00admin", b"/x#y", b"/x\xff"] {

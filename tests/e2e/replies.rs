@@ -68,7 +68,7 @@ fn api_gateway_style_and_overrides() {
             "status": 302,
             "headers": {"location": "https://login.example.com/", "www-authenticate": "",
                         "content-type": "text/html"},
-            "body": "",
+            "body": "<p>sign in</p>",
         },
         "expired_token": {
             "body": "{\"m\":$context.error.messageString,\"n\":\"$context.error.message\",\
@@ -133,7 +133,12 @@ fn api_gateway_style_and_overrides() {
         none,
         ("content-type", Some("text/html")),
     ];
-    assert_reply(&Request::get("/guarded").send(at), 302, "", &sign_in);
+    assert_reply(
+        &Request::get("/guarded").send(at),
+        302,
+        "<p>sign in</p>",
+        &sign_in,
+    );
     let request = get("/guarded", &expired());
     let response = request.send(at);
     let id = envoy.access_log(request.case())["request_id"].clone();

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The linker of the module: WASM_LD, without the exports that the filter has no use for.
+#
+# An Envoy calls every callback that a module exports, on every request, and the SDK defines all of
+# them; rustc asks the linker to export whatever a dependency marks as a C symbol, and has no option
+# against it. What is not exported is not linked either: nothing has to be rewritten afterwards.
+# tests/module.rs holds the built module to this list.
+set -euo pipefail
+
+needed() {
+  case "$1" in
+  # How the host finds its way in: constructors, the version of the interface, memory for arguments.
+  _initialize | proxy_abi_version_* | proxy_on_memory_allocate) ;;
+  # The life of a plugin: its configuration, its timer, and the answers to its key fetches.
+  proxy_on_vm_start | proxy_on_configure | proxy_on_tick | proxy_on_http_call_response) ;;
+  # The life of a request. Body and trailers of a request without a verdict are held back in their
+  # callbacks; without `delete` every request that has ended would stay in memory.
+  proxy_on_context_create | proxy_on_request_headers | proxy_on_request_body | \
+    proxy_on_request_trailers | proxy_on_delete) ;;
+  *) return 1 ;;
+  esac
+}
+
+arguments=()
+while [ $# -gt 0 ]; do
+  if [ "$1" = --export ] && ! needed "$2"; then
+    shift 2
+  else
+    arguments+=("$1")
+    shift
+  fi
+done
+exec "$WASM_LD" "${arguments[@]}"

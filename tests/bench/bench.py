@@ -1,0 +1,163 @@
+"""Side by side with Envoy's jwt_authn: `make bench`. Needs Linux, wrk, node and npm.
+
+One run, in rounds; each round measures every row once, in an Envoy of its own with one worker, and
+never two at a time. A row counts only after every one of its requests was answered as it must be.
+ROUNDS and SECONDS (of load, per row and round) make it longer or shorter.
+"""
+
+import base64
+import http.client
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+import plot
+import stage
+from issuer import CLAIM_HEADERS
+from rows import KNOWN, NEW, REFUSED, UPLOAD, UPLOAD_BYTES, rows
+
+ROUNDS = int(os.environ.get("ROUNDS") or 3)
+SECONDS = float(os.environ.get("SECONDS") or 3)
+# The row that the others of a group are compared with.
+BASE = {KNOWN: "jwt_authn", NEW: "jwt_authn_cold", REFUSED: "jwt_authn_garbage", UPLOAD: "upload_none"}
+# Shorter runs are for trying things out; their picture is not one to show.
+FULL = 9
+
+
+def claims_of(value):
+    """The claim headers that the upstream must see, read out of the token that is sent."""
+    payload = json.loads(base64.urlsafe_b64decode(value.split(".")[1] + "=="))
+    return {header: payload[claim] for header, claim in CLAIM_HEADERS.items()}
+
+
+def check(row, envoy, port):
+    """Sends every value once, which also fills the caches, and looks at each answer."""
+    first = {"authorization": row.values[0], "x-bench-echo": "1"}
+    # The keys may still be on their way.
+    envoy.wait_for(lambda: stage.get(port, row.path, first)[0] == row.status)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    for value in row.values:
+        sent = {"authorization": value, "x-bench-echo": "1"}
+        status, headers, _ = stage.get(port, row.path, sent, connection)
+        seen = {name: headers[f"x-seen-{name}"] for name in stage.ECHOED if headers.get(f"x-seen-{name}", "-") != "-"}
+        wanted = claims_of(value) if row.seen else {}
+        if row.status == 200 and row.forwards_token:
+            wanted["authorization"] = value
+        if (status, seen) != (row.status, wanted):
+            raise stage.Failed(f"{row.title}: got {status}, upstream saw {seen}; expected {row.status}, {wanted}")
+    connection.close()
+    if row.host_crypto is not None:
+        # The gauge is set by a timer.
+        envoy.wait_for(lambda: envoy.stat("signature_host") == row.host_crypto)
+
+
+def measure(row, scene, seconds):
+    envoy, port = scene.envoy(row.filters, row.clusters, upload=bool(row.upload))
+    with envoy:
+        check(row, envoy, port)
+        load = {"path": row.path, "upload": row.upload, "connections": 2 if row.upload else 16}
+        stage.wrk(port, row.values, seconds=1, **load)
+        before, service = envoy.cpu(), stage.cpu(scene.authorizer)
+        result = stage.wrk(port, row.values, seconds=seconds, **load)
+        used, service = envoy.cpu() - before, stage.cpu(scene.authorizer) - service
+        requests = result["requests"]
+        refused = 0 if row.status == 200 else requests
+        if not requests or result["refused"] != refused or result["failed"]:
+            raise stage.Failed(f"{row.title} under load: {result}")
+        return {
+            "cpu_us": (used + service * row.service) / requests * 1e6,
+            "per_second": requests / result["micros"] * 1e6,
+            "p50_us": result["p50"],
+            "p99_us": result["p99"],
+            "rss_mb": envoy.resident(),
+        }
+
+
+def summary(row, samples):
+    """Medians over the rounds; for the processor time the extremes as well."""
+    middle = {name: statistics.median(sample[name] for sample in samples) for name in samples[0]}
+    cpu = [sample["cpu_us"] for sample in samples]
+    return {"key": row.key, "title": row.title, "group": row.group, **middle, "cpu_us_min": min(cpu), "cpu_us_max": max(cpu)}
+
+
+def compare(results):
+    by_key = {result["key"]: result for result in results}
+    for result in results:
+        base = BASE[result["group"]]
+        result["compared_with"] = base
+        result["ratio"] = result["cpu_us"] / by_key[base]["cpu_us"]
+    return by_key
+
+
+def table(results):
+    line = "  {:<48} {:>10} {:>15} {:>9} {:>9} {:>9} {:>7} {:>7}"
+    group = None
+    for result in results:
+        if result["group"] != group:
+            group = result["group"]
+            print("\n" + line.format(group, "CPU us/req", "min..max", "req/s", "p50 us", "p99 us", "RSS MB", "ratio"))
+        spread = f"{result['cpu_us_min']:.1f}..{result['cpu_us_max']:.1f}"
+        numbers = (f"{result[name]:.0f}" for name in ("per_second", "p50_us", "p99_us", "rss_mb"))
+        print(line.format(result["title"], f"{result['cpu_us']:.1f}", spread, *numbers, f"{result['ratio']:.2f}"))
+
+
+def ratios(by_key):
+    """The sentences that the numbers are for."""
+    cpu = lambda key: by_key[key]["cpu_us"]
+    over = lambda key: cpu(key) - cpu("none")
+    callbacks = cpu("upload") - cpu("upload_spared")
+    print(f"\n  Against jwt_authn with its cache: {cpu('warm') / cpu('jwt_authn'):.2f} of the whole Envoy's time,")
+    print(f"  {over('warm'):.1f} us against {over('jwt_authn'):.1f} us over no filter at all.")
+    print(f"  New tokens, against jwt_authn without cache: {cpu('cold') / cpu('jwt_authn_cold'):.2f};")
+    print(f"  ext_authz, with its service: {cpu('ext_authz') / cpu('cold'):.1f} times this filter's.")
+    print(f"  Holding bodies back, per {UPLOAD_BYTES >> 20} MiB upload: {callbacks / 1e3:.2f} ms of {cpu('upload') / 1e3:.2f} ms.")
+
+
+def machine():
+    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")
+    version = subprocess.run([str(stage.ENVOY), "--version"], capture_output=True, text=True, check=True).stdout
+    return {
+        "cpu": model or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
+        # `envoy  version: commit/version/...`
+        "envoy": version.split("version: ")[1].split("/")[1],
+        "module_bytes": stage.MODULE.stat().st_size,
+        "rounds": ROUNDS,
+        "seconds": SECONDS,
+    }
+
+
+def main():
+    began = time.monotonic()
+    with stage.Stage() as scene:
+        everything = rows(scene)
+        samples = {row.key: [] for row in everything}
+        for turn in range(ROUNDS):
+            for row in everything:
+                samples[row.key].append(measure(row, scene, SECONDS))
+                if sys.stdout.isatty():
+                    print(f"\r  round {turn + 1} of {ROUNDS}: {row.title:<50}", end="", flush=True)
+    results = [summary(row, samples[row.key]) for row in everything]
+    by_key = compare(results)
+    about = machine()
+    print(f"\r{'':70}\r  Envoy {about['envoy']}, 1 worker, {about['cpu']}, {about['cores']} cores; CPU time of the whole process.")
+    table(results)
+    ratios(by_key)
+    (stage.OUTPUT / "result.json").write_text(json.dumps({**about, "rows": results}, indent=1) + "\n")
+    full = ROUNDS * SECONDS >= FULL
+    picture = (stage.ROOT / "tests/bench" if full else stage.OUTPUT) / "result.svg"
+    picture.write_text(plot.svg(about, results))
+    written = [str(path.relative_to(stage.ROOT)) for path in (stage.OUTPUT / "result.json", picture)]
+    print(f"\n  Written: {', '.join(written)}. Took {time.monotonic() - began:.0f} s.")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (stage.Failed, OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"bench: {error}")

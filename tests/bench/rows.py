@@ -1,0 +1,176 @@
+"""What is measured: for each row an Envoy's filters, what is sent, and what must come back."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from issuer import CLAIM_HEADERS, CLIENT, KID, POOL, claims, garbage, issuer, random_kid, signed, unsigned
+from nothing import module as nothing
+from stage import MODULE, OUTPUT, TYPE, cluster
+
+TOKENS = 200
+UPLOAD_BYTES = 10 << 20
+# Groups, each with a row of its own to compare with.
+KNOWN, NEW, REFUSED, UPLOAD = "token seen before", "every token verified anew", "refused", "10 MiB upload, streamed"
+# Beside the number of tokens in use, so that neither cache forgets.
+CACHE = 4096
+
+
+@dataclass
+class Row:
+    """`seen`: whether the upstream must have been told who the caller is."""
+
+    key: str
+    title: str
+    group: str
+    filters: list
+    values: list
+    status: int = 200
+    seen: bool = True
+    forwards_token: bool = True
+    path: str = "/"
+    clusters: list = field(default_factory=list)
+    upload: int = 0
+    service: bool = False
+    # What the module's gauge must say about whose crypto it uses; None for other filters.
+    host_crypto: int | None = None
+
+
+def plugin(module, configuration=None):
+    """The module as envoy/envoy.yaml configures it."""
+    plugin = {
+        "name": "bench",
+        "failure_policy": "FAIL_RELOAD",
+        "allow_on_headers_stop_iteration": True,
+        "vm_config": {
+            "vm_id": "bench",
+            "runtime": "envoy.wasm.runtime.v8",
+            "code": {"local": {"filename": str(module)}},
+        },
+    }
+    if configuration:
+        plugin["configuration"] = {"@type": "type.googleapis.com/google.protobuf.Struct", "value": configuration}
+    return [{"name": "wasm", "typed_config": {"@type": f"{TYPE}.filters.http.wasm.v3.Wasm", "config": plugin}}]
+
+
+def pool(pool_id=POOL):
+    # Only because the key server is on this machine: the default is the pool's own https address.
+    jwks = {"cluster": "keys", "uri": f"http://keys.test/{pool_id}/jwks.json"}
+    return {"user_pool_id": pool_id, "client_ids": [CLIENT], "jwks": jwks}
+
+
+def ours(token=None, module=MODULE, **more):
+    configuration = {
+        "user_pools": [pool()],
+        "token": {"use": "id", "cache_entries": CACHE, **(token or {})},
+        "claim_headers": [{"header": header, "claim": claim} for header, claim in CLAIM_HEADERS.items()],
+        **more,
+    }
+    return plugin(module, configuration)
+
+
+def jwt_authn(cached):
+    provider = {
+        "issuer": issuer(),
+        "audiences": [CLIENT],
+        "forward": True,
+        "remote_jwks": {
+            "http_uri": {"uri": "http://keys.test/jwks.json", "cluster": "keys", "timeout": "5s"},
+            "async_fetch": {"fast_listener": False},
+        },
+        "claim_to_headers": [
+            {"header_name": header, "claim_name": claim} for header, claim in CLAIM_HEADERS.items()
+        ],
+    }
+    if cached:
+        provider["jwt_cache_config"] = {"jwt_cache_size": CACHE}
+    configuration = {
+        "@type": f"{TYPE}.filters.http.jwt_authn.v3.JwtAuthentication",
+        "providers": {"cognito": provider},
+        "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "cognito"}}],
+    }
+    return [{"name": "jwt_authn", "typed_config": configuration}]
+
+
+def ext_authz():
+    told = {"patterns": [{"exact": header} for header in CLAIM_HEADERS]}
+    configuration = {
+        "@type": f"{TYPE}.filters.http.ext_authz.v3.ExtAuthz",
+        "http_service": {
+            "server_uri": {"uri": "http://authz.test", "cluster": "authz", "timeout": "5s"},
+            "authorization_response": {"allowed_upstream_headers": told},
+        },
+    }
+    return [{"name": "ext_authz", "typed_config": configuration}]
+
+
+def many_rules(count):
+    """Rules of every kind, of which the last is for the path that is asked for."""
+    kinds = [
+        lambda n: {"match": {"path": f"/api/v{n}/status"}, "allow": "anyone"},
+        lambda n: {"match": {"prefix": f"/api/v{n}/admin"}, "require": {"groups": ["ops"]}},
+        lambda n: {"match": {"template": f"/api/v{n}/users/{{user}}"}, "require": {"claims": {"sub": "{user}"}}},
+    ]
+    rules = [kinds[n % 3](n) for n in range(count - 1)]
+    wanted = {"match": {"template": "/records/{id}", "methods": ["GET"]}, "require": {"groups": ["admin"]}}
+    return {"rules": [*rules, wanted], "default": "nobody"}
+
+
+def without_body_callbacks():
+    """Our module without the two callbacks that hold bodies back: to measure them, and unfit for
+    anything else. Names of the same length that the host does not know take their place."""
+    module = MODULE.read_bytes()
+    for name in (b"proxy_on_request_body", b"proxy_on_request_trailers"):
+        # As the export section has it: its length, the name, the kind.
+        entry = bytes([len(name)]) + name + b"\x00"
+        assert module.count(entry) == 1
+        module = module.replace(entry, entry.replace(b"proxy", b"spare"))
+    path = OUTPUT / "without_body_callbacks.wasm"
+    path.write_bytes(module)
+    return path
+
+
+def bearer(tokens):
+    return [f"Bearer {token}" for token in tokens]
+
+
+def rows(stage):
+    warm = bearer(signed(claims(number)) for number in range(TOKENS))
+    trash = bearer(garbage(number) for number in range(TOKENS))
+    expired = bearer(signed(claims(number, lifetime=-600)) for number in range(TOKENS))
+    kids = bearer(unsigned(claims(number), random_kid(number), number) for number in range(TOKENS))
+    forged = bearer(unsigned(claims(number), KID, number) for number in range(TOKENS))
+    empty = OUTPUT / "nothing.wasm"
+    empty.write_bytes(nothing())
+    cold = {"cache_entries": 0}
+    rules = many_rules(20)
+    strip = {"forward": False}
+    authz = {"clusters": [cluster("authz", stage.authorization_service())], "service": True}
+    busy = {"path": "/records/7", "forwards_token": False, "host_crypto": 1}
+    spared = ours(module=without_body_callbacks())
+    known = [
+        Row("none", "no filter", KNOWN, [], warm, seen=False),
+        Row("nothing", "a module that does nothing", KNOWN, plugin(empty), warm, seen=False),
+        Row("jwt_authn", "jwt_authn with its cache", KNOWN, jwt_authn(True), warm),
+        Row("warm", "this filter, the same job", KNOWN, ours(), warm, host_crypto=1),
+        Row("rules", "this filter: 20 rules, a group, token stripped", KNOWN, ours(strip, **rules), warm, **busy),
+    ]
+    new = [
+        Row("jwt_authn_cold", "jwt_authn without cache", NEW, jwt_authn(False), warm),
+        Row("cold", "this filter, the host's crypto", NEW, ours(cold), warm, host_crypto=1),
+        Row("cold_module", "this filter, its own crypto", NEW, ours(cold, signature="module"), warm, host_crypto=0),
+        Row("ext_authz", "ext_authz: Node, aws-jwt-verify", NEW, ext_authz(), warm, **authz),
+    ]
+    refused = [
+        Row("jwt_authn_garbage", "jwt_authn: garbage", REFUSED, jwt_authn(True), trash, **refuse),
+        Row("jwt_authn_expired", "jwt_authn: expired", REFUSED, jwt_authn(True), expired, **refuse),
+        Row("garbage", "this filter: garbage", REFUSED, ours(), trash, **refuse),
+        Row("expired", "this filter: expired", REFUSED, ours(), expired, **refuse),
+        Row("random_kid", "this filter: random kid", REFUSED, ours(), kids, **refuse),
+        Row("forged", "this filter: forged signature", REFUSED, ours(), forged, **refuse),
+    ]
+    uploads = [
+        Row("upload_none", "no filter", UPLOAD, [], warm, seen=False, upload=UPLOAD_BYTES),
+        Row("upload_spared", "this filter without body callbacks", UPLOAD, spared, warm, upload=UPLOAD_BYTES),
+        Row("upload", "this filter", UPLOAD, ours(), warm, upload=UPLOAD_BYTES),
+    ]
+    return [*known, *new, *refused, *uploads]

@@ -1,0 +1,238 @@
+"""What stands around the Envoy that is measured: keys, upstream, load; and how it is measured."""
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from issuer import CLAIM_HEADERS, CLIENT, POOL, ROOT, key_set
+
+OUTPUT = ROOT / "target/bench"
+MODULE = Path(os.environ.get("COGNITO_AUTHORIZER_WASM") or ROOT / "target/wasm32-wasip1/release/cognito_authorizer.wasm")
+ENVOY = os.environ.get("ENVOY") or ROOT / "target/venv/bin/envoy"
+TYPE = "type.googleapis.com/envoy.extensions"
+TICK = os.sysconf("SC_CLK_TCK")
+# The upstream repeats these in its answer to a request that carries `x-bench-echo`: proof, before a
+# row is timed, that the row does its job.
+ECHOED = [*CLAIM_HEADERS, "authorization"]
+
+
+class Failed(Exception):
+    """A row that does not do what it is timed for, or a process that did not come up."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def cluster(name, port, **more):
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": endpoints},
+        **more,
+    }
+
+
+def listener(port, routes, filters=()):
+    """The connection manager of envoy/envoy.yaml, without access log and CORS."""
+    router = {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{TYPE}.filters.http.router.v3.Router"}}
+    manager = {
+        "@type": f"{TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "bench",
+        "use_remote_address": True,
+        "normalize_path": True,
+        "common_http_protocol_options": {"headers_with_underscores_action": "REJECT_REQUEST"},
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+        "http_filters": [*filters, router],
+    }
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    return {"name": f"port_{port}", "address": address, "filter_chains": [chain]}
+
+
+class Envoy:
+    """An Envoy with one worker. Its processor time is that of all its threads."""
+
+    def __init__(self, name, listeners, clusters):
+        self.admin_port = free_port()
+        bootstrap = {
+            "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": self.admin_port}}},
+            "static_resources": {"listeners": listeners, "clusters": clusters},
+        }
+        path = OUTPUT / f"{name}.json"
+        path.write_text(json.dumps(bootstrap))
+        self.log = OUTPUT / f"{name}.log"
+        command = [ENVOY, "-c", path, "--concurrency", "1", "--disable-hot-restart", "-l", "warn"]
+        self.started = time.monotonic()
+        self.child = spawn(command, self.log)
+        try:
+            self.wait_for(lambda: get(self.admin_port, "/ready")[0] == 200)
+        except Failed:
+            self.__exit__()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        end(self.child)
+
+    def wait_for(self, condition, patience=30):
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                if condition():
+                    return
+            except OSError:
+                pass
+            if self.child.poll() is not None or time.monotonic() > deadline:
+                raise Failed(f"not as expected, see {self.log}:\n{self.log.read_text()[-2000:]}")
+            time.sleep(0.005)
+
+    def cpu(self):
+        return cpu(self.child)
+
+    def resident(self):
+        """Megabytes."""
+        status = Path(f"/proc/{self.child.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1024
+
+    def stat(self, name):
+        """A counter or gauge of the module; 0 where there is none."""
+        body = get(self.admin_port, f"/stats?filter=cognito_authorizer.{name}$")[2].decode()
+        return sum(int(line.rsplit(": ", 1)[1]) for line in body.splitlines() if ": " in line)
+
+
+def spawn(command, log):
+    with open(log, "wb") as output:
+        # A group of its own: Ctrl-C reaches only this program, which then stops its children.
+        return subprocess.Popen(
+            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+
+
+def end(child):
+    child.terminate()
+    try:
+        child.wait(10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def cpu(child):
+    """Processor seconds that a process has used, in user and kernel mode."""
+    # The name of the program, in parentheses, may itself contain spaces.
+    fields = Path(f"/proc/{child.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def get(port, path, headers=None, connection=None):
+    """Status, headers and body of an answer."""
+    connection = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path, headers=headers or {})
+    response = connection.getresponse()
+    return response.status, response.headers, response.read()
+
+
+class Keys(BaseHTTPRequestHandler):
+    """The key set, whatever the path: every pool of the benchmark has the same key."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = json.dumps(key_set()).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Stage:
+    """Key server, upstream and authorization service, for as long as the benchmark runs."""
+
+    def __init__(self):
+        OUTPUT.mkdir(parents=True, exist_ok=True)
+        self.authorizer = None
+        self.key_server = ThreadingHTTPServer(("127.0.0.1", 0), Keys)
+        self.keys_port = self.key_server.server_address[1]
+        threading.Thread(target=self.key_server.serve_forever, daemon=True).start()
+        self.upstream_port, self.upload_port = free_port(), free_port()
+        self.upstream = Envoy("upstream", self.upstream_listeners(), [])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.upstream.__exit__()
+        if self.authorizer:
+            end(self.authorizer)
+        self.key_server.shutdown()
+
+    def upstream_listeners(self):
+        """Answers at once, but where uploads go only when all of the body is there."""
+        answer = {"direct_response": {"status": 200, "body": {"inline_string": "ok"}}}
+        echo = [
+            {"header": {"key": f"x-seen-{name}", "value": f"%REQ({name})%"}, "keep_empty_value": False}
+            for name in ECHOED
+        ]
+        asked = {"prefix": "/", "headers": [{"name": "x-bench-echo", "present_match": True}]}
+        routes = [{"match": asked, "response_headers_to_add": echo, **answer}, {"match": {"prefix": "/"}, **answer}]
+        buffer = {
+            "name": "envoy.filters.http.buffer",
+            "typed_config": {"@type": f"{TYPE}.filters.http.buffer.v3.Buffer", "max_request_bytes": 64 << 20},
+        }
+        return [listener(self.upstream_port, routes), listener(self.upload_port, routes, [buffer])]
+
+    def envoy(self, filters, clusters=(), upload=False):
+        """The Envoy that is measured, with these filters, and the port on which it listens."""
+        port = free_port()
+        routes = [{"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "60s"}}]
+        upstream = cluster("upstream", self.upload_port if upload else self.upstream_port)
+        everything = [upstream, cluster("keys", self.keys_port), *clusters]
+        return Envoy("measured", [listener(port, routes, filters)], everything), port
+
+    def authorization_service(self):
+        """Starts the ext_authz service once, and returns its port."""
+        if self.authorizer is None:
+            home = OUTPUT / "authz"
+            shutil.copytree(ROOT / "tests/bench/authz", home, dirs_exist_ok=True)
+            install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+            subprocess.run(install, cwd=home, check=True)
+            (home / "jwks.json").write_text(json.dumps(key_set()))
+            self.authorizer_port = free_port()
+            command = ["node", home / "server.js", self.authorizer_port, home / "jwks.json", POOL, CLIENT]
+            self.authorizer = spawn(command, OUTPUT / "authz.log")
+        return self.authorizer_port
+
+
+def wrk(port, values, path="/", seconds=1.0, connections=16, upload=0):
+    """Load with these authorization values in turn; what became of it."""
+    file = OUTPUT / "values.txt"
+    file.write_text("".join(f"{value}\n" for value in values))
+    script = ROOT / "tests/bench/load.lua"
+    # wrk takes whole seconds only.
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "60s", "-s", script]
+    command += [f"http://127.0.0.1:{port}", "--", file, path, upload]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failed(f"wrk: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+

@@ -1,0 +1,106 @@
+//! `claim_headers` and `payload_header`.
+
+use crate::{accepted, case, values};
+use cognito_authorizer::config;
+use serde_json::json;
+
+#[test]
+fn claim_headers_have_targets_of_their_own() {
+    let header = |name: &str| json!([{"header": name, "claim": "sub"}]);
+    values(
+        "/claim_headers",
+        &[
+            (
+                json!({}),
+                "claim_headers: found an empty object; expected a list of claim headers",
+            ),
+            (
+                json!(["sub"]),
+                r#"claim_headers[0]: found "sub"; expected an object with header and claim"#,
+            ),
+            (
+                json!([{}]),
+                "claim_headers[0].header: missing; expected the name of a header, such as x-cognito-sub\nclaim_headers[0].claim: missing; expected the name of a claim or a JSON Pointer, or a list of them",
+            ),
+            (
+                header(":path"),
+                r#"claim_headers[0].header: ":path" is reserved; expected a header of your own, such as x-cognito-sub"#,
+            ),
+            (
+                header("Content-Type"),
+                r#"claim_headers[0].header: "Content-Type" is reserved; expected a header of your own, such as x-cognito-sub"#,
+            ),
+            (
+                header("a b"),
+                r#"claim_headers[0].header: found "a b"; expected a header name of letters, digits and hyphens"#,
+            ),
+            (
+                header(""),
+                r#"claim_headers[0].header: found ""; expected a header name of letters, digits and hyphens"#,
+            ),
+            (
+                json!([{"header": "x-a", "claim": "a"}, {"header": "X-A", "claim": "b"}]),
+                r#"claim_headers[1].header: found "x-a", the target of claim_headers[0].header; expected each target once"#,
+            ),
+            (
+                json!([{"header": "x-a", "claim": []}]),
+                "claim_headers[0].claim: found an empty list; expected the name of a claim or a JSON Pointer, or a list of them",
+            ),
+            (
+                json!([{"header": "x-a", "claim": ""}]),
+                r#"claim_headers[0].claim: found ""; expected the name of a claim or a JSON Pointer, or a list of them"#,
+            ),
+            (
+                json!([{"header": "x-a", "claim": ["a", 1]}]),
+                "claim_headers[0].claim[1]: found 1; expected the name of a claim or a JSON Pointer; quote it",
+            ),
+            (
+                json!([{"header": "x-a", "claim": ["a", "a"]}]),
+                r#"claim_headers[0].claim[1]: found "a" as in claim_headers[0].claim[0]; expected each once"#,
+            ),
+            (
+                json!([{"header": "x-a", "claim": "/a~"}]),
+                r#"claim_headers[0].claim: found "/a~"; expected a JSON Pointer, in which "~" stands before 0 or 1 only"#,
+            ),
+            (
+                json!([{"header": "x-a", "claim": "a", "format": "csv"}]),
+                r#"claim_headers[0].format: found "csv"; expected comma, space or json"#,
+            ),
+            (
+                json!([{"header": "x-a", "claims": "a", "claim": "a"}]),
+                "claim_headers[0].claims: found an unknown field; did you mean claim?",
+            ),
+        ],
+        json!([{"header": "x-a", "claim": ["a", "/b/0"], "format": "json"}, {"header": "x-b", "claim": "a", "format": "space"}]),
+    );
+    case(
+        json!({"/claim_headers": header("x-a"), "/payload_header": "X-A"}),
+        r#"payload_header: found "x-a", the target of claim_headers[0].header; expected each target once"#,
+        json!({"/claim_headers": header("x-a"), "/payload_header": "X-B"}),
+    );
+    case(
+        json!({"/payload_header": "host"}),
+        r#"payload_header: "host" is reserved; expected a header of your own, such as x-cognito-sub"#,
+        json!({"/payload_header": "x-host"}),
+    );
+    case(
+        json!({"/token/from": [{"header": "X-Token"}], "/claim_headers": header("x-token")}),
+        r#"claim_headers[0].header: found "x-token", which token.from reads; expected another header"#,
+        json!({"/token/from": [{"query": "x-token"}], "/claim_headers": header("x-token")}),
+    );
+    case(
+        json!({"/token/from": [{"header": "X-Token"}], "/payload_header": "x-token"}),
+        r#"payload_header: found "x-token", which token.from reads; expected another header"#,
+        json!({"/token/from": [{"cookie": "x-token"}], "/payload_header": "x-token"}),
+    );
+    let headers = |count: usize| {
+        let header = |number| json!({"header": format!("x-{number}"), "claim": "sub"});
+        json!({"/claim_headers": (0..count).map(header).collect::<Vec<_>>()})
+    };
+    case(
+        headers(config::MAX_CLAIM_HEADERS + 1),
+        "claim_headers: found 101 claim headers; expected at most 100",
+        headers(config::MAX_CLAIM_HEADERS),
+    );
+    accepted(json!({"/claim_headers": []}));
+}

@@ -1,0 +1,340 @@
+//! What becomes of a request: hundreds of vectors, each asked in every way in which the filter can
+//! come to a decision. Their format is described at the top of `vectors/decisions/common.json`.
+
+// The lints spare test functions, not the helpers beside them.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
+
+#[path = "common/issuer.rs"]
+mod issuer;
+#[path = "decisions/minting.rs"]
+mod minting;
+#[path = "flow/space.rs"]
+mod space;
+#[path = "decisions/vectors.rs"]
+mod vectors;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use cognito_authorizer::bearer::Request;
+use cognito_authorizer::config;
+use cognito_authorizer::gate::{Caller, Forward, Gate, Now, Outcome};
+use cognito_authorizer::header::HeaderEdit;
+use cognito_authorizer::keyring::{Answer, Entropy};
+use cognito_authorizer::policy::Policy;
+use cognito_authorizer::reject::Reason;
+use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::rs256::Rs256;
+use cognito_authorizer::time::{Monotonic, Timestamp};
+use serde_json::{Value, json};
+use space::Space;
+use vectors::{Expect, Vector, Vectors};
+
+/// Stands in every claim header of every request: what a client sends there must not survive.
+const SPOOFED: &str = "spoofed by the client";
+
+fn policy(document: &Value) -> Rc<Policy> {
+    let policy = config::parse(document.to_string().as_bytes());
+    Rc::new(policy.unwrap_or_else(|problems| panic!("{problems}\n{document}")))
+}
+
+/// Every policy that a vector names.
+fn policies() -> BTreeMap<&'static str, Value> {
+    let vectors = Vectors::get();
+    let names = vectors.all.iter().map(|vector| vector.policy.as_str());
+    names.map(|name| (name, vectors.policy(name))).collect()
+}
+
+fn gate(policy: &Rc<Policy>) -> Gate {
+    Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1))
+}
+
+fn wall(vector: &Vector) -> Timestamp {
+    Timestamp::from_seconds(vector.now).unwrap()
+}
+
+/// The request, with a client's own claim headers in it, each twice.
+fn headers(vector: &Vector, policy: &Policy) -> Vec<(String, Vec<u8>)> {
+    let mut headers = vector.headers.clone();
+    for name in policy.claim_headers.names() {
+        for _ in 0..2 {
+            headers.push((name.as_str().to_owned(), SPOOFED.into()));
+        }
+    }
+    headers
+}
+
+fn request(headers: &[(String, Vec<u8>)]) -> Request {
+    let headers = headers.iter().cloned();
+    Request::new(headers.map(|(name, value)| (name.into(), value)).collect())
+}
+
+/// The headers that the upstream receives.
+fn forwarded(mut headers: Vec<(String, Vec<u8>)>, forward: &Forward) -> Vec<(String, Vec<u8>)> {
+    let mut set = |name: &str, value: Option<&[u8]>| {
+        headers.retain(|(present, _)| present != name);
+        headers.extend(value.map(|value| (name.to_owned(), value.to_vec())));
+    };
+    for edit in &forward.edits {
+        match edit {
+            HeaderEdit::Remove(name) => set(name, None),
+            HeaderEdit::Set(name, value) => set(name, Some(value)),
+        }
+    }
+    for (name, value) in forward.caller.headers().iter() {
+        set(name, value.map(str::as_bytes));
+    }
+    headers
+}
+
+/// What is wrong with the outcome, if anything is.
+fn difference(vector: &Vector, policy: &Policy, outcome: &Outcome) -> Option<String> {
+    let found = match outcome {
+        Outcome::Refuse(refusal) => refusal.reason().code(),
+        Outcome::Hold(_) => "held",
+        Outcome::Forward(Forward { caller: Caller::Anonymous(_), .. }) => "anonymous",
+        Outcome::Forward(Forward { caller: Caller::Known(_), .. }) => "allowed",
+    };
+    let expected = match &vector.expect {
+        Expect::Refused(reason) => reason,
+        Expect::Forwarded(true, _) => "allowed",
+        Expect::Forwarded(false, _) => "anonymous",
+    };
+    if found != expected {
+        return Some(format!("{}: expected {expected}, found {found}", vector.name));
+    }
+    let problem = match (outcome, &vector.expect) {
+        (Outcome::Refuse(refusal), _) => promised(policy, refusal),
+        (Outcome::Forward(forward), Expect::Forwarded(_, upstream)) => {
+            received(&forwarded(headers(vector, policy), forward), upstream, policy)
+        }
+        _ => None,
+    };
+    problem.map(|problem| format!("{}: {problem}", vector.name))
+}
+
+/// Compares what the upstream receives with what was promised, and looks for what no client may say.
+fn received(
+    headers: &[(String, Vec<u8>)],
+    upstream: &[(String, Option<Vec<u8>>)],
+    policy: &Policy,
+) -> Option<String> {
+    let values = |name: &str| {
+        let values = headers.iter().filter(|(present, _)| present == name);
+        values.map(|(_, value)| value.as_slice()).collect::<Vec<_>>()
+    };
+    let shown = |values: &[&[u8]]| {
+        let texts = values.iter().map(|value| String::from_utf8_lossy(value).into_owned());
+        texts.collect::<Vec<_>>()
+    };
+    for (name, expected) in upstream {
+        let expected: Vec<&[u8]> = expected.as_deref().into_iter().collect();
+        if values(name) != expected {
+            return Some(format!("{name}: expected {:?}, found {:?}", shown(&expected), shown(&values(name))));
+        }
+    }
+    policy.claim_headers.names().find_map(|name| {
+        let values = values(name.as_str());
+        let foreign = values.contains(&SPOOFED.as_bytes()) || values.len() > 1;
+        foreign.then(|| format!("{}: the client's own value went through: {:?}", name.as_str(), shown(&values)))
+    })
+}
+
+/// Compares a reply with the table of the documentation: RFC 6750 style.
+fn promised(policy: &Policy, refusal: &Refusal) -> Option<String> {
+    let unauthorized = (401, r#"{"message":"Unauthorized"}"#);
+    let forbidden = (403, r#"{"message":"Forbidden"}"#);
+    let ((status, body), challenge) = match refusal.reason() {
+        Reason::MissingToken => (unauthorized, Some("Bearer".to_owned())),
+        Reason::TokenExpired => (
+            (401, r#"{"message":"The incoming token has expired"}"#),
+            Some(r#"Bearer error="invalid_token", error_description="the token has expired""#.to_owned()),
+        ),
+        Reason::InsufficientScope => {
+            let Refusal::InsufficientScope(scopes) = refusal else {
+                return Some(format!("{refusal:?} names no scope"));
+            };
+            let scopes = scopes.join(" ");
+            (forbidden, Some(format!(r#"Bearer error="insufficient_scope", scope="{scopes}""#)))
+        }
+        Reason::StaleAuthentication => (
+            unauthorized,
+            Some(r#"Bearer error="insufficient_user_authentication", max_age="900""#.to_owned()),
+        ),
+        Reason::InsufficientGroup | Reason::ClaimMismatch | Reason::DeniedByRule => (forbidden, None),
+        Reason::UnsafePath => ((400, r#"{"message":"Bad Request"}"#), None),
+        Reason::KeysUnavailable => ((503, r#"{"message":"Service Unavailable"}"#), None),
+        _ => (
+            unauthorized,
+            Some(r#"Bearer error="invalid_token", error_description="the token is not valid""#.to_owned()),
+        ),
+    };
+    let reply = policy.responses.reply(refusal, None);
+    let header = |name: &str| {
+        let found = reply.headers.iter().find(|(present, _)| present == name);
+        found.map(|(_, value)| value.to_string())
+    };
+    let same = reply.status == status
+        && reply.body == body
+        && header("content-type").as_deref() == Some("application/json")
+        && header("www-authenticate") == challenge;
+    (!same).then(|| format!("the reply to {refusal:?} is {reply:?}"))
+}
+
+#[track_caller]
+fn none_wrong(wrong: &[String]) {
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_vector_is_decided_as_it_says() {
+    let policies: BTreeMap<_, _> =
+        policies().into_iter().map(|(name, document)| (name, policy(&document))).collect();
+    let mut wrong = Vec::new();
+    for vector in &Vectors::get().all {
+        let policy = &policies[vector.policy.as_str()];
+        let mut gate = gate(policy);
+        let request = request(&headers(vector, policy));
+        let (mut outcome, _) = gate.decide(&request, wall(vector));
+        // A key that inline keys lack is not waited for.
+        if let Outcome::Hold(candidate) = outcome {
+            let now = Now { wall: wall(vector), monotonic: Monotonic::default() };
+            outcome = gate.hold(1, candidate, now, &Space::default()).expect("a verdict at once");
+        }
+        wrong.extend(difference(vector, policy, &outcome));
+    }
+    none_wrong(&wrong);
+}
+
+/// The document with its inline keys moved to a key server, and the key sets by pool.
+fn fetched(document: &Value) -> (Value, Vec<Vec<u8>>) {
+    let mut document = document.clone();
+    let pools = document["user_pools"].as_array_mut().unwrap();
+    let sets = pools.iter_mut().map(|pool| {
+        let set = pool["jwks"]["inline"].to_string().into_bytes();
+        pool["jwks"] = json!({"cluster": "keys"});
+        set
+    });
+    let sets = sets.collect();
+    (document, sets)
+}
+
+/// Whoever comes first waits for the keys, whoever names a key that nobody has waits for the next
+/// set; the verdict is the same.
+#[test]
+fn keys_that_are_waited_for_decide_alike() {
+    let mut wrong = Vec::new();
+    for (name, document) in policies() {
+        let (document, sets) = fetched(&document);
+        let policy = policy(&document);
+        for vector in Vectors::get().all.iter().filter(|vector| vector.policy == name) {
+            let space = Space::default();
+            let mut gate = gate(&policy);
+            let at = |millis| Now {
+                wall: wall(vector),
+                monotonic: Monotonic::new(Duration::from_millis(millis)),
+            };
+            gate.start(at(0).monotonic, &space);
+            let (outcome, _) = gate.decide(&request(&headers(vector, &policy)), wall(vector));
+            let outcome = match outcome {
+                Outcome::Hold(candidate) => {
+                    let mut verdict = gate.hold(1, candidate, at(0), &space);
+                    // One fetch for the keys, and one more for a `kid` that they lack.
+                    for round in 1..=2 {
+                        if verdict.is_some() {
+                            break;
+                        }
+                        let mut progress = gate.tick(at(round), &space);
+                        for fetch in progress.fetches {
+                            let body = Some(sets[fetch.position].clone());
+                            let answer = Answer::Response { status: 200, body };
+                            let (_, next) = gate.answered(fetch, &answer, at(round), &space);
+                            progress.verdicts.extend(next.verdicts);
+                        }
+                        verdict = progress.verdicts.pop().map(|(_, outcome)| outcome);
+                    }
+                    verdict.unwrap_or_else(|| panic!("{} waits for ever", vector.name))
+                }
+                decided => decided,
+            };
+            wrong.extend(difference(vector, &policy, &outcome));
+        }
+    }
+    none_wrong(&wrong);
+}
+
+/// One gate is asked everything, the accepted requests first, then all of them again: what it
+/// remembers of one token, rule or time must say nothing about another.
+#[test]
+fn a_gate_that_remembers_decides_alike() {
+    let mut wrong = Vec::new();
+    for (name, document) in policies() {
+        let policy = policy(&document);
+        let mut gate = gate(&policy);
+        let vectors = || Vectors::get().all.iter().filter(|vector| vector.policy == name);
+        let accepted = vectors().filter(|vector| matches!(vector.expect, Expect::Forwarded(..)));
+        for vector in accepted.chain(vectors()).chain(vectors()) {
+            let (outcome, _) = gate.decide(&request(&headers(vector, &policy)), wall(vector));
+            let outcome = match outcome {
+                // Only for want of a key; settled above.
+                Outcome::Hold(_) => Outcome::Refuse(Refusal::Plain(Reason::UnknownKey)),
+                decided => decided,
+            };
+            wrong.extend(difference(vector, &policy, &outcome));
+        }
+    }
+    none_wrong(&wrong);
+}
+
+#[test]
+fn every_refusal_has_an_accepted_twin() {
+    let vectors = Vectors::get();
+    let mut wrong = Vec::new();
+    let mut names = BTreeSet::new();
+    for vector in &vectors.all {
+        if !names.insert(&vector.name) {
+            wrong.push(format!("{}: the name stands twice", vector.name));
+        }
+        if matches!(vector.expect, Expect::Forwarded(..)) {
+            continue;
+        }
+        let twin = vector.twin.as_deref().and_then(|name| vectors.named(name));
+        match twin {
+            None => wrong.push(format!("{}: no twin", vector.name)),
+            Some(Vector { expect: Expect::Refused(_), .. }) => {
+                wrong.push(format!("{}: the twin is refused", vector.name));
+            }
+            Some(twin) if vector.differences(twin) != vector.differs => {
+                let found = vector.differences(twin);
+                wrong.push(format!("{}: differs in {found} things from its twin {}", vector.name, twin.name));
+            }
+            Some(_) => {}
+        }
+    }
+    none_wrong(&wrong);
+}
+
+/// No check is without a vector, and there are as many as were promised.
+#[test]
+fn every_reason_is_asked_for() {
+    let vectors = &Vectors::get().all;
+    let reasons: BTreeSet<&str> = vectors
+        .iter()
+        .filter_map(|vector| match &vector.expect {
+            Expect::Refused(reason) => Some(reason.as_str()),
+            Expect::Forwarded(..) => None,
+        })
+        .collect();
+    // With keys that are there or never, no decision ends so; `flow` asks for it.
+    let all = Reason::ALL.iter().filter(|reason| **reason != Reason::KeysUnavailable);
+    assert_eq!(reasons, all.map(|reason| reason.code()).collect());
+    assert!(vectors.len() >= 500, "{} vectors", vectors.len());
+}

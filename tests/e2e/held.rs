@@ -1,0 +1,121 @@
+//! Requests that wait for keys, where waiting is hard: long bodies, shared connections, changes of
+//! configuration.
+
+use serde_json::json;
+
+use crate::bootstrap::{Listener, MAIN, Setup};
+use crate::client::Request;
+use crate::document::{POOL, document, with};
+use crate::envoy::EnvoyUnderTest;
+use crate::issuer::{TestKey, Token};
+use crate::keys::ask;
+use crate::keyserver::KeyServer;
+use crate::process::eventually;
+use crate::upstream::{GREETING, Upstream};
+
+/// Longer than what Envoy buffers for a connection (1 MiB) and than what sockets hold.
+const LONG: usize = 6 << 20;
+
+/// A long upload is slowed down while it waits, neither refused nor cut. With
+/// `allow_on_headers_stop_iteration: true` a filter can only buffer, and Envoy answers 413 where the
+/// buffer ends; even so, nothing reaches the upstream.
+#[test]
+fn a_body_longer_than_every_buffer_waits_too() {
+    let pools = ["us-east-1_Stops0002", "us-east-1_Buffers02"];
+    let listeners = ["stops", "buffers"];
+    let keys = KeyServer::start();
+    let upstream = Upstream::start();
+    for id in pools {
+        keys.publish(id, &[TestKey::first()]);
+        keys.hold(id);
+    }
+    let envoy = EnvoyUnderTest::start(
+        &Setup::new(&keys, &upstream)
+            .listener(Listener::new("stops", document(&[pools[0]])).stop_iteration(true))
+            .listener(Listener::new("buffers", document(&[pools[1]])).stop_iteration(false)),
+    );
+    let body: Vec<u8> = (0..=250).cycle().take(LONG).collect();
+    std::thread::scope(|scope| {
+        let uploads = pools.into_iter().zip(listeners).map(|(id, listener)| {
+            let request = Request::new("POST", "/upload")
+                .bearer(&Token::id(id).mint())
+                .body(&body);
+            let at = envoy.at(listener);
+            let case = request.case().to_owned();
+            (
+                listener,
+                case,
+                scope.spawn(move || request.open(at).response()),
+            )
+        });
+        let uploads: Vec<_> = uploads.collect();
+        envoy.await_metric("held", 2);
+        eventually("the buffer to be full", || {
+            (envoy.metric("cancelled") == 1).then_some(())
+        });
+        for id in pools {
+            keys.release(id);
+        }
+        for (listener, case, upload) in uploads {
+            let response = upload.join().expect("an answer");
+            let seen = upstream.seen(&case);
+            if listener == "stops" {
+                assert_eq!(response.status, 413);
+                assert!(seen.is_empty(), "cut, yet it reached the upstream");
+            } else {
+                assert_eq!((response.status, response.body.as_str()), (200, GREETING));
+                assert!(seen[0].body == body, "the whole body, and nothing else");
+            }
+        }
+    });
+    envoy.finish(2);
+}
+
+/// A connection whose first request waits still serves what comes after it.
+#[test]
+fn pipelined_requests_wait_in_turn() {
+    let keys = KeyServer::start();
+    let upstream = Upstream::start();
+    keys.publish(POOL, &[TestKey::first()]);
+    keys.hold(POOL);
+    let setup = Setup::new(&keys, &upstream);
+    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document(&[POOL]))));
+    let (first, second, third) = (ask(POOL), ask(POOL), ask(POOL).body(b"third"));
+    let mut connection = first.open(envoy.main());
+    connection.write(&second.head_bytes());
+    connection.write(&third.head_bytes());
+    connection.write(b"third");
+    envoy.await_metric("held_now", 1);
+    keys.release(POOL);
+    for _ in 0..3 {
+        assert_eq!(connection.next_response().status, 200);
+    }
+    assert_eq!(upstream.seen(third.case()).len(), 1);
+    envoy.finish(3);
+}
+
+/// Whoever waits when the configuration changes gets the keys that come afterwards.
+#[test]
+fn a_configuration_update_forgets_nobody_who_waits() {
+    let keys = KeyServer::start();
+    let upstream = Upstream::start();
+    keys.publish(POOL, &[TestKey::first()]);
+    keys.hold(POOL);
+    let setup = Setup::new(&keys, &upstream).dynamic();
+    let changed = with(document(&[POOL]), &[("cors_preflight", json!("pass"))]);
+    let before = setup
+        .clone()
+        .listener(Listener::new(MAIN, document(&[POOL])));
+    let envoy = EnvoyUnderTest::start(&before);
+    let waiting: Vec<_> = (0..4).map(|_| ask(POOL).open(envoy.main())).collect();
+    envoy.await_metric("held_now", 4);
+    envoy.update(&setup.listener(Listener::new(MAIN, changed)));
+    let later: Vec<_> = (0..4).map(|_| ask(POOL).open(envoy.main())).collect();
+    envoy.await_metric("held_now", 8);
+    keys.release(POOL);
+    for pending in waiting.into_iter().chain(later) {
+        assert_eq!(pending.response().status, 200);
+    }
+    assert_eq!(keys.fetches(POOL), 1);
+    envoy.finish(8);
+}
