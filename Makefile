@@ -12,7 +12,7 @@ ENVOY ?= $(root)/target/venv/bin/envoy
 export ENVOY
 export PORT
 
-.PHONY: build demo run test lint clean venv image dist test-matrix test-formats
+.PHONY: build demo run test lint clean venv bench bench-growth image dist test-matrix test-formats
 
 build:
 	@envoy/build.sh
@@ -25,6 +25,13 @@ run: build venv
 
 test: build venv
 	cargo test
+
+# ROUNDS=5 DURATION=10 (seconds of load) make it longer, TOKENS=100000 the growth shorter.
+bench: build venv
+	@tests/bench/bench.sh bench
+
+bench-growth: build venv
+	@tests/bench/bench.sh growth
 
 lint:
 	cargo fmt --check

@@ -104,6 +104,7 @@ unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 export CARGO_TARGET_DIR=$PWD/target
 options=(--release --target "$target")
 clippy=(cargo clippy)
+flags=()
 if [ "$origin" = debian ]; then
   origin="built from Debian's rust-web-src with its $("$debian_rustc" --version | cut -d' ' -f1,2)"
   options+=('-Zbuild-std=std,panic_abort')
@@ -111,7 +112,7 @@ if [ "$origin" = debian ]; then
   # -Z options on a stable compiler; only the standard library itself makes use of them.
   export RUSTC_BOOTSTRAP=1 RUSTC=$debian_rustc
   linker >/dev/null || install_packages "no linker for $target yet" "lld-$(llvm_release)"
-  export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="-L native=/usr/lib/wasm32-wasi"
+  flags+=(-L native=/usr/lib/wasm32-wasi)
   if [ "$task" = clippy ] && [ ! -x "${clippy[0]}" ]; then
     install_packages "Debian's rustc needs its own clippy" rust-web-clippy
   fi
@@ -120,7 +121,21 @@ echo "$target: standard library $origin"
 
 # The linker that leaves out what the filter does not need, and the one that it starts.
 WASM_LD=$(linker || command -v wasm-ld) || die "no linker for $target: install LLVM's wasm-ld"
-export WASM_LD CARGO_TARGET_WASM32_WASIP1_LINKER=$PWD/envoy/linker.sh
+if [ "$task" = build ]; then
+  command -v wasm-opt >/dev/null || install_packages "no wasm-opt yet" binaryen
+fi
+export WASM_LD WASM_OPT=wasm-opt CARGO_TARGET_WASM32_WASIP1_LINKER=$PWD/envoy/linker.sh
+
+# Messages of panics name source files. Without the places where this user keeps them, everybody who
+# builds this commit with the same compiler gets the same bytes.
+cargo fetch --quiet
+flags+=("--remap-path-prefix=$PWD=.")
+for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
+  flags+=("--remap-path-prefix=$crates=/crates")
+done
+# This form alone takes paths with spaces.
+CARGO_ENCODED_RUSTFLAGS=$(printf '%s\x1f' "${flags[@]}")
+export CARGO_ENCODED_RUSTFLAGS=${CARGO_ENCODED_RUSTFLAGS%$'\x1f'}
 
 if [ "$task" = clippy ]; then
   exec "${clippy[@]}" --lib "${options[@]}" -- -D warnings

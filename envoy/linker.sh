@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The linker of the module: WASM_LD, without the exports that the filter has no use for.
+# The linker of the module: WASM_LD, without the exports that the filter has no use for, and
+# WASM_OPT over the result.
 #
 # An Envoy calls every callback that a module exports, on every request, and the SDK defines all of
 # them; rustc asks the linker to export whatever a dependency marks as a C symbol, and has no option
@@ -21,13 +22,33 @@ needed() {
   esac
 }
 
-arguments=()
+arguments=() module=
 while [ $# -gt 0 ]; do
   if [ "$1" = --export ] && ! needed "$2"; then
     shift 2
-  else
-    arguments+=("$1")
-    shift
+    continue
   fi
+  if [ "$1" = -o ]; then module=$2; fi
+  arguments+=("$1")
+  shift
 done
-exec "$WASM_LD" "${arguments[@]}"
+"$WASM_LD" "${arguments[@]}"
+
+# LLVM leaves a sixth of the code that Binaryen finds superfluous. The features are those which
+# rustc uses for this target.
+"$WASM_OPT" -O3 --strip-debug --strip-producers --enable-bulk-memory --enable-sign-ext \
+  --enable-mutable-globals --enable-nontrapping-float-to-int --enable-multivalue \
+  --enable-reference-types "$module" -o "$module"
+
+# The module says which version it is: a custom section `version`, as wasm-tools writes and reads it.
+name=version
+# Lengths below 128 are one byte each; 0 is the number of custom sections.
+[ $((1 + ${#name} + ${#CARGO_PKG_VERSION})) -lt 128 ]
+# shellcheck disable=SC2059 # the escape is the format
+byte() { printf "\\x$(printf %02x "$1")"; }
+{
+  byte 0
+  byte $((1 + ${#name} + ${#CARGO_PKG_VERSION}))
+  byte ${#name}
+  printf '%s%s' "$name" "$CARGO_PKG_VERSION"
+} >>"$module"

@@ -188,7 +188,10 @@ impl TokenSources {
         if cookies.is_empty() && all_cookies > 0 {
             edits.push(HeaderEdit::Remove(Rc::from("cookie")));
         } else if cookies.len() < all_cookies {
-            edits.push(HeaderEdit::Set(Rc::from("cookie"), cookies.join(&b"; "[..])));
+            edits.push(HeaderEdit::Set(
+                Rc::from("cookie"),
+                cookies.join(&b"; "[..]),
+            ));
         }
         edits
     }
@@ -224,8 +227,11 @@ fn credentials(value: &[u8]) -> Credentials<'_> {
     }
     if value.contains(&b',') {
         let mut parts = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        let first_is_bare = parts.clone().next().is_some_and(|first| !first.contains(&b' '));
-        return if first_is_bare || parts.any(|part| begins_with_bearer(part)) {
+        let first_is_bare = parts
+            .clone()
+            .next()
+            .is_some_and(|first| !first.contains(&b' '));
+        return if first_is_bare || parts.any(begins_with_bearer) {
             Credentials::Several
         } else {
             Credentials::None
@@ -272,7 +278,10 @@ fn cookie_value<'a>(cookie: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
 
 fn parameter_value<'a>(parameter: &'a [u8], wanted: &str) -> Option<Cow<'a, [u8]>> {
     let (name, value) = match parameter.iter().position(|byte| *byte == b'=') {
-        Some(equals) => (parameter.get(..equals)?, parameter.get(equals.saturating_add(1)..)?),
+        Some(equals) => (
+            parameter.get(..equals)?,
+            parameter.get(equals.saturating_add(1)..)?,
+        ),
         None => (parameter, &[][..]),
     };
     (*percent_decoded(name) == *wanted.as_bytes()).then(|| percent_decoded(value))

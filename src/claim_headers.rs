@@ -166,7 +166,11 @@ mod tests {
     fn scalars_are_text_in_every_format() {
         for format in [ArrayFormat::Comma, ArrayFormat::Space, ArrayFormat::Json] {
             rendered(format, "\"José, 5%\"", Some("José, 5%"));
-            rendered(format, "12345678901234567890.50", Some("12345678901234567890.50"));
+            rendered(
+                format,
+                "12345678901234567890.50",
+                Some("12345678901234567890.50"),
+            );
             rendered(format, "false", Some("false"));
         }
     }
@@ -182,7 +186,11 @@ mod tests {
 
     #[test]
     fn what_is_no_list_of_scalars_is_json() {
-        rendered(ArrayFormat::Comma, r#"[1,{"a": [2]}]"#, Some(r#"[1,{"a":[2]}]"#));
+        rendered(
+            ArrayFormat::Comma,
+            r#"[1,{"a": [2]}]"#,
+            Some(r#"[1,{"a":[2]}]"#),
+        );
         rendered(ArrayFormat::Space, r#"[null]"#, Some("[null]"));
         rendered(ArrayFormat::Comma, r#"{"a": 1}"#, Some(r#"{"a":1}"#));
     }
@@ -192,7 +200,12 @@ mod tests {
         for nothing in ["null", "\"\"", "[]"] {
             rendered(ArrayFormat::Comma, nothing, None);
         }
-        for control in [r#""a\nb""#, r#""a\u007fb""#, r#""a\u0085b""#, r#"["a","\r\n"]"#] {
+        for control in [
+            r#""a\nb""#,
+            r#""a\u007fb""#,
+            r#""a\u0085b""#,
+            r#"["a","\r\n"]"#,
+        ] {
             rendered(ArrayFormat::Comma, control, None);
         }
         rendered(ArrayFormat::Comma, r#""a b""#, Some("a b"));
@@ -213,8 +226,14 @@ mod tests {
         };
         let claims = Claims::parse(br#"{"cognito:username":"","username":"ann"}"#).unwrap();
         let values = headers.render(&claims, "e30");
-        let values: Vec<_> = values.iter().map(|(name, value)| (&**name, value)).collect();
-        assert_eq!(values, [("x-username", Some("ann")), ("x-payload", Some("e30"))]);
+        let values: Vec<_> = values
+            .iter()
+            .map(|(name, value)| (&**name, value))
+            .collect();
+        assert_eq!(
+            values,
+            [("x-username", Some("ann")), ("x-payload", Some("e30"))]
+        );
         let nobody = headers.nobody();
         assert!(nobody.iter().all(|(_, value)| value.is_none()));
         assert_eq!(nobody.iter().count(), 2);

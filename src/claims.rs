@@ -229,7 +229,15 @@ mod tests {
             for good in ["0", "1.5", "1700000000", "9007199254740992"] {
                 assert!(Claims::parse(format!(r#"{{"{name}":{good}}}"#).as_bytes()).is_ok());
             }
-            for bad in ["-1", "\"1\"", "null", "true", "[1]", "1e400", "9007199254740994"] {
+            for bad in [
+                "-1",
+                "\"1\"",
+                "null",
+                "true",
+                "[1]",
+                "1e400",
+                "9007199254740994",
+            ] {
                 let payload = format!(r#"{{"{name}":{bad}}}"#);
                 assert_eq!(
                     Claims::parse(payload.as_bytes()).unwrap_err(),
@@ -261,14 +269,21 @@ mod tests {
 
     #[test]
     fn scopes_are_separated_by_spaces() {
-        assert_eq!(claims(r#"{"scope":"a  b/c"}"#).scopes().collect::<Vec<_>>(), ["a", "b/c"]);
+        assert_eq!(
+            claims(r#"{"scope":"a  b/c"}"#).scopes().collect::<Vec<_>>(),
+            ["a", "b/c"]
+        );
         assert_eq!(claims(r#"{"scope":["a"]}"#).scopes().count(), 0);
     }
 
     #[test]
     fn a_claim_is_found_by_name_or_pointer() {
         let claims = claims(r#"{"a":{"b/c":[1,"x"]},"m~n":2,"/a":3,"":4}"#);
-        let at = |place: &str| claims.get(&ClaimPlace::new(place).unwrap()).map(ToString::to_string);
+        let at = |place: &str| {
+            claims
+                .get(&ClaimPlace::new(place).unwrap())
+                .map(ToString::to_string)
+        };
         assert_eq!(at("/a/b~1c/1").as_deref(), Some("\"x\""));
         assert_eq!(at("/m~0n").as_deref(), Some("2"));
         assert_eq!(at("/").as_deref(), Some("4"));

@@ -155,7 +155,10 @@ mod tests {
 
     #[test]
     fn names_are_tokens_in_lower_case() {
-        assert_eq!(HeaderName::new("X-Cognito-Sub").unwrap().as_str(), "x-cognito-sub");
+        assert_eq!(
+            HeaderName::new("X-Cognito-Sub").unwrap().as_str(),
+            "x-cognito-sub"
+        );
         for bad in ["", "a b", "a:b", ":path", "a\r\nb", "ä"] {
             assert_eq!(
                 HeaderName::new(bad).unwrap_err().to_string(),
@@ -167,13 +170,28 @@ mod tests {
     #[test]
     fn claims_are_not_written_to_headers_with_a_meaning() {
         for bad in [
-            ":path", "host", "Connection", "te", "upgrade", "transfer-encoding", "authorization",
-            "cookie", "content-type", "content-length", "expect", "x-forwarded-for",
-            "x-envoy-original-path", "x-request-id", "keep-alive", "proxy-authorization",
+            ":path",
+            "host",
+            "Connection",
+            "te",
+            "upgrade",
+            "transfer-encoding",
+            "authorization",
+            "cookie",
+            "content-type",
+            "content-length",
+            "expect",
+            "x-forwarded-for",
+            "x-envoy-original-path",
+            "x-request-id",
+            "keep-alive",
+            "proxy-authorization",
         ] {
             assert_eq!(
                 HeaderName::claim_target(bad).unwrap_err().to_string(),
-                format!("{bad:?} is reserved; expected a header of your own, such as x-cognito-sub")
+                format!(
+                    "{bad:?} is reserved; expected a header of your own, such as x-cognito-sub"
+                )
             );
         }
         assert!(HeaderName::claim_target("x-forward").is_ok());

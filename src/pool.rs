@@ -75,8 +75,7 @@ impl UserPoolId {
             && region
                 .bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        let name_holds =
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let name_holds = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !region_holds || !name_holds || id.len() > Self::MAX_LENGTH {
             return Err(invalid());
         }
@@ -93,14 +92,22 @@ impl UserPoolId {
     pub fn from_arn(arn: &str) -> Result<Self, InvalidPool> {
         let invalid = || InvalidPool::Arn(arn.to_owned());
         let mut parts = arn.splitn(6, ':');
-        let (Some("arn"), Some(partition), Some("cognito-idp"), Some(region), Some(account), Some(resource)) = (
+        let (
+            Some("arn"),
+            Some(partition),
+            Some("cognito-idp"),
+            Some(region),
+            Some(account),
+            Some(resource),
+        ) = (
             parts.next(),
             parts.next(),
             parts.next(),
             parts.next(),
             parts.next(),
             parts.next(),
-        ) else {
+        )
+        else {
             return Err(invalid());
         };
         // AWS account ids have twelve digits.
@@ -138,13 +145,25 @@ impl UserPoolId {
     fn partition(&self) -> Partition {
         let region = self.region();
         if region.starts_with("cn-") {
-            Partition { name: "aws-cn", suffix: "amazonaws.com.cn" }
+            Partition {
+                name: "aws-cn",
+                suffix: "amazonaws.com.cn",
+            }
         } else if region.starts_with("eusc-") {
-            Partition { name: "aws-eusc", suffix: "amazonaws.eu" }
+            Partition {
+                name: "aws-eusc",
+                suffix: "amazonaws.eu",
+            }
         } else if region.starts_with("us-gov-") {
-            Partition { name: "aws-us-gov", suffix: "amazonaws.com" }
+            Partition {
+                name: "aws-us-gov",
+                suffix: "amazonaws.com",
+            }
         } else {
-            Partition { name: "aws", suffix: "amazonaws.com" }
+            Partition {
+                name: "aws",
+                suffix: "amazonaws.com",
+            }
         }
     }
 
@@ -216,8 +235,23 @@ mod tests {
 
     #[test]
     fn ids_of_another_shape_are_refused() {
-        for id in ["", "_", "us-east-1", "us-east-1_", "_AbC", "US-EAST-1_AbC", "us-east-1_A/b", "us east_A", "us-east-1_A_b", "-us_A"] {
-            assert_eq!(UserPoolId::new(id), Err(InvalidPool::Id(id.to_owned())), "{id}");
+        for id in [
+            "",
+            "_",
+            "us-east-1",
+            "us-east-1_",
+            "_AbC",
+            "US-EAST-1_AbC",
+            "us-east-1_A/b",
+            "us east_A",
+            "us-east-1_A_b",
+            "-us_A",
+        ] {
+            assert_eq!(
+                UserPoolId::new(id),
+                Err(InvalidPool::Id(id.to_owned())),
+                "{id}"
+            );
         }
         assert_eq!(
             UserPoolId::new("pool").unwrap_err().to_string(),
@@ -228,23 +262,46 @@ mod tests {
     #[test]
     fn an_arn_agrees_with_its_pool() {
         let arn = |partition: &str, region: &str, id: &str| {
-            UserPoolId::from_arn(&format!("arn:{partition}:cognito-idp:{region}:123456789012:userpool/{id}"))
+            UserPoolId::from_arn(&format!(
+                "arn:{partition}:cognito-idp:{region}:123456789012:userpool/{id}"
+            ))
         };
-        assert_eq!(arn("aws", "us-east-1", "us-east-1_A").unwrap().as_str(), "us-east-1_A");
-        assert_eq!(arn("aws-cn", "cn-north-1", "cn-north-1_A").unwrap().region(), "cn-north-1");
+        assert_eq!(
+            arn("aws", "us-east-1", "us-east-1_A").unwrap().as_str(),
+            "us-east-1_A"
+        );
+        assert_eq!(
+            arn("aws-cn", "cn-north-1", "cn-north-1_A")
+                .unwrap()
+                .region(),
+            "cn-north-1"
+        );
         assert!(arn("aws-us-gov", "us-gov-west-1", "us-gov-west-1_A").is_ok());
         assert!(arn("aws-eusc", "eusc-de-east-1", "eusc-de-east-1_A").is_ok());
         assert_eq!(
-            arn("aws", "us-east-1", "us-west-2_A").unwrap_err().to_string(),
+            arn("aws", "us-east-1", "us-west-2_A")
+                .unwrap_err()
+                .to_string(),
             r#"the region is "us-east-1", but the user pool id begins with "us-west-2""#
         );
         assert_eq!(
-            arn("aws", "cn-north-1", "cn-north-1_A").unwrap_err().to_string(),
+            arn("aws", "cn-north-1", "cn-north-1_A")
+                .unwrap_err()
+                .to_string(),
             r#"the partition is "aws", but the region belongs to "aws-cn""#
         );
-        for text in ["", "us-east-1_A", "arn:aws:s3:us-east-1:123456789012:userpool/us-east-1_A",
-            "arn:aws:cognito-idp:us-east-1:12:userpool/us-east-1_A", "arn:aws:cognito-idp:us-east-1:123456789012:pool/us-east-1_A"] {
-            assert_eq!(UserPoolId::from_arn(text), Err(InvalidPool::Arn(text.to_owned())), "{text}");
+        for text in [
+            "",
+            "us-east-1_A",
+            "arn:aws:s3:us-east-1:123456789012:userpool/us-east-1_A",
+            "arn:aws:cognito-idp:us-east-1:12:userpool/us-east-1_A",
+            "arn:aws:cognito-idp:us-east-1:123456789012:pool/us-east-1_A",
+        ] {
+            assert_eq!(
+                UserPoolId::from_arn(text),
+                Err(InvalidPool::Arn(text.to_owned())),
+                "{text}"
+            );
         }
     }
 }

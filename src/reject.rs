@@ -111,7 +111,8 @@ mod tests {
         let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         assert_eq!(codes.len(), Reason::ALL.len());
         assert!(codes.iter().all(|code| {
-            code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            code.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
         }));
     }
 }

@@ -237,9 +237,8 @@ impl Style {
         let mut headers = vec![("content-type".into(), "application/json".into())];
         match self {
             Self::ApiGateway => headers.push(("x-amzn-errortype".into(), error_type.into())),
-            Self::Rfc6750 => headers.extend(
-                challenge(refusal).map(|challenge| ("www-authenticate".into(), challenge)),
-            ),
+            Self::Rfc6750 => headers
+                .extend(challenge(refusal).map(|challenge| ("www-authenticate".into(), challenge))),
         }
         if let Refusal::KeysUnavailable(after) = refusal {
             // Rounded up: a client that comes back early would only be refused again.

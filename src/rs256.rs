@@ -3,9 +3,10 @@
 //! Two verifiers stand behind one type: the host's, where it has proved itself, and the module's
 //! own. Both are asked the same question about the same bytes, and only an outright yes counts.
 
+mod spki;
+
 use jwt_compact::{Algorithm, AlgorithmSignature};
 use rsa::pkcs1v15::{Signature as Pkcs1Signature, VerifyingKey};
-use rsa::pkcs8::EncodePublicKey;
 use rsa::signature::Verifier;
 use rsa::traits::PublicKeyParts;
 use rsa::{BigUint, RsaPublicKey};
@@ -78,15 +79,13 @@ impl PublicKey {
         if modulus.last().is_none_or(|last| last & 1 == 0) {
             return Err(InvalidKey::EvenModulus);
         }
+        let spki = spki::encode(modulus, exponent);
         let modulus = BigUint::from_bytes_be(modulus);
         if modulus.bits() < Self::MIN_MODULUS_BITS {
             return Err(InvalidKey::ModulusSize);
         }
-        let key = RsaPublicKey::new(modulus, BigUint::from(value)).map_err(|_| InvalidKey::Refused)?;
-        let spki = key
-            .to_public_key_der()
-            .map_err(|_| InvalidKey::Refused)?
-            .into_vec();
+        let key =
+            RsaPublicKey::new(modulus, BigUint::from(value)).map_err(|_| InvalidKey::Refused)?;
         Ok(Self {
             modulus_bytes: key.size(),
             verifying: VerifyingKey::new(key),

@@ -54,7 +54,8 @@ impl<'a> UntrustedToken<'a> {
             signing_input,
             payload,
             key_id,
-            signature: Signature::try_from_slice(parsed.signature_bytes()).map_err(|_| malformed)?,
+            signature: Signature::try_from_slice(parsed.signature_bytes())
+                .map_err(|_| malformed)?,
             claims: Claims::parse(&decoded(payload)?)?,
         })
     }
@@ -136,9 +137,23 @@ mod tests {
     #[test]
     fn the_header_names_the_algorithm_and_a_key() {
         header(r#"{"kid":"k","alg":"RS256"}"#, Ok(()));
-        header(r#"{"kid":"k","alg":"RS256","typ":"JWT","jwk":{},"x5c":[]}"#, Ok(()));
-        for algorithm in ["\"none\"", "\"HS256\"", "\"rs256\"", "\"RS256 \"", "1", "null", "[\"RS256\"]"] {
-            header(&format!(r#"{{"kid":"k","alg":{algorithm}}}"#), Err(Reason::UnsupportedAlgorithm));
+        header(
+            r#"{"kid":"k","alg":"RS256","typ":"JWT","jwk":{},"x5c":[]}"#,
+            Ok(()),
+        );
+        for algorithm in [
+            "\"none\"",
+            "\"HS256\"",
+            "\"rs256\"",
+            "\"RS256 \"",
+            "1",
+            "null",
+            "[\"RS256\"]",
+        ] {
+            header(
+                &format!(r#"{{"kid":"k","alg":{algorithm}}}"#),
+                Err(Reason::UnsupportedAlgorithm),
+            );
         }
         header(r#"{"kid":"k"}"#, Err(Reason::UnsupportedAlgorithm));
         for malformed in [
@@ -208,7 +223,10 @@ mod tests {
         assert_eq!(token.unverified_key_id(), "a/b=");
         assert_eq!(token.unverified_claims().subject(), Some("s"));
         assert_eq!(token.payload(), encoded(r#"{"sub":"s"}"#));
-        assert_eq!([token.signing_input(), b".AAEC"].concat(), compact.as_bytes());
+        assert_eq!(
+            [token.signing_input(), b".AAEC"].concat(),
+            compact.as_bytes()
+        );
         assert_eq!(&*token.signature().as_bytes(), [0, 1, 2]);
     }
 }

@@ -154,7 +154,11 @@ fn admit(
         return Err(Reason::TokenExpired);
     }
     let begins = [claims.not_before(), claims.issued_at()];
-    if begins.into_iter().flatten().any(|begin| begin > now.plus(skew)) {
+    if begins
+        .into_iter()
+        .flatten()
+        .any(|begin| begin > now.plus(skew))
+    {
         return Err(Reason::TokenNotYetValid);
     }
     let token_use = claims
@@ -166,16 +170,23 @@ fn admit(
         return Err(Reason::WrongClient);
     }
     if let AudiencePolicy::Matching(pattern) = &policy.token.audience
-        && !audience_fits(claims, pool, requirement, |audience| pattern.is_match(audience))
+        && !audience_fits(claims, pool, requirement, |audience| {
+            pattern.is_match(audience)
+        })
     {
         return Err(Reason::WrongAudience);
     }
     Ok(())
 }
 
-fn client_fits(claims: &Claims, token_use: TokenUse, pool: &Pool, requirement: &Requirement) -> bool {
-    let waived = pool.clients == crate::policy::Clients::Any
-        && requirement.clients == AnyOf::Unrestricted;
+fn client_fits(
+    claims: &Claims,
+    token_use: TokenUse,
+    pool: &Pool,
+    requirement: &Requirement,
+) -> bool {
+    let waived =
+        pool.clients == crate::policy::Clients::Any && requirement.clients == AnyOf::Unrestricted;
     waived
         || claims
             .clients(token_use)

@@ -23,20 +23,45 @@ fn everywhere() -> TokenSources {
 fn finds(headers: &[(&'static str, &str)], expected: Result<Option<&str>, Reason>) {
     let request = request(headers);
     let found = everywhere().extract(&request);
-    let found = found.map(|token| token.map(|token| String::from_utf8(token.into_owned()).unwrap()));
-    assert_eq!(found, expected.map(|token| token.map(str::to_owned)), "{headers:?}");
+    let found =
+        found.map(|token| token.map(|token| String::from_utf8(token.into_owned()).unwrap()));
+    assert_eq!(
+        found,
+        expected.map(|token| token.map(str::to_owned)),
+        "{headers:?}"
+    );
 }
 
 #[test]
 fn the_authorization_header() {
-    for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER   a.b.c ", "a.b.c", " a.b.c"] {
+    for value in [
+        "Bearer a.b.c",
+        "bearer a.b.c",
+        "BEARER   a.b.c ",
+        "a.b.c",
+        " a.b.c",
+    ] {
         finds(&[("authorization", value)], Ok(Some("a.b.c")));
     }
-    for value in ["", " ", "Bearer", "bearer ", "Basic YTpi", "Digest username=\"u\", realm=\"r\"",
-        "AWS4-HMAC-SHA256 Credential=k/aws4_request, SignedHeaders=host, Signature=s"] {
+    for value in [
+        "",
+        " ",
+        "Bearer",
+        "bearer ",
+        "Basic YTpi",
+        "Digest username=\"u\", realm=\"r\"",
+        "AWS4-HMAC-SHA256 Credential=k/aws4_request, SignedHeaders=host, Signature=s",
+    ] {
         finds(&[("authorization", value)], Ok(None));
     }
-    for value in ["Bearer a,Bearer b", "Bearer a,", "a,b", ",Bearer a", "Basic x, bearer y", "Bearer a, Basic x"] {
+    for value in [
+        "Bearer a,Bearer b",
+        "Bearer a,",
+        "a,b",
+        ",Bearer a",
+        "Basic x, bearer y",
+        "Bearer a, Basic x",
+    ] {
         finds(&[("authorization", value)], Err(Reason::MultipleTokens));
     }
     // Whatever stands where the token should is handed on, to be found malformed.
@@ -46,29 +71,61 @@ fn the_authorization_header() {
 
 #[test]
 fn every_line_of_a_repeated_header_counts() {
-    finds(&[("x-token", "a"), ("x-token", "a")], Err(Reason::MultipleTokens));
+    finds(
+        &[("x-token", "a"), ("x-token", "a")],
+        Err(Reason::MultipleTokens),
+    );
     finds(&[("x-token", "a"), ("x-token", "")], Ok(Some("a")));
-    finds(&[("cookie", "at=a"), ("cookie", "x=1; at=b")], Err(Reason::MultipleTokens));
+    finds(
+        &[("cookie", "at=a"), ("cookie", "x=1; at=b")],
+        Err(Reason::MultipleTokens),
+    );
     finds(&[("cookie", "x=1"), ("cookie", "y=2;at=b")], Ok(Some("b")));
 }
 
 #[test]
 fn one_token_among_all_places() {
-    finds(&[("authorization", "Bearer a"), ("x-token", "b")], Err(Reason::MultipleTokens));
-    finds(&[("authorization", "Bearer a"), (":path", "/?access_token=a")], Err(Reason::MultipleTokens));
-    finds(&[("authorization", "Basic a"), ("cookie", "at=b")], Ok(Some("b")));
+    finds(
+        &[("authorization", "Bearer a"), ("x-token", "b")],
+        Err(Reason::MultipleTokens),
+    );
+    finds(
+        &[("authorization", "Bearer a"), (":path", "/?access_token=a")],
+        Err(Reason::MultipleTokens),
+    );
+    finds(
+        &[("authorization", "Basic a"), ("cookie", "at=b")],
+        Ok(Some("b")),
+    );
     finds(&[], Ok(None));
 }
 
 #[test]
 fn the_query() {
-    for path in ["/?access_token=a", "/x?y=1&access_token=a#f", "/?%61ccess_token=a", "/?access_token=&access_token=a", "/?access_token=%61"] {
+    for path in [
+        "/?access_token=a",
+        "/x?y=1&access_token=a#f",
+        "/?%61ccess_token=a",
+        "/?access_token=&access_token=a",
+        "/?access_token=%61",
+    ] {
         finds(&[(":path", path)], Ok(Some("a")));
     }
-    for path in ["/", "/access_token=a", "/?Access_token=a", "/?access_token", "/?access_token=", "/#?access_token=a", "/?x#access_token=a"] {
+    for path in [
+        "/",
+        "/access_token=a",
+        "/?Access_token=a",
+        "/?access_token",
+        "/?access_token=",
+        "/#?access_token=a",
+        "/?x#access_token=a",
+    ] {
         finds(&[(":path", path)], Ok(None));
     }
-    finds(&[(":path", "/?access_token=a&access_toke%6e=a")], Err(Reason::MultipleTokens));
+    finds(
+        &[(":path", "/?access_token=a&access_toke%6e=a")],
+        Err(Reason::MultipleTokens),
+    );
     finds(&[(":path", "/?access_token=%zz%")], Ok(Some("%zz%")));
 }
 
@@ -87,7 +144,9 @@ fn strips(headers: &[(&'static str, &str)], expected: &[(&str, Option<&str>)]) {
         .into_iter()
         .map(|edit| match edit {
             HeaderEdit::Remove(name) => (name.to_string(), None),
-            HeaderEdit::Set(name, value) => (name.to_string(), Some(String::from_utf8(value).unwrap())),
+            HeaderEdit::Set(name, value) => {
+                (name.to_string(), Some(String::from_utf8(value).unwrap()))
+            }
         })
         .collect();
     let expected: Vec<_> = expected
@@ -112,14 +171,30 @@ fn tokens_are_taken_out_of_every_place() {
             ("cookie", Some("x=1; y=2")),
         ],
     );
-    strips(&[(":path", "/x?access_token=t"), ("cookie", "at=t")], &[(":path", Some("/x")), ("cookie", None)]);
-    strips(&[("authorization", "Bearer a,Basic b")], &[("authorization", None)]);
-    strips(&[("x-token", "Basic b"), ("x-token", "t")], &[("x-token", None)]);
+    strips(
+        &[(":path", "/x?access_token=t"), ("cookie", "at=t")],
+        &[(":path", Some("/x")), ("cookie", None)],
+    );
+    strips(
+        &[("authorization", "Bearer a,Basic b")],
+        &[("authorization", None)],
+    );
+    strips(
+        &[("x-token", "Basic b"), ("x-token", "t")],
+        &[("x-token", None)],
+    );
 }
 
 #[test]
 fn what_holds_no_token_stays() {
-    strips(&[("authorization", "Basic a"), (":path", "/x?a=1"), ("cookie", "x=1")], &[]);
+    strips(
+        &[
+            ("authorization", "Basic a"),
+            (":path", "/x?a=1"),
+            ("cookie", "x=1"),
+        ],
+        &[],
+    );
     strips(&[], &[]);
 }
 

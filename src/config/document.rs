@@ -40,7 +40,10 @@ pub(super) fn read(document: &[u8], report: &Report) -> Parsed<Value> {
         return Err(report.add(WHOLE, text));
     }
     let json_error = match json::value(document) {
-        Ok(value) => return plain(value, WHOLE, 0, report),
+        Ok(mut value) => {
+            make_plain(&mut value, WHOLE, 0, report)?;
+            return Ok(value);
+        }
         Err(error) => error,
     };
     // No Struct is JSON as well: its value tags are control characters, which JSON has in escapes
@@ -48,8 +51,9 @@ pub(super) fn read(document: &[u8], report: &Report) -> Parsed<Value> {
     if document.first() == Some(&STRUCT_BEGINS)
         && let Ok(decoded) = Struct::decode(document)
     {
-        let value = from_struct(decoded, WHOLE, report)?;
-        return plain(value, WHOLE, 0, report);
+        let mut value = from_struct(decoded, WHOLE, report)?;
+        make_plain(&mut value, WHOLE, 0, report)?;
+        return Ok(value);
     }
     let cause = if document.trim_ascii_start().first() == Some(&b'{') {
         format!("found JSON that cannot be read: {json_error}; expected one JSON object")
@@ -62,8 +66,8 @@ pub(super) fn read(document: &[u8], report: &Report) -> Parsed<Value> {
     Err(report.add(WHOLE, cause))
 }
 
-/// The tree with every number as a double writes it, once its depth is known to be bounded.
-fn plain(value: Value, path: &str, depth: usize, report: &Report) -> Parsed<Value> {
+/// Rewrites every number as a double writes it, once its depth is known to be bounded.
+fn make_plain(value: &mut Value, path: &str, depth: usize, report: &Report) -> Parsed<()> {
     if depth > MAX_DEPTH {
         let text = format!("found more than {MAX_DEPTH} levels; expected a flatter document");
         return Err(report.add(path, text));
@@ -72,38 +76,36 @@ fn plain(value: Value, path: &str, depth: usize, report: &Report) -> Parsed<Valu
     match value {
         Value::Number(number) => {
             let double = number.as_f64().filter(|double| double.is_finite());
-            double.and_then(number_of).ok_or_else(|| {
+            *value = double.and_then(number_of).ok_or_else(|| {
                 report.add(
                     path,
                     "found a number beyond all doubles; expected a smaller one",
                 )
-            })
+            })?;
         }
-        Value::Array(elements) => elements
-            .into_iter()
-            .enumerate()
-            .map(|(position, element)| plain(element, &item(path, position), below, report))
-            .collect::<Parsed<_>>()
-            .map(Value::Array),
-        Value::Object(members) => members
-            .into_iter()
-            .map(|(name, value)| {
-                let value = plain(value, &member(path, &name), below, report)?;
-                Ok((name, value))
-            })
-            .collect::<Parsed<_>>()
-            .map(Value::Object),
-        Value::Null | Value::Bool(_) | Value::String(_) => Ok(value),
+        Value::Array(elements) => {
+            for (position, element) in elements.iter_mut().enumerate() {
+                make_plain(element, &item(path, position), below, report)?;
+            }
+        }
+        Value::Object(members) => {
+            for (name, value) in members {
+                make_plain(value, &member(path, name), below, report)?;
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
+    Ok(())
 }
 
 /// The Struct as JSON. The recursion is bounded by the decoder, which refuses a hundred levels.
 fn from_struct(fields: Struct, path: &str, report: &Report) -> Parsed<Value> {
-    let members = fields.fields.into_iter().map(|(name, value)| {
+    let mut members = Map::new();
+    for (name, value) in fields.fields {
         let value = from_kind(value.kind, &member(path, &name), report)?;
-        Ok((name, value))
-    });
-    members.collect::<Parsed<Map<_, _>>>().map(Value::Object)
+        members.insert(name, value);
+    }
+    Ok(Value::Object(members))
 }
 
 fn from_kind(kind: Option<Kind>, path: &str, report: &Report) -> Parsed<Value> {

@@ -10,7 +10,7 @@ use crate::policy::{Clients, KeyEndpoint, KeySource, MaxStale, Pool, Pools};
 use crate::pool::UserPoolId;
 use crate::rules::requirement::AnyOf;
 use serde_json::Value;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -70,9 +70,15 @@ struct KnownPool {
 
 impl KnownPools {
     /// The ids of all pools, each once, if all could be read.
-    pub(super) fn ids(&self) -> Option<BTreeSet<&UserPoolId>> {
-        let pools = self.0.as_ref().ok()?;
-        pools.iter().map(|pool| pool.id.as_ref().ok()).collect()
+    pub(super) fn ids(&self) -> Option<Vec<&UserPoolId>> {
+        let mut ids = Vec::new();
+        for pool in self.0.as_ref().ok()? {
+            let id = pool.id.as_ref().ok()?;
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Some(ids)
     }
 
     /// Whether tokens of this app client are admitted from one of these pools; what could not be

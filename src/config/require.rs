@@ -112,7 +112,7 @@ fn pools(fields: &Fields<'_>, known: &KnownPools) -> Parsed<AnyOf<UserPoolId>> {
     field.any_or_each("a user pool id", |item| {
         let id = item.parsed(UserPoolId::new)?;
         match &known {
-            Some(known) if !known.contains(&id) => Err(item.refuse(format_args!(
+            Some(known) if !known.contains(&&id) => Err(item.refuse(format_args!(
                 "found {:?}; expected a user pool id of user_pools",
                 id.as_str()
             ))),

@@ -12,12 +12,12 @@ use crate::claim_headers::HeaderValues;
 use crate::header::HeaderEdit;
 use crate::keyring::shared::SharedSpace;
 use crate::keyring::{Answer, Entropy, Fetch, FetchOutcome, Keyring, KidPrognosis};
-use crate::policy::{Forwarding, Policy, PoolIndex, Preflight};
+use crate::policy::{Forwarding, Policy, Preflight};
 use crate::reject::Reason;
 use crate::reply::Refusal;
 use crate::rs256::Rs256;
-use crate::rules::{Access, Ruling};
 use crate::rules::index::{Target, Variables};
+use crate::rules::{Access, Ruling};
 use crate::time::{Monotonic, Timestamp};
 use crate::token::UntrustedToken;
 use crate::verify::{Admitted, Unverified};
@@ -252,7 +252,10 @@ impl Gate {
                     .readmit(policy, requirement, now)
                     .map_err(Judgement::refused)
                     .and_then(|()| satisfied(remembered))
-                    .map_or_else(|refused| refused, |()| Judgement::Passed(Rc::clone(remembered)));
+                    .map_or_else(
+                        |refused| refused,
+                        |()| Judgement::Passed(Rc::clone(remembered)),
+                    );
                 return (judgement, CacheUse::Hit);
             }
             self.cache.remove(compact);
@@ -314,14 +317,24 @@ impl Gate {
             Resumed::Verdict(outcome) => return Some(outcome),
             Resumed::Waits(candidate) => candidate,
         };
-        let patience = self.policy.pools.get(pool).map_or(Duration::ZERO, |pool| pool.keys.patience());
+        let patience = self
+            .policy
+            .pools
+            .get(pool)
+            .map_or(Duration::ZERO, |pool| pool.keys.patience());
         let in_vain = matches!(candidate.need, Need::Keys(_))
             && self.keyring.keys_expected_in(pool, now.monotonic) >= patience;
         if in_vain || !self.waiting.has_room(candidate.need) {
-            return Some(self.unavailable(pool, now.monotonic));
+            return Some(self.unavailable(candidate.need, now.monotonic));
         }
         let deadline = now.monotonic.after(patience);
-        self.waiting.add(context, Held { candidate, deadline });
+        self.waiting.add(
+            context,
+            Held {
+                candidate,
+                deadline,
+            },
+        );
         None
     }
 
@@ -387,18 +400,30 @@ impl Gate {
                 }
         });
         let mut verdicts = Vec::new();
-        for (context, Held { candidate, deadline }) in ready {
-            let pool = candidate.need.pool();
+        for (
+            context,
+            Held {
+                candidate,
+                deadline,
+            },
+        ) in ready
+        {
             match self.resume(candidate, now) {
                 Resumed::Verdict(outcome) => verdicts.push((context, outcome)),
                 // Its key may still come: it changes places, if there is one.
                 Resumed::Waits(candidate)
                     if now.monotonic < deadline && self.waiting.has_room(candidate.need) =>
                 {
-                    self.waiting.add(context, Held { candidate, deadline });
+                    self.waiting.add(
+                        context,
+                        Held {
+                            candidate,
+                            deadline,
+                        },
+                    );
                 }
-                Resumed::Waits(_) => {
-                    verdicts.push((context, self.unavailable(pool, now.monotonic)));
+                Resumed::Waits(candidate) => {
+                    verdicts.push((context, self.unavailable(candidate.need, now.monotonic)));
                 }
             }
         }
@@ -412,7 +437,12 @@ impl Gate {
             Need::Kid(pool, generation) => self.keyring.generation(pool) != Some(generation),
         };
         if newer {
-            let Candidate { compact, ruling, variables, .. } = &candidate;
+            let Candidate {
+                compact,
+                ruling,
+                variables,
+                ..
+            } = &candidate;
             match self.judge(compact, *ruling, variables, now.wall).0 {
                 Judgement::Passed(remembered) => {
                     return Resumed::Verdict(Outcome::Forward(Forward {
@@ -429,13 +459,22 @@ impl Gate {
         };
         match self.keyring.unknown_kid(pool, now.monotonic) {
             KidPrognosis::Wait => Resumed::Waits(candidate),
-            KidPrognosis::Settled => Resumed::Verdict(Outcome::Refuse(Refusal::Plain(Reason::UnknownKey))),
-            KidPrognosis::Unavailable => Resumed::Verdict(self.unavailable(pool, now.monotonic)),
+            KidPrognosis::Settled => {
+                Resumed::Verdict(Outcome::Refuse(Refusal::Plain(Reason::UnknownKey)))
+            }
+            KidPrognosis::Unavailable => {
+                Resumed::Verdict(self.unavailable(candidate.need, now.monotonic))
+            }
         }
     }
 
-    fn unavailable(&self, pool: PoolIndex, now: Monotonic) -> Outcome {
-        let after = self.keyring.keys_expected_in(pool, now);
+    /// The refusal of a request whose need could not be met, and when it may be.
+    fn unavailable(&self, need: Need, now: Monotonic) -> Outcome {
+        let scheduled = self.keyring.keys_expected_in(need.pool(), now);
+        let after = match need {
+            Need::Keys(_) => scheduled,
+            Need::Kid(pool, _) => self.keyring.kid_expected_in(pool, now).min(scheduled),
+        };
         Outcome::Refuse(Refusal::KeysUnavailable(after))
     }
 
@@ -450,7 +489,9 @@ impl Gate {
     /// What every forwarded request loses, whatever rule it is under.
     fn edits(&self, request: &Request) -> Vec<HeaderEdit> {
         let overrides = self.policy.rules.stripped_headers().iter();
-        let mut edits: Vec<_> = overrides.map(|name| HeaderEdit::Remove((*name).into())).collect();
+        let mut edits: Vec<_> = overrides
+            .map(|name| HeaderEdit::Remove((*name).into()))
+            .collect();
         if self.policy.token.forwarding == Forwarding::Strip {
             edits.extend(self.policy.token.sources.strip(request));
         }
@@ -492,7 +533,12 @@ fn is_preflight(request: &Request) -> bool {
 impl Reads {
     /// Path, method and authority are read only if something depends on them: each costs a call.
     fn of(policy: &Policy) -> Self {
-        let Policy { token, rules, preflight, .. } = policy;
+        let Policy {
+            token,
+            rules,
+            preflight,
+            ..
+        } = policy;
         if token.sources.needs_every_header() {
             return Self::Everything;
         }
@@ -504,7 +550,10 @@ impl Reads {
             }
         };
         read("authorization", token.sources.reads_authorization());
-        read(":path", rules.looks_at_paths() || token.sources.reads_query());
+        read(
+            ":path",
+            rules.looks_at_paths() || token.sources.reads_query(),
+        );
         read(":method", rules.looks_at_methods() || preflights);
         read(":authority", rules.looks_at_hosts());
         read("origin", preflights);

@@ -3,7 +3,6 @@
 use super::Candidate;
 use crate::policy::PoolIndex;
 use crate::time::Monotonic;
-use std::collections::BTreeMap;
 
 /// What a held request lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +28,16 @@ pub(super) struct Held {
     pub(super) deadline: Monotonic,
 }
 
-/// All held requests of a worker, oldest first: the host numbers its requests upwards.
+impl Held {
+    const fn lacks_a_kid(&self) -> bool {
+        matches!(self.candidate.need, Need::Kid(..))
+    }
+}
+
+/// All held requests of a worker by the host's numbers, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    held: BTreeMap<u32, Held>,
+    held: Vec<(u32, Held)>,
     /// How many of them lack a single key. They have places of their own, so that random kids
     /// cannot take those of a cold start.
     for_kids: usize,
@@ -57,38 +62,42 @@ impl Waiting {
 
     pub(super) fn add(&mut self, context: u32, held: Held) {
         self.remove(context);
-        if matches!(held.candidate.need, Need::Kid(..)) {
+        if held.lacks_a_kid() {
             self.for_kids = self.for_kids.saturating_add(1);
         }
-        self.held.insert(context, held);
+        self.held.push((context, held));
     }
 
     pub(super) fn remove(&mut self, context: u32) -> bool {
-        self.take(context).is_some()
-    }
-
-    fn take(&mut self, context: u32) -> Option<Held> {
-        let held = self.held.remove(&context)?;
-        if matches!(held.candidate.need, Need::Kid(..)) {
-            self.for_kids = self.for_kids.saturating_sub(1);
-        }
-        Some(held)
+        let held = self.held.len();
+        self.held.retain(|(other, _)| *other != context);
+        self.count_kids();
+        self.held.len() < held
     }
 
     /// Takes out requests that may have a verdict, oldest first, and a batch at the most.
     pub(super) fn take_ready(&mut self, mut ready: impl FnMut(&Held) -> bool) -> Vec<(u32, Held)> {
-        let contexts: Vec<u32> = self
+        let mut taken = Vec::new();
+        let mut left = Vec::with_capacity(self.held.len());
+        for (context, held) in std::mem::take(&mut self.held) {
+            if taken.len() < Self::BATCH && ready(&held) {
+                taken.push((context, held));
+            } else {
+                left.push((context, held));
+            }
+        }
+        self.backlog = taken.len() == Self::BATCH;
+        self.held = left;
+        self.count_kids();
+        taken
+    }
+
+    fn count_kids(&mut self) {
+        self.for_kids = self
             .held
             .iter()
-            .filter(|(_, held)| ready(held))
-            .map(|(context, _)| *context)
-            .take(Self::BATCH)
-            .collect();
-        self.backlog = contexts.len() == Self::BATCH;
-        contexts
-            .into_iter()
-            .filter_map(|context| Some((context, self.take(context)?)))
-            .collect()
+            .filter(|(_, held)| held.lacks_a_kid())
+            .count();
     }
 
     /// Whether the last batch may have left some that are ready.

@@ -39,13 +39,11 @@ impl HostVerifier for Host {
             signature: signature.to_vec(),
             text: message.to_vec(),
         };
-        let answer = hostcalls::call_foreign_function(
-            "verify_signature",
-            Some(&arguments.encode_to_vec()),
-        )
-        .ok()
-        .flatten()
-        .and_then(|bytes| Answer::decode(bytes.as_slice()).ok());
+        let answer =
+            hostcalls::call_foreign_function("verify_signature", Some(&arguments.encode_to_vec()))
+                .ok()
+                .flatten()
+                .and_then(|bytes| Answer::decode(bytes.as_slice()).ok());
         match answer {
             Some(Answer { valid: true, error }) if error.is_empty() => HostAnswer::Valid,
             Some(Answer { valid: false, .. }) => HostAnswer::Invalid,

@@ -8,6 +8,7 @@ use super::space::Shared;
 use crate::config;
 use crate::gate::{Gate, Progress};
 use crate::jwks::KeySet;
+use crate::keyring::shared::{SharedSpace, digest};
 use crate::keyring::{Answer, Entropy, Fetch, FetchOutcome};
 use crate::policy::{KeyEndpoint, KeySource, Policy, SignaturePolicy};
 use crate::rs256::Rs256;
@@ -66,7 +67,9 @@ impl RootContext for Root {
         match config::parse(&document) {
             Ok(policy) => {
                 let worker = Worker::new(self.context, policy);
-                worker.announce();
+                if is_news(&document) {
+                    worker.announce();
+                }
                 self.worker = Some(Rc::new(worker));
                 true
             }
@@ -136,7 +139,7 @@ impl Worker {
     fn announce(&self) {
         let policy = self.policy();
         log::info!(
-            "cognito-authorizer {} with {} user pools, {} rules, signatures verified by the {}",
+            "cognito-authorizer {}: user pools: {}, rules: {}, signatures verified by the {}",
             env!("CARGO_PKG_VERSION"),
             policy.pools.len(),
             policy.rules.len(),
@@ -201,10 +204,7 @@ impl Worker {
 
     fn finish(&self, fetch: Fetch, answer: &Answer) {
         let now = self.clock.both();
-        let (outcome, progress) = self
-            .gate
-            .borrow_mut()
-            .answered(fetch, answer, now, &Shared);
+        let (outcome, progress) = self.gate.borrow_mut().answered(fetch, answer, now, &Shared);
         self.report(fetch, outcome);
         self.carry_on(progress);
     }
@@ -277,7 +277,9 @@ impl Worker {
             }
             FetchOutcome::BeganToFail(failure) => {
                 self.metrics.fetch_failed();
-                log::warn!("keys of {pool}: {failure}; the last good ones serve on, if there are any");
+                log::warn!(
+                    "keys of {pool}: {failure}; the last good ones serve on, if there are any"
+                );
             }
             FetchOutcome::StillFails(failure) => {
                 self.metrics.fetch_failed();
@@ -293,6 +295,20 @@ impl Worker {
             let _ = hostcalls::set_tick_period(period);
         }
     }
+}
+
+/// Whether this configuration of the plugin is one that no VM has told of: every worker has a VM of
+/// its own, and all of them are configured alike.
+fn is_news(document: &[u8]) -> bool {
+    let plugin = hostcalls::get_property(vec!["plugin_name"])
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    let name = format!("cognito-authorizer.told.{}", digest(&plugin));
+    let (told, version) = Shared.read(&name);
+    let news = digest(document);
+    told.as_deref() != Some(news.as_bytes())
+        && Shared.write(&name, news.as_bytes(), version).is_ok()
 }
 
 /// Reads the answer to a fetch. Without headers there was none, and asking for one would panic.

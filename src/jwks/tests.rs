@@ -53,11 +53,25 @@ fn one_bad_key_does_not_cost_the_others() {
         changed("kid", bad, false);
     }
     changed("n", Some(json!(modulus(0x01))), true);
-    for bad in [Some(json!("")), Some(json!("AQAB")), Some(json!(modulus(0xff) + "=")), Some(json!(modulus(0xfe))), Some(json!(7)), None] {
+    for bad in [
+        Some(json!("")),
+        Some(json!("AQAB")),
+        Some(json!(modulus(0xff) + "=")),
+        Some(json!(modulus(0xfe))),
+        Some(json!(7)),
+        None,
+    ] {
         changed("n", bad, false);
     }
     changed("e", Some(json!("Aw")), true);
-    for bad in [Some(json!("")), Some(json!("AQ")), Some(json!("AQAA")), Some(json!("AQAAAAE")), Some(json!("AQ+B")), None] {
+    for bad in [
+        Some(json!("")),
+        Some(json!("AQ")),
+        Some(json!("AQAA")),
+        Some(json!("AQAAAAE")),
+        Some(json!("AQ+B")),
+        None,
+    ] {
         changed("e", bad, false);
     }
     // A certificate beside the key is not looked at.
@@ -103,7 +117,16 @@ fn refused(document: &[u8], expected: InvalidKeySet, text: &str) {
 #[test]
 fn what_is_no_key_set() {
     let malformed = r#"found no key set; expected {"keys": [...]} (RFC 7517, section 5)"#;
-    for document in [&b""[..], b"[]", b"{}", b"null", b"{\"keys\":{}}", b"{\"keys\":[", b"<html>", b"\xff"] {
+    for document in [
+        &b""[..],
+        b"[]",
+        b"{}",
+        b"null",
+        b"{\"keys\":{}}",
+        b"{\"keys\":[",
+        b"<html>",
+        b"\xff",
+    ] {
         refused(document, InvalidKeySet::Malformed, malformed);
     }
     refused(
@@ -111,7 +134,11 @@ fn what_is_no_key_set() {
         InvalidKeySet::NoUsableKey,
         "the key set has no usable key; expected an RSA key of 2048 to 4096 bits with a kid, for RS256 signatures",
     );
-    let keys = |count: usize| json!({"keys": vec![jwk("k"); count]}).to_string().into_bytes();
+    let keys = |count: usize| {
+        json!({"keys": vec![jwk("k"); count]})
+            .to_string()
+            .into_bytes()
+    };
     assert!(KeySet::parse(&keys(KeySet::MAX_KEYS)).is_ok());
     refused(
         &keys(KeySet::MAX_KEYS + 1),

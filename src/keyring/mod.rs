@@ -20,7 +20,7 @@ use crate::policy::{KeyEndpoint, KeySource, PoolIndex, Pools};
 use crate::time::Monotonic;
 pub use schedule::Entropy;
 use schedule::{
-    KID_WINDOW, LEASE_GRACE, RECOVERY_DELAY, back_off, refresh_delay, undispatched_delay,
+    KID_WINDOW, LEASE_GRACE, RECOVERY_DELAY, SETTLING_TIME, UNDISPATCHED, back_off, refresh_delay,
     usable_until,
 };
 use shared::{EntryNames, KidFetch, KidOutcome, Lease, Record, SharedSpace, Version};
@@ -127,7 +127,10 @@ pub enum FetchFailure {
 impl fmt::Display for FetchFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Status(status) => write!(formatter, "the key endpoint answered {status}; expected 200"),
+            Self::Status(status) => write!(
+                formatter,
+                "the key endpoint answered {status}; expected 200"
+            ),
             Self::KeySet(invalid) => invalid.fmt(formatter),
             Self::NoResponse => formatter.write_str("the key endpoint gave no answer"),
             Self::NotSent => formatter
@@ -251,8 +254,7 @@ impl Keyring {
     ) -> FetchOutcome {
         match self.sources.get_mut(fetch.position) {
             Some(Source::Fetched(fetched)) => {
-                let outcome =
-                    fetched.answered(fetch.holder, answer, now, space, &mut self.entropy);
+                let outcome = fetched.answered(fetch.holder, answer, now, space, &mut self.entropy);
                 fetched.sync(now, space);
                 outcome
             }
@@ -272,7 +274,20 @@ impl Keyring {
     pub fn keys_expected_in(&self, pool: PoolIndex, now: Monotonic) -> Duration {
         match self.sources.get(pool.position()) {
             Some(Source::Fetched(fetched)) if !fetched.record.is_leased(now) => {
-                fetched.record.next_fetch_at.since(now)
+                fetched.scheduled().since(now)
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// How long until an unknown `kid` may be asked for again.
+    #[must_use]
+    pub fn kid_expected_in(&self, pool: PoolIndex, now: Monotonic) -> Duration {
+        match self.sources.get(pool.position()) {
+            Some(Source::Fetched(fetched)) => {
+                fetched.kid_window(now).map_or(Duration::ZERO, |fetch| {
+                    fetch.at.after(KID_WINDOW).since(now)
+                })
             }
             _ => Duration::ZERO,
         }
@@ -315,9 +330,7 @@ impl Keyring {
             .iter()
             .filter_map(|source| match source {
                 Source::Inline(_) => None,
-                Source::Fetched(fetched) => {
-                    Some(now.since(fetched.keys.as_ref()?.fetched_at))
-                }
+                Source::Fetched(fetched) => Some(now.since(fetched.keys.as_ref()?.fetched_at)),
             })
             .max()
     }
@@ -351,6 +364,10 @@ impl Fetched {
 
     fn sync(&mut self, now: Monotonic, space: &dyn SharedSpace) {
         self.read_record(space);
+        if self.kid_window(now).is_some() {
+            // Somebody else asked for it. Who still waits afterwards will say so again.
+            self.kid_wanted = false;
+        }
         if let Some(fetched_at) = self.record.fetched_at
             && !self.has_loaded(fetched_at)
             && let Some(set) = space
@@ -360,10 +377,9 @@ impl Fetched {
         {
             self.load(set, fetched_at);
         }
-        self.usable = self
-            .keys
-            .as_ref()
-            .is_some_and(|keys| usable_until(keys.fetched_at, &self.endpoint).is_none_or(|end| now < end));
+        self.usable = self.keys.as_ref().is_some_and(|keys| {
+            usable_until(keys.fetched_at, &self.endpoint).is_none_or(|end| now < end)
+        });
     }
 
     fn has_loaded(&self, fetched_at: Monotonic) -> bool {
@@ -387,12 +403,17 @@ impl Fetched {
         });
     }
 
+    /// The fetch for an unknown `kid` that no other may follow yet: one that is under way, however
+    /// long it takes, or was begun within the window.
+    fn kid_window(&self, now: Monotonic) -> Option<KidFetch> {
+        self.record.kid_fetch.filter(|fetch| {
+            let under_way = fetch.outcome == KidOutcome::Pending && self.record.is_leased(now);
+            under_way || now.since(fetch.at) < KID_WINDOW
+        })
+    }
+
     fn unknown_kid(&mut self, now: Monotonic) -> KidPrognosis {
-        let window = self
-            .record
-            .kid_fetch
-            .filter(|fetch| now.since(fetch.at) < KID_WINDOW);
-        match window.map(|fetch| fetch.outcome) {
+        match self.kid_window(now).map(|fetch| fetch.outcome) {
             None => {
                 self.kid_wanted = true;
                 KidPrognosis::Wait
@@ -404,30 +425,29 @@ impl Fetched {
         }
     }
 
+    /// When the next fetch is to be made that nobody has asked for.
+    fn scheduled(&self) -> Monotonic {
+        match self.record.fetched_at {
+            Some(at) if !self.record.failing && self.has_loaded(at) => self
+                .record
+                .next_fetch_at
+                // A shorter interval than the one with which the record was written holds at once.
+                .min(at.after(self.endpoint.refresh_interval)),
+            // The record promises keys that are not there: somebody else wrote over them.
+            Some(at) if !self.record.failing => at.after(RECOVERY_DELAY),
+            Some(_) | None => self.record.next_fetch_at,
+        }
+    }
+
     /// What makes a fetch due, if anything does.
     fn due(&self, now: Monotonic) -> Option<Trigger> {
         if self.record.is_leased(now) || self.fetching.is_some_and(|lease| now < lease.until) {
             return None;
         }
-        let window_open = self
-            .record
-            .kid_fetch
-            .is_some_and(|fetch| now.since(fetch.at) < KID_WINDOW);
-        if self.kid_wanted && self.keys.is_some() && !window_open {
+        if self.kid_wanted && self.keys.is_some() && self.kid_window(now).is_none() {
             return Some(Trigger::UnknownKid);
         }
-        let scheduled = match self.record.fetched_at {
-            _ if self.record.failures > 0 => self.record.next_fetch_at,
-            None => self.record.next_fetch_at,
-            // A shorter interval than the one with which the record was written holds at once.
-            Some(at) if self.has_loaded(at) => self
-                .record
-                .next_fetch_at
-                .min(at.after(self.endpoint.refresh_interval)),
-            // The record promises keys that are not there: somebody else wrote over them.
-            Some(at) => at.after(RECOVERY_DELAY),
-        };
-        (now >= scheduled).then_some(Trigger::Schedule)
+        (now >= self.scheduled()).then_some(Trigger::Schedule)
     }
 
     fn take_if_due(
@@ -478,16 +498,21 @@ impl Fetched {
             return FetchOutcome::Superseded;
         }
         record.lease = None;
-        let kid_pending = |record: &mut Record, outcome| {
+        let settle_kid = |record: &mut Record, outcome| {
             if let Some(fetch) = &mut record.kid_fetch
                 && fetch.outcome == KidOutcome::Pending
             {
                 fetch.outcome = outcome;
+                // An answer that took most of the window opens another: every VM must have the
+                // time to notice it before somebody asks again.
+                if now.since(fetch.at).saturating_add(SETTLING_TIME) > KID_WINDOW {
+                    fetch.at = now;
+                }
             }
         };
         let outcome = match key_set(answer) {
             Ok((document, set)) => {
-                let outcome = if record.failures > 0 || record.fetched_at.is_none() {
+                let outcome = if record.failing || record.fetched_at.is_none() {
                     FetchOutcome::Recovered {
                         keys: set.len(),
                         skipped: set.skipped(),
@@ -496,10 +521,11 @@ impl Fetched {
                     FetchOutcome::Succeeded
                 };
                 record.fetched_at = Some(now);
+                record.failing = false;
                 record.failures = 0;
                 record.next_fetch_at =
                     now.after(refresh_delay(self.endpoint.refresh_interval, entropy));
-                kid_pending(&mut record, KidOutcome::Answered);
+                settle_kid(&mut record, KidOutcome::Answered);
                 // First the keys, then the record that announces them.
                 let keys = shared::encode_keys(now, document);
                 if space.write(&self.names.keys, &keys, Version::Any).is_err() {
@@ -508,19 +534,20 @@ impl Fetched {
                 outcome
             }
             Err(failure) => {
-                let outcome = if record.failures == 0 {
-                    FetchOutcome::BeganToFail(failure)
-                } else {
+                let outcome = if record.failing {
                     FetchOutcome::StillFails(failure)
+                } else {
+                    FetchOutcome::BeganToFail(failure)
                 };
-                record.failures = record.failures.saturating_add(1);
-                let at_start = record.fetched_at.is_none();
+                record.failing = true;
                 record.next_fetch_at = now.after(match failure {
-                    // A cluster may arrive any moment by CDS, and asking costs no one anything.
-                    FetchFailure::NotSent if at_start => undispatched_delay(&mut record),
-                    _ => back_off(record.failures, entropy),
+                    FetchFailure::NotSent if record.fetched_at.is_none() => UNDISPATCHED,
+                    _ => {
+                        record.failures = record.failures.saturating_add(1);
+                        back_off(record.failures, entropy)
+                    }
                 });
-                kid_pending(&mut record, KidOutcome::Failed);
+                settle_kid(&mut record, KidOutcome::Failed);
                 outcome
             }
         };

@@ -1,6 +1,5 @@
 //! The times of the keyring, and where each number comes from.
 
-use super::shared::Record;
 use crate::policy::{KeyEndpoint, MaxStale};
 use crate::time::Monotonic;
 use std::time::Duration;
@@ -8,6 +7,9 @@ use std::time::Duration;
 /// One fetch for an unknown `kid` in this time: a new key works at once, and random kids cost the
 /// key endpoint next to nothing.
 pub(super) const KID_WINDOW: Duration = Duration::from_secs(10);
+
+/// Within this time every VM has ticked and seen what another one learnt.
+pub(super) const SETTLING_TIME: Duration = Duration::from_secs(1);
 
 /// How long after the time-out of its fetch a lease may be taken over: enough for an answer that
 /// came in the last moment to be written.
@@ -22,8 +24,9 @@ const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 /// And ends here: an endpoint that is back is noticed within a minute.
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 
-/// Between attempts to reach a cluster that is not there yet.
-const UNDISPATCHED: Duration = Duration::from_millis(100);
+/// Between attempts to reach a cluster that is not there yet. It may arrive any moment by CDS, and
+/// asking costs no one anything.
+pub(super) const UNDISPATCHED: Duration = Duration::from_millis(100);
 
 /// Random numbers for jitter and for naming leases; nothing secret rests on them.
 #[derive(Clone, Debug)]
@@ -69,15 +72,10 @@ pub(super) fn back_off(failures: u32, entropy: &mut Entropy) -> Duration {
     if delay >= BACK_OFF_MAX {
         BACK_OFF_MAX.saturating_sub(entropy.share(BACK_OFF_MAX, 25))
     } else {
-        delay.saturating_add(entropy.share(delay, 25)).min(BACK_OFF_MAX)
+        delay
+            .saturating_add(entropy.share(delay, 25))
+            .min(BACK_OFF_MAX)
     }
-}
-
-/// The pause before another attempt to reach a cluster that is not there yet. It does not lengthen
-/// the back-off: when the cluster comes, its first failure is a first failure.
-pub(super) fn undispatched_delay(record: &mut Record) -> Duration {
-    record.failures = record.failures.min(1);
-    UNDISPATCHED
 }
 
 /// When the last good keys stop serving, if ever: `max_stale` after the refresh that should have
@@ -101,7 +99,14 @@ mod tests {
     #[test]
     fn the_back_off_doubles_from_one_second_to_sixty() {
         let mut entropy = Entropy::new(1);
-        for (failures, least, most) in [(1, 1000, 1250), (2, 2000, 2500), (3, 4000, 5000), (6, 32_000, 40_000), (7, 45_000, 60_000), (u32::MAX, 45_000, 60_000)] {
+        for (failures, least, most) in [
+            (1, 1000, 1250),
+            (2, 2000, 2500),
+            (3, 4000, 5000),
+            (6, 32_000, 40_000),
+            (7, 45_000, 60_000),
+            (u32::MAX, 45_000, 60_000),
+        ] {
             for _ in 0..200 {
                 let delay = back_off(failures, &mut entropy).as_millis();
                 assert!((least..=most).contains(&delay), "{failures}: {delay}");
@@ -113,8 +118,14 @@ mod tests {
     fn a_refresh_comes_within_its_interval() {
         let mut entropy = Entropy::new(2);
         let interval = Duration::from_secs(900);
-        let delays: Vec<_> = (0..500).map(|_| refresh_delay(interval, &mut entropy)).collect();
-        assert!(delays.iter().all(|delay| (720..=900).contains(&delay.as_secs())));
+        let delays: Vec<_> = (0..500)
+            .map(|_| refresh_delay(interval, &mut entropy))
+            .collect();
+        assert!(
+            delays
+                .iter()
+                .all(|delay| (720..=900).contains(&delay.as_secs()))
+        );
         assert!(delays.iter().min() != delays.iter().max());
     }
 }

@@ -51,19 +51,28 @@ impl EntryNames {
     /// gives other names, so that no configuration is served keys that it did not ask for.
     #[must_use]
     pub fn new(issuer: &str, endpoint: &KeyEndpoint) -> Self {
-        let mut digest = Sha256::new();
+        let mut source = Vec::new();
         for part in [FORMAT, issuer, &endpoint.uri, &endpoint.cluster] {
             // Length first: no two lists of parts give the same bytes.
-            digest.update(part.len().to_le_bytes());
-            digest.update(part);
+            source.extend(part.len().to_le_bytes());
+            source.extend(part.as_bytes());
         }
-        let digest = digest.finalize();
-        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = digest(&source);
         Self {
             record: format!("cognito-authorizer.{name}.record"),
             keys: format!("cognito-authorizer.{name}.keys"),
         }
     }
+}
+
+/// SHA-256 in hexadecimal.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 0xf])
+        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
+        .collect()
 }
 
 /// Changes whenever the layout of an entry does: versions of the filter that differ in it may run
@@ -77,7 +86,9 @@ pub struct Record {
     pub fetched_at: Option<Monotonic>,
     /// Until when somebody is fetching.
     pub lease: Option<Lease>,
-    /// How many fetches have failed since the last that succeeded.
+    /// Whether the last fetch failed, or could not even be sent.
+    pub failing: bool,
+    /// How many fetches that were sent have failed since the last that succeeded.
     pub failures: u32,
     /// The earliest time of the next fetch.
     pub next_fetch_at: Monotonic,
@@ -126,10 +137,13 @@ impl Record {
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = FORMAT.as_bytes().to_vec();
         let mut number = |number: u64| bytes.extend(number.to_le_bytes());
-        let (holder, until) = self.lease.map_or((0, None), |lease| (lease.holder, Some(lease.until)));
+        let (holder, until) = self
+            .lease
+            .map_or((0, None), |lease| (lease.holder, Some(lease.until)));
         number(nanoseconds(self.fetched_at));
         number(holder);
         number(nanoseconds(until));
+        number(u64::from(self.failing));
         number(u64::from(self.failures));
         number(nanoseconds(Some(self.next_fetch_at)));
         number(nanoseconds(self.kid_fetch.map(|fetch| fetch.at)));
@@ -144,7 +158,7 @@ impl Record {
     /// Reads a record; `None` for bytes of any other shape.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        const FIELDS: usize = 7;
+        const FIELDS: usize = 8;
         let fields = bytes.strip_prefix(FORMAT.as_bytes())?;
         let (fields, []) = fields.as_chunks::<8>() else {
             return None;
@@ -155,7 +169,16 @@ impl Record {
             .collect::<Vec<_>>()
             .try_into()
             .ok()?;
-        let [fetched_at, holder, until, failures, next_fetch_at, kid_at, kid_outcome] = numbers;
+        let [
+            fetched_at,
+            holder,
+            until,
+            failing,
+            failures,
+            next_fetch_at,
+            kid_at,
+            kid_outcome,
+        ] = numbers;
         let outcome = match kid_outcome {
             0 => KidOutcome::Pending,
             1 => KidOutcome::Answered,
@@ -165,6 +188,11 @@ impl Record {
         Some(Self {
             fetched_at: moment(fetched_at),
             lease: moment(until).map(|until| Lease { holder, until }),
+            failing: match failing {
+                0 => false,
+                1 => true,
+                _ => return None,
+            },
             failures: u32::try_from(failures).ok()?,
             next_fetch_at: moment(next_fetch_at)?,
             kid_fetch: moment(kid_at).map(|at| KidFetch { at, outcome }),
@@ -211,10 +239,17 @@ mod tests {
     fn a_record_comes_back_as_it_was() {
         let full = Record {
             fetched_at: Some(at(1)),
-            lease: Some(Lease { holder: 7, until: at(2) }),
+            lease: Some(Lease {
+                holder: 7,
+                until: at(2),
+            }),
+            failing: true,
             failures: 3,
             next_fetch_at: at(4),
-            kid_fetch: Some(KidFetch { at: at(5), outcome: KidOutcome::Failed }),
+            kid_fetch: Some(KidFetch {
+                at: at(5),
+                outcome: KidOutcome::Failed,
+            }),
         };
         for record in [Record::default(), full] {
             assert_eq!(Record::decode(&record.encode()), Some(record));
@@ -253,9 +288,13 @@ mod tests {
             EntryNames::new("i", &endpoint("u", "d")),
             EntryNames::new("iu", &endpoint("", "c")),
         ];
-        let distinct: std::collections::BTreeSet<_> = names.iter().map(|names| &names.record).collect();
+        let distinct: std::collections::BTreeSet<_> =
+            names.iter().map(|names| &names.record).collect();
         assert_eq!(distinct.len(), names.len());
         assert_ne!(names[0].record, names[0].keys);
-        assert_eq!(names[0].record, EntryNames::new("i", &endpoint("u", "c")).record);
+        assert_eq!(
+            names[0].record,
+            EntryNames::new("i", &endpoint("u", "c")).record
+        );
     }
 }

@@ -29,7 +29,12 @@ fn the_rfc_style() {
         replied(Style::Rfc6750, refusal, status, body, challenge);
     };
     let challenge = |text| Some(("www-authenticate", text));
-    rfc(&plain(Reason::MissingToken), 401, unauthorized, challenge("Bearer"));
+    rfc(
+        &plain(Reason::MissingToken),
+        401,
+        unauthorized,
+        challenge("Bearer"),
+    );
     for reason in [
         Reason::MultipleTokens,
         Reason::MalformedToken,
@@ -63,10 +68,19 @@ fn the_rfc_style() {
         unauthorized,
         challenge(r#"Bearer error="insufficient_user_authentication", max_age="900""#),
     );
-    for reason in [Reason::InsufficientGroup, Reason::ClaimMismatch, Reason::DeniedByRule] {
+    for reason in [
+        Reason::InsufficientGroup,
+        Reason::ClaimMismatch,
+        Reason::DeniedByRule,
+    ] {
         rfc(&plain(reason), 403, forbidden, None);
     }
-    rfc(&plain(Reason::UnsafePath), 400, r#"{"message":"Bad Request"}"#, None);
+    rfc(
+        &plain(Reason::UnsafePath),
+        400,
+        r#"{"message":"Bad Request"}"#,
+        None,
+    );
     rfc(
         &Refusal::KeysUnavailable(Duration::from_millis(1_001)),
         503,
@@ -82,7 +96,12 @@ fn the_api_gateway_style() {
         replied(Style::ApiGateway, refusal, status, body, header);
     };
     let unauthorized = r#"{"message":"Unauthorized"}"#;
-    style(&Refusal::Plain(Reason::MissingToken), 401, unauthorized, "UnauthorizedException");
+    style(
+        &Refusal::Plain(Reason::MissingToken),
+        401,
+        unauthorized,
+        "UnauthorizedException",
+    );
     style(
         &Refusal::InsufficientScope(vec!["a".into()]),
         401,
@@ -114,11 +133,10 @@ fn the_api_gateway_style() {
     let reply = responses.reply(&Refusal::KeysUnavailable(Duration::ZERO), None);
     assert_eq!(reply.status, 503);
     assert!(reply.headers.contains(&("retry-after".into(), "1".into())));
-    assert!(
-        reply
-            .headers
-            .contains(&("x-amzn-errortype".into(), "ServiceUnavailableException".into()))
-    );
+    assert!(reply.headers.contains(&(
+        "x-amzn-errortype".into(),
+        "ServiceUnavailableException".into()
+    )));
 }
 
 fn overridden(changed: Override) -> Responses {
@@ -153,7 +171,9 @@ fn an_override_changes_what_it_names() {
     );
     // Another kind keeps its default.
     assert_eq!(
-        responses.reply(&Refusal::Plain(Reason::DeniedByRule), None).status,
+        responses
+            .reply(&Refusal::Plain(Reason::DeniedByRule), None)
+            .status,
         403
     );
 }
@@ -183,7 +203,9 @@ fn a_body_is_filled_in() {
 #[test]
 fn an_unknown_variable_is_refused() {
     assert_eq!(
-        BodyTemplate::new("$context.error.messages").unwrap_err().to_string(),
+        BodyTemplate::new("$context.error.messages")
+            .unwrap_err()
+            .to_string(),
         "found $context.error.messages; expected $context.error.message, $context.error.messageString, $context.error.responseType or $context.requestId"
     );
     assert!(BodyTemplate::new("$input.body").is_err());

@@ -25,7 +25,11 @@ fn the_module_verifies_what_openssl_signed() {
 
 #[test]
 fn a_signature_has_the_length_of_the_modulus() {
-    for signature in [&[][..], &PROOF.signature[1..], &[&[0], PROOF.signature].concat()] {
+    for signature in [
+        &[][..],
+        &PROOF.signature[1..],
+        &[&[0], PROOF.signature].concat(),
+    ] {
         assert!(!verify(&Rs256::module(), PROOF.message, signature));
     }
 }
@@ -41,7 +45,11 @@ impl HostVerifier for Host {
 }
 
 fn honest(valid: bool) -> HostAnswer {
-    if valid { HostAnswer::Valid } else { HostAnswer::Invalid }
+    if valid {
+        HostAnswer::Valid
+    } else {
+        HostAnswer::Invalid
+    }
 }
 
 #[test]
@@ -62,7 +70,9 @@ fn a_host_is_used_once_it_has_proved_itself() {
 
 #[test]
 fn a_host_that_falls_silent_is_stood_in_for() {
-    let silent = Rs256 { host: Some(Rc::new(Host(|_| HostAnswer::None))) };
+    let silent = Rs256 {
+        host: Some(Rc::new(Host(|_| HostAnswer::None))),
+    };
     assert!(verify(&silent, PROOF.message, PROOF.signature));
     assert!(!verify(&silent, b"other", PROOF.signature));
 }
@@ -78,7 +88,10 @@ fn modulus(bits: usize, last: u8) -> Vec<u8> {
 #[track_caller]
 fn key(modulus: &[u8], exponent: &[u8], expected: Result<(), &str>) {
     let made = PublicKey::new(modulus, exponent).map(|_| ());
-    assert_eq!(made.map_err(|error| error.to_string()), expected.map_err(str::to_owned));
+    assert_eq!(
+        made.map_err(|error| error.to_string()),
+        expected.map_err(str::to_owned)
+    );
 }
 
 #[test]
@@ -88,7 +101,11 @@ fn keys_of_a_safe_size_are_taken() {
     for bits in [2048, 2049, 3072, 4096] {
         key(&modulus(bits, 0xff), &f4, Ok(()));
     }
-    key(&[&[0, 0], modulus(2048, 0xff).as_slice()].concat(), &f4, Ok(()));
+    key(
+        &[&[0, 0], modulus(2048, 0xff).as_slice()].concat(),
+        &f4,
+        Ok(()),
+    );
     for bits in [8, 512, 2047, 4097, 80_000] {
         key(&modulus(bits, 0xff), &f4, Err(size));
     }
@@ -104,7 +121,15 @@ fn exponents_are_odd_and_small() {
     for exponent in [&[3][..], &[1, 0, 1], &[0, 0, 3], &[0xff, 0xff, 0xff, 0xff]] {
         key(&n, exponent, Ok(()));
     }
-    for exponent in [&[][..], &[0], &[1], &[2], &[4], &[1, 0, 0, 0, 1], &[0xff; 9]] {
+    for exponent in [
+        &[][..],
+        &[0],
+        &[1],
+        &[2],
+        &[4],
+        &[1, 0, 0, 0, 1],
+        &[0xff; 9],
+    ] {
         key(&n, exponent, Err(range));
     }
 }

@@ -5,7 +5,7 @@ pub mod path;
 pub mod pattern;
 pub mod requirement;
 
-use index::{Chosen, MatchIndex, Target, UnsafePath, Unreachable, Variables};
+use index::{Chosen, MatchIndex, Target, Unreachable, UnsafePath, Variables};
 use pattern::{Match, PathCase};
 use requirement::Requirement;
 

@@ -142,7 +142,9 @@ impl Requirement {
         clock_skew: Duration,
     ) -> Result<(), Unsatisfied<'_>> {
         if let AnyOf::Only(scopes) = &self.scopes
-            && !claims.scopes().any(|scope| scopes.iter().any(|one| one == scope))
+            && !claims
+                .scopes()
+                .any(|scope| scopes.iter().any(|one| one == scope))
         {
             return Err(Unsatisfied::Scope(scopes));
         }
@@ -151,7 +153,11 @@ impl Requirement {
         {
             return Err(Unsatisfied::Group);
         }
-        if !self.claims.iter().all(|wanted| wanted.holds(claims, variables)) {
+        if !self
+            .claims
+            .iter()
+            .all(|wanted| wanted.holds(claims, variables))
+        {
             return Err(Unsatisfied::Claim);
         }
         if let AuthAge::AtMost(age) = self.max_auth_age {
@@ -169,9 +175,9 @@ impl Requirement {
 impl ClaimCondition {
     fn holds(&self, claims: &Claims, variables: &Variables) -> bool {
         match claims.get(&self.place) {
-            Some(Value::Array(elements)) => {
-                elements.iter().any(|element| self.wants(element, variables))
-            }
+            Some(Value::Array(elements)) => elements
+                .iter()
+                .any(|element| self.wants(element, variables)),
             Some(claim) => self.wants(claim, variables),
             None => false,
         }

@@ -2,7 +2,7 @@
 
 One run, in rounds; each round measures every row once, in an Envoy of its own with one worker, and
 never two at a time. A row counts only after every one of its requests was answered as it must be.
-ROUNDS and SECONDS (of load, per row and round) make it longer or shorter.
+ROUNDS and DURATION (seconds of load, per row and round) make it longer or shorter.
 """
 
 import base64
@@ -21,9 +21,14 @@ from issuer import CLAIM_HEADERS
 from rows import KNOWN, NEW, REFUSED, UPLOAD, UPLOAD_BYTES, rows
 
 ROUNDS = int(os.environ.get("ROUNDS") or 3)
-SECONDS = float(os.environ.get("SECONDS") or 3)
+DURATION = int(os.environ.get("DURATION") or 3)
 # The row that the others of a group are compared with.
-BASE = {KNOWN: "jwt_authn", NEW: "jwt_authn_cold", REFUSED: "jwt_authn_garbage", UPLOAD: "upload_none"}
+BASE = {
+    KNOWN: "jwt_authn",
+    NEW: "jwt_authn_cold",
+    REFUSED: "jwt_authn_garbage",
+    UPLOAD: "upload_none",
+}
 # Shorter runs are for trying things out; their picture is not one to show.
 FULL = 9
 
@@ -43,12 +48,18 @@ def check(row, envoy, port):
     for value in row.values:
         sent = {"authorization": value, "x-bench-echo": "1"}
         status, headers, _ = stage.get(port, row.path, sent, connection)
-        seen = {name: headers[f"x-seen-{name}"] for name in stage.ECHOED if headers.get(f"x-seen-{name}", "-") != "-"}
+        seen = {
+            name: headers[f"x-seen-{name}"]
+            for name in stage.ECHOED
+            if headers.get(f"x-seen-{name}", "-") != "-"
+        }
         wanted = claims_of(value) if row.seen else {}
         if row.status == 200 and row.forwards_token:
             wanted["authorization"] = value
         if (status, seen) != (row.status, wanted):
-            raise stage.Failed(f"{row.title}: got {status}, upstream saw {seen}; expected {row.status}, {wanted}")
+            raise stage.Failed(
+                f"{row.title}: got {status}, upstream saw {seen}; expected {row.status}, {wanted}"
+            )
     connection.close()
     if row.host_crypto is not None:
         # The gauge is set by a timer.
@@ -81,7 +92,14 @@ def summary(row, samples):
     """Medians over the rounds; for the processor time the extremes as well."""
     middle = {name: statistics.median(sample[name] for sample in samples) for name in samples[0]}
     cpu = [sample["cpu_us"] for sample in samples]
-    return {"key": row.key, "title": row.title, "group": row.group, **middle, "cpu_us_min": min(cpu), "cpu_us_max": max(cpu)}
+    return {
+        "key": row.key,
+        "title": row.title,
+        "group": row.group,
+        **middle,
+        "cpu_us_min": min(cpu),
+        "cpu_us_max": max(cpu),
+    }
 
 
 def compare(results):
@@ -99,27 +117,53 @@ def table(results):
     for result in results:
         if result["group"] != group:
             group = result["group"]
-            print("\n" + line.format(group, "CPU us/req", "min..max", "req/s", "p50 us", "p99 us", "RSS MB", "ratio"))
+            print(
+                "\n"
+                + line.format(
+                    group, "CPU us/req", "min..max", "req/s", "p50 us", "p99 us", "RSS MB", "ratio"
+                )
+            )
         spread = f"{result['cpu_us_min']:.1f}..{result['cpu_us_max']:.1f}"
         numbers = (f"{result[name]:.0f}" for name in ("per_second", "p50_us", "p99_us", "rss_mb"))
-        print(line.format(result["title"], f"{result['cpu_us']:.1f}", spread, *numbers, f"{result['ratio']:.2f}"))
+        print(
+            line.format(
+                result["title"],
+                f"{result['cpu_us']:.1f}",
+                spread,
+                *numbers,
+                f"{result['ratio']:.2f}",
+            )
+        )
 
 
 def ratios(by_key):
     """The sentences that the numbers are for."""
-    cpu = lambda key: by_key[key]["cpu_us"]
-    over = lambda key: cpu(key) - cpu("none")
-    callbacks = cpu("upload") - cpu("upload_spared")
-    print(f"\n  Against jwt_authn with its cache: {cpu('warm') / cpu('jwt_authn'):.2f} of the whole Envoy's time,")
-    print(f"  {over('warm'):.1f} us against {over('jwt_authn'):.1f} us over no filter at all.")
-    print(f"  New tokens, against jwt_authn without cache: {cpu('cold') / cpu('jwt_authn_cold'):.2f};")
-    print(f"  ext_authz, with its service: {cpu('ext_authz') / cpu('cold'):.1f} times this filter's.")
-    print(f"  Holding bodies back, per {UPLOAD_BYTES >> 20} MiB upload: {callbacks / 1e3:.2f} ms of {cpu('upload') / 1e3:.2f} ms.")
+    cpu = {key: result["cpu_us"] for key, result in by_key.items()}
+    over = {key: micros - cpu["none"] for key, micros in cpu.items()}
+    callbacks = cpu["upload"] - cpu["upload_spared"]
+    share = callbacks / cpu["upload"]
+    print(
+        f"""
+  Tokens seen before, against jwt_authn with its cache: {cpu["warm"] / cpu["jwt_authn"]:.2f} of its Envoy's time;
+  {over["warm"]:.1f} us against {over["jwt_authn"]:.1f} us over no filter, {over["nothing"]:.1f} us of it for any module.
+  Every token anew, against jwt_authn without cache: {cpu["cold"] / cpu["jwt_authn_cold"]:.2f}.
+  ext_authz and its service take {cpu["ext_authz"] / cpu["cold"]:.1f} times as long as that.
+  Holding bodies back costs {callbacks / 1e3:.2f} ms per {UPLOAD_BYTES >> 20} MiB upload, {share:.1%} of it."""
+    )
 
 
 def machine():
-    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")
-    version = subprocess.run([str(stage.ENVOY), "--version"], capture_output=True, text=True, check=True).stdout
+    model = next(
+        (
+            line.split(":")[1].strip()
+            for line in open("/proc/cpuinfo")
+            if line.startswith("model name")
+        ),
+        "",
+    )
+    version = subprocess.run(
+        [str(stage.ENVOY), "--version"], capture_output=True, text=True, check=True
+    ).stdout
     return {
         "cpu": model or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
@@ -128,7 +172,7 @@ def machine():
         "envoy": version.split("version: ")[1].split("/")[1],
         "module_bytes": stage.MODULE.stat().st_size,
         "rounds": ROUNDS,
-        "seconds": SECONDS,
+        "seconds": DURATION,
     }
 
 
@@ -139,20 +183,28 @@ def main():
         samples = {row.key: [] for row in everything}
         for turn in range(ROUNDS):
             for row in everything:
-                samples[row.key].append(measure(row, scene, SECONDS))
+                samples[row.key].append(measure(row, scene, DURATION))
                 if sys.stdout.isatty():
                     print(f"\r  round {turn + 1} of {ROUNDS}: {row.title:<50}", end="", flush=True)
     results = [summary(row, samples[row.key]) for row in everything]
     by_key = compare(results)
     about = machine()
-    print(f"\r{'':70}\r  Envoy {about['envoy']}, 1 worker, {about['cpu']}, {about['cores']} cores; CPU time of the whole process.")
+    if sys.stdout.isatty():
+        print(f"\r{'':70}\r", end="")
+    print(
+        f"  Envoy {about['envoy']}, 1 worker, {about['cpu']}, {about['cores']} cores; CPU time of the whole process."
+    )
     table(results)
     ratios(by_key)
-    (stage.OUTPUT / "result.json").write_text(json.dumps({**about, "rows": results}, indent=1) + "\n")
-    full = ROUNDS * SECONDS >= FULL
+    (stage.OUTPUT / "result.json").write_text(
+        json.dumps({**about, "rows": results}, indent=1) + "\n"
+    )
+    full = ROUNDS * DURATION >= FULL
     picture = (stage.ROOT / "tests/bench" if full else stage.OUTPUT) / "result.svg"
     picture.write_text(plot.svg(about, results))
-    written = [str(path.relative_to(stage.ROOT)) for path in (stage.OUTPUT / "result.json", picture)]
+    written = [
+        str(path.relative_to(stage.ROOT)) for path in (stage.OUTPUT / "result.json", picture)
+    ]
     print(f"\n  Written: {', '.join(written)}. Took {time.monotonic() - began:.0f} s.")
 
 

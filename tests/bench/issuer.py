@@ -38,8 +38,17 @@ def segment(value):
 
 def key_set():
     numbers = KEY.public_key().public_numbers()
-    n, e = (number.to_bytes((number.bit_length() + 7) // 8, "big") for number in (numbers.n, numbers.e))
-    key = {"alg": "RS256", "kid": KID, "kty": "RSA", "use": "sig", "n": base64url(n), "e": base64url(e)}
+    n, e = (
+        number.to_bytes((number.bit_length() + 7) // 8, "big") for number in (numbers.n, numbers.e)
+    )
+    key = {
+        "alg": "RS256",
+        "kid": KID,
+        "kty": "RSA",
+        "use": "sig",
+        "n": base64url(n),
+        "e": base64url(e),
+    }
     return {"keys": [key]}
 
 

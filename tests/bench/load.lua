@@ -1,7 +1,8 @@
--- What wrk sends: requests that differ in their authorization header only, in turn.
--- Arguments: a file with one authorization value per line, the path, and the size of an upload.
+-- What wrk sends: requests that differ in their authorization header only.
+-- Arguments: a file with one authorization value per line, the path, the size of an upload, and a
+-- seed: 0 sends the requests in turn, any other number at random.
 
-local requests, turn = {}, 0
+local requests, turn, shuffled = {}, 0, false
 
 -- Chunks of 16 KiB, as a client writes them that does not know the length of its body.
 local function chunked(size)
@@ -10,7 +11,9 @@ local function chunked(size)
 end
 
 function init(args)
-  local upload = tonumber(args[3])
+  local upload, seed = tonumber(args[3]), tonumber(args[4])
+  shuffled = seed ~= 0
+  math.randomseed(seed)
   for value in io.lines(args[1]) do
     local headers = { Authorization = value }
     local request
@@ -27,7 +30,7 @@ function init(args)
 end
 
 function request()
-  turn = turn % #requests + 1
+  turn = shuffled and math.random(#requests) or turn % #requests + 1
   return requests[turn]
 end
 

@@ -30,8 +30,13 @@ def section(number, items):
 
 
 def module():
-    types = [b"\x60" + vector([I32] * count) + vector([result][: len(result)]) for _, count, result, _ in FUNCTIONS]
-    exports = [sized(name.encode()) + b"\x00" + bytes([at]) for at, (name, *_) in enumerate(FUNCTIONS)]
+    types = [
+        b"\x60" + vector([I32] * count) + vector([result][: len(result)])
+        for _, count, result, _ in FUNCTIONS
+    ]
+    exports = [
+        sized(name.encode()) + b"\x00" + bytes([at]) for at, (name, *_) in enumerate(FUNCTIONS)
+    ]
     bodies = [sized(b"\x00" + body + b"\x0b") for *_, body in FUNCTIONS]
     return (
         b"\x00asm\x01\x00\x00\x00"

@@ -28,15 +28,20 @@ def svg(about, results):
             width = member["cpu_us"] / longest * BAR
             kind = "bar ours" if member["title"].startswith("this filter") else "bar"
             parts.append(text(12, y, member["title"]))
-            parts.append(f'<rect class="{kind}" x="{LABEL}" y="{y - 12}" width="{width:.1f}" height="15" rx="2"/>')
+            parts.append(
+                f'<rect class="{kind}" x="{LABEL}" y="{y - 12}" width="{width:.1f}" height="15" rx="2"/>'
+            )
             parts.append(text(LABEL + width + 6, y, f"{member['cpu_us'] / scale:.1f}"))
     y += LINE + 8
-    note = f"Envoy {about['envoy']}, 1 worker; {about['cpu']}, {about['cores']} cores; {about['rounds']} rounds of {about['seconds']:g} s"
+    machine = f"{about['cpu']}, {about['cores']} cores"
+    rounds = f"{about['rounds']} rounds of {about['seconds']} s"
+    note = f"Envoy {about['envoy']}, 1 worker; {machine}; {rounds}"
     parts.append(text(0, y, note, "note"))
     height = y + 12
     body = "\n".join(parts)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"'
+        f' viewBox="0 0 {WIDTH} {height}">\n'
         f"<style>{STYLE}</style>\n{body}\n</svg>\n"
     )
 

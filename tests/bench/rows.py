@@ -1,23 +1,39 @@
 """What is measured: for each row an Envoy's filters, what is sent, and what must come back."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from issuer import CLAIM_HEADERS, CLIENT, KID, POOL, claims, garbage, issuer, random_kid, signed, unsigned
+from issuer import (
+    CLAIM_HEADERS,
+    CLIENT,
+    KID,
+    POOL,
+    claims,
+    garbage,
+    issuer,
+    random_kid,
+    signed,
+    unsigned,
+)
 from nothing import module as nothing
 from stage import MODULE, OUTPUT, TYPE, cluster
 
 TOKENS = 200
 UPLOAD_BYTES = 10 << 20
 # Groups, each with a row of its own to compare with.
-KNOWN, NEW, REFUSED, UPLOAD = "token seen before", "every token verified anew", "refused", "10 MiB upload, streamed"
+KNOWN, NEW, REFUSED, UPLOAD = (
+    "token seen before",
+    "every token verified anew",
+    "refused",
+    "10 MiB upload, streamed",
+)
 # Beside the number of tokens in use, so that neither cache forgets.
 CACHE = 4096
 
 
 @dataclass
 class Row:
-    """`seen`: whether the upstream must have been told who the caller is."""
+    """`seen`: whether the upstream must have been told who the caller is. `service`: whether the
+    processor time of the authorization service counts too."""
 
     key: str
     title: str
@@ -48,8 +64,16 @@ def plugin(module, configuration=None):
         },
     }
     if configuration:
-        plugin["configuration"] = {"@type": "type.googleapis.com/google.protobuf.Struct", "value": configuration}
-    return [{"name": "wasm", "typed_config": {"@type": f"{TYPE}.filters.http.wasm.v3.Wasm", "config": plugin}}]
+        plugin["configuration"] = {
+            "@type": "type.googleapis.com/google.protobuf.Struct",
+            "value": configuration,
+        }
+    return [
+        {
+            "name": "wasm",
+            "typed_config": {"@type": f"{TYPE}.filters.http.wasm.v3.Wasm", "config": plugin},
+        }
+    ]
 
 
 def pool(pool_id=POOL):
@@ -62,7 +86,9 @@ def ours(token=None, module=MODULE, **more):
     configuration = {
         "user_pools": [pool()],
         "token": {"use": "id", "cache_entries": CACHE, **(token or {})},
-        "claim_headers": [{"header": header, "claim": claim} for header, claim in CLAIM_HEADERS.items()],
+        "claim_headers": [
+            {"header": header, "claim": claim} for header, claim in CLAIM_HEADERS.items()
+        ],
         **more,
     }
     return plugin(module, configuration)
@@ -108,10 +134,16 @@ def many_rules(count):
     kinds = [
         lambda n: {"match": {"path": f"/api/v{n}/status"}, "allow": "anyone"},
         lambda n: {"match": {"prefix": f"/api/v{n}/admin"}, "require": {"groups": ["ops"]}},
-        lambda n: {"match": {"template": f"/api/v{n}/users/{{user}}"}, "require": {"claims": {"sub": "{user}"}}},
+        lambda n: {
+            "match": {"template": f"/api/v{n}/users/{{user}}"},
+            "require": {"claims": {"sub": "{user}"}},
+        },
     ]
     rules = [kinds[n % 3](n) for n in range(count - 1)]
-    wanted = {"match": {"template": "/records/{id}", "methods": ["GET"]}, "require": {"groups": ["admin"]}}
+    wanted = {
+        "match": {"template": "/records/{id}", "methods": ["GET"]},
+        "require": {"groups": ["admin"]},
+    }
     return {"rules": [*rules, wanted], "default": "nobody"}
 
 
@@ -145,6 +177,7 @@ def rows(stage):
     rules = many_rules(20)
     strip = {"forward": False}
     authz = {"clusters": [cluster("authz", stage.authorization_service())], "service": True}
+    refuse = {"status": 401, "seen": False}
     busy = {"path": "/records/7", "forwards_token": False, "host_crypto": 1}
     spared = ours(module=without_body_callbacks())
     known = [
@@ -152,12 +185,26 @@ def rows(stage):
         Row("nothing", "a module that does nothing", KNOWN, plugin(empty), warm, seen=False),
         Row("jwt_authn", "jwt_authn with its cache", KNOWN, jwt_authn(True), warm),
         Row("warm", "this filter, the same job", KNOWN, ours(), warm, host_crypto=1),
-        Row("rules", "this filter: 20 rules, a group, token stripped", KNOWN, ours(strip, **rules), warm, **busy),
+        Row(
+            "rules",
+            "this filter: 20 rules, a group, token stripped",
+            KNOWN,
+            ours(strip, **rules),
+            warm,
+            **busy,
+        ),
     ]
     new = [
         Row("jwt_authn_cold", "jwt_authn without cache", NEW, jwt_authn(False), warm),
         Row("cold", "this filter, the host's crypto", NEW, ours(cold), warm, host_crypto=1),
-        Row("cold_module", "this filter, its own crypto", NEW, ours(cold, signature="module"), warm, host_crypto=0),
+        Row(
+            "cold_module",
+            "this filter, its own crypto",
+            NEW,
+            ours(cold, signature="module"),
+            warm,
+            host_crypto=0,
+        ),
         Row("ext_authz", "ext_authz: Node, aws-jwt-verify", NEW, ext_authz(), warm, **authz),
     ]
     refused = [
@@ -170,7 +217,14 @@ def rows(stage):
     ]
     uploads = [
         Row("upload_none", "no filter", UPLOAD, [], warm, seen=False, upload=UPLOAD_BYTES),
-        Row("upload_spared", "this filter without body callbacks", UPLOAD, spared, warm, upload=UPLOAD_BYTES),
+        Row(
+            "upload_spared",
+            "this filter without body callbacks",
+            UPLOAD,
+            spared,
+            warm,
+            upload=UPLOAD_BYTES,
+        ),
         Row("upload", "this filter", UPLOAD, ours(), warm, upload=UPLOAD_BYTES),
     ]
     return [*known, *new, *refused, *uploads]

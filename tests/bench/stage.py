@@ -14,7 +14,10 @@ from pathlib import Path
 from issuer import CLAIM_HEADERS, CLIENT, POOL, ROOT, key_set
 
 OUTPUT = ROOT / "target/bench"
-MODULE = Path(os.environ.get("COGNITO_AUTHORIZER_WASM") or ROOT / "target/wasm32-wasip1/release/cognito_authorizer.wasm")
+MODULE = Path(
+    os.environ.get("COGNITO_AUTHORIZER_WASM")
+    or ROOT / "target/wasm32-wasip1/release/cognito_authorizer.wasm"
+)
 ENVOY = os.environ.get("ENVOY") or ROOT / "target/venv/bin/envoy"
 TYPE = "type.googleapis.com/envoy.extensions"
 TICK = os.sysconf("SC_CLK_TCK")
@@ -47,7 +50,10 @@ def cluster(name, port, **more):
 
 def listener(port, routes, filters=()):
     """The connection manager of envoy/envoy.yaml, without access log and CORS."""
-    router = {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{TYPE}.filters.http.router.v3.Router"}}
+    router = {
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": f"{TYPE}.filters.http.router.v3.Router"},
+    }
     manager = {
         "@type": f"{TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bench",
@@ -57,7 +63,11 @@ def listener(port, routes, filters=()):
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
         "http_filters": [*filters, router],
     }
-    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    chain = {
+        "filters": [
+            {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+        ]
+    }
     address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
     return {"name": f"port_{port}", "address": address, "filter_chains": [chain]}
 
@@ -68,7 +78,11 @@ class Envoy:
     def __init__(self, name, listeners, clusters):
         self.admin_port = free_port()
         bootstrap = {
-            "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": self.admin_port}}},
+            "admin": {
+                "address": {
+                    "socket_address": {"address": "127.0.0.1", "port_value": self.admin_port}
+                }
+            },
             "static_resources": {"listeners": listeners, "clusters": clusters},
         }
         path = OUTPUT / f"{name}.json"
@@ -120,7 +134,11 @@ def spawn(command, log):
     with open(log, "wb") as output:
         # A group of its own: Ctrl-C reaches only this program, which then stops its children.
         return subprocess.Popen(
-            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
 
 
@@ -190,14 +208,23 @@ class Stage:
         """Answers at once, but where uploads go only when all of the body is there."""
         answer = {"direct_response": {"status": 200, "body": {"inline_string": "ok"}}}
         echo = [
-            {"header": {"key": f"x-seen-{name}", "value": f"%REQ({name})%"}, "keep_empty_value": False}
+            {
+                "header": {"key": f"x-seen-{name}", "value": f"%REQ({name})%"},
+                "keep_empty_value": False,
+            }
             for name in ECHOED
         ]
         asked = {"prefix": "/", "headers": [{"name": "x-bench-echo", "present_match": True}]}
-        routes = [{"match": asked, "response_headers_to_add": echo, **answer}, {"match": {"prefix": "/"}, **answer}]
+        routes = [
+            {"match": asked, "response_headers_to_add": echo, **answer},
+            {"match": {"prefix": "/"}, **answer},
+        ]
         buffer = {
             "name": "envoy.filters.http.buffer",
-            "typed_config": {"@type": f"{TYPE}.filters.http.buffer.v3.Buffer", "max_request_bytes": 64 << 20},
+            "typed_config": {
+                "@type": f"{TYPE}.filters.http.buffer.v3.Buffer",
+                "max_request_bytes": 64 << 20,
+            },
         }
         return [listener(self.upstream_port, routes), listener(self.upload_port, routes, [buffer])]
 
@@ -218,21 +245,28 @@ class Stage:
             subprocess.run(install, cwd=home, check=True)
             (home / "jwks.json").write_text(json.dumps(key_set()))
             self.authorizer_port = free_port()
-            command = ["node", home / "server.js", self.authorizer_port, home / "jwks.json", POOL, CLIENT]
+            command = [
+                "node",
+                home / "server.js",
+                self.authorizer_port,
+                home / "jwks.json",
+                POOL,
+                CLIENT,
+            ]
             self.authorizer = spawn(command, OUTPUT / "authz.log")
         return self.authorizer_port
 
 
-def wrk(port, values, path="/", seconds=1.0, connections=16, upload=0):
-    """Load with these authorization values in turn; what became of it."""
+def wrk(port, values, path="/", seconds=1, connections=16, upload=0, seed=0):
+    """Load with these authorization values, in turn unless there is a seed; what became of it."""
     file = OUTPUT / "values.txt"
     file.write_text("".join(f"{value}\n" for value in values))
     script = ROOT / "tests/bench/load.lua"
-    # wrk takes whole seconds only.
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "60s", "-s", script]
-    command += [f"http://127.0.0.1:{port}", "--", file, path, upload]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "-s", script]
+    command += [f"http://127.0.0.1:{port}", "--", file, path, upload, seed]
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise Failed(f"wrk: {done.stdout}{done.stderr}")
     return json.loads(done.stdout.strip().splitlines()[-1])
-

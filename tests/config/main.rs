@@ -4,7 +4,11 @@
 //! accepted. Every document is read twice, as JSON and as a serialized `google.protobuf.Struct`,
 //! and both must mean the same.
 
-#![allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::expect_used)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used
+)]
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,

@@ -45,7 +45,10 @@ impl Mint<'_> {
         let signature = 1 + 342;
         let least = (wanted - signature - unsigned(0)) * 3 / 4 - 16;
         let pad = (least..least + 20).find(|pad| unsigned(*pad) + signature == wanted);
-        latin1(&self.assemble(token, pad.unwrap_or_else(|| panic!("no token has {wanted} bytes"))))
+        latin1(&self.assemble(
+            token,
+            pad.unwrap_or_else(|| panic!("no token has {wanted} bytes")),
+        ))
     }
 
     /// The first two parts, before anybody signs them.
@@ -62,7 +65,9 @@ impl Mint<'_> {
         };
         let header = match token["header_text"].as_str() {
             Some(text) => latin1(text),
-            None => self.json(object("header", "header", "without_header")).into_bytes(),
+            None => self
+                .json(object("header", "header", "without_header"))
+                .into_bytes(),
         };
         let mut claims = object("claims", "claims", "without");
         if pad > 0 {
@@ -78,7 +83,10 @@ impl Mint<'_> {
             payload.push(b'}');
         }
         payload.extend(latin1(token["after_payload"].as_str().unwrap_or_default()));
-        let mut parts = vec![URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload)];
+        let mut parts = vec![
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(payload),
+        ];
         damage(&mut parts, &token["respell"]);
         parts
     }
@@ -139,9 +147,16 @@ pub(crate) fn expanded(value: &Value, now: f64) -> Value {
                 return jwk;
             }
             let members = members.iter();
-            Value::Object(members.map(|(name, value)| (name.clone(), expanded(value, now))).collect())
+            Value::Object(
+                members
+                    .map(|(name, value)| (name.clone(), expanded(value, now)))
+                    .collect(),
+            )
         }
-        Value::Array(elements) => elements.iter().map(|element| expanded(element, now)).collect(),
+        Value::Array(elements) => elements
+            .iter()
+            .map(|element| expanded(element, now))
+            .collect(),
         scalar => scalar.clone(),
     }
 }
@@ -166,7 +181,8 @@ fn damage(parts: &mut Vec<String>, operations: &Value) {
             "insert" => parts[at].insert_str(number("at"), text()),
             "replace" => parts[at] = text().to_owned(),
             "stray_bits" => {
-                const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+                const ALPHABET: &str =
+                    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
                 let last = parts[at].pop().unwrap();
                 let value = ALPHABET.find(last).unwrap();
                 assert!(!(parts[at].len() + 1).is_multiple_of(4), "no unused bits");

@@ -62,9 +62,15 @@ impl Vectors {
                 serde_json::from_str(include_str!("../vectors/decisions/common.json")).unwrap();
             let all = FILES.iter().flat_map(|file| {
                 let vectors: Vec<Value> = serde_json::from_str(file).unwrap();
-                vectors.into_iter().map(|vector| Vector::read(&vector, &common)).collect::<Vec<_>>()
+                vectors
+                    .into_iter()
+                    .map(|vector| Vector::read(&vector, &common))
+                    .collect::<Vec<_>>()
             });
-            Self { all: all.collect(), common }
+            Self {
+                all: all.collect(),
+                common,
+            }
         })
     }
 
@@ -89,9 +95,17 @@ impl Vectors {
 impl Vector {
     fn read(vector: &Value, common: &Value) -> Self {
         let name = vector["name"].as_str().expect("a name").to_owned();
-        only(vector, "name why policy now token other request expect upstream twin differs", &name);
+        only(
+            vector,
+            "name why policy now token other request expect upstream twin differs",
+            &name,
+        );
         only(&vector["request"], "method path authority headers", &name);
-        for token in [&vector["token"], &vector["other"], &vector["token"]["sign"]["over"]] {
+        for token in [
+            &vector["token"],
+            &vector["other"],
+            &vector["token"]["sign"]["over"],
+        ] {
             only(
                 token,
                 "base header without_header claims without header_text payload_text append_payload \
@@ -99,9 +113,14 @@ impl Vector {
                 &name,
             );
         }
-        let mint = Mint { now: common["now"].as_f64().unwrap(), tokens: &common["tokens"] };
+        let mint = Mint {
+            now: common["now"].as_f64().unwrap(),
+            tokens: &common["tokens"],
+        };
         let token = mint.mint(&vector["token"]);
-        let other = vector["other"].is_object().then(|| mint.mint(&vector["other"]));
+        let other = vector["other"]
+            .is_object()
+            .then(|| mint.mint(&vector["other"]));
         let filled = |text: &str| filled(text, &token, other.as_deref());
         let expect = match vector["expect"].as_str().expect(&name) {
             outcome @ ("allowed" | "anonymous") => {
@@ -109,7 +128,11 @@ impl Vector {
                 let seen = |value: &Value| {
                     let text = value.as_str()?;
                     // A value that the filter wrote is UTF-8; one with a token in it is the request's.
-                    Some(if text.contains(['{', ':']) { filled(text) } else { text.into() })
+                    Some(if text.contains(['{', ':']) {
+                        filled(text)
+                    } else {
+                        text.into()
+                    })
                 };
                 let upstream = upstream.map(|(name, value)| (name.clone(), seen(value)));
                 Expect::Forwarded(outcome == "allowed", upstream.collect())
@@ -137,7 +160,11 @@ impl Vector {
 }
 
 fn only(value: &Value, known: &str, vector: &str) {
-    for name in value.as_object().into_iter().flat_map(|object| object.keys()) {
+    for name in value
+        .as_object()
+        .into_iter()
+        .flat_map(|object| object.keys())
+    {
         let known = known.split_whitespace().any(|one| one == name);
         assert!(known, "{vector}: {name} means nothing");
     }
@@ -146,16 +173,28 @@ fn only(value: &Value, known: &str, vector: &str) {
 fn filled(text: &str, token: &[u8], other: Option<&[u8]>) -> Vec<u8> {
     let mut bytes = latin1(text);
     let mut fill = |name: &str, value: &[u8]| {
-        while let Some(at) = bytes.windows(name.len()).position(|place| place == name.as_bytes()) {
+        while let Some(at) = bytes
+            .windows(name.len())
+            .position(|place| place == name.as_bytes())
+        {
             bytes.splice(at..at + name.len(), value.iter().copied());
         }
     };
     fill("{token}", token);
     if text.contains("{token%}") {
-        fill("{token%}", String::from_utf8(token.to_vec()).unwrap().replace('.', "%2E").as_bytes());
+        fill(
+            "{token%}",
+            String::from_utf8(token.to_vec())
+                .unwrap()
+                .replace('.', "%2E")
+                .as_bytes(),
+        );
     }
     if text.contains("{payload}") {
-        fill("{payload}", token.split(|byte| *byte == b'.').nth(1).unwrap());
+        fill(
+            "{payload}",
+            token.split(|byte| *byte == b'.').nth(1).unwrap(),
+        );
     }
     if text.contains("{other}") {
         fill("{other}", other.expect("the other token"));
@@ -177,7 +216,11 @@ fn headers(request: &Value, filled: impl Fn(&str) -> Vec<u8>) -> Vec<(String, Ve
         }
     }
     let default = json!([["authorization", "Bearer {token}"]]);
-    let given = request.get("headers").unwrap_or(&default).as_array().unwrap();
+    let given = request
+        .get("headers")
+        .unwrap_or(&default)
+        .as_array()
+        .unwrap();
     let lines = given.iter().map(|line| {
         // Envoy hands every name over in lower case.
         let name = line[0].as_str().unwrap().to_ascii_lowercase();
@@ -204,9 +247,16 @@ fn things(vector: &Value, now: f64) -> BTreeMap<String, String> {
                 }
             }
             "without" | "without_header" => {
-                let part = if name == "without" { "claims" } else { "header" };
+                let part = if name == "without" {
+                    "claims"
+                } else {
+                    "header"
+                };
                 for member in value.as_array().unwrap() {
-                    add(&format!("token.{part}.{}", member.as_str().unwrap()), &"absent".into());
+                    add(
+                        &format!("token.{part}.{}", member.as_str().unwrap()),
+                        &"absent".into(),
+                    );
                 }
             }
             _ => drop(add(&format!("token.{name}"), value)),

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use wasmparser::{Parser, Payload};
 
 use crate::files;
 use crate::process::module;
@@ -146,6 +147,22 @@ fn the_image_does_not_depend_on_place_or_time() {
         before == bytes(&second),
         "two archives of one module differ"
     );
+}
+
+/// `make dist` releases no module under another version's name: it asks the module itself.
+#[test]
+fn the_module_names_its_version() {
+    let module = std::fs::read(module()).expect("the module");
+    let versions: Vec<_> = Parser::new(0)
+        .parse_all(&module)
+        .filter_map(|payload| match payload.expect("a well-formed module") {
+            Payload::CustomSection(section) if section.name() == "version" => {
+                Some(String::from_utf8_lossy(section.data()).into_owned())
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(versions, [env!("CARGO_PKG_VERSION")]);
 }
 
 #[test]

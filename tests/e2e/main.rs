@@ -19,6 +19,7 @@ mod document;
 mod envoy;
 mod http2;
 mod keyserver;
+mod listener;
 mod process;
 mod table;
 mod upstream;

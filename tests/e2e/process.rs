@@ -38,17 +38,25 @@ pub(crate) fn provided(variable: &str) -> String {
     }
 }
 
+/// The path of the module that is shipped.
 #[track_caller]
 pub(crate) fn module() -> String {
-    let variable = "COGNITO_AUTHORIZER_WASM";
+    built((
+        "COGNITO_AUTHORIZER_WASM",
+        "target/wasm32-wasip1/release/cognito_authorizer.wasm",
+    ))
+}
+
+/// The path of a built module: what a variable says, or else where `make` puts it.
+#[track_caller]
+pub(crate) fn built((variable, place): (&str, &str)) -> String {
     if std::env::var_os(variable).is_some() {
         return provided(variable);
     }
-    let built = "target/wasm32-wasip1/release/cognito_authorizer.wasm";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(built);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(place);
     assert!(
         path.exists(),
-        "{variable} is not set and {built} is not built; `make test` does both"
+        "{variable} is not set and {place} is not built; `make test` does both"
     );
     path.display().to_string()
 }
@@ -94,10 +102,11 @@ pub(crate) fn launch(setup: &Setup) -> (Child, PathBuf) {
         // Several Envoys run at once: none may look for a predecessor.
         .arg("--disable-hot-restart")
         .args(["--concurrency", &setup.concurrency().to_string()])
+        // Whoever is held when a listener is replaced keeps the connection meanwhile.
+        .args(["--drain-time-s", "10"])
         .args(["--log-level", "info"])
         .args(["--component-log-level", setup.module_log()])
         .args(["--file-flush-interval-msec", "20"])
-        .args(["--drain-time-s", "1"])
         .stdout(log.try_clone().expect("a file"))
         .stderr(log)
         .spawn()

@@ -1,0 +1,177 @@
+//! A listener with the filter in it: that of `envoy/envoy.yaml`, changed where a test needs it.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::client::CASE;
+
+const ANY: &str = "type.googleapis.com/google.protobuf";
+
+/// The form in which the filter's configuration arrives.
+#[derive(Clone)]
+pub(crate) enum Configuration {
+    /// Native YAML: a serialized `google.protobuf.Struct`, as Envoy's own users write it.
+    Struct(Value),
+    /// Text in a `google.protobuf.StringValue`, as Istio and Envoy Gateway send it.
+    Text(String),
+    /// No configuration at all.
+    Absent,
+    /// The example's own, with the port of its key server replaced.
+    Example,
+}
+
+/// A listener with one filter under test.
+#[derive(Clone)]
+pub(crate) struct Listener {
+    name: String,
+    configuration: Configuration,
+    stop_iteration: Option<bool>,
+    normalize_path: bool,
+    keeps_request_ids: bool,
+    route: Option<[&'static str; 3]>,
+    vm_id: Option<&'static str>,
+}
+
+impl Listener {
+    /// A listener whose filter has this configuration, as native YAML.
+    pub(crate) fn new(name: &str, configuration: Value) -> Self {
+        Self::configured(name, Configuration::Struct(configuration))
+    }
+
+    /// The same as JSON text.
+    pub(crate) fn text(name: &str, configuration: &Value) -> Self {
+        Self::configured(name, Configuration::Text(configuration.to_string()))
+    }
+
+    /// A listener whose filter has a configuration in this form.
+    pub(crate) fn configured(name: &str, configuration: Configuration) -> Self {
+        Self {
+            name: name.to_owned(),
+            configuration,
+            stop_iteration: None,
+            normalize_path: true,
+            keeps_request_ids: false,
+            route: None,
+            vm_id: None,
+        }
+    }
+
+    /// Sets `allow_on_headers_stop_iteration`, which otherwise is as in the example.
+    pub(crate) fn stop_iteration(mut self, allowed: bool) -> Self {
+        self.stop_iteration = Some(allowed);
+        self
+    }
+
+    /// Gives the filter a space of its own for shared data, and virtual machines of its own.
+    pub(crate) fn vm_id(mut self, vm_id: &'static str) -> Self {
+        self.vm_id = Some(vm_id);
+        self
+    }
+
+    /// Keeps the request ids that clients send, which Envoy otherwise replaces.
+    pub(crate) fn trusted_request_ids(mut self) -> Self {
+        self.keeps_request_ids = true;
+        self
+    }
+
+    /// Sends requests whose `header` has this value to another cluster.
+    pub(crate) fn routed_by(
+        mut self,
+        header: &'static str,
+        value: &'static str,
+        cluster: &'static str,
+    ) -> Self {
+        self.route = Some([header, value, cluster]);
+        self
+    }
+
+    /// Lets the filter see the path as the client wrote it, which is Envoy's default.
+    pub(crate) fn raw_paths(mut self) -> Self {
+        self.normalize_path = false;
+        self
+    }
+
+    /// The example's listener, changed as this one says.
+    pub(crate) fn adapt(&self, example: &Value, directory: &Path, module: &str) -> Value {
+        let mut listener = example.clone();
+        listener["name"] = json!(self.name);
+        listener["address"]["socket_address"]["port_value"] = json!(0);
+        let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+        assert!(
+            manager["http_filters"].is_array(),
+            "envoy.yaml has a connection manager"
+        );
+        manager["normalize_path"] = json!(self.normalize_path);
+        manager["preserve_external_request_id"] = json!(self.keeps_request_ids);
+        // Trailers and upgrades reach the filter only if Envoy is told to forward them.
+        manager["http_protocol_options"] = json!({"enable_trailers": true});
+        manager["upgrade_configs"] = json!([{"upgrade_type": "websocket"}]);
+        manager["access_log"] = json!([access_log(&directory.join("access.log"))]);
+        if let Some([header, value, cluster]) = self.route {
+            let routes = &mut manager["route_config"]["virtual_hosts"][0]["routes"];
+            let matching = json!({
+                "prefix": "/",
+                "headers": [{"name": header, "string_match": {"exact": value}}],
+            });
+            let route = json!({"match": matching, "route": {"cluster": cluster}});
+            routes.as_array_mut().expect("an array").insert(0, route);
+        }
+        let plugin = manager["http_filters"]
+            .as_array_mut()
+            .expect("an array")
+            .iter_mut()
+            .map(|filter| &mut filter["typed_config"])
+            .find(|filter| {
+                filter["@type"]
+                    .as_str()
+                    .is_some_and(|name| name.contains("wasm"))
+            })
+            .expect("envoy.yaml has a wasm filter");
+        let plugin = &mut plugin["config"];
+        if let Some(allowed) = self.stop_iteration {
+            plugin["allow_on_headers_stop_iteration"] = json!(allowed);
+        }
+        if let Some(vm_id) = self.vm_id {
+            plugin["vm_config"]["vm_id"] = json!(vm_id);
+        }
+        plugin["vm_config"]["code"] = json!({"local": {"filename": module}});
+        match &self.configuration {
+            Configuration::Struct(value) => {
+                plugin["configuration"] = json!({"@type": format!("{ANY}.Struct"), "value": value});
+            }
+            Configuration::Text(text) => {
+                plugin["configuration"] =
+                    json!({"@type": format!("{ANY}.StringValue"), "value": text});
+            }
+            Configuration::Absent => {
+                plugin
+                    .as_object_mut()
+                    .expect("an object")
+                    .remove("configuration");
+            }
+            Configuration::Example => {}
+        }
+        listener
+    }
+}
+
+/// One line of JSON for each request: what operators can see.
+fn access_log(path: &Path) -> Value {
+    json!({
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": path,
+            "log_format": {"json_format": {
+                "case": format!("%REQ({CASE})%"),
+                "status": "%RESPONSE_CODE%",
+                "request_id": "%REQ(x-request-id)%",
+                "details": "%RESPONSE_CODE_DETAILS%",
+                "reason": "%FILTER_STATE(wasm.cognito.reason:PLAIN)%",
+                "sub": "%FILTER_STATE(wasm.cognito.sub:PLAIN)%",
+                "client_id": "%FILTER_STATE(wasm.cognito.client_id:PLAIN)%",
+            }},
+        },
+    })
+}

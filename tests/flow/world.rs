@@ -1,0 +1,470 @@
+//! A process in scripted time: VMs over one shared space, key servers, and two clocks. Nothing in
+//! it waits; a day takes as long as its events.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use cognito_authorizer::bearer::Request;
+use cognito_authorizer::config;
+use cognito_authorizer::gate::{CacheUse, Caller, Forward, Gate, Now, Outcome};
+use cognito_authorizer::keyring::{Answer, Entropy, Fetch, FetchOutcome};
+use cognito_authorizer::policy::Policy;
+use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::rs256::Rs256;
+use cognito_authorizer::time::{Monotonic, Timestamp};
+use serde_json::{Value, json};
+
+use crate::issuer::{TestKey, compact, issuer_of, signed};
+use crate::space::Space;
+
+/// The two user pools, each with a key server of its own.
+pub(crate) const POOLS: [(&str, &str); 2] =
+    [("a", "us-east-1_AbCdEf123"), ("b", "eu-west-1_Other0002")];
+/// When the scripts begin, on the wall clock.
+const WALL: f64 = 1_700_000_000.0;
+
+/// What a key server does with a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Plan {
+    /// Answers with the keys of these names.
+    Keys(Vec<&'static str>),
+    /// Answers with this status.
+    Status(u16),
+    /// Answers with this body.
+    Body(&'static str),
+    /// Answers with more than is read.
+    Large,
+    /// Does not answer.
+    Silent,
+    /// The cluster is not there.
+    NotSent,
+}
+
+/// A key server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) plan: Plan,
+    pub(crate) delay: Duration,
+}
+
+/// A fetch, from its beginning.
+#[derive(Clone, Debug)]
+pub(crate) struct Began {
+    pub(crate) pool: &'static str,
+    pub(crate) vm: usize,
+    pub(crate) at: Duration,
+}
+
+#[derive(Debug)]
+struct Flight {
+    vm: usize,
+    fetch: Fetch,
+    due: Duration,
+    answer: Answer,
+    began: usize,
+}
+
+/// How a fetch ended, with the keys that it brought.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) began: usize,
+    pub(crate) at: Duration,
+    pub(crate) outcome: FetchOutcome,
+}
+
+/// One VM.
+struct Vm {
+    gate: Gate,
+    next_tick: Option<Duration>,
+    period: Duration,
+    /// Neither ticks nor hears answers until it is thawed.
+    frozen: bool,
+    alive: bool,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Story {
+    pub(crate) asked: Duration,
+    pub(crate) decided: Option<(Duration, String)>,
+    pub(crate) cache: CacheUse,
+    vm: usize,
+    name: String,
+}
+
+/// The process.
+pub(crate) struct World {
+    pub(crate) space: Space,
+    pub(crate) now: Duration,
+    pub(crate) servers: BTreeMap<&'static str, Server>,
+    pub(crate) began: Vec<Began>,
+    pub(crate) ended: Vec<Ended>,
+    pub(crate) stories: BTreeMap<u32, Story>,
+    /// What happened since it was last looked at.
+    pub(crate) log: Vec<String>,
+    /// By how much the wall clock has been set forward or back, in seconds.
+    pub(crate) wall_jump: f64,
+    /// Ticks come no more often than this.
+    pub(crate) slowest: Duration,
+    vms: Vec<Vm>,
+    flights: Vec<Flight>,
+    seed: u64,
+    /// The number of the last request.
+    asked: u32,
+}
+
+/// A configuration of the pools with these names.
+pub(crate) fn document(pools: &[&str], jwks: &Value) -> Value {
+    let pools = POOLS
+        .iter()
+        .filter(|(name, _)| pools.contains(name))
+        .map(|(name, id)| {
+            let mut jwks = jwks.clone();
+            jwks["cluster"] = json!(name);
+            json!({"user_pool_id": id, "client_ids": ["web"], "jwks": jwks})
+        });
+    json!({"user_pools": pools.collect::<Vec<_>>(), "token": {"use": "access"}})
+}
+
+/// A document as a policy.
+pub(crate) fn policy(document: &Value) -> Rc<Policy> {
+    Rc::new(config::parse(document.to_string().as_bytes()).unwrap())
+}
+
+/// A token of a pool that names this key, and is signed by it if it is a test's; every other `kid`
+/// comes with a signature by nobody. It is valid whatever the wall clock says.
+pub(crate) fn token(pool: &str, kid: &str) -> String {
+    let id = POOLS.iter().find(|(name, _)| *name == pool).unwrap().1;
+    let header = json!({"alg": "RS256", "kid": kid}).to_string();
+    let claims = json!({"iss": issuer_of(id), "client_id": "web", "token_use": "access", "exp": 1_u64 << 50});
+    let (header, claims) = (header.into_bytes(), claims.to_string().into_bytes());
+    match key(kid) {
+        Some(key) => signed(&header, &claims, key),
+        None => compact(&header, &claims, &[1; 256]),
+    }
+}
+
+fn key(kid: &str) -> Option<&'static TestKey> {
+    match kid {
+        "k1" => Some(TestKey::first()),
+        "k2" => Some(TestKey::second()),
+        "k3" => Some(TestKey::third()),
+        _ => None,
+    }
+}
+
+/// Tokens are minted once: signing takes longer than a day in here.
+fn minted(pool: &'static str, kid: &str) -> String {
+    static MINTED: OnceLock<BTreeMap<(&str, &str), String>> = OnceLock::new();
+    let minted = MINTED.get_or_init(|| {
+        let names = POOLS
+            .iter()
+            .flat_map(|(pool, _)| ["k1", "k2", "k3"].map(|kid| (*pool, kid)));
+        names
+            .map(|(pool, kid)| ((pool, kid), token(pool, kid)))
+            .collect()
+    });
+    minted
+        .get(&(pool, kid))
+        .cloned()
+        .unwrap_or_else(|| token(pool, kid))
+}
+
+/// The key set with the keys of these names; `k1=k3` is the third key under the first's name.
+fn key_set(names: &[&str]) -> Vec<u8> {
+    let keys = names.iter().map(|name| {
+        let (kid, of) = name.split_once('=').unwrap_or((name, name));
+        let mut jwk = key(of).unwrap().jwk();
+        jwk["kid"] = json!(kid);
+        jwk
+    });
+    json!({"keys": keys.collect::<Vec<_>>()})
+        .to_string()
+        .into_bytes()
+}
+
+impl World {
+    /// A process without VMs, whose key servers publish `k1` and `k2`.
+    pub(crate) fn new(seed: u64) -> Self {
+        let server = || Server {
+            plan: Plan::Keys(vec!["k1", "k2"]),
+            delay: Duration::from_millis(30),
+        };
+        Self {
+            space: Space::default(),
+            // The monotonic clock has run for a while when a process starts.
+            now: Duration::from_secs(1000),
+            servers: POOLS.iter().map(|(name, _)| (*name, server())).collect(),
+            began: Vec::new(),
+            ended: Vec::new(),
+            stories: BTreeMap::new(),
+            log: Vec::new(),
+            wall_jump: 0.0,
+            slowest: Duration::ZERO,
+            vms: Vec::new(),
+            flights: Vec::new(),
+            seed,
+            asked: 0,
+        }
+    }
+
+    fn both(&self) -> Now {
+        let wall = WALL + self.now.as_secs_f64() + self.wall_jump;
+        Now {
+            wall: Timestamp::from_seconds(wall).unwrap(),
+            monotonic: Monotonic::new(self.now),
+        }
+    }
+
+    /// Configures a VM; it does not tick yet.
+    pub(crate) fn configure(&mut self, policy: &Rc<Policy>) -> usize {
+        self.seed = self.seed.wrapping_add(1);
+        let mut gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(self.seed));
+        gate.start(Monotonic::new(self.now), &self.space);
+        self.vms.push(Vm {
+            gate,
+            next_tick: None,
+            period: Duration::ZERO,
+            frozen: false,
+            alive: true,
+        });
+        self.vms.len() - 1
+    }
+
+    /// Configures a VM and sets its timer.
+    pub(crate) fn start(&mut self, policy: &Rc<Policy>) -> usize {
+        let vm = self.configure(policy);
+        self.vms[vm].next_tick = Some(self.now + Gate::PROMPT_TICK);
+        self.vms[vm].period = Gate::PROMPT_TICK;
+        vm
+    }
+
+    /// Ends a VM without a word, and with it its fetches and requests.
+    pub(crate) fn kill(&mut self, vm: usize) {
+        self.vms[vm].alive = false;
+        self.vms[vm].next_tick = None;
+        self.flights.retain(|flight| flight.vm != vm);
+        self.stories
+            .retain(|_, story| story.vm != vm || story.decided.is_some());
+    }
+
+    /// Ends a VM as the host does when its configuration is replaced.
+    pub(crate) fn retire(&mut self, vm: usize) {
+        self.vms[vm].gate.retire(&self.space);
+        self.kill(vm);
+    }
+
+    /// A VM that is busy elsewhere, or comes back.
+    pub(crate) fn freeze(&mut self, vm: usize, frozen: bool) {
+        self.vms[vm].frozen = frozen;
+        // What it has missed comes at once.
+        let now = self.now;
+        let flights = self.flights.iter_mut().filter(|flight| flight.vm == vm);
+        flights.for_each(|flight| flight.due = flight.due.max(now));
+        self.vms[vm].next_tick = self.vms[vm].next_tick.map(|at| at.max(now));
+    }
+
+    /// The VMs that are alive.
+    pub(crate) fn alive(&self) -> Vec<usize> {
+        (0..self.vms.len())
+            .filter(|vm| self.vms[*vm].alive)
+            .collect()
+    }
+
+    /// A request. Its number in `stories`.
+    pub(crate) fn ask(&mut self, vm: usize, pool: &'static str, kid: &str, name: &str) -> u32 {
+        let value = format!("Bearer {}", minted(pool, kid)).into_bytes();
+        let request = Request::new(vec![("authorization".into(), value)]);
+        self.asked += 1;
+        let context = self.asked;
+        let both = self.both();
+        let gate = &mut self.vms[vm].gate;
+        let (outcome, cache) = gate.decide(&request, both.wall);
+        self.stories.insert(
+            context,
+            Story {
+                asked: self.now,
+                decided: None,
+                cache,
+                vm,
+                name: name.to_owned(),
+            },
+        );
+        let outcome = match outcome {
+            Outcome::Hold(candidate) => gate.hold(context, candidate, both, &self.space),
+            decided => Some(decided),
+        };
+        match outcome {
+            Some(outcome) => self.decided(context, &outcome),
+            None => self.log.push(format!("{name} held")),
+        }
+        self.set_timer(vm);
+        context
+    }
+
+    /// The client of a request goes away. Whether the request was held.
+    pub(crate) fn cancel(&mut self, context: u32) -> bool {
+        let held = self.vms[self.stories[&context].vm].gate.cancel(context);
+        if held {
+            self.stories.get_mut(&context).unwrap().decided = Some((self.now, "cancelled".into()));
+        }
+        held
+    }
+
+    fn decided(&mut self, context: u32, outcome: &Outcome) {
+        let text = match outcome {
+            Outcome::Forward(Forward {
+                caller: Caller::Known(_),
+                ..
+            }) => "allowed".to_owned(),
+            Outcome::Refuse(Refusal::KeysUnavailable(after)) => {
+                format!("unavailable {}", after.as_millis().div_ceil(1000).max(1))
+            }
+            Outcome::Refuse(refusal) => refusal.reason().code().to_owned(),
+            other => panic!("no verdict: {other:?}"),
+        };
+        let story = self
+            .stories
+            .get_mut(&context)
+            .expect("a request that was asked");
+        assert!(story.decided.is_none(), "{} has two verdicts", story.name);
+        self.log.push(format!("{} {text}", story.name));
+        story.decided = Some((self.now, text));
+    }
+
+    /// The host sets its timer anew only when the period changes.
+    fn set_timer(&mut self, vm: usize) {
+        let now = Monotonic::new(self.now);
+        let vm = &mut self.vms[vm];
+        let period = vm.gate.next_tick(now).max(self.slowest);
+        if vm.next_tick.is_some() && vm.period != period {
+            vm.next_tick = Some(self.now + period);
+            vm.period = period;
+        }
+    }
+
+    /// Lets everything happen that is due until then.
+    pub(crate) fn run_to(&mut self, end: Duration) {
+        loop {
+            let ready = |vm: usize| self.vms[vm].alive && !self.vms[vm].frozen;
+            let ticks = (0..self.vms.len())
+                .filter(|vm| ready(*vm))
+                .filter_map(|vm| Some((self.vms[vm].next_tick?, vm)));
+            let flights = self
+                .flights
+                .iter()
+                .enumerate()
+                .filter(|(_, flight)| ready(flight.vm));
+            let flight = flights.map(|(index, flight)| (flight.due, index)).min();
+            let tick = ticks.min();
+            match (flight, tick) {
+                (Some((at, index)), _) if at <= end && tick.is_none_or(|(tick, _)| at <= tick) => {
+                    self.now = self.now.max(at);
+                    self.answer(index);
+                }
+                (_, Some((at, vm))) if at <= end => {
+                    self.now = self.now.max(at);
+                    self.tick(vm);
+                }
+                _ => break,
+            }
+        }
+        self.now = end;
+    }
+
+    fn tick(&mut self, vm: usize) {
+        let both = self.both();
+        let progress = self.vms[vm].gate.tick(both, &self.space);
+        self.vms[vm].next_tick = Some(self.now + self.vms[vm].period);
+        for (context, outcome) in progress.verdicts {
+            self.decided(context, &outcome);
+        }
+        for fetch in progress.fetches {
+            self.send(vm, fetch);
+        }
+        self.set_timer(vm);
+    }
+
+    fn send(&mut self, vm: usize, fetch: Fetch) {
+        let policy = Rc::clone(self.vms[vm].gate.policy());
+        let (_, pool) = policy.pools.iter().nth(fetch.position).unwrap();
+        let name = POOLS
+            .iter()
+            .find(|(_, id)| *id == pool.id.as_str())
+            .unwrap()
+            .0;
+        let timeout = pool.keys.patience();
+        let Server { plan, delay } = &self.servers[name];
+        let response = |status, body| Answer::Response { status, body };
+        let (delay, answer) = match plan {
+            Plan::NotSent => (Duration::ZERO, Answer::NotSent),
+            Plan::Silent => (timeout, Answer::NoResponse),
+            _ if *delay >= timeout => (timeout, Answer::NoResponse),
+            Plan::Keys(names) => (*delay, response(200, Some(key_set(names)))),
+            Plan::Status(status) => (*delay, response(*status, Some(Vec::new()))),
+            Plan::Body(body) => (*delay, response(200, Some(body.as_bytes().to_vec()))),
+            Plan::Large => (*delay, response(200, None)),
+        };
+        self.log.push(format!("fetch {name}"));
+        self.began.push(Began {
+            pool: name,
+            vm,
+            at: self.now,
+        });
+        let began = self.began.len() - 1;
+        self.flights.push(Flight {
+            vm,
+            fetch,
+            due: self.now + delay,
+            answer,
+            began,
+        });
+        if delay.is_zero() {
+            self.answer(self.flights.len() - 1);
+        }
+    }
+
+    fn answer(&mut self, index: usize) {
+        let Flight {
+            vm,
+            fetch,
+            answer,
+            began,
+            ..
+        } = self.flights.remove(index);
+        let both = self.both();
+        let (outcome, progress) = self.vms[vm]
+            .gate
+            .answered(fetch, &answer, both, &self.space);
+        self.ended.push(Ended {
+            began,
+            at: self.now,
+            outcome,
+        });
+        for (context, outcome) in progress.verdicts {
+            self.decided(context, &outcome);
+        }
+        self.set_timer(vm);
+    }
+
+    /// The fetches under way, by pool.
+    pub(crate) fn in_flight(&self, pool: &str) -> usize {
+        let flights = self.flights.iter();
+        flights
+            .filter(|flight| self.began[flight.began].pool == pool)
+            .count()
+    }
+
+    /// What happened since this was last asked.
+    pub(crate) fn happened(&mut self) -> String {
+        let mut text = String::new();
+        for (position, entry) in self.log.drain(..).enumerate() {
+            let separator = if position > 0 { "; " } else { "" };
+            write!(text, "{separator}{entry}").unwrap();
+        }
+        text
+    }
+}

@@ -1,0 +1,188 @@
+//! Who may know whom: dependencies run one way, and only the host adapter touches the world.
+
+// The lints spare test functions, not the helpers beside them.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module and the modules that it may use; none of them stands below it in the table.
+const LAYERS: [(&str, &str); 20] = [
+    // Words of the field.
+    ("time", ""),
+    ("reject", ""),
+    ("header", ""),
+    ("pool", ""),
+    ("json", ""),
+    // From bytes to types.
+    ("rs256", ""),
+    ("jwks", "rs256"),
+    ("claims", "json reject time"),
+    ("token", "claims json reject rs256"),
+    ("bearer", "header reject"),
+    // The policy.
+    ("rules", "claims pool reject time"),
+    ("claim_headers", "claims header"),
+    ("reply", "header reject rules"),
+    ("policy", "bearer claim_headers jwks pool reply rules"),
+    // The document: nothing that decides knows how a setting is spelled.
+    (
+        "config",
+        "bearer claim_headers claims header json jwks policy pool reply rules",
+    ),
+    // Decisions.
+    ("verify", "claims jwks policy reject rs256 rules time token"),
+    ("cache", "claim_headers verify"),
+    ("keyring", "jwks policy time"),
+    (
+        "gate",
+        "bearer cache claim_headers header keyring policy reject reply rs256 rules time token verify",
+    ),
+    // The adapter.
+    (
+        "host",
+        "bearer config gate header jwks keyring policy reject reply rs256 time",
+    ),
+];
+
+/// Names that only these modules may say.
+const RESERVED: [(&str, &[&str]); 15] = [
+    ("proxy_wasm", &["host"]),
+    ("log::", &["host"]),
+    // Clocks, files, sockets, threads: the core gets values, and is tested with values.
+    ("Instant", &["host"]),
+    ("SystemTime", &["host"]),
+    ("std::fs", &["host"]),
+    ("TcpStream", &["host"]),
+    ("UdpSocket", &["host"]),
+    ("std::env", &["host"]),
+    ("std::io", &["host"]),
+    ("std::thread", &["host"]),
+    ("std::process", &["host"]),
+    ("RandomState", &["host"]),
+    // Crates that have their place.
+    ("rsa::", &["rs256"]),
+    ("prost", &["config", "host"]),
+    ("jwt_compact", &["rs256", "token", "verify"]),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The code of each module, in all of its files; comments and unit tests are left out.
+fn modules() -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut modules = BTreeMap::<String, String>::new();
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap().with_extension("");
+        if inside.ends_with("tests") || inside == Path::new("lib") {
+            continue;
+        }
+        let module = inside.iter().next().unwrap().to_str().unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let lines = code.lines().map(|line| line.split("//").next().unwrap());
+        let code: Vec<_> = lines.collect();
+        modules
+            .entry(module.to_owned())
+            .or_default()
+            .push_str(&code.join("\n"));
+    }
+    modules
+}
+
+/// Whether the name stands in the code as a whole word.
+fn says(code: &str, name: &str) -> bool {
+    let part_of_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    code.match_indices(name).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        let after = code[at + name.len()..].chars().next();
+        let ends = name.ends_with(':') || !after.is_some_and(part_of_word);
+        ends && !before.is_some_and(part_of_word)
+    })
+}
+
+/// The modules of this crate that the code names.
+fn uses(code: &str) -> BTreeSet<&str> {
+    let after = code.split("crate::").skip(1);
+    after
+        .flat_map(|rest| match rest.strip_prefix('{') {
+            // `use crate::{a, b::c}` names several.
+            Some(list) => list.split('}').next().unwrap().split(',').collect(),
+            None => vec![rest],
+        })
+        .filter_map(|path| {
+            path.trim()
+                .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .next()
+        })
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+#[test]
+fn dependencies_run_one_way() {
+    let modules = modules();
+    let known: BTreeSet<&str> = LAYERS.iter().map(|(module, _)| *module).collect();
+    let found: BTreeSet<&str> = modules.keys().map(String::as_str).collect();
+    assert_eq!(found, known, "modules under src, and those in the table");
+    let mut above = BTreeSet::new();
+    for (module, allowed) in LAYERS {
+        let allowed: BTreeSet<&str> = allowed.split_whitespace().collect();
+        assert!(
+            allowed.is_subset(&above),
+            "{module} may use what stands below it"
+        );
+        above.insert(module);
+        for used in uses(&modules[module]) {
+            assert!(
+                used == module || allowed.contains(used),
+                "{module} uses {used}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_the_host_adapter_touches_the_world() {
+    for (module, code) in modules() {
+        for (name, reserved) in RESERVED {
+            assert!(
+                reserved.contains(&module.as_str()) || !says(&code, name),
+                "{module} names {name}"
+            );
+        }
+    }
+}
+
+/// The two above look for names: they must find them.
+#[test]
+fn names_are_found() {
+    assert!(says("use proxy_wasm::hostcalls;", "proxy_wasm"));
+    assert!(says("let now = std::time::Instant::now();", "Instant"));
+    assert!(says("use rsa::RsaPublicKey;", "rsa::"));
+    assert!(!says("use crate::ursa::X;", "rsa::"));
+    assert!(!says("let instantly = 1;", "Instant"));
+    let found = uses("use crate::{gate::Gate, host};\nfn f() { crate::time::now() }");
+    assert_eq!(found, BTreeSet::from(["gate", "host", "time"]));
+    let modules = modules();
+    assert!(says(&modules["host"], "proxy_wasm"));
+    assert!(says(&modules["rs256"], "rsa::"));
+    assert!(uses(&modules["gate"]).contains("verify"));
+}
