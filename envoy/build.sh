@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the module, or lints it: envoy/build.sh [build | clippy]
+# Builds the module, or the one that traps for the tests, or lints it: envoy/build.sh [build | provoke | clippy]
 #
 # The standard library of wasm32-wasip1 is looked for in this order, and the script says which one
 # it took: what is installed already, what rustup can fetch, Debian's packages. What the build for
@@ -21,8 +21,8 @@ Linux | Darwin) ;;
 *) die "unsupported platform $(uname -s): build on Linux or macOS (WSL and containers will do)" ;;
 esac
 case "$task" in
-build | clippy) ;;
-*) die "unknown task '$task'; expected build or clippy" ;;
+build | provoke | clippy) ;;
+*) die "unknown task '$task'; expected build, provoke or clippy" ;;
 esac
 
 # recent COMMAND: is that cargo or rustc there, and new enough for this crate?
@@ -139,6 +139,14 @@ export CARGO_ENCODED_RUSTFLAGS=${CARGO_ENCODED_RUSTFLAGS%$'\x1f'}
 
 if [ "$task" = clippy ]; then
   exec "${clippy[@]}" --lib "${options[@]}" -- -D warnings
+fi
+if [ "$task" = provoke ]; then
+  # Unoptimised and with overflow checks: quick to build, and under its own name. The shipped
+  # module stays as it is.
+  export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_DEV_STRIP=true WASM_OPT=true
+  cargo build --lib --features provoke "${options[@]:1}"
+  mkdir -p target/provoke
+  exec cp "target/$target/debug/cognito_authorizer.wasm" target/provoke/
 fi
 cargo build --lib "${options[@]}"
 echo "$module: $(wc -c <"$module" | tr -d ' ') bytes"

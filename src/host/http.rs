@@ -55,6 +55,8 @@ impl Context for Exchange {}
 
 impl HttpContext for Exchange {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        #[cfg(feature = "provoke")]
+        super::provoke::trap_if_asked();
         // Without a configuration there is no worker, and then nobody gets in.
         if let Some(worker) = &self.worker {
             worker.admit(self.context, &self.phase);

@@ -8,6 +8,8 @@ mod clock;
 mod crypto;
 mod http;
 mod metrics;
+#[cfg(feature = "provoke")]
+mod provoke;
 mod root;
 mod space;
 
