@@ -2,19 +2,23 @@
 
 use crate::rs256::{HostAnswer, HostVerifier};
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint};
 use proxy_wasm::hostcalls;
 
-/// `VerifySignatureArguments` of Envoy's `source/extensions/common/wasm/ext/verify_signature.proto`.
-#[derive(Message)]
-struct Arguments {
-    #[prost(string, tag = "1")]
-    hash_function: String,
-    #[prost(bytes, tag = "2")]
-    public_key: Vec<u8>,
-    #[prost(bytes, tag = "3")]
-    signature: Vec<u8>,
-    #[prost(bytes, tag = "4")]
-    text: Vec<u8>,
+/// `VerifySignatureArguments` of Envoy's `source/extensions/common/wasm/ext/verify_signature.proto`:
+/// the name of the hash function, the public key, the signature and the text, in this order. They
+/// are written into one buffer without a message in between, which would copy all of them again.
+fn arguments(spki: &[u8], signature: &[u8], message: &[u8]) -> Vec<u8> {
+    const FRAMING: usize = 32;
+    let fields = [b"sha256", spki, signature, message];
+    let bytes = fields.iter().map(|field| field.len()).fold(FRAMING, usize::saturating_add);
+    let mut arguments = Vec::with_capacity(bytes);
+    for (tag, field) in (1..).zip(fields) {
+        encode_key(tag, WireType::LengthDelimited, &mut arguments);
+        encode_varint(u64::try_from(field.len()).unwrap_or(u64::MAX), &mut arguments);
+        arguments.extend_from_slice(field);
+    }
+    arguments
 }
 
 /// `VerifySignatureResult` of the same file.
@@ -33,17 +37,11 @@ impl HostVerifier for Host {
     /// The call succeeds for a bad signature too: only the answer's first field is a yes. A field
     /// that says `valid` beside one that says what went wrong is no answer.
     fn verify(&self, spki: &[u8], message: &[u8], signature: &[u8]) -> HostAnswer {
-        let arguments = Arguments {
-            hash_function: "sha256".to_owned(),
-            public_key: spki.to_vec(),
-            signature: signature.to_vec(),
-            text: message.to_vec(),
-        };
-        let answer =
-            hostcalls::call_foreign_function("verify_signature", Some(&arguments.encode_to_vec()))
-                .ok()
-                .flatten()
-                .and_then(|bytes| Answer::decode(bytes.as_slice()).ok());
+        let arguments = arguments(spki, signature, message);
+        let answer = hostcalls::call_foreign_function("verify_signature", Some(&arguments))
+            .ok()
+            .flatten()
+            .and_then(|bytes| Answer::decode(bytes.as_slice()).ok());
         match answer {
             Some(Answer { valid: true, error }) if error.is_empty() => HostAnswer::Valid,
             Some(Answer { valid: false, .. }) => HostAnswer::Invalid,

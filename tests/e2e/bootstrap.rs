@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::envoy::EnvoyUnderTest;
 use crate::keyserver::KeyServer;
 pub(crate) use crate::listener::{Configuration, Listener};
-use crate::process::{built, eventually};
+use crate::process::{built, eventually, module};
 use crate::upstream::Upstream;
 
 /// The cluster of the example that reaches the key server.
@@ -158,6 +158,17 @@ impl Setup {
     fn publish_clusters(&self, directory: &Path) {
         let clusters = self.clusters.iter().map(cluster).collect();
         publish(&directory.join(CLUSTERS), "cluster.v3.Cluster", clusters);
+    }
+
+    /// Leaves a running Envoy only the listeners of this setup, which it has already.
+    #[track_caller]
+    pub(crate) fn remove_listener(&self, envoy: &EnvoyUnderTest) {
+        let removals = || envoy.statistic("listener_manager.listener_removed");
+        let before = removals();
+        self.republish(envoy.directory(), &module());
+        eventually("Envoy to remove a listener", || {
+            (removals() > before).then_some(())
+        });
     }
 
     /// Gives a running Envoy the clusters of this setup, and waits until it has them.

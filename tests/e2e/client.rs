@@ -1,6 +1,6 @@
 //! A client that sends exactly the bytes that a test wants sent.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -165,6 +165,16 @@ impl Pending {
     #[track_caller]
     pub(crate) fn response(mut self) -> Response {
         self.next_response()
+    }
+
+    /// Waits for the answer and keeps the connection; `None` if that ended before any answer.
+    #[track_caller]
+    pub(crate) fn answer_if_open(&mut self) -> Option<Response> {
+        match self.reader.fill_buf() {
+            Ok([]) => None,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
+            _ => Some(self.next_response()),
+        }
     }
 
     /// Waits for the answer and keeps the connection.

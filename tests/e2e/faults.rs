@@ -15,9 +15,8 @@ use crate::process::eventually;
 use crate::table::{Table, difference};
 use crate::upstream::Upstream;
 
-/// Every way in which keys cannot be had: 503, never 401; others are not disturbed; all of them heal.
-#[test]
-fn keys_that_cannot_be_had_are_nobodys_fault() {
+/// Every answer that brings no keys, and the pool that gets it.
+pub(crate) fn faults() -> Vec<(&'static str, Answer)> {
     let good = key_set(&[TestKey::first()]);
     let many: Vec<Value> = (0..101)
         .map(|number| {
@@ -27,38 +26,48 @@ fn keys_that_cannot_be_had_are_nobodys_fault() {
             )
         })
         .collect();
-    let padded = |size: usize| with(good.clone(), &[("pad", json!("x".repeat(size)))]);
-    // A status other than 200 is no answer, even where it comes with a body that looks right.
-    let faults = [
+    let mut cut = good.to_string().into_bytes();
+    cut.truncate(cut.len() / 2);
+    let html = b"<html>\xff\xfe</html>".to_vec();
+    let small = key_set(&[TestKey::small()]);
+    vec![
+        // A status other than 200 is no answer, even with a body that looks right.
         ("us-east-1_Status500", Answer::Status(500, good.clone())),
         ("us-east-1_Status404", Answer::Status(404, good.clone())),
         ("us-east-1_Status203", Answer::Status(203, good.clone())),
-        (
-            "us-east-1_Redirects",
-            Answer::Redirect("/elsewhere".to_owned()),
-        ),
-        (
-            "us-east-1_Garbage01",
-            Answer::Bytes(b"<html>\xff\xfe</html>".to_vec()),
-        ),
-        (
-            "us-east-1_NotASet01",
-            Answer::Document(json!({"keys": "none"})),
-        ),
+        ("us-east-1_Redirects", Answer::Redirect("/x".to_owned())),
+        ("us-east-1_Garbage01", Answer::Bytes(html)),
+        ("us-east-1_CutJson01", Answer::Bytes(cut)),
+        ("us-east-1_NotASet01", Answer::Document(json!({"keys": 1}))),
         ("us-east-1_NoKeys001", Answer::Document(json!({"keys": []}))),
-        (
-            "us-east-1_TooSmall1",
-            Answer::Document(key_set(&[TestKey::small()])),
-        ),
+        ("us-east-1_TooSmall1", Answer::Document(small)),
         (
             "us-east-1_TooMany01",
             Answer::Document(json!({"keys": many})),
         ),
         ("us-east-1_TooLarge1", Answer::Document(padded(150_000))),
-        ("us-east-1_Truncated", Answer::Truncated(good.clone())),
+        ("us-east-1_200kB0001", Answer::Document(padded(200_000))),
+        ("us-east-1_Truncated", Answer::Truncated(good)),
         ("us-east-1_Resets001", Answer::Reset),
         ("us-east-1_Silent001", Answer::Silence),
-    ];
+    ]
+}
+
+/// A good key set that is longer than it need be by this many bytes.
+fn padded(size: usize) -> Value {
+    let good = key_set(&[TestKey::first()]);
+    with(good, &[("pad", json!("x".repeat(size)))])
+}
+
+/// A user pool that gives up soon.
+pub(crate) fn hasty_pool(id: &str) -> Value {
+    with(pool(id), &[("jwks.timeout", json!("600ms"))])
+}
+
+/// Every way in which keys cannot be had: 503, never 401; others are not disturbed; all of them heal.
+#[test]
+fn keys_that_cannot_be_had_are_nobodys_fault() {
+    let faults = faults();
     let keys = KeyServer::start();
     let upstream = Upstream::start();
     for (id, answer) in &faults {
@@ -68,16 +77,10 @@ fn keys_that_cannot_be_had_are_nobodys_fault() {
     keys.answer(mixed, Answer::Document(mixed_set()));
     keys.answer(large, Answer::Document(padded(140_000)));
     let (nowhere, refusing) = ("us-east-1_Nowhere01", "us-east-1_Refusing1");
-    let soon = |pool: Value| with(pool, &[("jwks.timeout", json!("600ms"))]);
-    let mut pools: Vec<_> = faults.iter().map(|(id, _)| soon(pool(id))).collect();
-    pools.push(with(
-        soon(pool(nowhere)),
-        &[("jwks.cluster", json!("no_such_cluster"))],
-    ));
-    pools.push(with(
-        soon(pool(refusing)),
-        &[("jwks.cluster", json!("refusing"))],
-    ));
+    let mut pools: Vec<_> = faults.iter().map(|(id, _)| hasty_pool(id)).collect();
+    for (id, cluster) in [(nowhere, "no_such_cluster"), (refusing, "refusing")] {
+        pools.push(with(hasty_pool(id), &[("jwks.cluster", json!(cluster))]));
+    }
     pools.extend([pool(mixed), pool(large)]);
     let document = json!({"user_pools": pools, "token": {"use": "any"}});
     let envoy = EnvoyUnderTest::start(
@@ -164,7 +167,7 @@ fn mixed_set() -> Value {
     ]})
 }
 
-fn closed_port() -> u16 {
+pub(crate) fn closed_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
 }

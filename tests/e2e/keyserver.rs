@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ struct State {
     answers: HashMap<String, Answer>,
     delays: HashMap<String, Duration>,
     held: HashMap<String, bool>,
-    fetches: HashMap<String, usize>,
+    fetches: HashMap<String, Vec<Instant>>,
     stopped: bool,
 }
 
@@ -55,25 +55,35 @@ impl Shared {
 pub(crate) struct KeyServer {
     address: SocketAddr,
     shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
 }
 
 impl KeyServer {
     /// Listens on a free port of the loopback.
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::start_at(0)
+    }
+
+    /// Listens on this port, where another may have been and gone.
+    pub(crate) fn start_at(port: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
-        let accepting = Arc::clone(&shared);
-        thread::spawn(move || {
+        let state = Arc::clone(&shared);
+        let accepting = thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                if accepting.lock().stopped {
+                if state.lock().stopped {
                     return;
                 }
-                let shared = Arc::clone(&accepting);
+                let shared = Arc::clone(&state);
                 thread::spawn(move || serve(stream, &shared));
             }
         });
-        Self { address, shared }
+        Self {
+            address,
+            shared,
+            accepting: Some(accepting),
+        }
     }
 
     /// The port to put into a cluster.
@@ -109,8 +119,13 @@ impl KeyServer {
 
     /// How many fetches of `pool` have begun.
     pub(crate) fn fetches(&self, pool: &str) -> usize {
-        let path = keys_path(pool);
-        self.shared.lock().fetches.get(&path).copied().unwrap_or(0)
+        self.fetch_times(pool).len()
+    }
+
+    /// When they began.
+    pub(crate) fn fetch_times(&self, pool: &str) -> Vec<Instant> {
+        let times = &self.shared.lock().fetches;
+        times.get(&keys_path(pool)).cloned().unwrap_or_default()
     }
 }
 
@@ -118,8 +133,11 @@ impl Drop for KeyServer {
     fn drop(&mut self) {
         self.shared.lock().stopped = true;
         self.shared.changed.notify_all();
-        // Wakes the thread that accepts.
+        // Wakes the thread that accepts. Once it has ended, connections are refused.
         drop(TcpStream::connect(self.address));
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
     }
 }
 
@@ -138,7 +156,8 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
 /// Counts the fetch and waits while the path is held; `None` once the server is stopped.
 fn take_turn(shared: &Shared, path: &str) -> Option<(Answer, Duration)> {
     let mut state = shared.lock();
-    *state.fetches.entry(path.to_owned()).or_insert(0) += 1;
+    let times = state.fetches.entry(path.to_owned()).or_default();
+    times.push(Instant::now());
     while state.held.contains_key(path) && !state.stopped {
         state = shared.changed.wait(state).expect("no thread panics");
     }

@@ -31,6 +31,7 @@ pub(crate) struct Listener {
     keeps_request_ids: bool,
     route: Option<[&'static str; 3]>,
     vm_id: Option<&'static str>,
+    second: Option<Value>,
 }
 
 impl Listener {
@@ -54,6 +55,7 @@ impl Listener {
             keeps_request_ids: false,
             route: None,
             vm_id: None,
+            second: None,
         }
     }
 
@@ -66,6 +68,12 @@ impl Listener {
     /// Gives the filter a space of its own for shared data, and virtual machines of its own.
     pub(crate) fn vm_id(mut self, vm_id: &'static str) -> Self {
         self.vm_id = Some(vm_id);
+        self
+    }
+
+    /// Adds a second filter behind the first, with a configuration of its own.
+    pub(crate) fn then(mut self, configuration: Value) -> Self {
+        self.second = Some(configuration);
         self
     }
 
@@ -117,18 +125,15 @@ impl Listener {
             let route = json!({"match": matching, "route": {"cluster": cluster}});
             routes.as_array_mut().expect("an array").insert(0, route);
         }
-        let plugin = manager["http_filters"]
-            .as_array_mut()
-            .expect("an array")
-            .iter_mut()
-            .map(|filter| &mut filter["typed_config"])
-            .find(|filter| {
-                filter["@type"]
-                    .as_str()
-                    .is_some_and(|name| name.contains("wasm"))
-            })
-            .expect("envoy.yaml has a wasm filter");
-        let plugin = &mut plugin["config"];
+        let filters = manager["http_filters"].as_array_mut();
+        let filters = filters.expect("envoy.yaml has filters");
+        let is_wasm = |filter: &Value| {
+            let kind = filter["typed_config"]["@type"].as_str();
+            kind.is_some_and(|kind| kind.contains("wasm"))
+        };
+        let index = filters.iter().position(is_wasm);
+        let index = index.expect("envoy.yaml has a wasm filter");
+        let plugin = &mut filters[index]["typed_config"]["config"];
         if let Some(allowed) = self.stop_iteration {
             plugin["allow_on_headers_stop_iteration"] = json!(allowed);
         }
@@ -136,23 +141,32 @@ impl Listener {
             plugin["vm_config"]["vm_id"] = json!(vm_id);
         }
         plugin["vm_config"]["code"] = json!({"local": {"filename": module}});
-        match &self.configuration {
-            Configuration::Struct(value) => {
-                plugin["configuration"] = json!({"@type": format!("{ANY}.Struct"), "value": value});
-            }
-            Configuration::Text(text) => {
-                plugin["configuration"] =
-                    json!({"@type": format!("{ANY}.StringValue"), "value": text});
-            }
-            Configuration::Absent => {
+        self.configuration.put_into(plugin);
+        if let Some(second) = &self.second {
+            let mut filter = filters[index].clone();
+            let plugin = &mut filter["typed_config"]["config"];
+            Configuration::Struct(second.clone()).put_into(plugin);
+            filters.insert(index + 1, filter);
+        }
+        listener
+    }
+}
+
+impl Configuration {
+    fn put_into(&self, plugin: &mut Value) {
+        let (kind, value) = match self {
+            Self::Struct(value) => ("Struct", value.clone()),
+            Self::Text(text) => ("StringValue", json!(text)),
+            Self::Absent => {
                 plugin
                     .as_object_mut()
                     .expect("an object")
                     .remove("configuration");
+                return;
             }
-            Configuration::Example => {}
-        }
-        listener
+            Self::Example => return,
+        };
+        plugin["configuration"] = json!({"@type": format!("{ANY}.{kind}"), "value": value});
     }
 }
 

@@ -13,7 +13,9 @@
 #[path = "../common/issuer.rs"]
 mod issuer;
 
+// The harness, parts of which serve other test programs alone.
 mod bootstrap;
+#[allow(dead_code)]
 mod client;
 mod document;
 mod envoy;
@@ -22,6 +24,7 @@ mod keyserver;
 mod listener;
 mod process;
 mod table;
+#[allow(dead_code)]
 mod upstream;
 
 mod admission;
@@ -30,13 +33,16 @@ mod claim_headers;
 mod claimed;
 mod config;
 mod faults;
+mod filters;
 mod held;
 mod keys;
 mod moto;
 mod operations;
+mod outages;
 mod paths;
 mod protocols;
 mod refusals;
+mod reload;
 mod replies;
 mod rotation;
 mod rules;

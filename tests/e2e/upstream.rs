@@ -65,6 +65,15 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// Listens on a free port of the loopback.
     pub(crate) fn start() -> Self {
+        Self::with_memory(true)
+    }
+
+    /// The same for long tests: it counts requests, and forgets what was in them.
+    pub(crate) fn forgetful() -> Self {
+        Self::with_memory(false)
+    }
+
+    fn with_memory(remembers: bool) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let records = Records::default();
@@ -78,7 +87,7 @@ impl Upstream {
                 let records = Arc::clone(&recording);
                 thread::spawn(move || {
                     let mut reader = BufReader::new(stream);
-                    while serve(&mut reader, &records).is_some() {}
+                    while serve(&mut reader, &records, remembers).is_some() {}
                 });
             }
         });
@@ -92,6 +101,11 @@ impl Upstream {
     /// The port to put into a cluster.
     pub(crate) fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// How many requests have arrived.
+    pub(crate) fn total(&self) -> usize {
+        lock(&self.records).len()
     }
 
     /// What has arrived of the requests with this case id.
@@ -118,7 +132,7 @@ fn lock(records: &Records) -> MutexGuard<'_, Vec<Seen>> {
 }
 
 /// Serves one request; `None` when the connection is over.
-fn serve(reader: &mut BufReader<TcpStream>, records: &Records) -> Option<()> {
+fn serve(reader: &mut BufReader<TcpStream>, records: &Records, remembers: bool) -> Option<()> {
     let line = read_line(reader)?;
     let line = String::from_utf8_lossy(&line).into_owned();
     let mut words = line.split(' ');
@@ -161,6 +175,9 @@ fn serve(reader: &mut BufReader<TcpStream>, records: &Records) -> Option<()> {
         seen.body = body;
         seen.trailers = trailers;
         seen.complete = true;
+        if !remembers {
+            seen.headers = Vec::new();
+        }
     }
     let body = if is_head { "" } else { GREETING };
     let head = format!(

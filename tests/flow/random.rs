@@ -1,4 +1,4 @@
-//! Random weeks in scripted time, and what must be true in every one of them.
+//! Random events in scripted time, and what must be true whatever happens.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cognito_authorizer::keyring::FetchOutcome;
 use serde_json::json;
 
-use crate::world::{Plan, World, document, policy};
+use crate::pools::{document, policy};
+use crate::world::{Plan, World};
 
 /// SplitMix64: a seed reproduces a run.
 struct Random(u64);
@@ -320,7 +321,7 @@ fn simulate(seed: u64) {
 }
 
 #[test]
-fn random_weeks_keep_every_promise() {
+fn random_events_break_no_promise() {
     let first = match std::env::var("FLOW_SEED") {
         Ok(seed) => seed.parse().expect("FLOW_SEED is a number"),
         Err(_) => {

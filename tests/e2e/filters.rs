@@ -1,0 +1,119 @@
+//! Several filters in one Envoy, each with a configuration of its own: none disturbs another.
+
+use serde_json::json;
+
+use crate::bootstrap::{Listener, MAIN, Setup};
+use crate::client::Request;
+use crate::document::{POOL, document, ruled, with};
+use crate::envoy::EnvoyUnderTest;
+use crate::issuer::{TestKey, Token};
+use crate::keys::{ask, ask_with};
+use crate::keyserver::KeyServer;
+use crate::process::eventually;
+use crate::table::Table;
+use crate::upstream::Upstream;
+
+const OTHER_POOL: &str = "us-east-1_Other0001";
+
+/// Filters with one `vm_id` share what was fetched and nothing else; one with another shares nothing.
+#[test]
+fn filters_share_keys_by_vm_id_and_nothing_else() {
+    let keys = KeyServer::start();
+    let upstream = Upstream::start();
+    for id in [POOL, OTHER_POOL] {
+        keys.publish(id, &[TestKey::first()]);
+    }
+    let broad = with(
+        document(&[POOL, OTHER_POOL]),
+        &[
+            (
+                "rules",
+                json!([{"match": {"path": "/closed"}, "allow": "nobody"}]),
+            ),
+            ("default", json!("authenticated")),
+            (
+                "claim_headers",
+                json!([{"header": "x-user", "claim": "sub"}]),
+            ),
+        ],
+    );
+    let setup = Setup::new(&keys, &upstream).dynamic();
+    let narrow = Listener::new("narrow", document(&[POOL]));
+    let apart = Listener::new("apart", document(&[POOL])).vm_id("apart");
+    let setup = setup.listener(narrow).listener(apart);
+    let both = setup
+        .clone()
+        .listener(Listener::new("broad", broad.clone()));
+    let envoy = EnvoyUnderTest::start(&both);
+    let mut table = Table::new(&envoy, &upstream);
+    let closed = Request::get("/closed").bearer(&Token::id(POOL).mint());
+    let spoofed = |request: Request| request.header("x-user", "me");
+    for listener in ["narrow", "apart"] {
+        let seen = table.accepted(listener, "its pool", &spoofed(ask(POOL)));
+        let user = seen.and_then(|seen| seen.value("x-user"));
+        table.same("a header of the other's", user.as_deref(), Some("me"));
+        table.refused(listener, "not its pool", &ask(OTHER_POOL), "unknown_issuer");
+        table.accepted(listener, "not its rule", &closed);
+    }
+    let seen = table.accepted("broad", "a pool of both", &spoofed(ask(POOL)));
+    let user = seen.and_then(|seen| seen.value("x-user"));
+    table.same("its own header", user.as_deref(), Some(crate::issuer::SUB));
+    table.accepted("broad", "a pool of its own", &ask(OTHER_POOL));
+    table.refused("broad", "its rule", &closed, "denied_by_rule");
+    assert_eq!(keys.fetches(POOL), 2, "once for each vm_id");
+    assert_eq!(keys.fetches(OTHER_POOL), 1);
+
+    // What one learns, the other with its vm_id knows; the third asks for itself.
+    keys.publish(POOL, &[TestKey::second()]);
+    let new = ask_with(POOL, TestKey::second());
+    table.accepted("narrow", "the new key", &new);
+    table.accepted("broad", "the new key", &new);
+    assert_eq!(keys.fetches(POOL), 3);
+    table.refused("broad", "the old key", &ask(POOL), "unknown_key");
+    table.accepted("apart", "the old key", &ask(POOL));
+    table.accepted("apart", "the new key", &new);
+    table.refused("apart", "the old key now", &ask(POOL), "unknown_key");
+    assert_eq!(keys.fetches(POOL), 4);
+
+    // One goes: the others have what they had.
+    setup.remove_listener(&envoy);
+    table.accepted("narrow", "after the other has gone", &new);
+    table.accepted("apart", "after the other has gone", &new);
+    let requests = table.done();
+    assert_eq!(keys.fetches(POOL), 4);
+    envoy.finish(requests);
+}
+
+/// The second of a chain decides about what the first lets pass, also about what that one held.
+#[test]
+fn two_filters_in_one_chain() {
+    let keys = KeyServer::start();
+    let upstream = Upstream::start();
+    keys.publish(POOL, &[TestKey::first()]);
+    keys.hold(POOL);
+    let groups = ruled(json!([
+        {"match": {"prefix": "/guarded"}, "require": {"groups": ["readers"]}},
+        {"match": {"prefix": "/staff"}, "require": {"groups": ["staff"]}},
+    ]));
+    let chain = Listener::new(MAIN, document(&[POOL])).then(groups);
+    let envoy = EnvoyUnderTest::start(&Setup::new(&keys, &upstream).listener(chain));
+    let (reader, staff) = (
+        ask(POOL),
+        Request::get("/staff").bearer(&Token::id(POOL).mint()),
+    );
+    let waiting = [reader.open(envoy.main()), staff.open(envoy.main())];
+    envoy.await_metric("held_now", 2);
+    keys.release(POOL);
+    assert_eq!(waiting.map(|pending| pending.response().status), [200, 403]);
+    assert_eq!(upstream.seen(reader.case()).len(), 1);
+    assert!(upstream.seen(staff.case()).is_empty());
+    assert_eq!(Request::get("/guarded").send(envoy.main()).status, 401);
+    eventually("both filters to have counted", || {
+        let decisions = envoy.decisions();
+        let counted = ["allowed", "denied.insufficient_group"].map(|name| decisions.get(name));
+        (counted == [Some(&3), Some(&1)]).then_some(())
+    });
+    assert_eq!(keys.fetches(POOL), 1);
+    // Two decisions about each request but the last, which the first filter refuses.
+    envoy.finish(5);
+}

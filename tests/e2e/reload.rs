@@ -1,0 +1,123 @@
+//! What follows a failure of a VM, with `failure_policy: FAIL_RELOAD` as in the example.
+//!
+//! No request makes the shipped module fail, as far as anybody knows. So these tests run another
+//! build of it, with the feature `provoke`: there a request can ask for a trap.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::bootstrap::{Listener, MAIN, Setup};
+use crate::client::Request;
+use crate::document::{POOL, document, with};
+use crate::envoy::EnvoyUnderTest;
+use crate::issuer::TestKey;
+use crate::keys::{ask, ask_with};
+use crate::keyserver::KeyServer;
+use crate::process::{eventually, module};
+use crate::upstream::Upstream;
+
+const TRAP: &str = "x-provoke-trap";
+const WORKERS: u32 = 2;
+
+#[test]
+fn the_shipped_module_cannot_be_provoked() {
+    let module = std::fs::read(module()).expect("the module");
+    let found = module
+        .windows(TRAP.len())
+        .any(|bytes| bytes == TRAP.as_bytes());
+    assert!(!found, "the shipped module was built with a test's feature");
+}
+
+/// Lets the VM of every worker fail. Returns the number of requests that it took.
+#[track_caller]
+fn trap_every_worker(envoy: &mut EnvoyUnderTest, upstream: &Upstream) {
+    envoy.expect_traps();
+    let failed = || {
+        let log = envoy.log();
+        let lines = log.lines().filter(|line| line.contains("Wasm VM failed"));
+        lines.count()
+    };
+    let before = failed();
+    let workers = usize::try_from(WORKERS).expect("a few");
+    eventually("every worker to have failed", || {
+        let request = Request::get("/guarded").header(TRAP, "1");
+        let response = request.send(envoy.main());
+        assert!(response.status >= 500, "{response:?}");
+        assert!(upstream.seen(request.case()).is_empty(), "it was let in");
+        (failed() >= before + workers).then_some(())
+    });
+}
+
+fn volley(envoy: &EnvoyUnderTest, listener: &str, request: &Request) -> Vec<u16> {
+    let waiting: Vec<_> = (0..20).map(|_| request.open(envoy.at(listener))).collect();
+    let statuses = waiting.into_iter().map(|pending| pending.response().status);
+    let mut statuses: Vec<_> = statuses.collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    statuses
+}
+
+#[test]
+fn a_worker_serves_again_after_its_vm_failed() {
+    let keys = KeyServer::start();
+    let upstream = Upstream::start();
+    keys.publish(POOL, &[TestKey::first()]);
+    let bystander = Listener::new("bystander", document(&[POOL])).vm_id("bystander");
+    let setup = Setup::new(&keys, &upstream).provoked().workers(WORKERS);
+    let setup = setup.listener(Listener::new(MAIN, document(&[POOL])));
+    let mut envoy = EnvoyUnderTest::start(&setup.listener(bystander));
+    for listener in [MAIN, "bystander"] {
+        assert_eq!(volley(&envoy, listener, &ask(POOL)), [200]);
+    }
+    assert_eq!(keys.fetches(POOL), 2, "once for each vm_id");
+    // The keys outlive the failure: a fetch from now on would be waited for in vain.
+    keys.hold(POOL);
+    for _ in 0..2 {
+        trap_every_worker(&mut envoy, &upstream);
+        assert_eq!(volley(&envoy, "bystander", &ask(POOL)), [200]);
+        eventually("the workers to serve again", || {
+            let statuses = volley(&envoy, MAIN, &ask(POOL));
+            let refused = statuses.iter().all(|status| [200, 503].contains(status));
+            assert!(refused, "neither served nor refused: {statuses:?}");
+            (statuses == [200]).then_some(())
+        });
+        // They refuse again, too.
+        let forged = Request::get("/guarded").bearer("a.b.c");
+        assert_eq!(volley(&envoy, MAIN, &forged), [401]);
+    }
+    assert_eq!(keys.fetches(POOL), 2, "none after a failure");
+    assert_eq!(envoy.metric("held_now"), 0);
+}
+
+/// Whoever fetched may be gone: nobody gives its lease back, it expires.
+#[test]
+fn a_failure_in_the_middle_of_a_fetch_delays_keys_no_longer_than_the_lease() {
+    let keys = KeyServer::start();
+    let upstream = Upstream::start();
+    keys.publish(POOL, &[TestKey::first()]);
+    let hasty = with(
+        document(&[POOL]),
+        &[("user_pools.0.jwks.timeout", json!("1s"))],
+    );
+    let setup = Setup::new(&keys, &upstream).provoked().workers(WORKERS);
+    let mut envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, hasty)));
+    assert_eq!(volley(&envoy, MAIN, &ask(POOL)), [200]);
+    // A worker asks for a key that nobody knows, and fails while it waits for the answer.
+    keys.publish(POOL, &[TestKey::first(), TestKey::second()]);
+    keys.hold(POOL);
+    let new = ask_with(POOL, TestKey::second());
+    let waiting = new.open(envoy.main());
+    eventually("the fetch", || (keys.fetches(POOL) == 2).then_some(()));
+    let began = Instant::now();
+    trap_every_worker(&mut envoy, &upstream);
+    keys.release(POOL);
+    drop(waiting);
+    eventually("the workers to know the new key", || {
+        (volley(&envoy, MAIN, &new) == [200]).then_some(())
+    });
+    // The ten seconds between fetches for unknown keys, or those of the lease: not both.
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(13), "{took:?}");
+    assert_eq!(volley(&envoy, MAIN, &ask(POOL)), [200]);
+}
