@@ -65,3 +65,15 @@ test-matrix: build venv
 # What operators copy, held against promtool and published schemas. Needs Node.js.
 test-formats:
 	@tests/deploy/formats/check.sh
+
+# Rotation, outages, floods and updates at random: two minutes of them, and 20,000 random kids.
+# CHAOS_SEED=number replays what a run printed.
+.PHONY: chaos provoke
+chaos: build venv
+	CHAOS=full cargo test --test chaos
+
+# The module that traps on request, which tests of what follows a trap run.
+provoke:
+	@envoy/build.sh provoke
+
+test test-matrix: provoke

@@ -33,7 +33,7 @@ impl MonotonicClock {
         while step > Duration::ZERO {
             match origin.checked_sub(step) {
                 Some(earlier) => origin = earlier,
-                None => step /= 2,
+                None => step = step.checked_div(2).unwrap_or_default(),
             }
         }
         Self { origin }

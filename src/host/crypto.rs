@@ -11,11 +11,17 @@ use proxy_wasm::hostcalls;
 fn arguments(spki: &[u8], signature: &[u8], message: &[u8]) -> Vec<u8> {
     const FRAMING: usize = 32;
     let fields = [b"sha256", spki, signature, message];
-    let bytes = fields.iter().map(|field| field.len()).fold(FRAMING, usize::saturating_add);
+    let bytes = fields
+        .iter()
+        .map(|field| field.len())
+        .fold(FRAMING, usize::saturating_add);
     let mut arguments = Vec::with_capacity(bytes);
     for (tag, field) in (1..).zip(fields) {
         encode_key(tag, WireType::LengthDelimited, &mut arguments);
-        encode_varint(u64::try_from(field.len()).unwrap_or(u64::MAX), &mut arguments);
+        encode_varint(
+            u64::try_from(field.len()).unwrap_or(u64::MAX),
+            &mut arguments,
+        );
         arguments.extend_from_slice(field);
     }
     arguments

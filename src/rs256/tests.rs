@@ -58,12 +58,13 @@ fn a_host_is_used_once_it_has_proved_itself() {
     assert!(host.is_host());
     assert!(verify(&host, PROOF.message, PROOF.signature));
     assert!(!verify(&host, b"other", PROOF.signature));
-    for liar in [
-        (|_| HostAnswer::Valid) as fn(bool) -> HostAnswer,
+    let liars: [fn(bool) -> HostAnswer; 4] = [
+        |_| HostAnswer::Valid,
         |_| HostAnswer::Invalid,
         |_| HostAnswer::None,
         |valid| honest(!valid),
-    ] {
+    ];
+    for liar in liars {
         assert!(!Rs256::host_if_proven(Rc::new(Host(liar))).is_host());
     }
 }
@@ -80,7 +81,7 @@ fn a_host_that_falls_silent_is_stood_in_for() {
 /// A number of this many bits, odd unless told otherwise.
 fn modulus(bits: usize, last: u8) -> Vec<u8> {
     let mut bytes = vec![0xff; bits.div_ceil(8)];
-    bytes[0] >>= bytes.len() * 8 - bits;
+    bytes[0] >>= bits.wrapping_neg() % 8;
     *bytes.last_mut().unwrap() = last;
     bytes
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::envoy::EnvoyUnderTest;
 use crate::keyserver::KeyServer;
-pub(crate) use crate::listener::{Configuration, Listener};
+pub(crate) use crate::listener::Listener;
 use crate::process::{built, eventually, module};
 use crate::upstream::Upstream;
 

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Configuration, KEYS_CLUSTER, Listener, Setup};
+use crate::bootstrap::{KEYS_CLUSTER, Listener, Setup};
 use crate::client::Request;
 use crate::document::{POOL, document, pool, with};
 use crate::envoy::EnvoyUnderTest;
 use crate::issuer::{SUB, TestKey, Token, issuer_of, key_set};
 use crate::keyserver::KeyServer;
+use crate::listener::Configuration;
 use crate::table::Table;
 use crate::upstream::Upstream;
 

@@ -46,40 +46,48 @@ fn filters_share_keys_by_vm_id_and_nothing_else() {
         .listener(Listener::new("broad", broad.clone()));
     let envoy = EnvoyUnderTest::start(&both);
     let mut table = Table::new(&envoy, &upstream);
-    let closed = Request::get("/closed").bearer(&Token::id(POOL).mint());
+    let closed = || Request::get("/closed").bearer(&Token::id(POOL).mint());
     let spoofed = |request: Request| request.header("x-user", "me");
     for listener in ["narrow", "apart"] {
         let seen = table.accepted(listener, "its pool", &spoofed(ask(POOL)));
         let user = seen.and_then(|seen| seen.value("x-user"));
         table.same("a header of the other's", user.as_deref(), Some("me"));
         table.refused(listener, "not its pool", &ask(OTHER_POOL), "unknown_issuer");
-        table.accepted(listener, "not its rule", &closed);
+        table.accepted(listener, "not its rule", &closed());
     }
     let seen = table.accepted("broad", "a pool of both", &spoofed(ask(POOL)));
     let user = seen.and_then(|seen| seen.value("x-user"));
     table.same("its own header", user.as_deref(), Some(crate::issuer::SUB));
     table.accepted("broad", "a pool of its own", &ask(OTHER_POOL));
-    table.refused("broad", "its rule", &closed, "denied_by_rule");
+    table.refused("broad", "its rule", &closed(), "denied_by_rule");
     assert_eq!(keys.fetches(POOL), 2, "once for each vm_id");
     assert_eq!(keys.fetches(OTHER_POOL), 1);
 
     // What one learns, the other with its vm_id knows; the third asks for itself.
     keys.publish(POOL, &[TestKey::second()]);
-    let new = ask_with(POOL, TestKey::second());
-    table.accepted("narrow", "the new key", &new);
-    table.accepted("broad", "the new key", &new);
+    let new = || ask_with(POOL, TestKey::second());
+    let until_refused = |listener: &str| {
+        let mut requests = 0;
+        eventually("every worker to forget the old key", || {
+            requests += 3;
+            let statuses = [(); 3].map(|()| ask(POOL).send(envoy.at(listener)).status);
+            (statuses == [401; 3]).then_some(requests)
+        })
+    };
+    table.accepted("narrow", "the new key", &new());
+    table.accepted("broad", "the new key", &new());
     assert_eq!(keys.fetches(POOL), 3);
-    table.refused("broad", "the old key", &ask(POOL), "unknown_key");
+    let mut requests = until_refused("broad");
     table.accepted("apart", "the old key", &ask(POOL));
-    table.accepted("apart", "the new key", &new);
-    table.refused("apart", "the old key now", &ask(POOL), "unknown_key");
+    table.accepted("apart", "the new key", &new());
+    requests += until_refused("apart");
     assert_eq!(keys.fetches(POOL), 4);
 
     // One goes: the others have what they had.
     setup.remove_listener(&envoy);
-    table.accepted("narrow", "after the other has gone", &new);
-    table.accepted("apart", "after the other has gone", &new);
-    let requests = table.done();
+    table.accepted("narrow", "after the other has gone", &new());
+    table.accepted("apart", "after the other has gone", &new());
+    requests += table.done();
     assert_eq!(keys.fetches(POOL), 4);
     envoy.finish(requests);
 }

@@ -190,6 +190,8 @@ fn every_worker_wakes_as_soon_as_the_keys_are_there() {
     let connections = envoy.statistics("listener.*worker_..downstream_cx_total");
     let used = connections.values().filter(|count| **count > 0).count();
     assert_eq!(used, 4, "all workers took part: {connections:?}");
+    let told = envoy.log().matches("user pools: 5").count();
+    assert_eq!(told, 1, "the start is told once, not by each of six VMs");
     assert!(quickest <= PROMPT, "the last one woke after {quickest:?}");
     envoy.finish(pools.len() * REQUESTS);
 }

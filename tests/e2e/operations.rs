@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use crate::bootstrap::{Configuration, Listener, MAIN, Setup};
+use crate::bootstrap::{Listener, MAIN, Setup};
 use crate::client::Request;
 use crate::document::{POOL, ruled, with};
 use crate::envoy::EnvoyUnderTest;
 use crate::issuer::{CLIENT, EMAIL, SUB, TestKey, Token};
 use crate::keyserver::KeyServer;
+use crate::listener::Configuration;
 use crate::table::Table;
 use crate::upstream::Upstream;
 
@@ -130,10 +131,9 @@ fn metrics_filter_state_and_logs() {
     let decisions = envoy.decisions();
     assert_eq!(decisions.get("anonymous"), Some(&1));
     let log = envoy.log();
-    assert!(
-        log.contains(env!("CARGO_PKG_VERSION")),
-        "one line at start names the version"
-    );
+    let start = concat!("cognito-authorizer ", env!("CARGO_PKG_VERSION"), ": ");
+    let told = log.lines().filter(|line| line.contains(start)).count();
+    assert_eq!(told, 2, "one line for each configuration, not for each VM");
     for secret in &secrets {
         for part in secret.split('.').filter(|part| part.len() > 8) {
             assert!(!log.contains(part), "the log holds {part}");

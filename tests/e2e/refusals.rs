@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use crate::bootstrap::{Configuration, Listener, MAIN, Setup};
+use crate::bootstrap::{Listener, MAIN, Setup};
 use crate::document::{POOL, document, pool, ruled, with};
 use crate::envoy::EnvoyUnderTest;
 use crate::keyserver::KeyServer;
+use crate::listener::Configuration;
 use crate::upstream::Upstream;
 
 struct Refusals {

@@ -3,6 +3,7 @@
 //! No request makes the shipped module fail, as far as anybody knows. So these tests run another
 //! build of it, with the feature `provoke`: there a request can ask for a trap.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -18,7 +19,7 @@ use crate::process::{eventually, module};
 use crate::upstream::Upstream;
 
 const TRAP: &str = "x-provoke-trap";
-const WORKERS: u32 = 2;
+const WORKERS: usize = 2;
 
 #[test]
 fn the_shipped_module_cannot_be_provoked() {
@@ -29,23 +30,28 @@ fn the_shipped_module_cannot_be_provoked() {
     assert!(!found, "the shipped module was built with a test's feature");
 }
 
-/// Lets the VM of every worker fail. Returns the number of requests that it took.
+/// The threads whose VM has failed since the log had this length.
+fn failed(envoy: &EnvoyUnderTest, since: usize) -> BTreeSet<String> {
+    let log = envoy.log();
+    let lines = log.get(since..).unwrap_or_default().lines();
+    // [time][thread][level][component] ...
+    lines
+        .filter(|line| line.contains("proxy_on_request_headers failed"))
+        .filter_map(|line| Some(line.split(']').nth(1)?.to_owned()))
+        .collect()
+}
+
+/// Lets the VM of every worker fail.
 #[track_caller]
 fn trap_every_worker(envoy: &mut EnvoyUnderTest, upstream: &Upstream) {
     envoy.expect_traps();
-    let failed = || {
-        let log = envoy.log();
-        let lines = log.lines().filter(|line| line.contains("Wasm VM failed"));
-        lines.count()
-    };
-    let before = failed();
-    let workers = usize::try_from(WORKERS).expect("a few");
+    let since = envoy.log().len();
     eventually("every worker to have failed", || {
         let request = Request::get("/guarded").header(TRAP, "1");
         let response = request.send(envoy.main());
         assert!(response.status >= 500, "{response:?}");
         assert!(upstream.seen(request.case()).is_empty(), "it was let in");
-        (failed() >= before + workers).then_some(())
+        (failed(envoy, since).len() == WORKERS).then_some(())
     });
 }
 
@@ -64,7 +70,7 @@ fn a_worker_serves_again_after_its_vm_failed() {
     let upstream = Upstream::start();
     keys.publish(POOL, &[TestKey::first()]);
     let bystander = Listener::new("bystander", document(&[POOL])).vm_id("bystander");
-    let setup = Setup::new(&keys, &upstream).provoked().workers(WORKERS);
+    let setup = Setup::new(&keys, &upstream).provoked().workers(2);
     let setup = setup.listener(Listener::new(MAIN, document(&[POOL])));
     let mut envoy = EnvoyUnderTest::start(&setup.listener(bystander));
     for listener in [MAIN, "bystander"] {
@@ -100,19 +106,19 @@ fn a_failure_in_the_middle_of_a_fetch_delays_keys_no_longer_than_the_lease() {
         document(&[POOL]),
         &[("user_pools.0.jwks.timeout", json!("1s"))],
     );
-    let setup = Setup::new(&keys, &upstream).provoked().workers(WORKERS);
+    let setup = Setup::new(&keys, &upstream).provoked().workers(2);
     let mut envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, hasty)));
     assert_eq!(volley(&envoy, MAIN, &ask(POOL)), [200]);
     // A worker asks for a key that nobody knows, and fails while it waits for the answer.
     keys.publish(POOL, &[TestKey::first(), TestKey::second()]);
     keys.hold(POOL);
     let new = ask_with(POOL, TestKey::second());
-    let waiting = new.open(envoy.main());
+    let held = ask_with(POOL, TestKey::second());
+    let waiting = held.open(envoy.main());
     eventually("the fetch", || (keys.fetches(POOL) == 2).then_some(()));
     let began = Instant::now();
     trap_every_worker(&mut envoy, &upstream);
     keys.release(POOL);
-    drop(waiting);
     eventually("the workers to know the new key", || {
         (volley(&envoy, MAIN, &new) == [200]).then_some(())
     });
@@ -120,4 +126,7 @@ fn a_failure_in_the_middle_of_a_fetch_delays_keys_no_longer_than_the_lease() {
     let took = began.elapsed();
     assert!(took < Duration::from_secs(13), "{took:?}");
     assert_eq!(volley(&envoy, MAIN, &ask(POOL)), [200]);
+    // Envoy leaves whoever the failed VM held without an answer; at least it does not let them in.
+    assert!(upstream.seen(held.case()).is_empty());
+    drop(waiting);
 }

@@ -1,0 +1,287 @@
+//! Trouble: what can go wrong around the filter, made to go wrong at random.
+
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::bootstrap::{Listener, MAIN, Setup};
+use crate::client::Request;
+use crate::document::{pool, with};
+use crate::envoy::EnvoyUnderTest;
+use crate::issuer::{TestKey, key_set};
+use crate::keyserver::{Answer, KeyServer};
+use crate::load::paced;
+use crate::seed::Seed;
+use crate::tally::Tally;
+use crate::world::{Owed, World, random_kid};
+
+/// Longer than the slowest answer of a healthy endpoint takes.
+const TIMEOUT: &str = "3s";
+
+/// Pools that there are in the end.
+const POOLS: usize = 5;
+
+/// Everything that trouble is made with.
+pub(crate) struct Stage<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) keys: &'a KeyServer,
+    pub(crate) envoy: &'a EnvoyUnderTest,
+    pub(crate) setup: &'a Setup,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) counts: Counts,
+    pub(crate) diary: Diary,
+    variant: usize,
+    floods: Vec<JoinHandle<Vec<(u16, Duration)>>>,
+}
+
+/// What was done, and when.
+pub(crate) struct Diary {
+    pub(crate) began: Instant,
+    pub(crate) entries: Vec<String>,
+}
+
+/// How a pool's key endpoint is.
+pub(crate) struct Endpoint {
+    pub(crate) id: String,
+    /// The set that it publishes while it is well.
+    set: Value,
+    /// Until when it fails.
+    fails: Option<Instant>,
+    /// Until when it is slow.
+    slow: Option<Instant>,
+    pub(crate) outages: usize,
+}
+
+/// How often what was done.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    rotations: usize,
+    outages: usize,
+    slow_answers: usize,
+    floods: usize,
+    updates: usize,
+    new_pools: usize,
+}
+
+impl Endpoint {
+    /// A new pool whose endpoint cannot be reached yet.
+    pub(crate) fn found(world: &World, keys: &KeyServer, number: usize) -> Self {
+        let id = format!("us-east-1_Chaos00{number:02}");
+        world.found(&id);
+        keys.answer(&id, Answer::Reset);
+        Self {
+            id,
+            set: Value::Null,
+            fails: Some(Instant::now()),
+            slow: None,
+            outages: 1,
+        }
+    }
+}
+
+/// The listener with these pools; `variant` changes what is around the filter, or in its
+/// configuration.
+pub(crate) fn listener(pools: &[Endpoint], variant: usize) -> Listener {
+    let pools = pools.iter().map(|endpoint| {
+        let refresh = ("jwks.refresh_interval", json!("1m"));
+        with(
+            pool(&endpoint.id),
+            &[("jwks.timeout", json!(TIMEOUT)), refresh],
+        )
+    });
+    let preflight = ["require_token", "pass"][variant / 2 % 2];
+    let document = json!({
+        "user_pools": pools.collect::<Vec<_>>(),
+        "token": {"use": "any"},
+        "cors_preflight": preflight,
+    });
+    let listener = Listener::new(MAIN, document);
+    match variant % 2 {
+        0 => listener,
+        _ => listener.raw_paths(),
+    }
+}
+
+impl<'a> Stage<'a> {
+    pub(crate) fn new(
+        world: &'a World,
+        keys: &'a KeyServer,
+        envoy: &'a EnvoyUnderTest,
+        setup: &'a Setup,
+        endpoints: Vec<Endpoint>,
+    ) -> Self {
+        Self {
+            world,
+            keys,
+            envoy,
+            setup,
+            endpoints,
+            counts: Counts::default(),
+            diary: Diary {
+                began: Instant::now(),
+                entries: Vec::new(),
+            },
+            variant: 0,
+            floods: Vec::new(),
+        }
+    }
+
+    /// A cold start: the endpoint of one pool is slow, that of the others is not there yet.
+    pub(crate) fn opens(&mut self, seed: &mut Seed) {
+        for number in 0..self.endpoints.len() {
+            self.world.is_configured(number);
+            self.rotate(number, false);
+        }
+        self.keys
+            .delay(&self.endpoints[0].id, seed.between(500, 1500));
+        self.endpoints[0].slow = Some(Instant::now() + Duration::from_secs(2));
+        self.restore(0);
+        self.endpoints[1].fails = Some(Instant::now() + seed.between(1000, 4000));
+    }
+
+    /// One more thing goes wrong.
+    pub(crate) fn trouble(&mut self, seed: &mut Seed) {
+        let number = seed.below(self.endpoints.len());
+        match seed.below(10) {
+            0..2 => self.rotate(number, seed.below(2) == 0),
+            2..5 if self.endpoints[number].fails.is_none() => {
+                let until = Instant::now() + seed.between(1000, 6000);
+                self.fail(number, seed, until);
+            }
+            5 => {
+                let until = Instant::now() + seed.between(3000, 8000);
+                self.keys
+                    .delay(&self.endpoints[number].id, seed.between(300, 1500));
+                self.endpoints[number].slow = Some(until);
+                self.counts.slow_answers += 1;
+                self.note(format!("slow answers of {number}"));
+            }
+            6..8 => self.flood(number, seed),
+            8 if self.endpoints.len() < POOLS && seed.below(2) == 0 => self.grow(seed),
+            _ => {
+                self.variant += 1;
+                self.update();
+            }
+        }
+    }
+
+    fn rotate(&mut self, number: usize, keeps_one: bool) {
+        let set = self.world.rotate(number, keeps_one);
+        self.endpoints[number].set = set;
+        if self.endpoints[number].fails.is_none() {
+            self.publish(number);
+        }
+        self.counts.rotations += 1;
+        self.note(format!("rotation of {number}, keeps one: {keeps_one}"));
+    }
+
+    fn publish(&self, number: usize) {
+        let endpoint = &self.endpoints[number];
+        let answer = Answer::Document(endpoint.set.clone());
+        self.keys.answer(&endpoint.id, answer);
+        self.world.is_published(number);
+    }
+
+    fn fail(&mut self, number: usize, seed: &mut Seed, until: Instant) {
+        let good = self.endpoints[number].set.clone();
+        let stranger = key_set(&[TestKey::small()]);
+        let faults = [
+            Answer::Status(500, good.clone()),
+            Answer::Status(404, good.clone()),
+            Answer::Redirect("/elsewhere".to_owned()),
+            Answer::Bytes(b"<html>".to_vec()),
+            Answer::Truncated(good.clone()),
+            Answer::Document(with(good, &[("pad", json!("x".repeat(200_000)))])),
+            Answer::Document(stranger),
+            Answer::Reset,
+            Answer::Silence,
+        ];
+        let chosen = seed.below(faults.len());
+        self.world.is_healthy(number, false);
+        self.keys
+            .answer(&self.endpoints[number].id, faults[chosen].clone());
+        self.endpoints[number].fails = Some(until);
+        self.endpoints[number].outages += 1;
+        self.counts.outages += 1;
+        self.note(format!("outage of {number}, fault {chosen}"));
+    }
+
+    /// Random kids, at a rate at which they do not fill the places of those that wait for a key.
+    fn flood(&mut self, number: usize, seed: &mut Seed) {
+        const REQUESTS: usize = 400;
+        let (id, to) = (self.endpoints[number].id.clone(), self.envoy.main());
+        let mut seed = seed.fork();
+        let lasts = seed.between(1000, 3000);
+        self.floods.push(thread::spawn(move || {
+            paced(to, REQUESTS, lasts, || {
+                Request::get("/flood").bearer(&random_kid(&id, &mut seed))
+            })
+        }));
+        self.counts.floods += 1;
+        self.note(format!("flood at {number} for {lasts:?}"));
+    }
+
+    /// Waits for the floods, and adds what they saw.
+    pub(crate) fn end_of_floods(&mut self, tally: &mut Tally) {
+        for flood in self.floods.drain(..) {
+            for (status, took) in flood.join().expect("a flood") {
+                tally.note(Owed::Refusal, status, took);
+                if !Owed::Refusal.is_met_by(status) {
+                    tally.broken(format!("a flood got {status}"));
+                }
+            }
+        }
+    }
+
+    /// One more user pool, whose endpoint cannot be reached yet.
+    fn grow(&mut self, seed: &mut Seed) {
+        let number = self.endpoints.len();
+        let endpoint = Endpoint::found(self.world, self.keys, number);
+        self.endpoints.push(endpoint);
+        self.rotate(number, false);
+        self.endpoints[number].fails = Some(Instant::now() + seed.between(1000, 4000));
+        self.counts.new_pools += 1;
+        self.update();
+        // Envoy has told the workers; they may not all have listened yet.
+        thread::sleep(Duration::from_millis(500));
+        self.world.is_configured(number);
+    }
+
+    fn update(&mut self) {
+        self.note(format!("update to variant {}", self.variant));
+        let listener = listener(&self.endpoints, self.variant);
+        self.envoy.update(&self.setup.clone().listener(listener));
+        self.counts.updates += 1;
+    }
+
+    /// Ends what has lasted long enough, or everything.
+    pub(crate) fn heal(&mut self, all: bool) {
+        let now = Instant::now();
+        for number in 0..self.endpoints.len() {
+            let endpoint = &mut self.endpoints[number];
+            if endpoint
+                .slow
+                .take_if(|until| all || *until <= now)
+                .is_some()
+            {
+                self.keys.delay(&endpoint.id, Duration::ZERO);
+            }
+            if endpoint.fails.is_some_and(|until| all || until <= now) {
+                self.restore(number);
+            }
+        }
+    }
+
+    fn restore(&mut self, number: usize) {
+        self.endpoints[number].fails = None;
+        self.publish(number);
+        self.world.is_healthy(number, true);
+        self.note(format!("{number} is back"));
+    }
+
+    fn note(&mut self, what: String) {
+        let at = self.diary.began.elapsed();
+        self.diary.entries.push(format!("{at:.1?}: {what}"));
+    }
+}

@@ -1,0 +1,69 @@
+//! Disorder under load: rotation, outages, slow answers, floods and configuration updates, all at
+//! once and at random, in front of a real Envoy with four workers. What the contract promises must
+//! hold at every moment of it.
+//!
+//! `make test` runs it for 20 s, `make chaos` (`CHAOS=full`) for two minutes, and the whole flood.
+//! The seed is printed; `CHAOS_SEED` replays the same events.
+
+// A test fails by panicking, and its sums are small; outside `#[test]` functions the lints do not know.
+#![allow(clippy::arithmetic_side_effects, clippy::expect_used)]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
+
+#[path = "../common/issuer.rs"]
+mod issuer;
+
+// The harness of the end-to-end tests, of which only a part is needed here.
+#[path = "../e2e/bootstrap.rs"]
+#[allow(dead_code)]
+mod bootstrap;
+#[path = "../e2e/client.rs"]
+#[allow(dead_code)]
+mod client;
+#[path = "../e2e/document.rs"]
+#[allow(dead_code)]
+mod document;
+#[path = "../e2e/envoy.rs"]
+#[allow(dead_code)]
+mod envoy;
+#[path = "../e2e/keyserver.rs"]
+#[allow(dead_code)]
+mod keyserver;
+#[path = "../e2e/listener.rs"]
+#[allow(dead_code)]
+mod listener;
+#[path = "../e2e/process.rs"]
+#[allow(dead_code)]
+mod process;
+#[path = "../e2e/upstream.rs"]
+#[allow(dead_code)]
+mod upstream;
+
+mod disorder;
+mod flood;
+mod load;
+mod promises;
+mod seed;
+mod tally;
+mod world;
+
+use std::io::Write as _;
+use std::sync::{Mutex, MutexGuard};
+
+/// Whether this is `make chaos`.
+fn is_full() -> bool {
+    std::env::var("CHAOS").is_ok_and(|value| value == "full")
+}
+
+/// Both tests measure latencies: neither may run beside the other.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    // Whether the other has failed is not this one's business.
+    ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Tells whoever runs the tests, not only of failures.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
