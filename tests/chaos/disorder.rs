@@ -19,6 +19,8 @@ use crate::world::{Owed, World, random_kid};
 /// Longer than the slowest answer of a healthy endpoint takes.
 const TIMEOUT: &str = "3s";
 
+/// An outage into which a fetch falls for sure: unknown keys ask for one every ten seconds.
+const LONG: Duration = Duration::from_secs(12);
 /// Pools that there are in the end.
 const POOLS: usize = 5;
 
@@ -138,6 +140,10 @@ impl<'a> Stage<'a> {
         self.endpoints[0].slow = Some(Instant::now() + Duration::from_secs(2));
         self.restore(0);
         self.endpoints[1].fails = Some(Instant::now() + seed.between(1000, 4000));
+        // Then an outage that is long enough for a fetch to fall into it, whatever comes after.
+        thread::sleep(Duration::from_secs(4));
+        self.heal(false);
+        self.fail(0, seed, Instant::now() + LONG);
     }
 
     /// One more thing goes wrong.
@@ -146,7 +152,8 @@ impl<'a> Stage<'a> {
         match seed.below(10) {
             0..2 => self.rotate(number, seed.below(2) == 0),
             2..5 if self.endpoints[number].fails.is_none() => {
-                let until = Instant::now() + seed.between(1000, 6000);
+                let lasts = [seed.between(1000, 5000), LONG][seed.below(2)];
+                let until = Instant::now() + lasts;
                 self.fail(number, seed, until);
             }
             5 => {

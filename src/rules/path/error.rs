@@ -9,7 +9,7 @@ pub enum UnsafePath {
     Missing,
     /// CONNECT and `OPTIONS *` have something else in its place.
     NotAbsolute,
-    /// More than [`MAX_PATH_BYTES`].
+    /// More than [`MAX_PATH_BYTES`](super::MAX_PATH_BYTES).
     TooLong,
     /// A `#`: no client sends one (RFC 9112, section 3.2), and servers cut there or do not.
     Fragment,
