@@ -67,7 +67,7 @@ test-formats:
 	@tests/deploy/formats/check.sh
 
 # Rotation, outages, floods and updates at random: two minutes of them, and 20,000 random kids.
-# CHAOS_SEED=number replays what a run printed.
+# CHAOS_SEED=number throws the dice of a run again, which printed it.
 .PHONY: chaos provoke
 chaos: build venv
 	CHAOS=full cargo test --test chaos

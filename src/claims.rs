@@ -26,6 +26,7 @@ pub struct Claims {
     not_before: Option<Timestamp>,
     issued_at: Option<Timestamp>,
     authenticated_at: Option<Timestamp>,
+    token_use: Option<TokenUse>,
 }
 
 impl Claims {
@@ -40,6 +41,7 @@ impl Claims {
             not_before: time(&members, "nbf")?,
             issued_at: time(&members, "iat")?,
             authenticated_at: time(&members, "auth_time")?,
+            token_use: token_use(&members),
             members,
         })
     }
@@ -76,12 +78,8 @@ impl Claims {
 
     /// `token_use`, if it is one of the two that authorise. A refresh token has none.
     #[must_use]
-    pub fn token_use(&self) -> Option<TokenUse> {
-        match self.text("token_use")? {
-            "id" => Some(TokenUse::Id),
-            "access" => Some(TokenUse::Access),
-            _ => None,
-        }
+    pub const fn token_use(&self) -> Option<TokenUse> {
+        self.token_use
     }
 
     /// The app clients that the token names: `aud` of an id token (a string or an array, of which
@@ -139,6 +137,14 @@ impl Claims {
 
     fn text(&self, name: &str) -> Option<&str> {
         self.members.get(name)?.as_str()
+    }
+}
+
+fn token_use(members: &Object) -> Option<TokenUse> {
+    match members.get("token_use")?.as_str()? {
+        "id" => Some(TokenUse::Id),
+        "access" => Some(TokenUse::Access),
+        _ => None,
     }
 }
 

@@ -170,7 +170,7 @@ impl Responses {
             }
         }
         if let Some(body) = &changed.body {
-            reply.body = body.fill(kind, message(kind), request_id).into();
+            reply.body = body.fill(kind, self.style.message(kind), request_id).into();
         }
         reply
     }
@@ -216,6 +216,20 @@ impl Style {
         }
     }
 
+    /// `$context.error.message`.
+    const fn message(self, kind: ReplyKind) -> &'static str {
+        match (self, kind) {
+            (_, ReplyKind::Unauthorized) => "Unauthorized",
+            (_, ReplyKind::ExpiredToken) => "The incoming token has expired",
+            (Self::Rfc6750, ReplyKind::AccessDenied) => "Forbidden",
+            (Self::ApiGateway, ReplyKind::AccessDenied) => {
+                "User is not authorized to access this resource"
+            }
+            (_, ReplyKind::AuthorizerFailure) => "Service Unavailable",
+            (_, ReplyKind::BadRequest) => "Bad Request",
+        }
+    }
+
     fn reply(self, kind: ReplyKind, refusal: &Refusal) -> Reply {
         let (status, error_type) = match kind {
             ReplyKind::Unauthorized | ReplyKind::ExpiredToken => (401, "UnauthorizedException"),
@@ -223,17 +237,12 @@ impl Style {
             ReplyKind::AuthorizerFailure => (503, "ServiceUnavailableException"),
             ReplyKind::BadRequest => (400, "BadRequestException"),
         };
-        let body = match (self, kind) {
-            (_, ReplyKind::Unauthorized) => r#"{"message":"Unauthorized"}"#,
-            (_, ReplyKind::ExpiredToken) => r#"{"message":"The incoming token has expired"}"#,
-            (Self::Rfc6750, ReplyKind::AccessDenied) => r#"{"message":"Forbidden"}"#,
-            // API Gateway writes this one member with a capital letter.
-            (Self::ApiGateway, ReplyKind::AccessDenied) => {
-                r#"{"Message":"User is not authorized to access this resource"}"#
-            }
-            (_, ReplyKind::AuthorizerFailure) => r#"{"message":"Service Unavailable"}"#,
-            (_, ReplyKind::BadRequest) => r#"{"message":"Bad Request"}"#,
+        // API Gateway writes this one member with a capital letter.
+        let member = match (self, kind) {
+            (Self::ApiGateway, ReplyKind::AccessDenied) => "Message",
+            _ => "message",
         };
+        let body = format!(r#"{{"{member}":"{}"}}"#, self.message(kind));
         let mut headers = vec![("content-type".into(), "application/json".into())];
         match self {
             Self::ApiGateway => headers.push(("x-amzn-errortype".into(), error_type.into())),
@@ -299,17 +308,6 @@ fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
                     .into(),
             ),
         },
-    }
-}
-
-/// `$context.error.message`.
-const fn message(kind: ReplyKind) -> &'static str {
-    match kind {
-        ReplyKind::Unauthorized => "Unauthorized",
-        ReplyKind::ExpiredToken => "The incoming token has expired",
-        ReplyKind::AccessDenied => "Forbidden",
-        ReplyKind::AuthorizerFailure => "Service Unavailable",
-        ReplyKind::BadRequest => "Bad Request",
     }
 }
 

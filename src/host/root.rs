@@ -215,8 +215,10 @@ impl Worker {
             let Some(phase) = self.held.borrow_mut().remove(&context) else {
                 continue;
             };
-            // Fails if the request has ended meanwhile: its own context will say so.
+            // Fails for a request that the host has forgotten.
             if hostcalls::set_effective_context(context).is_err() {
+                phase.set(Phase::Refused);
+                self.metrics.cancelled();
                 continue;
             }
             self.metrics.no_longer_held();

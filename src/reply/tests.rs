@@ -211,3 +211,26 @@ fn an_unknown_variable_is_refused() {
     assert!(BodyTemplate::new("$input.body").is_err());
     assert!(BodyTemplate::new("100$ ${x} $").is_ok());
 }
+
+#[test]
+fn the_message_is_that_of_the_style() {
+    let body = Some(BodyTemplate::new("$context.error.message").unwrap());
+    for (style, expected) in [
+        (Style::Rfc6750, "Forbidden"),
+        (
+            Style::ApiGateway,
+            "User is not authorized to access this resource",
+        ),
+    ] {
+        let responses = Responses {
+            style,
+            access_denied: Override {
+                body: body.clone(),
+                ..Override::default()
+            },
+            ..Responses::default()
+        };
+        let reply = responses.reply(&Refusal::Plain(Reason::DeniedByRule), None);
+        assert_eq!(reply.body, expected);
+    }
+}

@@ -3,21 +3,16 @@
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-
-use crate::bootstrap::{Listener, MAIN, Setup};
+use crate::bootstrap::Setup;
 use crate::client::Request;
-use crate::document::{pool, with};
+use crate::endpoint::{Endpoint, listener};
 use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, key_set};
+use crate::errand::{Owed, random_kid};
 use crate::keyserver::{Answer, KeyServer};
 use crate::load::paced;
 use crate::seed::Seed;
 use crate::tally::Tally;
-use crate::world::{Owed, World, random_kid};
-
-/// Longer than the slowest answer of a healthy endpoint takes.
-const TIMEOUT: &str = "3s";
+use crate::world::World;
 
 /// An outage into which a fetch falls for sure: unknown keys ask for one every ten seconds.
 const LONG: Duration = Duration::from_secs(12);
@@ -43,18 +38,6 @@ pub(crate) struct Diary {
     pub(crate) entries: Vec<String>,
 }
 
-/// How a pool's key endpoint is.
-pub(crate) struct Endpoint {
-    pub(crate) id: String,
-    /// The set that it publishes while it is well.
-    set: Value,
-    /// Until when it fails.
-    fails: Option<Instant>,
-    /// Until when it is slow.
-    slow: Option<Instant>,
-    pub(crate) outages: usize,
-}
-
 /// How often what was done.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
@@ -64,45 +47,6 @@ pub(crate) struct Counts {
     floods: usize,
     updates: usize,
     new_pools: usize,
-}
-
-impl Endpoint {
-    /// A new pool whose endpoint cannot be reached yet.
-    pub(crate) fn found(world: &World, keys: &KeyServer, number: usize) -> Self {
-        let id = format!("us-east-1_Chaos00{number:02}");
-        world.found(&id);
-        keys.answer(&id, Answer::Reset);
-        Self {
-            id,
-            set: Value::Null,
-            fails: Some(Instant::now()),
-            slow: None,
-            outages: 1,
-        }
-    }
-}
-
-/// The listener with these pools; `variant` changes what is around the filter, or in its
-/// configuration.
-pub(crate) fn listener(pools: &[Endpoint], variant: usize) -> Listener {
-    let pools = pools.iter().map(|endpoint| {
-        let refresh = ("jwks.refresh_interval", json!("1m"));
-        with(
-            pool(&endpoint.id),
-            &[("jwks.timeout", json!(TIMEOUT)), refresh],
-        )
-    });
-    let preflight = ["require_token", "pass"][variant / 2 % 2];
-    let document = json!({
-        "user_pools": pools.collect::<Vec<_>>(),
-        "token": {"use": "any"},
-        "cors_preflight": preflight,
-    });
-    let listener = Listener::new(MAIN, document);
-    match variant % 2 {
-        0 => listener,
-        _ => listener.raw_paths(),
-    }
 }
 
 impl<'a> Stage<'a> {
@@ -150,7 +94,13 @@ impl<'a> Stage<'a> {
     pub(crate) fn trouble(&mut self, seed: &mut Seed) {
         let number = seed.below(self.endpoints.len());
         match seed.below(10) {
-            0..2 => self.rotate(number, seed.below(2) == 0),
+            0..2 => {
+                // Unless one key is known all the time, no token is owed anything.
+                let fails = self.endpoints[number].fails.is_some();
+                if self.world.has_known_key(number) {
+                    self.rotate(number, fails || seed.below(2) == 0);
+                }
+            }
             2..5 if self.endpoints[number].fails.is_none() => {
                 let lasts = [seed.between(1000, 5000), LONG][seed.below(2)];
                 let until = Instant::now() + lasts;
@@ -191,19 +141,7 @@ impl<'a> Stage<'a> {
     }
 
     fn fail(&mut self, number: usize, seed: &mut Seed, until: Instant) {
-        let good = self.endpoints[number].set.clone();
-        let stranger = key_set(&[TestKey::small()]);
-        let faults = [
-            Answer::Status(500, good.clone()),
-            Answer::Status(404, good.clone()),
-            Answer::Redirect("/elsewhere".to_owned()),
-            Answer::Bytes(b"<html>".to_vec()),
-            Answer::Truncated(good.clone()),
-            Answer::Document(with(good, &[("pad", json!("x".repeat(200_000)))])),
-            Answer::Document(stranger),
-            Answer::Reset,
-            Answer::Silence,
-        ];
+        let faults = self.endpoints[number].faults();
         let chosen = seed.below(faults.len());
         self.world.is_healthy(number, false);
         self.keys

@@ -7,12 +7,12 @@ use crate::bootstrap::{Listener, MAIN, Setup};
 use crate::client::{Pending, Request};
 use crate::document::document;
 use crate::envoy::EnvoyUnderTest;
+use crate::errand::random_kid;
 use crate::issuer::{TestKey, Token};
 use crate::keyserver::KeyServer;
 use crate::load::paced;
 use crate::seed::Seed;
 use crate::upstream::Upstream;
-use crate::world::random_kid;
 use crate::{alone, is_full, tell};
 
 const FLOODED: &str = "us-east-1_Flooded01";

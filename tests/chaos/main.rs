@@ -3,7 +3,7 @@
 //! hold at every moment of it.
 //!
 //! `make test` runs it for 20 s, `make chaos` (`CHAOS=full`) for two minutes, and the whole flood.
-//! The seed is printed; `CHAOS_SEED` replays the same events.
+//! The seed is printed; `CHAOS_SEED` throws the same dice again, though threads run as they like.
 
 // A test fails by panicking, and its sums are small; outside `#[test]` functions the lints do not know.
 #![allow(clippy::arithmetic_side_effects, clippy::expect_used)]
@@ -39,6 +39,8 @@ mod process;
 mod upstream;
 
 mod disorder;
+mod endpoint;
+mod errand;
 mod flood;
 mod load;
 mod promises;

@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 
 use crate::bootstrap::Setup;
 use crate::client::Request;
-use crate::disorder::{Endpoint, Stage, listener};
+use crate::disorder::Stage;
+use crate::endpoint::{Endpoint, listener};
 use crate::envoy::EnvoyUnderTest;
+use crate::errand::Owed;
 use crate::keyserver::KeyServer;
 use crate::load::client;
 use crate::process::eventually;
 use crate::seed::Seed;
 use crate::tally::Tally;
 use crate::upstream::Upstream;
-use crate::world::{Owed, World};
+use crate::world::World;
 use crate::{alone, is_full, tell};
 
 const WORKERS: u32 = 4;

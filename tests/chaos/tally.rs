@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::world::Owed;
+use crate::errand::Owed;
 
 /// What the clients saw.
 #[derive(Default)]

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::document::with;
-use crate::issuer::{TestKey, Token, compact};
+use crate::errand::{Errand, Owed, random_kid, unsigned};
+use crate::issuer::{TestKey, Token};
 use crate::seed::Seed;
 
 /// An unknown key is asked for once in ten seconds; the eleventh is for a busy machine.
@@ -42,43 +43,6 @@ struct Key {
     known: Option<Instant>,
     /// When a key of a later set was shown to be known: this one is gone.
     replaced: Option<Instant>,
-}
-
-/// What a request is owed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Owed {
-    /// The upstream's answer, and promptly.
-    Pass,
-    /// The upstream's answer, a refusal, or 503: the key is too young or just leaving.
-    Undecided,
-    /// A refusal or 503.
-    Refusal,
-    /// 401: no key is needed to see what is wrong.
-    Unauthorized,
-}
-
-impl Owed {
-    /// Whether this status is what is owed.
-    pub(crate) fn is_met_by(self, status: u16) -> bool {
-        match self {
-            Self::Pass => status == 200,
-            Self::Undecided => [200, 401, 503].contains(&status),
-            Self::Refusal => [401, 503].contains(&status),
-            Self::Unauthorized => status == 401,
-        }
-    }
-}
-
-/// A token to send.
-pub(crate) struct Errand {
-    pub(crate) token: Option<Arc<str>>,
-    /// What it is, for a report.
-    pub(crate) what: &'static str,
-    /// A connection that is older may still belong to a configuration without the pool.
-    pub(crate) not_before: Option<Instant>,
-    /// Its pool and the name of its key, if the verdict depends on them.
-    key: Option<(usize, String)>,
-    owed: Owed,
 }
 
 /// The state of everything outside the filter.
@@ -150,6 +114,13 @@ impl World {
         let live = pool.keys.iter().filter(|key| key.last_set.is_none());
         let named = live.map(|key| with(key.signer.jwk(), &[("kid", json!(key.kid))]));
         json!({"keys": named.collect::<Vec<_>>()})
+    }
+
+    /// Whether the filter has shown to know the newest key.
+    pub(crate) fn has_known_key(&self, pool: usize) -> bool {
+        let pools = self.lock();
+        let newest = pools[pool].keys.last();
+        newest.is_some_and(|key| key.known.is_some())
     }
 
     /// The newest set can be fetched from now on.
@@ -266,27 +237,4 @@ impl World {
         let live = keys.filter(|key| key.last_set.is_none());
         live.map(|key| Arc::clone(&key.tokens[0])).collect()
     }
-}
-
-impl Errand {
-    fn bad(what: &'static str, token: Option<String>, owed: Owed) -> Self {
-        Self {
-            token: token.map(Arc::from),
-            what,
-            not_before: None,
-            key: None,
-            owed,
-        }
-    }
-}
-
-/// The signature is never looked at: minting a genuine one would only take time.
-fn unsigned(token: &Token) -> String {
-    compact(&token.header_bytes(), &token.payload_bytes(), &[0; 256])
-}
-
-/// A token of this pool under a `kid` that nobody has published.
-pub(crate) fn random_kid(pool: &str, seed: &mut Seed) -> String {
-    let kid = format!("made up {}{}", seed.below(1 << 30), seed.below(1 << 30));
-    unsigned(&Token::id(pool).header("kid", kid))
 }

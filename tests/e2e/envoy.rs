@@ -11,7 +11,9 @@ use serde_json::Value;
 
 use crate::bootstrap::{MAIN, Setup};
 use crate::client::Request;
-use crate::process::{PATIENCE, Slot, eventually, launch, module, stop, wait};
+use crate::process::{
+    PATIENCE, Slot, discard, eventually, excerpt, launch, module, read, stop, wait,
+};
 
 const PREFIX: &str = "wasmcustom.cognito_authorizer.";
 
@@ -275,26 +277,4 @@ fn is_failure(line: &str) -> bool {
     let trapped =
         line.contains("[wasm]") && line.contains("Function: ") && line.contains(" failed");
     trapped || line.contains("panicked at") || line.contains("Wasm VM failed")
-}
-
-/// The lines that say why: warnings, errors, and what the module said.
-fn excerpt(log: &str) -> String {
-    let said = |line: &&str| {
-        let loud = ["[warning]", "[error]", "[critical]", "[wasm]", "error"];
-        loud.iter().any(|word| line.contains(word)) && !line.contains("server.cc:467")
-    };
-    let lines: Vec<_> = log.lines().filter(said).collect();
-    let start = lines.len().saturating_sub(60);
-    lines[start..].join("\n")
-}
-
-fn read(directory: &Path, name: &str) -> String {
-    let bytes = std::fs::read(directory.join(name)).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn discard(directory: &Path) {
-    if std::env::var_os("E2E_KEEP").is_none() {
-        let _ = std::fs::remove_dir_all(directory);
-    }
 }

@@ -137,3 +137,27 @@ pub(crate) fn stop(process: &mut Child) {
         let _ = process.wait();
     }
 }
+
+/// The lines that say why: warnings, errors, and what the module said.
+pub(crate) fn excerpt(log: &str) -> String {
+    let said = |line: &&str| {
+        let loud = ["[warning]", "[error]", "[critical]", "[wasm]", "error"];
+        loud.iter().any(|word| line.contains(word)) && !line.contains("server.cc:467")
+    };
+    let lines: Vec<_> = log.lines().filter(said).collect();
+    let start = lines.len().saturating_sub(60);
+    lines[start..].join("\n")
+}
+
+/// A file of an Envoy, as far as it is written.
+pub(crate) fn read(directory: &Path, name: &str) -> String {
+    let bytes = std::fs::read(directory.join(name)).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Removes the files of an Envoy that has done what it should.
+pub(crate) fn discard(directory: &Path) {
+    if std::env::var_os("E2E_KEEP").is_none() {
+        let _ = std::fs::remove_dir_all(directory);
+    }
+}
