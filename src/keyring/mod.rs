@@ -226,11 +226,14 @@ impl Keyring {
     pub fn take_due(&mut self, now: Monotonic, space: &dyn SharedSpace) -> Vec<Fetch> {
         let mut due = Vec::new();
         for (position, source) in self.sources.iter_mut().enumerate() {
-            if let Source::Fetched(fetched) = source
-                && let Some(holder) = fetched.take_if_due(now, space, &mut self.entropy)
-            {
+            let Source::Fetched(fetched) = source else {
+                continue;
+            };
+            if let Some(holder) = fetched.take_if_due(now, space, &mut self.entropy) {
                 due.push(Fetch { position, holder });
             }
+            // Who still waits says so again; a wish must not outlive the one who had it.
+            fetched.kid_wanted = false;
         }
         due
     }
@@ -401,6 +404,8 @@ impl Fetched {
             set: Rc::new(set),
             fetched_at,
         });
+        // It may be the answer to the wish, whoever fetched it and why.
+        self.kid_wanted = false;
     }
 
     /// The fetch for an unknown `kid` that no other may follow yet: one that is under way, however
@@ -477,7 +482,6 @@ impl Fetched {
             .ok()?;
         self.record = record;
         self.fetching = Some(lease);
-        self.kid_wanted = false;
         Some(lease.holder)
     }
 
@@ -499,15 +503,19 @@ impl Fetched {
         }
         record.lease = None;
         let settle_kid = |record: &mut Record, outcome| {
-            if let Some(fetch) = &mut record.kid_fetch
-                && fetch.outcome == KidOutcome::Pending
+            let Some(fetch) = &mut record.kid_fetch else {
+                return;
+            };
+            // An answer that took most of the window opens another: every VM must have the time to
+            // notice it before somebody asks again.
+            if fetch.outcome == KidOutcome::Pending
+                && now.since(fetch.at).saturating_add(SETTLING_TIME) > KID_WINDOW
             {
+                fetch.at = now;
+            }
+            // Keys that came later than a failure answer the question as well.
+            if fetch.outcome == KidOutcome::Pending || outcome == KidOutcome::Answered {
                 fetch.outcome = outcome;
-                // An answer that took most of the window opens another: every VM must have the
-                // time to notice it before somebody asks again.
-                if now.since(fetch.at).saturating_add(SETTLING_TIME) > KID_WINDOW {
-                    fetch.at = now;
-                }
             }
         };
         let outcome = match key_set(answer) {

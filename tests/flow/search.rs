@@ -107,6 +107,21 @@ fn a_search_whose_holder_died_is_no_401() {
 }
 
 #[test]
+fn keys_that_come_after_a_failed_search_end_it() {
+    let mut script = script();
+    script.play(vec![
+        (0.0, Start(2), ""),
+        (1.0, Serve(Plan::Status(500)), "fetch a"),
+        (1.1, Ask(0, "x", "new"), "x held"),
+        (1.2, Nothing, "fetch a; x unavailable 2"),
+        (1.3, keys(&["k1"]), ""),
+        // The back-off's fetch brings a set, and the set has no such key.
+        (3.0, Nothing, "fetch a"),
+        (3.0, Ask(1, "y", "new"), "y unknown_key"),
+    ]);
+}
+
+#[test]
 fn a_flood_of_random_kids_costs_three_fetches_in_twenty_seconds() {
     let mut script = script();
     script.play(vec![(0.0, Start(4), ""), (1.0, Delay(1000), "fetch a")]);
