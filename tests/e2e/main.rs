@@ -39,6 +39,7 @@ mod keys;
 mod moto;
 mod operations;
 mod outages;
+mod path_table;
 mod paths;
 mod protocols;
 mod refusals;
