@@ -49,7 +49,7 @@ fn the_last_good_keys_outlive_every_fault() {
     };
     known_keys_serve();
     for (id, _) in &faults {
-        assert_eq!(changes(&envoy, id), 1, "{id}: its first keys");
+        eventually(id, || (changes(&envoy, id) == 1).then_some(()));
     }
 
     // A key that nobody knows asks for the set, which from now on cannot be had.
@@ -62,7 +62,8 @@ fn the_last_good_keys_outlive_every_fault() {
     for ((id, _), pending) in faults.iter().zip(waiting) {
         let found = difference(&pending.response(), "keys_unavailable");
         assert_eq!(found, None, "{id}");
-        assert_eq!(changes(&envoy, id), 2, "{id}: one line, of the failure");
+        // A silent endpoint fails a moment after the request's own time has run out.
+        eventually(id, || (changes(&envoy, id) == 2).then_some(()));
     }
     known_keys_serve();
 
@@ -91,7 +92,8 @@ fn the_last_good_keys_outlive_every_fault() {
             sends();
             (unknown(id).send(at).status == 200).then_some(())
         });
-        assert_eq!(changes(&envoy, id), 3, "{id}: it is back");
+        // One worker may serve with the new keys before the other has said that it fetched them.
+        eventually(id, || (changes(&envoy, id) == 3).then_some(()));
     }
     let fetches: usize = faults.iter().map(|(id, _)| keys.fetches(id)).sum();
     let counted = envoy.metric("jwks_fetch.success") + envoy.metric("jwks_fetch.failure");
@@ -164,7 +166,7 @@ fn a_cluster_that_arrives_late_is_noticed_at_once() {
             let response = ask_with(id, TestKey::third()).send(at);
             (response.status == 200).then_some(())
         });
-        assert_eq!(changes(&envoy, id), 4, "{id}: twice gone and twice back");
+        eventually(id, || (changes(&envoy, id) == 4).then_some(()));
     }
     envoy.finish(requests);
 }

@@ -68,7 +68,7 @@ fn every_target_of_the_table_is_under_its_rule() {
 
 /// The rule set, with a condition of its own for each rule.
 fn document(set: &Value) -> Value {
-    let matches = set["rules"].as_array().unwrap().iter().enumerate();
+    let matches = set["rules"].as_array().expect("a list").iter().enumerate();
     let rules: Vec<_> = matches
         .map(|(rule, matched)| {
             json!({"match": matched, "require": {"scopes": [format!("rule-{rule}")]}})
@@ -103,6 +103,6 @@ fn chosen(request: &Request, envoy: &EnvoyUnderTest, listener: &str) -> Value {
 fn latin1(target: &str) -> Vec<u8> {
     target
         .chars()
-        .map(|character| u8::try_from(u32::from(character)).unwrap())
+        .map(|character| u8::try_from(u32::from(character)).expect("a byte"))
         .collect()
 }
