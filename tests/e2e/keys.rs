@@ -111,6 +111,47 @@ fn requests_wait_for_keys_whole_and_unseen() {
     envoy.finish(requests);
 }
 
+/// Four clients send as fast as they can and leave every other request, some of them held, some
+/// answered at that moment. Envoy's own count of requests is the measure.
+#[test]
+fn every_request_is_decided_once_though_clients_leave() {
+    let keys = KeyServer::start();
+    let upstream = Upstream::start();
+    let slow = "us-east-1_Slow00001";
+    keys.publish(POOL, &[TestKey::first()]);
+    keys.publish(slow, &[TestKey::first()]);
+    keys.hold(slow);
+    let setup = Setup::new(&keys, &upstream);
+    let listener = Listener::new(MAIN, document(&[POOL, slow]));
+    let envoy = EnvoyUnderTest::start(&setup.listener(listener));
+    let requests = [ask(POOL), ask(slow), Request::get("/none")];
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for turn in 0..60 {
+                    let request = &requests[turn % requests.len()];
+                    let pending = request.open(envoy.main());
+                    // Whom the slow pool holds would wait for ever.
+                    if turn % 2 == 0 && turn % requests.len() != 1 {
+                        pending.response();
+                    }
+                }
+            });
+        }
+    });
+    keys.release(slow);
+    assert_eq!(ask(slow).send(envoy.main()).status, 200);
+    let seen = || envoy.statistic("http.ingress.downstream_rq_total");
+    let decided = || envoy.decisions().values().sum::<u64>();
+    eventually("every request is decided", || {
+        (envoy.metric("held_now") == 0 && decided() == seen()).then_some(())
+    });
+    assert!(seen() > 120, "{} requests", seen());
+    assert!(envoy.metric("cancelled") > 0);
+    let requests = usize::try_from(seen()).expect("a few hundred");
+    envoy.finish(requests);
+}
+
 #[test]
 fn a_client_that_leaves_while_waiting_leaves_nothing_behind() {
     let keys = KeyServer::start();
