@@ -225,7 +225,7 @@ fn keys_that_are_waited_for_decide_alike() {
                         }
                         let mut progress = gate.tick(at(round), &space);
                         for fetch in progress.fetches {
-                            let body = Some(sets[fetch.position].clone());
+                            let body = Some(sets[fetch.pool.position()].clone());
                             let answer = Answer::Response { status: 200, body };
                             let (_, next) = gate.answered(fetch, &answer, at(round), &space);
                             progress.verdicts.extend(next.verdicts);

@@ -240,7 +240,7 @@ impl Worker {
 
     fn send(&self, fetch: Fetch) -> Option<u32> {
         let policy = self.policy();
-        let (_, pool) = policy.pools.iter().nth(fetch.position)?;
+        let pool = policy.pools.get(fetch.pool)?;
         let KeySource::Fetched(endpoint) = &pool.keys else {
             return None;
         };
@@ -267,9 +267,8 @@ impl Worker {
         let policy = self.policy();
         let pool = policy
             .pools
-            .iter()
-            .nth(fetch.position)
-            .map_or("", |(_, pool)| pool.issuer.as_str());
+            .get(fetch.pool)
+            .map_or("", |pool| pool.issuer.as_str());
         match outcome {
             FetchOutcome::Superseded => {}
             FetchOutcome::Succeeded => self.metrics.fetched(),

@@ -44,6 +44,7 @@ enum Source {
 
 #[derive(Debug)]
 struct Fetched {
+    pool: PoolIndex,
     endpoint: KeyEndpoint,
     names: EntryNames,
     /// The record as last read.
@@ -86,11 +87,11 @@ pub enum KidPrognosis {
     Unavailable,
 }
 
-/// A fetch that this VM is to make, for the pool at `position`.
+/// A fetch that this VM is to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fetch {
-    /// The pool's position.
-    pub position: usize,
+    /// Whose keys are to be fetched.
+    pub pool: PoolIndex,
     /// The lease under which it is made.
     holder: u64,
 }
@@ -165,9 +166,10 @@ impl Keyring {
     pub fn new(pools: &Pools, entropy: Entropy) -> Self {
         let sources = pools
             .iter()
-            .map(|(_, pool)| match &pool.keys {
+            .map(|(index, pool)| match &pool.keys {
                 KeySource::Inline(set) => Source::Inline(Rc::clone(set)),
                 KeySource::Fetched(endpoint) => Source::Fetched(Box::new(Fetched {
+                    pool: index,
                     names: EntryNames::new(&pool.issuer, endpoint),
                     endpoint: endpoint.clone(),
                     record: Record::default(),
@@ -225,12 +227,15 @@ impl Keyring {
     /// Takes the lease of every issuer whose fetch is due, and says what to fetch.
     pub fn take_due(&mut self, now: Monotonic, space: &dyn SharedSpace) -> Vec<Fetch> {
         let mut due = Vec::new();
-        for (position, source) in self.sources.iter_mut().enumerate() {
+        for source in &mut self.sources {
             let Source::Fetched(fetched) = source else {
                 continue;
             };
             if let Some(holder) = fetched.take_if_due(now, space, &mut self.entropy) {
-                due.push(Fetch { position, holder });
+                due.push(Fetch {
+                    pool: fetched.pool,
+                    holder,
+                });
             }
             // Who still waits says so again; a wish must not outlive the one who had it.
             fetched.kid_wanted = false;
@@ -255,7 +260,7 @@ impl Keyring {
         now: Monotonic,
         space: &dyn SharedSpace,
     ) -> FetchOutcome {
-        match self.sources.get_mut(fetch.position) {
+        match self.sources.get_mut(fetch.pool.position()) {
             Some(Source::Fetched(fetched)) => {
                 let outcome = fetched.answered(fetch.holder, answer, now, space, &mut self.entropy);
                 fetched.sync(now, space);

@@ -314,7 +314,7 @@ impl World {
 
     fn send(&mut self, vm: usize, fetch: Fetch) {
         let policy = Rc::clone(self.vms[vm].gate.policy());
-        let (_, pool) = policy.pools.iter().nth(fetch.position).unwrap();
+        let pool = policy.pools.get(fetch.pool).unwrap();
         let name = POOLS
             .iter()
             .find(|(_, id)| *id == pool.id.as_str())
