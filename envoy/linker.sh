@@ -36,7 +36,7 @@ done
 
 # LLVM leaves a sixth of the code that Binaryen finds superfluous. The features are those which
 # rustc uses for this target.
-"$WASM_OPT" -O3 --strip-debug --strip-producers --enable-bulk-memory --enable-sign-ext \
+"$WASM_OPT" -O3 -Oz --strip-debug --strip-producers --enable-bulk-memory --enable-sign-ext \
   --enable-mutable-globals --enable-nontrapping-float-to-int --enable-multivalue \
   --enable-reference-types "$module" -o "$module"
 

@@ -111,8 +111,19 @@ impl Hash for Bytes<'_> {
 
 impl Equivalent<Compact> for Bytes<'_> {
     fn equivalent(&self, key: &Compact) -> bool {
-        *self.0 == *key.0
+        same(self.0, &key.0)
     }
+}
+
+/// Whether two tokens are equal, eight bytes at a time: the C library in the module compares them
+/// one by one, which would take half of what a remembered token costs.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let (one, one_rest) = one.as_chunks::<8>();
+    let (other, other_rest) = other.as_chunks::<8>();
+    let mut words = one.iter().zip(other);
+    one.len() == other.len()
+        && one_rest == other_rest
+        && words.all(|(one, other)| u64::from_ne_bytes(*one) == u64::from_ne_bytes(*other))
 }
 
 #[derive(Clone)]

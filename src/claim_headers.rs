@@ -3,7 +3,7 @@
 //! The headers named here are the filter's alone. A client's own value is taken away on every
 //! path, so that what the upstream reads was written from a verified token or by nobody.
 
-use crate::claims::{ClaimPlace, Claims, scalar_text};
+use crate::claims::{Claim, ClaimPlace, Claims};
 use crate::header::{HeaderName, is_header_value};
 use serde_json::Value;
 use std::rc::Rc;
@@ -98,28 +98,34 @@ impl ClaimHeaders {
 }
 
 /// A claim that says something: `null`, `""` and `[]` do not.
-fn present(claim: &Value) -> Option<&Value> {
+fn present(claim: Claim<'_>) -> Option<Claim<'_>> {
     match claim {
-        Value::Null => None,
-        Value::String(text) if text.is_empty() => None,
-        Value::Array(elements) if elements.is_empty() => None,
+        Claim::Text("") | Claim::Other(Value::Null) => None,
+        Claim::Other(Value::Array(elements)) if elements.is_empty() => None,
         _ => Some(claim),
     }
 }
 
 impl ArrayFormat {
-    fn render(self, claim: &Value) -> String {
+    fn render(self, claim: Claim<'_>) -> String {
         let separator = match self {
-            Self::Comma => ',',
-            Self::Space => ' ',
-            Self::Json => return scalar_text(claim).map_or_else(|| claim.to_string(), Into::into),
+            Self::Comma => Some(','),
+            Self::Space => Some(' '),
+            Self::Json => None,
         };
-        if let Value::Array(elements) = claim
-            && let Some(texts) = elements.iter().map(scalar_text).collect::<Option<Vec<_>>>()
+        if let Some(separator) = separator
+            && let Some(elements) = claim.elements()
+            && let Some(texts) = elements
+                .iter()
+                .map(|element| Claim::from(element).scalar_text())
+                .collect::<Option<Vec<_>>>()
         {
             return join(&texts, separator);
         }
-        scalar_text(claim).map_or_else(|| claim.to_string(), Into::into)
+        match claim {
+            Claim::Text(text) => text.to_owned(),
+            Claim::Other(value) => value.to_string(),
+        }
     }
 }
 

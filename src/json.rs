@@ -5,7 +5,9 @@
 //! tokens, so everything here refuses.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::fmt;
 
 /// The members of a JSON object.
@@ -21,6 +23,108 @@ pub type Object = Map<String, Value>;
 /// for configuration only, never for a token's log line.
 pub fn object(text: &[u8]) -> Result<Object, serde_json::Error> {
     read(text, ObjectOnce)
+}
+
+/// A value of which a string is left where it stands in the text, unless an escape in it forbids.
+#[derive(Debug, PartialEq)]
+pub enum Part<'a> {
+    /// A string.
+    Text(Cow<'a, str>),
+    /// Anything else.
+    Other(Value),
+}
+
+impl<'a> Part<'a> {
+    fn read(raw: &'a str) -> Result<Self, serde_json::Error> {
+        let quoted = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'));
+        if let Some(text) = quoted.filter(|text| !text.contains('\\')) {
+            return Ok(Self::Text(Cow::Borrowed(text)));
+        }
+        // Whoever skipped over an escape or into an array did not look at all of it.
+        Ok(match serde_json::from_slice(raw.as_bytes())? {
+            Value::String(text) => Self::Text(Cow::Owned(text)),
+            other => Self::Other(other),
+        })
+    }
+}
+
+/// Reads what [`object`] reads, into a list in the order of the text: a token has some twenty
+/// members, and a tree of copies takes longer to make than the host takes for a signature.
+///
+/// # Errors
+/// As for [`object`].
+pub fn members(text: &str) -> Result<Vec<(Cow<'_, str>, Part<'_>)>, serde_json::Error> {
+    /// Up to so many names are compared each with each. For more a tree is worth its copies, and
+    /// whoever sends thousands must not be able to make it millions.
+    const FEW: usize = 64;
+    let members = read(text.as_bytes(), Members)?;
+    if members.len() > FEW {
+        object(text.as_bytes())?;
+        return Ok(members);
+    }
+    let mut rest = members.as_slice();
+    while let [(name, _), others @ ..] = rest {
+        if others.iter().any(|(other, _)| other == name) {
+            return Err(duplicate(name));
+        }
+        rest = others;
+    }
+    Ok(members)
+}
+
+struct Members;
+
+impl<'de> DeserializeSeed<'de> for Members {
+    type Value = Vec<(Cow<'de, str>, Part<'de>)>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<(Cow<'de, str>, Part<'de>)>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        // As many as an id token has with a few attributes.
+        const USUAL: usize = 24;
+        let mut list = Vec::with_capacity(USUAL);
+        while let Some(name) = members.next_key_seed(Name)? {
+            let value = members.next_value::<&RawValue>()?;
+            list.push((name, Part::read(value.get()).map_err(Error::custom)?));
+        }
+        Ok(list)
+    }
+}
+
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
 }
 
 /// Reads exactly one JSON value in which no object has a member name twice, at any level.
@@ -169,10 +273,71 @@ mod tests {
     }
 
     #[test]
+    fn members_are_what_an_object_has() {
+        let text =
+            r#"{"s":"a","e":"\/\u00e9","n":1.50,"b":true,"z":null,"l":[1,"x"],"o":{"k":2},"":""}"#;
+        let object = object(text.as_bytes()).unwrap();
+        let members = members(text).unwrap();
+        assert_eq!(members.len(), object.len());
+        for (name, part) in members {
+            let expected = &object[&*name];
+            match part {
+                Part::Text(part) => {
+                    assert_eq!(matches!(part, Cow::Owned(_)), name == "e");
+                    assert_eq!(*expected, Value::String(part.into_owned()));
+                }
+                Part::Other(value) => {
+                    assert!(!value.is_string());
+                    assert_eq!(*expected, value);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn members_are_read_as_strictly() {
+        for text in [
+            "",
+            "[]",
+            "1",
+            "null",
+            "{}x",
+            "{} {}",
+            r#"{"a":01}"#,
+            r#"{"a":"\ud800"}"#,
+            r#"{"a":["\ud800"]}"#,
+            "{\"a\":\"\n\"}",
+            r#"{1:1}"#,
+            r#"{"a":1,}"#,
+            r#"{"a":1,"b":2,"a":1}"#,
+            r#"{"a":1,"\u0061":1}"#,
+        ] {
+            assert!(members(text).is_err(), "{text}");
+            assert!(object(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(members(" {} \n").unwrap().is_empty());
+    }
+
+    #[test]
+    fn many_members_are_as_distinct_as_few() {
+        for count in [1_usize, 63, 64, 65, 5000] {
+            let names: Vec<_> = (0..count)
+                .map(|number| format!("\"n{number}\":0"))
+                .collect();
+            let distinct = format!("{{{}}}", names.join(","));
+            assert_eq!(members(&distinct).unwrap().len(), count);
+            let twice = format!("{{{},\"n0\":0}}", names.join(","));
+            assert!(members(&twice).is_err(), "{count}");
+        }
+    }
+
+    #[test]
     fn depth_is_bounded() {
         let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
         assert!(object(nested(100).as_bytes()).is_ok());
         assert!(object(nested(100_000).as_bytes()).is_err());
+        assert!(members(&nested(100)).is_ok());
+        assert!(members(&nested(100_000)).is_err());
         assert!(value(nested(100_000).as_bytes()).is_err());
     }
 

@@ -115,6 +115,14 @@ fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
 #[derive(Debug)]
 pub struct Signature(Vec<u8>);
 
+impl Signature {
+    /// Takes the bytes over.
+    #[must_use]
+    pub const fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
 impl AlgorithmSignature for Signature {
     fn try_from_slice(slice: &[u8]) -> anyhow::Result<Self> {
         Ok(Self(slice.to_vec()))

@@ -1,8 +1,9 @@
 //! A compact token, taken apart but not believed (RFC 7515, section 7.1).
 //!
-//! Two parsers read the header: `jwt-compact`, which also splits and decodes the three parts, and
-//! the strict reader of [`crate::json`]. They must agree, so that no trick that fools one of them
-//! changes which key is asked.
+//! Two parsers read the header: `jwt-compact` and the strict reader of [`crate::json`]. They must
+//! agree, so that no trick that fools one of them changes which key is asked. A user pool writes one
+//! header into all tokens that a key signs: once one of them is verified, its header is known by
+//! its text, and needs no reading.
 
 use crate::claims::Claims;
 use crate::json;
@@ -10,18 +11,27 @@ use crate::reject::Reason;
 use crate::rs256::Signature;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jwt_compact::{AlgorithmSignature, ParseError};
+use jwt_compact::ParseError;
 use serde_json::Value;
+use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// A token as its bearer wrote it. Nothing in it is true until a
 /// [`Verified`](crate::verify::Verified) has been made of it.
 #[derive(Debug)]
 pub struct UntrustedToken<'a> {
     signing_input: &'a str,
+    header: Header<'a>,
     payload: &'a str,
-    key_id: String,
     signature: Signature,
     claims: Claims,
+}
+
+/// A token's first part, and the key that it names.
+#[derive(Clone, Debug)]
+pub struct Header<'a> {
+    segment: &'a str,
+    key_id: Rc<str>,
 }
 
 impl<'a> UntrustedToken<'a> {
@@ -34,33 +44,22 @@ impl<'a> UntrustedToken<'a> {
     ///
     /// # Errors
     /// [`Reason::MalformedToken`] or [`Reason::UnsupportedAlgorithm`].
-    pub fn parse(compact: &'a [u8]) -> Result<Self, Reason> {
+    pub fn parse(compact: &'a [u8], known: &KnownHeaders) -> Result<Self, Reason> {
         let malformed = Reason::MalformedToken;
         let compact = std::str::from_utf8(compact).map_err(|_| malformed)?;
-        let parsed = jwt_compact::UntrustedToken::new(compact);
-        if let Err(ParseError::InvalidTokenStructure | ParseError::InvalidBase64Encoding) = parsed {
-            return Err(malformed);
-        }
         let (signing_input, signature) = compact.rsplit_once('.').ok_or(malformed)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(malformed)?;
-        let key_id = unverified_key_id(&decoded(header)?)?;
-        let signature = match &parsed {
-            Ok(parsed) => {
-                let agreed = parsed.header().key_id.as_ref() == Some(&key_id);
-                if !agreed || parsed.algorithm() != ALGORITHM {
-                    return Err(malformed);
-                }
-                Signature::try_from_slice(parsed.signature_bytes()).map_err(|_| malformed)?
-            }
-            // It minds the shape of members that decide nothing here, such as `x5t` or `typ`.
-            Err(_) => Signature::try_from_slice(&decoded(signature)?).map_err(|_| malformed)?,
+        let (segment, payload) = signing_input.split_once('.').ok_or(malformed)?;
+        let (claims, signature) = (decoded(payload)?, decoded(signature)?);
+        let key_id = match known.key_id(segment) {
+            Some(key_id) => Rc::clone(key_id),
+            None => agreed_key_id(segment)?.into(),
         };
         Ok(Self {
             signing_input,
+            header: Header { segment, key_id },
             payload,
-            key_id,
-            signature,
-            claims: Claims::parse(&decoded(payload)?)?,
+            signature: Signature::new(signature),
+            claims: Claims::read(claims)?,
         })
     }
 
@@ -75,10 +74,16 @@ impl<'a> UntrustedToken<'a> {
         self.claims
     }
 
+    /// The first part.
+    #[must_use]
+    pub const fn header(&self) -> &Header<'a> {
+        &self.header
+    }
+
     /// The key that the bearer names (RFC 7515, section 4.1.4).
     #[must_use]
     pub fn unverified_key_id(&self) -> &str {
-        &self.key_id
+        &self.header.key_id
     }
 
     /// The second part, as it stands in the token.
@@ -100,6 +105,30 @@ impl<'a> UntrustedToken<'a> {
     }
 }
 
+/// Headers of tokens that were verified.
+#[derive(Debug, Default)]
+pub struct KnownHeaders(VecDeque<(Box<str>, Rc<str>)>);
+
+impl KnownHeaders {
+    /// A user pool signs with two keys, and with two more while it changes them.
+    pub const MAX: usize = 16;
+
+    /// Remembers the header of a token that was verified; nobody else's, or strangers could push
+    /// out the ones in use. The oldest makes room.
+    pub fn remember(&mut self, header: &Header<'_>) {
+        if self.key_id(header.segment).is_none() {
+            self.0.truncate(Self::MAX.saturating_sub(1));
+            self.0
+                .push_front((header.segment.into(), Rc::clone(&header.key_id)));
+        }
+    }
+
+    fn key_id(&self, segment: &str) -> Option<&Rc<str>> {
+        let known = self.0.iter().find(|(known, _)| **known == *segment);
+        known.map(|(_, key_id)| key_id)
+    }
+}
+
 /// The only algorithm: with one there is nothing to confuse it with (RFC 8725, section 3.1).
 const ALGORITHM: &str = "RS256";
 
@@ -108,6 +137,28 @@ fn decoded(part: &str) -> Result<Vec<u8>, Reason> {
     URL_SAFE_NO_PAD
         .decode(part)
         .map_err(|_| Reason::MalformedToken)
+}
+
+/// The key that both parsers find in the header. `jwt-compact` wants a whole token and gets one
+/// without claims and signature, which would be decoded for nothing.
+fn agreed_key_id(segment: &str) -> Result<String, Reason> {
+    let headed = format!("{segment}..");
+    let parsed = jwt_compact::UntrustedToken::new(&headed);
+    if let Err(ParseError::InvalidTokenStructure | ParseError::InvalidBase64Encoding) = parsed {
+        return Err(Reason::MalformedToken);
+    }
+    let key_id = unverified_key_id(&decoded(segment)?)?;
+    match parsed {
+        Ok(parsed) => {
+            let agreed = parsed.header().key_id.as_ref() == Some(&key_id);
+            match agreed && parsed.algorithm() == ALGORITHM {
+                true => Ok(key_id),
+                false => Err(Reason::MalformedToken),
+            }
+        }
+        // It minds the shape of members that decide nothing here, such as `x5t` or `typ`.
+        Err(_) => Ok(key_id),
+    }
 }
 
 fn unverified_key_id(header: &[u8]) -> Result<String, Reason> {
@@ -126,15 +177,20 @@ fn unverified_key_id(header: &[u8]) -> Result<String, Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jwt_compact::AlgorithmSignature;
 
     fn encoded(text: &str) -> String {
         URL_SAFE_NO_PAD.encode(text)
     }
 
+    fn parse(compact: &[u8]) -> Result<UntrustedToken<'_>, Reason> {
+        UntrustedToken::parse(compact, &KnownHeaders::default())
+    }
+
     #[track_caller]
     fn header(header: &str, expected: Result<(), Reason>) {
         let compact = format!("{}.{}.{}", encoded(header), encoded("{}"), encoded("sig"));
-        let parsed = UntrustedToken::parse(compact.as_bytes()).map(|_| ());
+        let parsed = parse(compact.as_bytes()).map(|_| ());
         assert_eq!(parsed, expected, "{header}");
     }
 
@@ -177,7 +233,7 @@ mod tests {
 
     #[track_caller]
     fn compact(compact: &str, expected: Result<(), Reason>) {
-        let parsed = UntrustedToken::parse(compact.as_bytes()).map(|_| ());
+        let parsed = parse(compact.as_bytes()).map(|_| ());
         assert_eq!(parsed, expected, "{compact}");
     }
 
@@ -210,7 +266,7 @@ mod tests {
             compact(&bad, Err(Reason::MalformedToken));
         }
         assert_eq!(
-            UntrustedToken::parse(b"\xff.\xff.\xff").unwrap_err(),
+            parse(b"\xff.\xff.\xff").unwrap_err(),
             Reason::MalformedToken
         );
     }
@@ -222,7 +278,7 @@ mod tests {
             encoded(r#"{"kid":"a\/b=","alg":"RS256"}"#),
             encoded(r#"{"sub":"s"}"#)
         );
-        let token = UntrustedToken::parse(compact.as_bytes()).unwrap();
+        let token = parse(compact.as_bytes()).unwrap();
         assert_eq!(token.unverified_key_id(), "a/b=");
         assert_eq!(token.unverified_claims().subject(), Some("s"));
         assert_eq!(token.payload(), encoded(r#"{"sub":"s"}"#));
@@ -231,5 +287,44 @@ mod tests {
             compact.as_bytes()
         );
         assert_eq!(&*token.signature().as_bytes(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_known_header_stands_for_what_was_read_in_it() {
+        let (p, mut known) = (encoded("{}"), KnownHeaders::default());
+        let compact = |kid: &str| {
+            let header = encoded(&format!(r#"{{"kid":"{kid}","alg":"RS256"}}"#));
+            format!("{header}.{p}.AA")
+        };
+        let first = compact("0");
+        known.remember(parse(first.as_bytes()).unwrap().header());
+        known.remember(parse(first.as_bytes()).unwrap().header());
+        assert_eq!(known.0.len(), 1);
+        let again = UntrustedToken::parse(first.as_bytes(), &known).unwrap();
+        assert_eq!(again.unverified_key_id(), "0");
+        assert!(Rc::ptr_eq(&again.header.key_id, &known.0[0].1));
+        // It vouches for itself only.
+        for (bad, reason) in [
+            (first.replace(".AA", ".AB"), Reason::MalformedToken),
+            (first.replace(&p, &encoded("[]")), Reason::MalformedToken),
+            (first.replace(".AA", ".AA.AA"), Reason::MalformedToken),
+            (
+                format!("{}.{p}.AA", encoded(r#"{"kid":"0","alg":"none"}"#)),
+                Reason::UnsupportedAlgorithm,
+            ),
+        ] {
+            let parsed = UntrustedToken::parse(bad.as_bytes(), &known);
+            assert_eq!(parsed.unwrap_err(), reason, "{bad}");
+        }
+        for kid in 1..=KnownHeaders::MAX {
+            known.remember(
+                parse(compact(&kid.to_string()).as_bytes())
+                    .unwrap()
+                    .header(),
+            );
+        }
+        assert_eq!(known.0.len(), KnownHeaders::MAX);
+        let ids: Vec<_> = known.0.iter().map(|(_, key_id)| &**key_id).collect();
+        assert_eq!((ids.first(), ids.last()), (Some(&"16"), Some(&"1")));
     }
 }

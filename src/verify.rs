@@ -14,14 +14,14 @@
 //! let forged = cognito_authorizer::verify::Verified { claims: claims() };
 //! ```
 
-use crate::claims::{Claims, TokenUse};
+use crate::claims::{Claim, Claims, TokenUse};
 use crate::jwks::KeySet;
 use crate::policy::{AudiencePolicy, Policy, Pool, PoolIndex};
 use crate::reject::Reason;
 use crate::rs256::Rs256;
 use crate::rules::requirement::{AnyOf, Requirement};
 use crate::time::Timestamp;
-use crate::token::UntrustedToken;
+use crate::token::{Header, UntrustedToken};
 use jwt_compact::Algorithm;
 use serde_json::Value;
 
@@ -72,6 +72,12 @@ impl<'a> Admitted<'a> {
     #[must_use]
     pub const fn pool(&self) -> PoolIndex {
         self.pool
+    }
+
+    /// The token's first part.
+    #[must_use]
+    pub const fn header(&self) -> &Header<'a> {
+        self.token.header()
     }
 
     /// The token's second part.
@@ -202,12 +208,12 @@ fn audience_fits(
     matches: impl Fn(&str) -> bool,
 ) -> bool {
     match claims.audience() {
-        Some(Value::String(audience)) => matches(audience),
-        Some(Value::Array(audiences)) => audiences
+        Some(Claim::Text(audience)) => matches(audience),
+        Some(Claim::Other(Value::Array(audiences))) => audiences
             .iter()
             .filter_map(Value::as_str)
             .any(|audience| is_wanted(audience, pool, requirement) && matches(audience)),
-        _ => false,
+        Some(Claim::Other(_)) | None => false,
     }
 }
 

@@ -8,7 +8,7 @@ use super::fields::Fields;
 use super::place::quoted;
 use super::pools::KnownPools;
 use super::problem::Parsed;
-use crate::claims::{ClaimPlace, TokenUse, scalar_text};
+use crate::claims::{Claim, ClaimPlace, TokenUse};
 use crate::pool::UserPoolId;
 use crate::rules::pattern::PathPattern;
 use crate::rules::requirement::{
@@ -213,7 +213,9 @@ fn value(field: &Field<'_>, path: Parsed<&PathPattern>) -> Parsed<WantedValue> {
         Value::String(text) if !text.is_empty() => return text_value(field, text, path),
         _ => {}
     }
-    let text = scalar_text(field.value()).filter(|text| !text.is_empty());
+    let text = Claim::from(field.value())
+        .scalar_text()
+        .filter(|text| !text.is_empty());
     let text = text.ok_or_else(|| field.wrong())?;
     Ok(WantedValue::Literal(text.into_owned()))
 }

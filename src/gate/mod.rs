@@ -19,7 +19,7 @@ use crate::rs256::Rs256;
 use crate::rules::index::{Target, Variables};
 use crate::rules::{Access, Ruling};
 use crate::time::{Monotonic, Timestamp};
-use crate::token::UntrustedToken;
+use crate::token::{KnownHeaders, UntrustedToken};
 use crate::verify::{Admitted, Unverified};
 use std::rc::Rc;
 use std::time::Duration;
@@ -121,6 +121,7 @@ pub struct Gate {
     algorithm: Rs256,
     keyring: Keyring,
     cache: TokenCache,
+    known_headers: KnownHeaders,
     waiting: Waiting,
     nobody: Rc<HeaderValues>,
     reads: Reads,
@@ -140,6 +141,7 @@ impl Gate {
         Self {
             keyring: Keyring::new(&policy.pools, entropy),
             cache: TokenCache::new(policy.token.cache_entries),
+            known_headers: KnownHeaders::default(),
             waiting: Waiting::default(),
             nobody: Rc::new(policy.claim_headers.nobody()),
             reads: Reads::of(&policy),
@@ -231,7 +233,7 @@ impl Gate {
         variables: &Variables,
         now: Timestamp,
     ) -> (Judgement, CacheUse) {
-        let policy = &*self.policy;
+        let policy = Rc::clone(&self.policy);
         let Some(requirement) = policy.rules.requirement(ruling) else {
             return (Judgement::refused(Reason::DeniedByRule), CacheUse::None);
         };
@@ -249,7 +251,7 @@ impl Gate {
             if self.keyring.generation(pool) == Some(remembered.generation) {
                 let judgement = remembered
                     .verified
-                    .readmit(policy, requirement, now)
+                    .readmit(&policy, requirement, now)
                     .map_err(Judgement::refused)
                     .and_then(|()| satisfied(remembered))
                     .map_or_else(
@@ -264,8 +266,8 @@ impl Gate {
             true => CacheUse::Miss,
             false => CacheUse::None,
         };
-        let verified = UntrustedToken::parse(compact)
-            .and_then(|token| Admitted::new(token, policy, requirement, now))
+        let verified = UntrustedToken::parse(compact, &self.known_headers)
+            .and_then(|token| Admitted::new(token, &policy, requirement, now))
             .map_err(Judgement::refused)
             .and_then(|admitted| self.verify(admitted));
         let judgement = match verified {
@@ -281,9 +283,10 @@ impl Gate {
         (judgement, cache_use)
     }
 
-    fn verify(&self, admitted: Admitted<'_>) -> Result<Rc<Remembered>, Judgement> {
+    fn verify(&mut self, admitted: Admitted<'_>) -> Result<Rc<Remembered>, Judgement> {
         let pool = admitted.pool();
         let payload = admitted.payload();
+        let header = admitted.header().clone();
         let keys = self
             .keyring
             .keys(pool)
@@ -294,6 +297,7 @@ impl Gate {
                 Unverified::InvalidSignature => Judgement::refused(Reason::InvalidSignature),
                 Unverified::UnknownKey => Judgement::Needs(Need::Kid(pool, keys.generation)),
             })?;
+        self.known_headers.remember(&header);
         Ok(Rc::new(Remembered {
             headers: self.policy.claim_headers.render(verified.claims(), payload),
             generation: keys.generation,

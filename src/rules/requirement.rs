@@ -3,12 +3,11 @@
 //! Three conditions (`token_use`, `pools`, `clients`) narrow what the filter as a whole admits and
 //! are found before the signature; the other four look at verified claims only.
 
-use crate::claims::{ClaimPlace, Claims, TokenUse, scalar_text};
+use crate::claims::{Claim, ClaimPlace, Claims, TokenUse};
 use crate::pool::UserPoolId;
 use crate::reject::Reason;
 use crate::rules::index::Variables;
 use crate::time::Timestamp;
-use serde_json::Value;
 use std::time::Duration;
 
 /// Conditions that must all hold. One that is not given holds for every valid token.
@@ -174,17 +173,18 @@ impl Requirement {
 
 impl ClaimCondition {
     fn holds(&self, claims: &Claims, variables: &Variables) -> bool {
-        match claims.get(&self.place) {
-            Some(Value::Array(elements)) => elements
-                .iter()
-                .any(|element| self.wants(element, variables)),
-            Some(claim) => self.wants(claim, variables),
-            None => false,
-        }
+        claims
+            .get(&self.place)
+            .is_some_and(|claim| match claim.elements() {
+                Some(elements) => elements
+                    .iter()
+                    .any(|element| self.wants(element.into(), variables)),
+                None => self.wants(claim, variables),
+            })
     }
 
-    fn wants(&self, scalar: &Value, variables: &Variables) -> bool {
-        scalar_text(scalar).is_some_and(|text| {
+    fn wants(&self, scalar: Claim<'_>, variables: &Variables) -> bool {
+        scalar.scalar_text().is_some_and(|text| {
             self.any_of.iter().any(|wanted| match wanted {
                 WantedValue::Literal(literal) => *literal == text,
                 WantedValue::Variable(name) => variables.get(name) == Some(&*text),
