@@ -76,4 +76,10 @@ chaos: build venv
 provoke:
 	@envoy/build.sh provoke
 
+# The same tokens before the filter, jwt_authn, aws-jwt-verify and jsonwebtoken. Needs Node.js.
+# DIFFERENTIAL_TOKENS=number asks about more, DIFFERENTIAL_SEED throws the dice of a run again.
+.PHONY: differential
+differential: build venv
+	@tests/differential/run.sh
+
 test test-matrix: provoke

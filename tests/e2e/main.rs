@@ -21,6 +21,7 @@ mod document;
 mod envoy;
 mod http2;
 mod keyserver;
+#[allow(dead_code)]
 mod listener;
 mod process;
 mod table;
