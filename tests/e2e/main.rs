@@ -48,5 +48,6 @@ mod reload;
 mod replies;
 mod rotation;
 mod rules;
+mod secrecy;
 mod signatures;
 mod sources;
