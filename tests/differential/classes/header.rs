@@ -26,7 +26,8 @@ fn algorithms() -> Vec<Class> {
         }),
         Class::bad("alg-hmac-public-key", &[Alg, Signature], |draft, seed| {
             draft.header.set("alg", "\"HS256\"");
-            draft.signer = Signer::Scheme(*seed.choose(&["hmac-modulus", "hmac-jwk-n"]));
+            let scheme = *seed.choose(&["hmac-modulus", "hmac-jwk-n"]);
+            draft.signer = Signer::Scheme(scheme);
         }),
         Class::bad("alg-sha512", &[Alg, Signature], |draft, _| {
             draft.header.set("alg", "\"RS512\"");
@@ -105,7 +106,8 @@ fn keys() -> Vec<Class> {
                 "*",
                 "%2e",
             ];
-            draft.header.set("kid", text(*seed.choose(&kids)));
+            let kid = *seed.choose(&kids);
+            draft.header.set("kid", text(kid));
         }),
         Class::bad("kid-nearly", &[Kid], |draft, seed| {
             let kid = TestKey::first().kid();
@@ -153,9 +155,8 @@ fn extras() -> Vec<Class> {
                 .set("typ", *seed.choose(&["1", "[\"JWT\"]", "{}", "false"]));
         }),
         Class::good("cty-text", &[HeaderExtra], |draft, seed| {
-            draft
-                .header
-                .set("cty", text(*seed.choose(&["JWT", "json", "x"])));
+            let cty = *seed.choose(&["JWT", "json", "x"]);
+            draft.header.set("cty", text(cty));
         }),
         Class::good("header-unknown-member", &[HeaderExtra], |draft, seed| {
             let values = [

@@ -18,11 +18,11 @@ fn signed() -> Vec<Class> {
     vec![
         Class::bad("header-padded", &[HeaderPart, HeaderText], |draft, _| {
             // So that there is something to pad.
-            draft.header_text(|text| broken(text));
+            draft.header_text(broken);
             draft.respell(|parts| pad(&mut parts[0]));
         }),
         Class::bad("payload-padded", &[PayloadPart, PayloadText], |draft, _| {
-            draft.payload_text(|text| broken(text));
+            draft.payload_text(broken);
             draft.respell(|parts| pad(&mut parts[1]));
         }),
         Class::bad(
@@ -30,7 +30,7 @@ fn signed() -> Vec<Class> {
             &[PayloadPart, PayloadText],
             |draft, seed| {
                 let padding = *seed.choose(&["=", "=="]);
-                draft.payload_text(|text| whole(text));
+                draft.payload_text(whole);
                 draft.respell(move |parts| parts[1].push_str(padding));
             },
         ),
@@ -39,7 +39,7 @@ fn signed() -> Vec<Class> {
             &[PayloadPart, PayloadText],
             |draft, seed| {
                 let padding = *seed.choose(&["===", "===="]);
-                draft.payload_text(|text| whole(text));
+                draft.payload_text(whole);
                 draft.respell(move |parts| parts[1].push_str(padding));
             },
         ),
@@ -47,7 +47,7 @@ fn signed() -> Vec<Class> {
             "payload-stray-bits",
             &[PayloadPart, PayloadText],
             |draft, _| {
-                draft.payload_text(|text| broken(text));
+                draft.payload_text(broken);
                 draft.respell(|parts| stray(&mut parts[1]));
             },
         ),
@@ -55,7 +55,7 @@ fn signed() -> Vec<Class> {
             "header-stray-bits",
             &[HeaderPart, HeaderText],
             |draft, _| {
-                draft.header_text(|text| broken(text));
+                draft.header_text(broken);
                 draft.respell(|parts| stray(&mut parts[0]));
             },
         ),
@@ -93,7 +93,7 @@ fn signed() -> Vec<Class> {
             "payload-length-impossible",
             &[PayloadPart, PayloadText],
             |draft, _| {
-                draft.payload_text(|text| whole(text));
+                draft.payload_text(whole);
                 draft.respell(|parts| parts[1].push('A'));
             },
         ),
