@@ -21,7 +21,6 @@ mod document;
 mod envoy;
 mod http2;
 mod keyserver;
-#[allow(dead_code)]
 mod listener;
 mod process;
 mod table;
@@ -51,3 +50,4 @@ mod rules;
 mod secrecy;
 mod signatures;
 mod sources;
+mod strangers;

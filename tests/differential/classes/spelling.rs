@@ -196,7 +196,7 @@ fn insert(part: &mut String, at: usize, text: &str) {
 }
 
 fn pad(part: &mut String) {
-    while part.len() % 4 != 0 {
+    while !part.len().is_multiple_of(4) {
         part.push('=');
     }
 }
