@@ -173,3 +173,88 @@ impl Ledger {
 pub(crate) fn is_asked(class: &Class, judge: Judge) -> bool {
     judge.reads_requests() || !class.slots.contains(&crate::class::Slot::Carriage)
 }
+
+/// The judge of the judges: what it would say if a verifier changed its mind.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::class;
+
+    const JUDGES: [Judge; 4] = Judge::ALL;
+
+    /// What was found when each class was asked about once, and each judge said what it is known to,
+    /// but for this one about this class.
+    fn surprises(changed: Option<(&str, Judge)>) -> Vec<String> {
+        let classes = class::all();
+        let mut ledger = Ledger::read(&classes);
+        for class in &classes {
+            let says = |judge: Judge| match (ledger.predicted(&[class], judge), changed) {
+                (Verdict::Accepts, Some(changed)) if changed == (class.name, judge) => {
+                    Verdict::Refuses
+                }
+                (Verdict::Refuses, Some(changed)) if changed == (class.name, judge) => {
+                    Verdict::Accepts
+                }
+                (known, _) => known,
+            };
+            let asked = JUDGES.into_iter().filter(|judge| is_asked(class, *judge));
+            let verdicts = asked.map(|judge| (judge, says(judge))).collect();
+            ledger.enter(&[class], &verdicts, "token");
+        }
+        ledger.surprises(&JUDGES)
+    }
+
+    #[test]
+    fn what_is_known_surprises_nobody() {
+        assert_eq!(surprises(None), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_new_divergence_is_a_surprise() {
+        let found = surprises(Some(("alg-none-unsigned", Judge::JwtAuthn)));
+        assert_eq!(
+            found,
+            ["alg-none-unsigned: jwt_authn accepts 1 of them, such as token"]
+        );
+        let found = surprises(Some(("unchanged", Judge::Filter)));
+        assert_eq!(
+            found,
+            ["unchanged: this filter refuses 1 of them, such as token"]
+        );
+    }
+
+    #[test]
+    fn a_divergence_that_healed_is_a_surprise() {
+        let found = surprises(Some(("use-missing", Judge::Jsonwebtoken)));
+        assert!(
+            found
+                .contains(&"use-missing: jsonwebtoken refuses 1 of them, such as token".to_owned())
+        );
+    }
+
+    /// A row of a class that is no longer asked about says nothing any more.
+    #[test]
+    fn a_divergence_that_was_not_seen_is_a_surprise() {
+        let classes = class::all();
+        let ledger = Ledger::read(&classes);
+        let unseen = ledger.surprises(&JUDGES);
+        let named = |name: &str| unseen.iter().any(|line| line.starts_with(name));
+        assert!(named("use-missing: jwt_authn was not seen") && named("scheme-missing: jwt_authn"));
+    }
+
+    /// A token of two classes passes where both do.
+    #[test]
+    fn classes_in_company_mean_what_they_mean_alone() {
+        let classes = class::all();
+        let ledger = Ledger::read(&classes);
+        let class = |name: &str| classes.iter().find(|class| class.name == name).expect(name);
+        let both = [class("use-missing"), class("id-aud-list")];
+        let says = JUDGES.map(|judge| ledger.predicted(&both, judge));
+        let [filter, jwt_authn, aws, jsonwebtoken] = says;
+        assert_eq!((filter, aws), (Verdict::Refuses, Verdict::Refuses));
+        assert_eq!(
+            (jwt_authn, jsonwebtoken),
+            (Verdict::Accepts, Verdict::Accepts)
+        );
+    }
+}
