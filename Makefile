@@ -76,4 +76,19 @@ chaos: build venv
 provoke:
 	@envoy/build.sh provoke
 
+# Licences, duplicates, sources and build scripts of the module; advisories where they can be had.
+.PHONY: deny
+deny: target/tools/bin/cargo-deny
+	@tests/deny.sh
+
+target/tools/bin/cargo-deny:
+	cargo install --quiet --locked --root target/tools --target-dir target/tools/build cargo-deny@0.20.2
+	@rm -rf target/tools/build
+
+# The same tokens before the filter, jwt_authn, aws-jwt-verify and jsonwebtoken. Needs Node.js.
+# DIFFERENTIAL_TOKENS=number asks about more, DIFFERENTIAL_SEED throws the dice of a run again.
+.PHONY: differential
+differential: build venv
+	@tests/differential/run.sh
+
 test test-matrix: provoke

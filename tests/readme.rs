@@ -1,4 +1,4 @@
-//! README.md and SECURITY.md, held against the product: every snippet is parsed, every request of a
+//! README.md, SECURITY.md and DEPENDENCIES.md, held against the product: every snippet is parsed, every request of a
 //! recipe is decided, every table equals what it describes, every command and link leads somewhere.
 //!
 //! A comment before a snippet or table says what it is (`<!-- rules -->`); one without is refused.
@@ -17,6 +17,8 @@
 mod commands;
 #[path = "readme/configurations.rs"]
 mod configurations;
+#[path = "readme/dependencies.rs"]
+mod dependencies;
 #[path = "readme/fields.rs"]
 mod fields;
 #[path = "common/issuer.rs"]

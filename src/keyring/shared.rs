@@ -53,8 +53,10 @@ impl EntryNames {
     pub fn new(issuer: &str, endpoint: &KeyEndpoint) -> Self {
         let mut source = Vec::new();
         for part in [FORMAT, issuer, &endpoint.uri, &endpoint.cluster] {
-            // Length first: no two lists of parts give the same bytes.
-            source.extend(part.len().to_le_bytes());
+            // Length first: no two lists of parts give the same bytes. In 64 bits, so that names are
+            // the same wherever they are computed.
+            let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
+            source.extend(length.to_le_bytes());
             source.extend(part.as_bytes());
         }
         let name = digest(&source);

@@ -38,7 +38,7 @@ fn random_kids_cost_little_and_disturb_nobody() {
         true => (20_000, Duration::from_secs(20), 3),
         false => (3_000, Duration::from_secs(4), 1),
     };
-    let mut seed = Seed::from_environment();
+    let mut seed = Seed::from_variable("CHAOS_SEED");
     let keys = KeyServer::start();
     let upstream = Upstream::forgetful();
     for id in [FLOODED, BESIDE, COLD] {

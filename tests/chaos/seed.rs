@@ -6,16 +6,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) struct Seed(u64);
 
 impl Seed {
-    /// The one that `CHAOS_SEED` names, or a new one; printed, so that it can be named next time.
-    pub(crate) fn from_environment() -> Self {
-        let seed = match std::env::var("CHAOS_SEED") {
-            Ok(seed) => seed.parse().expect("CHAOS_SEED is a number"),
+    /// The one that a variable names, or a new one; printed, so that it can be named next time.
+    pub(crate) fn from_variable(variable: &str) -> Self {
+        let seed = match std::env::var(variable) {
+            Ok(seed) => seed.parse().expect("the seed is a number"),
             Err(_) => {
                 let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
                 u64::from(elapsed.expect("a clock after 1970").subsec_nanos())
             }
         };
-        crate::tell(&format!("CHAOS_SEED={seed}"));
+        crate::tell(&format!("{variable}={seed}"));
         Self(seed)
     }
 

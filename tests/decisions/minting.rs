@@ -224,7 +224,7 @@ fn damage(parts: &mut Vec<String>, operations: &Value) {
 }
 
 /// The bytes of a signature. Signing takes longer than all else in a test: each is made once.
-fn signature(key: &TestKey, scheme: &str, text: &[u8]) -> Vec<u8> {
+pub(crate) fn signature(key: &TestKey, scheme: &str, text: &[u8]) -> Vec<u8> {
     static MADE: Mutex<Option<HashMap<Vec<u8>, Vec<u8>>>> = Mutex::new(None);
     let name = [key.kid().as_bytes(), scheme.as_bytes(), text].join(&0);
     let made = || {

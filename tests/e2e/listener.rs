@@ -32,6 +32,7 @@ pub(crate) struct Listener {
     route: Option<[&'static str; 3]>,
     vm_id: Option<&'static str>,
     second: Option<Value>,
+    other: Option<Value>,
 }
 
 impl Listener {
@@ -56,6 +57,7 @@ impl Listener {
             route: None,
             vm_id: None,
             second: None,
+            other: None,
         }
     }
 
@@ -74,6 +76,12 @@ impl Listener {
     /// Adds a second filter behind the first, with a configuration of its own.
     pub(crate) fn then(mut self, configuration: Value) -> Self {
         self.second = Some(configuration);
+        self
+    }
+
+    /// Puts another filter of Envoy's in the place of this one.
+    pub(crate) fn instead(mut self, filter: Value) -> Self {
+        self.other = Some(filter);
         self
     }
 
@@ -147,6 +155,9 @@ impl Listener {
             let plugin = &mut filter["typed_config"]["config"];
             Configuration::Struct(second.clone()).put_into(plugin);
             filters.insert(index + 1, filter);
+        }
+        if let Some(other) = &self.other {
+            filters[index] = other.clone();
         }
         listener
     }

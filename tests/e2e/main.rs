@@ -47,5 +47,7 @@ mod reload;
 mod replies;
 mod rotation;
 mod rules;
+mod secrecy;
 mod signatures;
 mod sources;
+mod strangers;

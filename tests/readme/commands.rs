@@ -65,7 +65,12 @@ fn every_command_exists_and_every_target_is_described() {
 
 #[test]
 fn paths_and_links_lead_somewhere() {
-    for (page, top) in [(Page::readme(), ""), (Page::security(), ".github/")] {
+    let dependencies = Page::read(".github/DEPENDENCIES.md");
+    for (page, top) in [
+        (Page::readme(), ""),
+        (Page::security(), ".github/"),
+        (dependencies, ".github/"),
+    ] {
         let anchors: BTreeSet<_> = page
             .text
             .lines()

@@ -49,7 +49,7 @@ impl Page {
         Self::read(".github/SECURITY.md")
     }
 
-    fn read(path: &str) -> Self {
+    pub(crate) fn read(path: &str) -> Self {
         let text = file(path);
         let mut blocks = Vec::new();
         let mut marker: Option<String> = None;

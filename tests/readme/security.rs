@@ -61,6 +61,39 @@ fn every_attack_is_answered_by_a_test_that_exists() {
     assert!(table.rows.len() >= 25, "{} attacks", table.rows.len());
 }
 
+/// Who accepts what is what the differential test has found.
+#[test]
+fn judges_are_said_to_say_what_they_say() {
+    let rows: Value = serde_json::from_str(&file("tests/differential/known.json")).expect("JSON");
+    let says = |row: &Value, judge: &str| {
+        let named = |member: &str| {
+            row[member]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|name| name == judge))
+        };
+        match (named("accepts"), named("refuses")) {
+            (true, false) => "yes",
+            (false, true) => "no",
+            // It is not asked: it reads tokens, not requests.
+            (false, false) => "–",
+            (true, true) => panic!("{judge} says both in {row}"),
+        }
+    };
+    let page = Page::security();
+    let table = page.table("judges");
+    let judges: Vec<_> = table.head[1..]
+        .iter()
+        .map(|head| head.replace('`', ""))
+        .collect();
+    let expected = rows.as_array().expect("a list").iter().map(|row| {
+        let about = row["about"].as_str().expect("a text").to_owned();
+        let said = judges.iter().map(|judge| says(row, judge).to_owned());
+        [about].into_iter().chain(said).collect::<Vec<_>>()
+    });
+    let expected: Vec<_> = expected.collect();
+    assert_eq!(table.rows, expected);
+}
+
 /// Every crate that the module is made of is accounted for.
 #[test]
 fn every_dependency_has_its_reason() {

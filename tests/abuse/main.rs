@@ -1,0 +1,82 @@
+//! What an attacker can make the filter do: spend work, remember a lie, believe bytes of a
+//! stranger. Without a host, so that each question is asked thousands of times.
+
+// The lints spare test functions, not the helpers beside them.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
+
+#[path = "../common/issuer.rs"]
+mod issuer;
+#[path = "../chaos/seed.rs"]
+#[allow(dead_code)]
+mod seed;
+#[path = "../flow/space.rs"]
+#[allow(dead_code)]
+mod space;
+
+mod poison;
+mod strangers;
+mod work;
+
+use std::io::Write as _;
+use std::rc::Rc;
+use std::time::Duration;
+
+use cognito_authorizer::bearer::Request;
+use cognito_authorizer::config;
+use cognito_authorizer::gate::{Gate, Now};
+use cognito_authorizer::keyring::Entropy;
+use cognito_authorizer::policy::Policy;
+use cognito_authorizer::rs256::Rs256;
+use cognito_authorizer::time::{Monotonic, Timestamp};
+use issuer::{CLIENT, TestKey, key_set};
+use serde_json::{Value, json};
+
+/// The user pool of all these tests.
+const POOL: &str = "us-east-1_AbCdEf123";
+
+/// Tells whoever runs the tests, not only of failures.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// The least configuration, with its keys inline or from a cluster.
+fn policy(jwks: Value) -> Rc<Policy> {
+    let document = json!({
+        "user_pools": [{"user_pool_id": POOL, "client_ids": [CLIENT], "jwks": jwks}],
+        "token": {"use": "any"},
+        "claim_headers": [
+            {"header": "x-sub", "claim": "sub"},
+            {"header": "x-groups", "claim": "cognito:groups"},
+        ],
+    });
+    Rc::new(config::parse(document.to_string().as_bytes()).expect("a configuration"))
+}
+
+/// A gate that has its keys, and this verifier.
+fn gate(algorithm: Rs256) -> Gate {
+    let inline = json!({"inline": key_set(&[TestKey::first(), TestKey::second()])});
+    Gate::new(policy(inline), algorithm, Entropy::new(1))
+}
+
+/// A request with this token.
+fn bearer(token: impl AsRef<[u8]>) -> Request {
+    let value = [b"Bearer ", token.as_ref()].concat();
+    Request::new(vec![("authorization".into(), value)])
+}
+
+/// Now, so many milliseconds after the process has begun.
+fn now(milliseconds: u64) -> Now {
+    let seconds = f64::from(u32::try_from(issuer::now()).expect("before the year 2106"));
+    Now {
+        wall: Timestamp::from_seconds(seconds).expect("a time"),
+        monotonic: Monotonic::new(Duration::from_millis(milliseconds)),
+    }
+}
