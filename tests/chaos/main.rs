@@ -34,6 +34,9 @@ mod listener;
 #[path = "../e2e/process.rs"]
 #[allow(dead_code)]
 mod process;
+#[path = "../e2e/table.rs"]
+#[allow(dead_code)]
+mod table;
 #[path = "../e2e/upstream.rs"]
 #[allow(dead_code)]
 mod upstream;
@@ -45,6 +48,7 @@ mod flood;
 mod load;
 mod promises;
 mod seed;
+mod soak;
 mod tally;
 mod world;
 
@@ -56,10 +60,10 @@ fn is_full() -> bool {
     std::env::var("CHAOS").is_ok_and(|value| value == "full")
 }
 
-/// Both tests measure latencies: neither may run beside the other.
+/// The tests measure times: none may run beside another.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    // Whether the other has failed is not this one's business.
+    // Whether another has failed is not this one's business.
     ALONE
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)

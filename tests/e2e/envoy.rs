@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::bootstrap::{MAIN, Setup};
 use crate::client::Request;
 use crate::process::{
-    PATIENCE, Slot, discard, eventually, excerpt, launch, module, read, stop, wait,
+    PATIENCE, Slot, Usage, discard, eventually, excerpt, launch, module, read, stop, wait,
 };
 
 const PREFIX: &str = "wasmcustom.cognito_authorizer.";
@@ -204,6 +204,12 @@ impl EnvoyUnderTest {
     /// Where this Envoy's files are.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// What the process has taken of the machine so far.
+    #[track_caller]
+    pub(crate) fn usage(&self) -> Usage {
+        Usage::of(self.process.id())
     }
 
     /// What Envoy has logged so far.

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::client::CASE;
+use crate::document::with;
 
 const ANY: &str = "type.googleapis.com/google.protobuf";
 
@@ -32,6 +33,7 @@ pub(crate) struct Listener {
     route: Option<[&'static str; 3]>,
     vm_id: Option<&'static str>,
     second: Option<Value>,
+    changes: Vec<(&'static str, Value)>,
 }
 
 impl Listener {
@@ -56,6 +58,7 @@ impl Listener {
             route: None,
             vm_id: None,
             second: None,
+            changes: Vec::new(),
         }
     }
 
@@ -74,6 +77,12 @@ impl Listener {
     /// Adds a second filter behind the first, with a configuration of its own.
     pub(crate) fn then(mut self, configuration: Value) -> Self {
         self.second = Some(configuration);
+        self
+    }
+
+    /// Sets a member of the connection manager, at a path of names and indices.
+    pub(crate) fn manager(mut self, path: &'static str, value: Value) -> Self {
+        self.changes.push((path, value));
         self
     }
 
@@ -148,6 +157,7 @@ impl Listener {
             Configuration::Struct(second.clone()).put_into(plugin);
             filters.insert(index + 1, filter);
         }
+        *manager = with(manager.take(), &self.changes);
         listener
     }
 }

@@ -138,6 +138,50 @@ pub(crate) fn stop(process: &mut Child) {
     }
 }
 
+/// What a process has taken of the machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    /// Its resident memory, in KiB.
+    pub(crate) resident: u64,
+    /// Its time on the processors; `None` where there is no `/proc`.
+    pub(crate) cpu: Option<Duration>,
+}
+
+impl Usage {
+    #[track_caller]
+    pub(crate) fn of(id: u32) -> Self {
+        Self {
+            resident: resident(id).expect("the memory of a running process"),
+            cpu: cpu(id),
+        }
+    }
+}
+
+fn resident(id: u32) -> Option<u64> {
+    let text = match std::fs::read_to_string(format!("/proc/{id}/status")) {
+        Ok(status) => {
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+            line?.to_owned()
+        }
+        Err(_) => {
+            let asked = ["-o", "rss=", "-p", &id.to_string()];
+            let output = Command::new("ps").args(asked).output().ok()?;
+            String::from_utf8(output.stdout).ok()?
+        }
+    };
+    text.split_whitespace().next()?.parse().ok()
+}
+
+/// User and system time, fields 14 and 15, in hundredths of a second (proc_pid_stat(5)). The name
+/// in parentheses before them may hold spaces.
+fn cpu(id: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let spent = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = spent.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Some(Duration::from_millis(ticks * 10))
+}
+
 /// The lines that say why: warnings, errors, and what the module said.
 pub(crate) fn excerpt(log: &str) -> String {
     let said = |line: &&str| {
