@@ -180,6 +180,15 @@ impl Pending {
         self.next_response()
     }
 
+    /// Waits for the head of an answer: what follows is no body, but a tunnel.
+    #[track_caller]
+    pub(crate) fn head(&mut self) -> Response {
+        self.bodiless = true;
+        let response = self.next_response();
+        self.bodiless = false;
+        response
+    }
+
     /// Waits for the answer and keeps the connection; `None` if that ended before any answer.
     #[track_caller]
     pub(crate) fn answer_if_open(&mut self) -> Option<Response> {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::bootstrap::publish;
 use crate::client::CASE;
 use crate::document::with;
 
@@ -34,6 +35,8 @@ pub(crate) struct Listener {
     vm_id: Option<&'static str>,
     second: Option<Value>,
     changes: Vec<(&'static str, Value)>,
+    port: u16,
+    discovered: bool,
 }
 
 impl Listener {
@@ -59,6 +62,8 @@ impl Listener {
             vm_id: None,
             second: None,
             changes: Vec::new(),
+            port: 0,
+            discovered: false,
         }
     }
 
@@ -83,6 +88,18 @@ impl Listener {
     /// Sets a member of the connection manager, at a path of names and indices.
     pub(crate) fn manager(mut self, path: &'static str, value: Value) -> Self {
         self.changes.push((path, value));
+        self
+    }
+
+    /// Listens on this port, and not on any that is free.
+    pub(crate) fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Lets the filter come by itself (ECDS), from a file that Envoy watches.
+    pub(crate) fn discovered(mut self) -> Self {
+        self.discovered = true;
         self
     }
 
@@ -113,7 +130,7 @@ impl Listener {
     pub(crate) fn adapt(&self, example: &Value, directory: &Path, module: &str) -> Value {
         let mut listener = example.clone();
         listener["name"] = json!(self.name);
-        listener["address"]["socket_address"]["port_value"] = json!(0);
+        listener["address"]["socket_address"]["port_value"] = json!(self.port);
         let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
         assert!(
             manager["http_filters"].is_array(),
@@ -156,6 +173,17 @@ impl Listener {
             let plugin = &mut filter["typed_config"]["config"];
             Configuration::Struct(second.clone()).put_into(plugin);
             filters.insert(index + 1, filter);
+        }
+        if self.discovered {
+            let path = directory.join("filter.json");
+            let source =
+                json!({"path_config_source": {"path": path}, "resource_api_version": "V3"});
+            let kind = filters[index]["typed_config"]["@type"].clone();
+            let name = filters[index]["name"].clone();
+            let discovery = json!({"config_source": source, "type_urls": [kind]});
+            let by_name = json!({"name": name, "config_discovery": discovery});
+            let filter = std::mem::replace(&mut filters[index], by_name);
+            publish(&path, "core.v3.TypedExtensionConfig", vec![filter]);
         }
         *manager = with(manager.take(), &self.changes);
         listener

@@ -86,7 +86,13 @@ impl Drop for Slot {
     }
 }
 
+/// Starts an Envoy that looks for no predecessor: several run at once.
 pub(crate) fn launch(setup: &Setup) -> (Child, PathBuf) {
+    launch_as(setup, &["--disable-hot-restart"])
+}
+
+/// Starts an Envoy with these arguments.
+pub(crate) fn launch_as(setup: &Setup, arguments: &[&str]) -> (Child, PathBuf) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("envoy-{}-{number}", std::process::id());
@@ -99,8 +105,7 @@ pub(crate) fn launch(setup: &Setup) -> (Child, PathBuf) {
         .arg(bootstrap)
         .arg("--admin-address-path")
         .arg(directory.join("admin"))
-        // Several Envoys run at once: none may look for a predecessor.
-        .arg("--disable-hot-restart")
+        .args(arguments)
         .args(["--concurrency", &setup.concurrency().to_string()])
         // Whoever is held when a listener is replaced keeps the connection meanwhile.
         .args(["--drain-time-s", "10"])
