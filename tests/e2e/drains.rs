@@ -219,6 +219,7 @@ fn a_hot_restart_loses_nobody() {
         let waiting: Vec<_> = (0..4).map(|_| ask(SILENT).open(to)).collect();
         // Gauges are those of both processes, too.
         new.await_metric("held_now", 8);
+        new.await_metric("signature_host", 2);
         keys.release(SILENT);
         stop.store(true, Ordering::Relaxed);
         (new, busy.join().expect("the busy client"), waiting)

@@ -22,6 +22,7 @@ mod envoy;
 mod http2;
 mod keyserver;
 mod listener;
+#[allow(dead_code)]
 mod process;
 mod table;
 #[allow(dead_code)]

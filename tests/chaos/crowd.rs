@@ -1,0 +1,119 @@
+//! More clients than there are places: so many wait, and all others hear at once that they cannot.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::bootstrap::{Listener, MAIN, Setup};
+use crate::client::{Pending, Request};
+use crate::document::document;
+use crate::envoy::EnvoyUnderTest;
+use crate::issuer::{TestKey, Token};
+use crate::keyserver::KeyServer;
+use crate::table::difference;
+use crate::upstream::Upstream;
+use crate::{alone, is_full, tell};
+
+/// Places of a worker for requests that wait for keys.
+const PLACES: usize = 1024;
+/// File descriptors that each process needs beside its connections.
+const OTHERS: u64 = 500;
+/// What memory may be above that after half of the rounds, in per cent.
+const GROWTH: u64 = 10;
+
+/// Lets this process, and Envoy after it, open as many files as the system allows.
+fn raise_limit(connections: usize) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    if current != maximum {
+        setrlimit(Resource::Nofile, raised).expect("the soft limit may be raised to the hard one");
+    }
+    let text = maximum.map_or("unlimited".to_owned(), |limit| limit.to_string());
+    let needed = u64::try_from(connections).expect("a small number") + OTHERS;
+    let enough = maximum.is_none_or(|limit| limit >= needed);
+    assert!(
+        enough,
+        "{connections} connections need {needed} files, the hard limit is {text}"
+    );
+    tell(&format!("{connections} connections, files: at most {text}"));
+}
+
+/// 10,000 connections at a cold start: on each worker exactly 1024 requests wait, and are served once
+/// the keys are there; the others get 503 while those still wait. A place that gets free is taken.
+#[test]
+fn of_ten_thousand_connections_as_many_wait_as_there_are_places() {
+    let _alone = alone();
+    let (connections, workers, rounds) = if is_full() {
+        (10_000, 2, 8)
+    } else {
+        (2_000, 1, 1)
+    };
+    raise_limit(connections);
+    let (keys, upstream) = (KeyServer::start(), Upstream::forgetful());
+    let pools: Vec<_> = (0..rounds)
+        .map(|round| format!("us-east-1_Crowd0000{round}"))
+        .collect();
+    for id in &pools {
+        keys.publish(id, &[TestKey::first()]);
+        keys.hold(id);
+    }
+    let ids: Vec<_> = pools.iter().map(String::as_str).collect();
+    let mut document = document(&ids);
+    for number in 0..rounds {
+        document["user_pools"][number]["jwks"]["timeout"] = "30s".into();
+    }
+    let setup = Setup::new(&keys, &upstream).workers(u32::try_from(workers).expect("a few"));
+    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document)));
+    let places = workers * PLACES;
+    let count = |number: usize| u64::try_from(number).expect("a small number");
+    let mut resident = Vec::new();
+    for (round, id) in pools.iter().enumerate() {
+        let request = Request::get("/guarded").bearer(&Token::id(id).mint());
+        let crowd: Vec<_> = (0..connections)
+            .map(|_| request.open(envoy.main()))
+            .collect();
+        let refused = connections - places;
+        envoy.await_metric("denied.keys_unavailable", count((round + 1) * refused));
+        assert_eq!(envoy.metric("held_now"), count(places), "they wait still");
+        // The first to come is one of those who wait. Its place is free for one more.
+        let mut crowd = crowd.into_iter();
+        drop(crowd.next());
+        envoy.await_metric("cancelled", count(round + 1));
+        let last = if workers == 1 {
+            Some(request.open(envoy.main()))
+        } else {
+            None
+        };
+        if last.is_some() {
+            envoy.await_metric("held_now", count(places));
+        }
+        let held = places - 1 + usize::from(last.is_some());
+        keys.release(id);
+        let (mut served, mut unavailable) = (0, 0);
+        for response in crowd.chain(last).map(Pending::response) {
+            match response.status {
+                200 => served += 1,
+                _ => {
+                    assert_eq!(difference(&response, "keys_unavailable"), None);
+                    unavailable += 1;
+                }
+            }
+        }
+        assert_eq!((served, unavailable), (held, refused));
+        assert_eq!(keys.fetches(id), 1);
+        resident.push(envoy.usage().resident);
+    }
+    let mib: Vec<_> = resident.iter().map(|resident| resident / 1024).collect();
+    tell(&format!(
+        "of {connections} connections {places} waited, on {workers} workers; memory after each round, \
+         in MiB: {mib:?}"
+    ));
+    let (first, last) = (resident[rounds / 2], resident[rounds - 1]);
+    assert!(
+        last <= first + first * GROWTH / 100,
+        "memory grew: {mib:?} MiB"
+    );
+    let last = usize::from(workers == 1);
+    envoy.finish(rounds * (connections + last));
+}
