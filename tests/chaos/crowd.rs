@@ -4,7 +4,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::bootstrap::{Listener, MAIN, Setup};
 use crate::client::{Pending, Request};
-use crate::document::document;
+use crate::document::patient;
 use crate::envoy::EnvoyUnderTest;
 use crate::issuer::{TestKey, Token};
 use crate::keyserver::KeyServer;
@@ -59,12 +59,8 @@ fn of_ten_thousand_connections_as_many_wait_as_there_are_places() {
         keys.hold(id);
     }
     let ids: Vec<_> = pools.iter().map(String::as_str).collect();
-    let mut document = document(&ids);
-    for number in 0..rounds {
-        document["user_pools"][number]["jwks"]["timeout"] = "30s".into();
-    }
     let setup = Setup::new(&keys, &upstream).workers(u32::try_from(workers).expect("a few"));
-    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document)));
+    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, patient(&ids))));
     let places = workers * PLACES;
     let count = |number: usize| u64::try_from(number).expect("a small number");
     let mut resident = Vec::new();

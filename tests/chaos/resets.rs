@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::bootstrap::{Listener, MAIN, Setup};
 use crate::client::Request;
-use crate::document::document;
+use crate::document::patient;
 use crate::envoy::EnvoyUnderTest;
 use crate::issuer::{TestKey, Token};
 use crate::keyserver::KeyServer;
@@ -172,12 +172,8 @@ fn streams_that_are_reset_leave_nothing_behind() {
         keys.hold(id);
     }
     keys.release(KNOWN);
-    let mut document = document(&ids);
-    for number in 0..rounds {
-        document["user_pools"][number]["jwks"]["timeout"] = "30s".into();
-    }
     let setup = Setup::new(&keys, &upstream);
-    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document)));
+    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, patient(&ids))));
     let known = Token::id(KNOWN).mint();
     let ask = || {
         Request::get("/guarded")

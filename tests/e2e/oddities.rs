@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::bootstrap::{Listener, MAIN, Setup};
 use crate::client::Request;
-use crate::document::{POOL, document, ruled, with};
+use crate::document::{POOL, document, patient, ruled, with};
 use crate::envoy::EnvoyUnderTest;
 use crate::http2;
 use crate::issuer::{TestKey, Token};
@@ -50,7 +50,7 @@ fn tunnels_and_upgrades_wait_for_their_verdict() {
         keys.publish(id, &[TestKey::first()]);
     }
     keys.hold(SLOW);
-    let plain = document(&[POOL, SLOW]);
+    let plain = patient(&[POOL, SLOW]);
     let rules = json!([{"match": {"prefix": "/open"}, "allow": "anyone"}]);
     let setup = Setup::new(&keys, &upstream).listener(tunnelling(MAIN, plain));
     let envoy = EnvoyUnderTest::start(&setup.listener(tunnelling("ruled", ruled(rules))));
@@ -112,7 +112,7 @@ fn whoever_asks_before_sending_a_body_gets_the_verdict() {
         keys.publish(id, &[TestKey::first()]);
     }
     keys.hold(SLOW);
-    let listener = Listener::new(MAIN, document(&[POOL, SLOW]));
+    let listener = Listener::new(MAIN, patient(&[POOL, SLOW]));
     let setup = Setup::new(&keys, &upstream).listener(listener);
     let envoy = EnvoyUnderTest::start(&setup);
     let expecting = |request: Request| {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::bootstrap::{Listener, MAIN, Setup};
 use crate::client::Request;
-use crate::document::{POOL, document, ruled, with};
+use crate::document::{POOL, patient, ruled, with};
 use crate::envoy::EnvoyUnderTest;
 use crate::issuer::{SUB, TestKey, Token};
 use crate::keyserver::KeyServer;
@@ -28,7 +28,8 @@ fn rules() -> Value {
         {"match": {"path": "/own", "methods": ["DELETE"]}, "allow": "nobody"},
     ]);
     let claims = json!([{"header": "x-sub", "claim": "sub"}]);
-    with(ruled(rules), &[("claim_headers", claims)])
+    let timeout = ("user_pools.0.jwks.timeout", json!("30s"));
+    with(ruled(rules), &[("claim_headers", claims), timeout])
 }
 
 /// A listener that follows redirects, and asks again if the upstream is busy.
@@ -240,7 +241,7 @@ fn retries_carry_what_was_decided_once() {
     keys.hold(POOL);
     let claims = json!([{"header": "x-sub", "claim": "sub"}]);
     let document = with(
-        document(&[POOL]),
+        patient(&[POOL]),
         &[("claim_headers", claims), ("token.forward", json!(false))],
     );
     let setup = Setup::new(&keys, &upstream).listener(persistent(MAIN, document));
