@@ -113,3 +113,35 @@ fn of_ten_thousand_connections_as_many_wait_as_there_are_places() {
     let last = usize::from(workers == 1);
     envoy.finish(rounds * (connections + last));
 }
+
+/// A flood of tokens for a pool whose endpoint is silent: none of them can be verified, and all of them
+/// wait; but not in the way of another pool's cold start.
+#[test]
+fn a_flood_for_one_pool_leaves_places_to_another() {
+    const FLOOD: usize = 1100;
+    const COLD: usize = 200;
+    let _alone = alone();
+    raise_limit(FLOOD + COLD);
+    let (keys, upstream) = (KeyServer::start(), Upstream::forgetful());
+    let pools = ["us-east-1_CrowdFlood", "us-east-1_CrowdCold0"];
+    for id in pools {
+        keys.publish(id, &[TestKey::first()]);
+        keys.hold(id);
+    }
+    let listener = Listener::new(MAIN, patient(&pools));
+    let envoy = EnvoyUnderTest::start(&Setup::new(&keys, &upstream).workers(1).listener(listener));
+    let [flooded, cold] = pools.map(|id| Request::get("/guarded").bearer(&Token::id(id).mint()));
+    let flood: Vec<_> = (0..FLOOD).map(|_| flooded.open(envoy.main())).collect();
+    let count = |number: usize| u64::try_from(number).expect("a small number");
+    envoy.await_metric("denied.keys_unavailable", count(FLOOD - PLACES));
+    let waiting: Vec<_> = (0..COLD).map(|_| cold.open(envoy.main())).collect();
+    envoy.await_metric("denied.keys_unavailable", count(FLOOD - PLACES + COLD));
+    assert_eq!(envoy.metric("held_now"), count(PLACES));
+    keys.release(pools[1]);
+    for pending in waiting {
+        assert_eq!(pending.response().status, 200);
+    }
+    drop(flood);
+    envoy.await_metric("cancelled", count(PLACES - COLD));
+    envoy.finish(FLOOD + COLD);
+}
