@@ -53,6 +53,7 @@ mod resets;
 mod seed;
 mod soak;
 mod tally;
+mod updates;
 mod world;
 
 use std::io::Write as _;

@@ -138,14 +138,21 @@ fn whoever_leaves_at_whatever_moment_leaves_nothing_behind() {
         keys.publish(id, &[TestKey::first()]);
     }
     keys.hold(SLOW);
-    let listener = Listener::new(MAIN, two_pools());
-    let envoy = EnvoyUnderTest::start(&Setup::new(&keys, &upstream).listener(listener));
+    // Bodies of held requests stay at the client with one listener, and come up to the filter with the other.
+    let listeners = [(MAIN, false), ("stops", true)];
+    let setup = listeners
+        .iter()
+        .fold(Setup::new(&keys, &upstream), |setup, (name, stops)| {
+            setup.listener(Listener::new(name, two_pools()).stop_iteration(*stops))
+        });
+    let envoy = EnvoyUnderTest::start(&setup);
     let mut requests = 1;
     assert_eq!(ask(POOL).send(envoy.main()).status, 200);
     let mut warm = 0;
     for round in 0..WARM + ROUNDS {
+        let (listener, _) = listeners[round % listeners.len()];
         for moment in &MOMENTS {
-            requests += leave(&envoy, moment);
+            requests += leave(&envoy, envoy.at(listener), moment);
         }
         if round + 1 == WARM {
             warm = envoy.usage().resident;
@@ -168,7 +175,7 @@ fn whoever_leaves_at_whatever_moment_leaves_nothing_behind() {
 }
 
 /// A crowd comes to this moment and leaves. Returns how many decisions that makes.
-fn leave(envoy: &EnvoyUnderTest, moment: &Moment) -> usize {
+fn leave(envoy: &EnvoyUnderTest, to: SocketAddr, moment: &Moment) -> usize {
     let names: Vec<_> = moment
         .decided
         .split(" and ")
@@ -179,7 +186,7 @@ fn leave(envoy: &EnvoyUnderTest, moment: &Moment) -> usize {
     let of = |metrics: &std::collections::BTreeMap<String, u64>, name: &str| {
         metrics.get(name).copied().unwrap_or(0)
     };
-    let leaving: Vec<_> = (0..CROWD).map(|_| (moment.send)(envoy.main())).collect();
+    let leaving: Vec<_> = (0..CROWD).map(|_| (moment.send)(to)).collect();
     if names.contains(&"cancelled") {
         eventually(moment.what, || {
             // Whoever says half a goodbye has left already.
