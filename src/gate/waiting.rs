@@ -53,6 +53,8 @@ impl Waiting {
     const MAX_FOR_KEYS: usize = 1024;
     /// A rotation reaches a worker as a few requests at once; more is a flood.
     const MAX_FOR_KIDS: usize = 128;
+    /// Who may be displaced between two ticks: together with the others, what a worker can hold.
+    const MAX_DISPLACED: usize = 256;
     /// Verdicts given at one go: with signatures verified in the module, 64 take 40 ms, and a
     /// worker does nothing else meanwhile.
     const BATCH: usize = 64;
@@ -65,11 +67,14 @@ impl Waiting {
     }
 
     /// Whether there is a place. If there is none, the newest request of the pool that has most makes
-    /// room, as long as the newcomer's pool has fewer: nobody can verify yet whose tokens these are, and
-    /// a flood of forged ones for one pool must not keep those of another out.
+    /// room, as long as the newcomer's pool has fewer: nobody can verify yet whose tokens these are,
+    /// and a flood of forged ones for one pool must not keep those of another out.
     pub(super) fn make_room(&mut self, need: Need) -> bool {
         if self.has_room(need) {
             return true;
+        }
+        if self.displaced.len() >= Self::MAX_DISPLACED {
+            return false;
         }
         let lacks_a_kid = matches!(need, Need::Kid(..));
         // A list, since there are few pools, and a map would make the module larger by a hundredth.
@@ -122,8 +127,8 @@ impl Waiting {
         count(self) < before
     }
 
-    /// Takes out requests that may have a verdict, first those displaced, then the oldest, and a batch at
-    /// the most.
+    /// Takes out requests that may have a verdict, first those displaced, then the oldest, and a
+    /// batch at the most.
     pub(super) fn take_ready(&mut self, mut ready: impl FnMut(&Held) -> bool) -> Vec<(u32, Held)> {
         let displaced = self.displaced.len().min(Self::BATCH);
         let mut taken: Vec<_> = self.displaced.drain(..displaced).collect();

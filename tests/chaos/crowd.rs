@@ -97,7 +97,9 @@ fn of_ten_thousand_connections_as_many_wait_as_there_are_places() {
             }
         }
         assert_eq!((served, unavailable), (held, refused));
-        assert_eq!(keys.fetches(id), 1);
+        // The last rounds may begin after the first fetch of their pool has given up.
+        let fetches = keys.fetches(id);
+        assert!((1..=4).contains(&fetches), "{fetches} fetches of {id}");
         resident.push(envoy.usage().resident);
     }
     let mib: Vec<_> = resident.iter().map(|resident| resident / 1024).collect();

@@ -138,7 +138,8 @@ fn whoever_leaves_at_whatever_moment_leaves_nothing_behind() {
         keys.publish(id, &[TestKey::first()]);
     }
     keys.hold(SLOW);
-    // Bodies of held requests stay at the client with one listener, and come up to the filter with the other.
+    // Bodies of held requests stay at the client with one listener, and come up to the filter with
+    // the other.
     let listeners = [(MAIN, false), ("stops", true)];
     let setup = listeners
         .iter()
