@@ -16,8 +16,9 @@ use crate::{alone, is_full, tell};
 const PLACES: usize = 1024;
 /// File descriptors that each process needs beside its connections.
 const OTHERS: u64 = 300;
-/// What memory may be above that after half of the rounds, in per cent.
-const GROWTH: u64 = 10;
+/// What memory may be above that after half of the rounds, in per cent. It grows in steps of some
+/// 25 MB, which come when they come.
+const GROWTH: u64 = 15;
 
 /// Lets this process, and Envoy after it, open that many connections, in and out.
 fn raise_limit(connections: usize) {
