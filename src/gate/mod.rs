@@ -328,7 +328,7 @@ impl Gate {
             .map_or(Duration::ZERO, |pool| pool.keys.patience());
         let in_vain = matches!(candidate.need, Need::Keys(_))
             && self.keyring.keys_expected_in(pool, now.monotonic) >= patience;
-        if in_vain || !self.waiting.has_room(candidate.need) {
+        if in_vain || !self.waiting.make_room(candidate.need) {
             return Some(self.unavailable(candidate.need, now.monotonic));
         }
         let deadline = now.monotonic.after(patience);

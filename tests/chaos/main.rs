@@ -2,7 +2,8 @@
 //! once and at random, in front of a real Envoy with four workers. What the contract promises must
 //! hold at every moment of it.
 //!
-//! `make test` runs it for 20 s, `make chaos` (`CHAOS=full`) for two minutes, and the whole flood.
+//! `make test` runs it for 20 s, `make chaos` (`CHAOS=full`) for two minutes, and the whole flood,
+//! the whole crowd and all resets.
 //! The seed is printed; `CHAOS_SEED` throws the same dice again, though threads run as they like.
 
 // A test fails by panicking, and its sums are small; outside `#[test]` functions the lints do not know.
@@ -34,18 +35,25 @@ mod listener;
 #[path = "../e2e/process.rs"]
 #[allow(dead_code)]
 mod process;
+#[path = "../e2e/table.rs"]
+#[allow(dead_code)]
+mod table;
 #[path = "../e2e/upstream.rs"]
 #[allow(dead_code)]
 mod upstream;
 
+mod crowd;
 mod disorder;
 mod endpoint;
 mod errand;
 mod flood;
 mod load;
 mod promises;
+mod resets;
 mod seed;
+mod soak;
 mod tally;
+mod updates;
 mod world;
 
 use std::io::Write as _;
@@ -56,10 +64,10 @@ fn is_full() -> bool {
     std::env::var("CHAOS").is_ok_and(|value| value == "full")
 }
 
-/// Both tests measure latencies: neither may run beside the other.
+/// The tests measure times: none may run beside another.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    // Whether the other has failed is not this one's business.
+    // Whether another has failed is not this one's business.
     ALONE
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)

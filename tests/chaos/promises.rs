@@ -12,11 +12,11 @@ use crate::envoy::EnvoyUnderTest;
 use crate::errand::Owed;
 use crate::keyserver::KeyServer;
 use crate::load::client;
-use crate::process::eventually;
+use crate::process::eventually_within;
 use crate::seed::Seed;
 use crate::tally::Tally;
 use crate::upstream::Upstream;
-use crate::world::World;
+use crate::world::{BACK_OFF, World};
 use crate::{alone, is_full, tell};
 
 const WORKERS: u32 = 4;
@@ -63,7 +63,7 @@ fn no_good_token_is_refused_and_no_bad_one_let_in() {
     let disorderly = tally.total();
     for token in world.good_tokens() {
         let what = "calm after the disorder";
-        eventually(what, || {
+        eventually_within(BACK_OFF, what, || {
             let sent = Instant::now();
             let response = Request::get("/guarded").bearer(&token).send(to);
             tally.note(Owed::Undecided, response.status, sent.elapsed());

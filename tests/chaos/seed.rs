@@ -19,6 +19,11 @@ impl Seed {
         Self(seed)
     }
 
+    /// Where any number will do.
+    pub(crate) fn fixed() -> Self {
+        Self(0)
+    }
+
     /// A sequence of its own, for another thread.
     pub(crate) fn fork(&mut self) -> Self {
         Self(self.next())

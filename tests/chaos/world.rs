@@ -13,6 +13,8 @@ use crate::seed::Seed;
 
 /// An unknown key is asked for once in ten seconds; the eleventh is for a busy machine.
 const SETTLES: Duration = Duration::from_secs(11);
+/// A pool of which no key was ever obtained may be in the longest pause between two tries, a minute.
+pub(crate) const BACK_OFF: Duration = Duration::from_secs(65);
 /// A key that left the set is gone from every worker within this time.
 const FORGOTTEN: Duration = Duration::from_secs(1);
 /// Tokens for each key: some are remembered by the time they come again, some are not.
@@ -30,6 +32,8 @@ struct Pool {
     keys: Vec<Key>,
     /// Counts the sets that were published.
     set: usize,
+    /// Whether the filter has shown to have had any key of it.
+    is_warm: bool,
 }
 
 struct Key {
@@ -66,6 +70,7 @@ impl World {
             healthy: None,
             keys: Vec::new(),
             set: 0,
+            is_warm: false,
         });
         pools.len() - 1
     }
@@ -212,7 +217,8 @@ impl World {
             None if before(key.known) && before(pool.configured) => Owed::Pass,
             None => {
                 let conditions = [Some(key.published), pool.healthy, pool.configured];
-                let young = |since: &Option<Instant>| since.is_none_or(|at| sent <= at + SETTLES);
+                let settles = if pool.is_warm { SETTLES } else { BACK_OFF };
+                let young = |since: &Option<Instant>| since.is_none_or(|at| sent <= at + settles);
                 match conditions.iter().any(young) {
                     true => Owed::Undecided,
                     false => Owed::Pass,
@@ -221,6 +227,7 @@ impl World {
         };
         if status == 200 && key.known.is_none() {
             let (now, set) = (Instant::now(), key.first_set);
+            pool.is_warm = true;
             pool.keys[index].known = Some(now);
             let older = |key: &&mut Key| key.last_set.is_some_and(|last| last < set);
             for key in pool.keys.iter_mut().filter(older) {

@@ -39,6 +39,7 @@ pub(crate) struct Setup {
     dynamic: bool,
     provoked: bool,
     module_log: &'static str,
+    flush: &'static str,
 }
 
 impl Setup {
@@ -54,6 +55,7 @@ impl Setup {
             dynamic: false,
             provoked: false,
             module_log: "wasm:debug",
+            flush: "5s",
         }
     }
 
@@ -87,6 +89,13 @@ impl Setup {
         self
     }
 
+    /// How often counters are flushed. A successor reads its predecessor's so often, and gets what
+    /// that one has not flushed.
+    pub(crate) fn flushes_every(mut self, interval: &'static str) -> Self {
+        self.flush = interval;
+        self
+    }
+
     /// Runs the module that traps when a request asks for it.
     pub(crate) fn provoked(mut self) -> Self {
         self.provoked = true;
@@ -114,13 +123,14 @@ impl Setup {
     pub(crate) fn write(&self, directory: &Path, module: &str) -> PathBuf {
         let mut bootstrap = example();
         bootstrap["admin"]["address"]["socket_address"]["port_value"] = json!(0);
+        bootstrap["node"] = json!({"id": "e2e", "cluster": "e2e"});
+        bootstrap["stats_flush_interval"] = json!(self.flush);
         let resources = &mut bootstrap["static_resources"];
         if self.dynamic {
             *resources = json!({});
             self.republish(directory, module);
             self.publish_clusters(directory);
             let source = |kind: &str| json!({"path_config_source": {"path": directory.join(kind)}});
-            bootstrap["node"] = json!({"id": "e2e", "cluster": "e2e"});
             bootstrap["dynamic_resources"] =
                 json!({"lds_config": source(LISTENERS), "cds_config": source(CLUSTERS)});
         } else {
@@ -190,7 +200,7 @@ fn example() -> Value {
     serde_yaml_ng::from_str(&text).expect("YAML in envoy/envoy.yaml")
 }
 
-fn publish(path: &Path, kind: &str, mut resources: Vec<Value>) {
+pub(crate) fn publish(path: &Path, kind: &str, mut resources: Vec<Value>) {
     for resource in &mut resources {
         resource["@type"] = json!(format!("type.googleapis.com/envoy.config.{kind}"));
     }

@@ -1,7 +1,7 @@
 //! A client that sends exactly the bytes that a test wants sent.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -125,14 +125,9 @@ impl Request {
     /// Sends the head alone: the body follows when the test says so.
     #[track_caller]
     pub(crate) fn open_head(&self, to: SocketAddr) -> Pending {
-        let stream = TcpStream::connect(to).expect("the listener takes connections");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        stream.set_nodelay(true).expect("a socket");
-        let mut pending = Pending {
-            reader: BufReader::new(stream),
-            bodiless: self.is_head(),
-            case: self.case.clone(),
-        };
+        let mut pending = Pending::connect(to);
+        pending.bodiless = self.is_head();
+        pending.case.clone_from(&self.case);
         pending.write(&self.head_bytes());
         pending
     }
@@ -146,6 +141,24 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    /// A connection on which nothing is sent yet.
+    #[track_caller]
+    pub(crate) fn connect(to: SocketAddr) -> Self {
+        let stream = TcpStream::connect(to).expect("the listener takes connections");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream.set_nodelay(true).expect("a socket");
+        Self {
+            reader: BufReader::new(stream),
+            bodiless: false,
+            case: String::new(),
+        }
+    }
+
+    /// Says that nothing more will be sent, or read.
+    pub(crate) fn shut_down(&self, half: Shutdown) {
+        let _ = self.reader.get_ref().shutdown(half);
+    }
+
     /// Sends more bytes.
     #[track_caller]
     pub(crate) fn write(&mut self, bytes: &[u8]) {
@@ -165,6 +178,15 @@ impl Pending {
     #[track_caller]
     pub(crate) fn response(mut self) -> Response {
         self.next_response()
+    }
+
+    /// Waits for the head of an answer: what follows is no body, but a tunnel.
+    #[track_caller]
+    pub(crate) fn head(&mut self) -> Response {
+        self.bodiless = true;
+        let response = self.next_response();
+        self.bodiless = false;
+        response
     }
 
     /// Waits for the answer and keeps the connection; `None` if that ended before any answer.

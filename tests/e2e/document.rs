@@ -25,6 +25,15 @@ pub(crate) fn document(pools: &[&str]) -> Value {
     json!({"user_pools": pools, "token": {"use": "any"}})
 }
 
+/// The same, and whoever needs a key waits longer than any step of a test takes on a busy machine.
+pub(crate) fn patient(pools: &[&str]) -> Value {
+    let all = 0..pools.len();
+    all.fold(document(pools), |mut document, number| {
+        document["user_pools"][number]["jwks"]["timeout"] = json!("30s");
+        document
+    })
+}
+
 /// The least that is accepted, with `rules`, and `default: authenticated`.
 pub(crate) fn ruled(rules: Value) -> Value {
     with(

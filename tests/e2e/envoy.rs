@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::bootstrap::{MAIN, Setup};
 use crate::client::Request;
 use crate::process::{
-    PATIENCE, Slot, discard, eventually, excerpt, launch, module, read, stop, wait,
+    PATIENCE, Slot, Usage, discard, eventually, excerpt, launch, launch_as, module, read, stop,
+    wait,
 };
 
 const PREFIX: &str = "wasmcustom.cognito_authorizer.";
@@ -24,6 +25,7 @@ pub(crate) struct EnvoyUnderTest {
     admin: SocketAddr,
     listeners: BTreeMap<String, SocketAddr>,
     traps: bool,
+    leaves: bool,
     _slot: Slot,
 }
 
@@ -32,7 +34,18 @@ impl EnvoyUnderTest {
     #[track_caller]
     pub(crate) fn start(setup: &Setup) -> Self {
         let slot = Slot::take();
-        let (mut process, directory) = launch(setup);
+        Self::serving(launch(setup), slot)
+    }
+
+    /// Starts one with these arguments, which may make it the successor of another.
+    #[track_caller]
+    pub(crate) fn start_as(setup: &Setup, arguments: &[&str]) -> Self {
+        let slot = Slot::take();
+        Self::serving(launch_as(setup, arguments), slot)
+    }
+
+    #[track_caller]
+    fn serving((mut process, directory): (Child, PathBuf), slot: Slot) -> Self {
         let admin = eventually("Envoy's admin address", || {
             if process.try_wait().expect("a child").is_some() {
                 panic!(
@@ -48,6 +61,7 @@ impl EnvoyUnderTest {
             admin,
             listeners: BTreeMap::new(),
             traps: false,
+            leaves: false,
             _slot: slot,
         };
         eventually("Envoy to be ready", || {
@@ -122,6 +136,22 @@ impl EnvoyUnderTest {
             .header("connection", "close")
             .send(self.admin)
             .body
+    }
+
+    /// What the admin interface answers to a POST, which changes something.
+    #[track_caller]
+    pub(crate) fn order(&self, path: &str) {
+        let request = Request::new("POST", path).header("connection", "close");
+        let response = request.body(b"").send(self.admin);
+        assert_eq!(response.status, 200, "{path}: {}", response.body);
+    }
+
+    /// Waits until its successor has it leave.
+    #[track_caller]
+    pub(crate) fn leave(mut self) {
+        self.leaves = true;
+        let status = wait(&mut self.process, PATIENCE).expect("Envoy to make room");
+        assert!(status.success(), "Envoy left with {status}");
     }
 
     /// Replaces the listeners of an Envoy whose setup is dynamic, and waits until they serve.
@@ -206,6 +236,12 @@ impl EnvoyUnderTest {
         &self.directory
     }
 
+    /// What the process has taken of the machine so far.
+    #[track_caller]
+    pub(crate) fn usage(&self) -> Usage {
+        Usage::of(self.process.id())
+    }
+
     /// What Envoy has logged so far.
     pub(crate) fn log(&self) -> String {
         read(&self.directory, "log")
@@ -260,7 +296,7 @@ impl Drop for EnvoyUnderTest {
         stop(&mut self.process);
         let log = self.log();
         let failures: Vec<_> = log.lines().filter(|line| is_failure(line)).collect();
-        assert!(alive, "Envoy died:\n{}", excerpt(&log));
+        assert!(alive || self.leaves, "Envoy died:\n{}", excerpt(&log));
         assert!(
             reloads.is_empty(),
             "a VM failed: {reloads:?}\n{}",
@@ -276,5 +312,7 @@ impl Drop for EnvoyUnderTest {
 fn is_failure(line: &str) -> bool {
     let trapped =
         line.contains("[wasm]") && line.contains("Function: ") && line.contains(" failed");
-    trapped || line.contains("panicked at") || line.contains("Wasm VM failed")
+    // A configuration that is refused is the configuration's failure.
+    let refused = line.contains("Failed to configure base Wasm plugin");
+    trapped || line.contains("panicked at") || line.contains("Wasm VM failed") && !refused
 }

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::bootstrap::publish;
 use crate::client::CASE;
+use crate::document::with;
 
 const ANY: &str = "type.googleapis.com/google.protobuf";
 
@@ -33,6 +35,9 @@ pub(crate) struct Listener {
     vm_id: Option<&'static str>,
     second: Option<Value>,
     other: Option<Value>,
+    changes: Vec<(&'static str, Value)>,
+    port: u16,
+    discovered: bool,
 }
 
 impl Listener {
@@ -58,6 +63,9 @@ impl Listener {
             vm_id: None,
             second: None,
             other: None,
+            changes: Vec::new(),
+            port: 0,
+            discovered: false,
         }
     }
 
@@ -82,6 +90,24 @@ impl Listener {
     /// Puts another filter of Envoy's in the place of this one.
     pub(crate) fn instead(mut self, filter: Value) -> Self {
         self.other = Some(filter);
+        self
+    }
+
+    /// Sets a member of the connection manager, at a path of names and indices.
+    pub(crate) fn manager(mut self, path: &'static str, value: Value) -> Self {
+        self.changes.push((path, value));
+        self
+    }
+
+    /// Listens on this port, and not on any that is free.
+    pub(crate) fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Lets the filter come by itself (ECDS), from a file that Envoy watches.
+    pub(crate) fn discovered(mut self) -> Self {
+        self.discovered = true;
         self
     }
 
@@ -112,7 +138,7 @@ impl Listener {
     pub(crate) fn adapt(&self, example: &Value, directory: &Path, module: &str) -> Value {
         let mut listener = example.clone();
         listener["name"] = json!(self.name);
-        listener["address"]["socket_address"]["port_value"] = json!(0);
+        listener["address"]["socket_address"]["port_value"] = json!(self.port);
         let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
         assert!(
             manager["http_filters"].is_array(),
@@ -159,6 +185,18 @@ impl Listener {
         if let Some(other) = &self.other {
             filters[index] = other.clone();
         }
+        if self.discovered {
+            let path = directory.join("filter.json");
+            let source =
+                json!({"path_config_source": {"path": path}, "resource_api_version": "V3"});
+            let kind = filters[index]["typed_config"]["@type"].clone();
+            let name = filters[index]["name"].clone();
+            let discovery = json!({"config_source": source, "type_urls": [kind]});
+            let by_name = json!({"name": name, "config_discovery": discovery});
+            let filter = std::mem::replace(&mut filters[index], by_name);
+            publish(&path, "core.v3.TypedExtensionConfig", vec![filter]);
+        }
+        *manager = with(manager.take(), &self.changes);
         listener
     }
 }

@@ -22,6 +22,7 @@ mod envoy;
 mod http2;
 mod keyserver;
 mod listener;
+#[allow(dead_code)]
 mod process;
 mod table;
 #[allow(dead_code)]
@@ -32,11 +33,14 @@ mod bytes;
 mod claim_headers;
 mod claimed;
 mod config;
+mod drains;
 mod faults;
 mod filters;
 mod held;
 mod keys;
+mod leaving;
 mod moto;
+mod oddities;
 mod operations;
 mod outages;
 mod path_table;
@@ -51,3 +55,4 @@ mod secrecy;
 mod signatures;
 mod sources;
 mod strangers;
+mod twice;

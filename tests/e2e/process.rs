@@ -17,8 +17,18 @@ const AT_ONCE: usize = 3;
 
 /// Calls `probe` until it finds something.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn eventually<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, probe)
+}
+
+/// The same, for what may take longer than anything else.
+#[track_caller]
+pub(crate) fn eventually_within<T>(
+    patience: Duration,
+    what: &str,
+    mut probe: impl FnMut() -> Option<T>,
+) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = probe() {
             return found;
@@ -86,7 +96,13 @@ impl Drop for Slot {
     }
 }
 
+/// Starts an Envoy that looks for no predecessor: several run at once.
 pub(crate) fn launch(setup: &Setup) -> (Child, PathBuf) {
+    launch_as(setup, &["--disable-hot-restart"])
+}
+
+/// Starts an Envoy with these arguments.
+pub(crate) fn launch_as(setup: &Setup, arguments: &[&str]) -> (Child, PathBuf) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("envoy-{}-{number}", std::process::id());
@@ -99,8 +115,7 @@ pub(crate) fn launch(setup: &Setup) -> (Child, PathBuf) {
         .arg(bootstrap)
         .arg("--admin-address-path")
         .arg(directory.join("admin"))
-        // Several Envoys run at once: none may look for a predecessor.
-        .arg("--disable-hot-restart")
+        .args(arguments)
         .args(["--concurrency", &setup.concurrency().to_string()])
         // Whoever is held when a listener is replaced keeps the connection meanwhile.
         .args(["--drain-time-s", "10"])
@@ -136,6 +151,50 @@ pub(crate) fn stop(process: &mut Child) {
         let _ = process.kill();
         let _ = process.wait();
     }
+}
+
+/// What a process has taken of the machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    /// Its resident memory, in KiB.
+    pub(crate) resident: u64,
+    /// Its time on the processors; `None` where there is no `/proc`.
+    pub(crate) cpu: Option<Duration>,
+}
+
+impl Usage {
+    #[track_caller]
+    pub(crate) fn of(id: u32) -> Self {
+        Self {
+            resident: resident(id).expect("the memory of a running process"),
+            cpu: cpu(id),
+        }
+    }
+}
+
+fn resident(id: u32) -> Option<u64> {
+    let text = match std::fs::read_to_string(format!("/proc/{id}/status")) {
+        Ok(status) => {
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+            line?.to_owned()
+        }
+        Err(_) => {
+            let asked = ["-o", "rss=", "-p", &id.to_string()];
+            let output = Command::new("ps").args(asked).output().ok()?;
+            String::from_utf8(output.stdout).ok()?
+        }
+    };
+    text.split_whitespace().next()?.parse().ok()
+}
+
+/// User and system time, fields 14 and 15, in hundredths of a second (proc_pid_stat(5)). The name
+/// in parentheses before them may hold spaces.
+fn cpu(id: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let spent = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = spent.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Some(Duration::from_millis(ticks * 10))
 }
 
 /// The lines that say why: warnings, errors, and what the module said.

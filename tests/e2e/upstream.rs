@@ -13,6 +13,13 @@ use crate::client::CASE;
 /// The body of every answer of the upstream.
 pub(crate) const GREETING: &str = "from the upstream";
 
+/// What lies under this is elsewhere: `/moved/x/y` is redirected to `/y`.
+pub(crate) const MOVED: &str = "/moved/";
+/// What no path may contain, in the place of a redirect.
+pub(crate) const SLASH: &str = "SLASH";
+/// What is here has to be asked for three times.
+pub(crate) const BUSY: &str = "/busy";
+
 /// A request as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
@@ -55,7 +62,8 @@ impl Seen {
 
 type Records = Arc<Mutex<Vec<Seen>>>;
 
-/// An upstream that answers 200 to whatever reaches it, and 101 to an upgrade.
+/// An upstream that answers 200 to whatever reaches it, 101 to an upgrade, [`MOVED`] elsewhere, and
+/// [`BUSY`] with 503 until it is asked for the third time.
 pub(crate) struct Upstream {
     address: SocketAddr,
     records: Records,
@@ -151,6 +159,8 @@ fn serve(reader: &mut BufReader<TcpStream>, records: &Records, remembers: bool) 
         .and_then(|length| length.parse().ok());
     let chunked = seen.value("transfer-encoding").is_some();
     let is_head = seen.method == "HEAD";
+    let path = seen.path.clone();
+    let case = seen.value(CASE);
     // Recorded as soon as the head is there: a held request must not get even so far.
     let index = {
         let mut records = lock(records);
@@ -180,10 +190,25 @@ fn serve(reader: &mut BufReader<TcpStream>, records: &Records, remembers: bool) 
         }
     }
     let body = if is_head { "" } else { GREETING };
-    let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
-        GREETING.len()
-    );
+    let status = match path
+        .strip_prefix(MOVED)
+        .and_then(|rest| rest.split_once('/'))
+    {
+        Some((_, target)) => {
+            let target = target.replace(SLASH, "%2F");
+            format!("302 Found\r\nlocation: http://localhost/{target}")
+        }
+        None if path == BUSY => {
+            let same = |seen: &&Seen| seen.path == BUSY && seen.value(CASE) == case;
+            match lock(records).iter().filter(same).count() {
+                0..3 => "503 Service Unavailable".to_owned(),
+                _ => "200 OK".to_owned(),
+            }
+        }
+        None => "200 OK".to_owned(),
+    };
+    let length = GREETING.len();
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n");
     let message = format!("{head}{body}");
     reader.get_mut().write_all(message.as_bytes()).ok()
 }

@@ -1,7 +1,10 @@
 //! The search for a `kid` that no set has: once in ten seconds, and never at others' cost.
 
+use std::time::Duration;
+
 use serde_json::json;
 
+use crate::pools::{document, policy};
 use crate::script::Event::{Ask, Delay, Flood, Kill, Nothing, Serve, Start};
 use crate::script::{keys, script, with};
 use crate::world::Plan;
@@ -178,4 +181,32 @@ fn who_finds_no_place_is_told_to_come_back_soon() {
     let after: u64 = happened.rsplit(' ').next().unwrap().parse().unwrap();
     // The next set, if there is one, is here within ten seconds; the refresh is far away.
     assert!(after <= 10, "{after}");
+}
+
+#[test]
+fn a_flood_for_one_pool_leaves_places_to_the_kids_of_another() {
+    let mut script = script();
+    script.policy = policy(&document(&["a", "b"], &json!({})));
+    script.play(vec![
+        (0.0, Start(1), ""),
+        (1.0, Nothing, "fetch a; fetch b"),
+    ]);
+    for server in script.world.servers.values_mut() {
+        server.delay = Duration::from_secs(1);
+    }
+    script.happen(Flood(0, 128));
+    assert_eq!(script.world.happened().matches("held").count(), 128);
+    script.play(vec![
+        (1.0, Ask(0, "x", "b:k3"), "x held"),
+        (1.0, Ask(0, "y", "b:k1"), "y allowed"),
+    ]);
+    assert_eq!(script.count(1.1, "flood unavailable"), 1);
+    assert_eq!(script.count(3.0, "flood unknown_key"), 127);
+    assert!(
+        script
+            .world
+            .stories
+            .values()
+            .all(|story| story.decided.is_some())
+    );
 }

@@ -1,9 +1,12 @@
 //! The first keys: one fetch for all, and who waits for it, for how long.
 
+use std::time::Duration;
+
 use serde_json::json;
 
+use crate::pools::{document, policy};
 use crate::script::Event::{Ask, Canary, Crowd, Delay, Flood, Kill, Nothing, Retire, Serve, Start};
-use crate::script::{keys, script, with};
+use crate::script::{Script, keys, script, with};
 use crate::world::Plan;
 
 #[test]
@@ -173,4 +176,56 @@ fn who_waited_for_keys_and_lacks_one_waits_on_in_the_other_places() {
     // 128 of them find a place there.
     assert_eq!(script.count(0.5, "flood unavailable"), 72);
     assert_eq!(script.count(1.0, "flood unknown_key"), 128);
+}
+
+/// Two pools without keys, of which the first has taken every place.
+fn crowded() -> Script {
+    let mut script = script();
+    script.policy = policy(&document(&["a", "b"], &json!({})));
+    for server in script.world.servers.values_mut() {
+        server.delay = Duration::from_secs(2);
+    }
+    script.play(vec![(0.0, Start(1), "")]);
+    script.happen(Crowd(0, "k1", 1024));
+    script
+}
+
+/// It makes room for the other, up to half.
+#[test]
+fn a_pool_that_fills_every_place_makes_room_for_another() {
+    let mut script = crowded();
+    assert_eq!(script.world.happened().matches("held").count(), 1024);
+    script.play(vec![(0.0, Ask(0, "x", "b:k1"), "x held")]);
+    assert_eq!(script.count(0.01, "crowd unavailable"), 1);
+    // Between two ticks no more than 256 of them.
+    (0..300).for_each(|_| script.happen(Ask(0, "other", "b:k1")));
+    let happened = script.world.happened();
+    assert_eq!(happened.matches("other held").count(), 256);
+    assert_eq!(happened.matches("other unavailable").count(), 44);
+    assert_eq!(script.count(0.1, "crowd unavailable"), 256);
+    (0..300).for_each(|_| script.happen(Ask(0, "other", "b:k1")));
+    let happened = script.world.happened();
+    assert_eq!(happened.matches("other held").count(), 255);
+    assert_eq!(happened.matches("other unavailable").count(), 45);
+    // Whoever came first keeps the place, and nobody who is displaced waits for an answer.
+    assert!(script.world.cancel(512));
+    assert_eq!(script.count(0.2, "crowd unavailable"), 255);
+    assert!(!script.world.cancel(513));
+    let world = &mut script.world;
+    world.run_to(script.begin + Duration::from_secs(3));
+    let happened = world.happened();
+    assert_eq!(happened.matches("crowd allowed").count(), 511);
+    assert_eq!(happened.matches("other allowed").count(), 511);
+    assert_eq!(happened.matches("x allowed").count(), 1);
+}
+
+/// A client that leaves between losing its place and hearing of it is counted once.
+#[test]
+fn whoever_is_displaced_can_still_leave() {
+    let mut script = crowded();
+    script.happen(Ask(0, "x", "b:k1"));
+    assert!(script.world.cancel(1024));
+    assert!(!script.world.cancel(1024));
+    assert_eq!(script.count(0.5, "crowd unavailable"), 0);
+    assert_eq!(script.count(3.0, "x allowed"), 1);
 }
