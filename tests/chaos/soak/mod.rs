@@ -100,7 +100,7 @@ fn configuration() -> Value {
 fn the_end_is_as_the_beginning() {
     let _alone = alone();
     let pace = Pace::from_environment();
-    let mut seed = Seed::from_environment();
+    let mut seed = Seed::from_variable("CHAOS_SEED");
     let (keys, upstream) = (KeyServer::start(), Upstream::forgetful());
     let stage = Stage::new(&keys);
     keys.delay(FLOODED, Duration::from_millis(300));
