@@ -1,0 +1,211 @@
+//! From the events of the YAML parser to trees with places. JSON is YAML, but for surrogate pairs
+//! in escapes: such a text is read as JSON, and only its whole has a place.
+
+use super::places::{Place, Places, item, member};
+use super::scalar;
+use super::source::{Position, Source, Span};
+use super::{Document, Unreadable};
+use saphyr_parser::{Event, Marker, Parser, ScanError, StrInput};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Deeper than any document of the field; a guard of the stack.
+const MAX_DEPTH: usize = 128;
+
+/// An alias repeats what may hold aliases: without a limit a kilobyte could stand for terabytes.
+const MAX_PARTS: usize = 2_000_000;
+
+/// The documents of a file.
+pub(super) fn read(source: &Source) -> Result<Vec<Document>, Unreadable> {
+    let text = source.text();
+    let yaml = documents(text);
+    match yaml {
+        Err(_) if text.trim_ascii_start().starts_with(['{', '[']) => {
+            // Of two errors the one that knows names of members twice, and places, says more.
+            let value = cognito_authorizer::json::value(text.as_bytes());
+            value.map_or(yaml, |value| {
+                let places = Places::whole(Span::default());
+                Ok(vec![Document { value, places }])
+            })
+        }
+        _ => yaml,
+    }
+}
+
+fn documents(text: &str) -> Result<Vec<Document>, Unreadable> {
+    let mut reader = Reader::new(text);
+    let mut documents = Vec::new();
+    loop {
+        let (event, span) = reader.next()?;
+        match event {
+            Event::StreamEnd => return Ok(documents),
+            Event::DocumentStart(_) => {
+                reader.places = Places::default();
+                reader.anchors.clear();
+                let next = reader.next()?;
+                let value = reader.node(next, "", None, 0)?;
+                if !value.is_null() {
+                    let places = std::mem::take(&mut reader.places);
+                    documents.push(Document { value, places });
+                }
+            }
+            Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
+            _ => return Err(unreadable(span, "found content outside a document")),
+        }
+    }
+}
+
+struct Reader<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    places: Places,
+    anchors: BTreeMap<usize, Value>,
+    parts: usize,
+}
+
+type Spanned<'a> = (Event<'a>, Span);
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            parser: Parser::new_from_str(text),
+            places: Places::default(),
+            anchors: BTreeMap::new(),
+            parts: 0,
+        }
+    }
+
+    fn next(&mut self) -> Result<Spanned<'a>, Unreadable> {
+        match self.parser.next_event() {
+            Some(Ok((event, span))) => {
+                let span = Span {
+                    start: position(&span.start),
+                    end: position(&span.end),
+                };
+                Ok((event, span))
+            }
+            Some(Err(error)) => Err(broken(&error)),
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    fn node(
+        &mut self,
+        (event, span): Spanned<'a>,
+        path: &str,
+        key: Option<Span>,
+        depth: usize,
+    ) -> Result<Value, Unreadable> {
+        if depth > MAX_DEPTH {
+            let text = format!("found more than {MAX_DEPTH} levels; expected a flatter document");
+            return Err(unreadable(span, text));
+        }
+        self.count(span, 1)?;
+        let (value, anchor) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.place(path, key, span, false);
+                (scalar::meaning(&text, style, tag.as_deref()), anchor)
+            }
+            Event::SequenceStart(anchor, _) => {
+                self.place(path, key, span, true);
+                (self.list(path, depth.saturating_add(1))?, anchor)
+            }
+            Event::MappingStart(anchor, _) => {
+                self.place(path, key, span, true);
+                (self.object(path, depth.saturating_add(1))?, anchor)
+            }
+            Event::Alias(anchor) => {
+                // What an alias repeats is shown where it is repeated.
+                self.place(path, key, span, false);
+                let value = self.anchors.get(&anchor).cloned().ok_or_else(|| {
+                    unreadable(span, "found an alias within what it stands for")
+                })?;
+                self.count(span, parts(&value))?;
+                return Ok(value);
+            }
+            _ => return Err(unreadable(span, "found the end; expected a value")),
+        };
+        if anchor > 0 {
+            self.anchors.insert(anchor, value.clone());
+        }
+        Ok(value)
+    }
+
+    fn list(&mut self, path: &str, depth: usize) -> Result<Value, Unreadable> {
+        let mut elements = Vec::new();
+        loop {
+            let next = self.next()?;
+            if next.0 == Event::SequenceEnd {
+                return Ok(Value::Array(elements));
+            }
+            let path = item(path, elements.len());
+            elements.push(self.node(next, &path, None, depth)?);
+        }
+    }
+
+    fn object(&mut self, path: &str, depth: usize) -> Result<Value, Unreadable> {
+        let mut members = Map::new();
+        loop {
+            let (event, key) = self.next()?;
+            let name = match event {
+                Event::MappingEnd => return Ok(Value::Object(members)),
+                Event::Scalar(name, ..) => name.into_owned(),
+                _ => return Err(unreadable(key, "found a name that is no text")),
+            };
+            let path = member(path, &name);
+            // Readers differ on which of the two holds.
+            if members.contains_key(&name) {
+                return Err(unreadable(key, format!("found {name:?} twice in one object")));
+            }
+            let next = self.next()?;
+            let value = self.node(next, &path, Some(key), depth)?;
+            members.insert(name, value);
+        }
+    }
+
+    fn place(&mut self, path: &str, key: Option<Span>, value: Span, holds_more: bool) {
+        let place = Place {
+            key,
+            value,
+            holds_more,
+        };
+        self.places.insert(path.to_owned(), place);
+    }
+
+    fn count(&mut self, span: Span, parts: usize) -> Result<(), Unreadable> {
+        self.parts = self.parts.saturating_add(parts);
+        if self.parts > MAX_PARTS {
+            let text = format!("found more than {MAX_PARTS} parts; expected fewer aliases");
+            return Err(unreadable(span, text));
+        }
+        Ok(())
+    }
+}
+
+/// How many values there are in a value. Depth is bounded where values are made.
+fn parts(value: &Value) -> usize {
+    let below: usize = match value {
+        Value::Array(elements) => elements.iter().map(parts).fold(0, usize::saturating_add),
+        Value::Object(members) => members.values().map(parts).fold(0, usize::saturating_add),
+        _ => 0,
+    };
+    below.saturating_add(1)
+}
+
+fn position(marker: &Marker) -> Position {
+    Position {
+        line: marker.line().max(1),
+        column: marker.col().saturating_add(1),
+    }
+}
+
+fn broken(error: &ScanError) -> Unreadable {
+    let start = position(error.marker());
+    unreadable(Span { start, end: start }, error.info())
+}
+
+fn unreadable(span: Span, text: impl Into<String>) -> Unreadable {
+    Unreadable {
+        span,
+        text: text.into(),
+    }
+}

@@ -1,0 +1,1 @@
+//! Where in the files of operators the filter's configuration is.
