@@ -7,6 +7,7 @@ mod document;
 mod explain;
 mod import;
 mod jwks;
+mod locate;
 mod man;
 
 use clap::{Parser, Subcommand};

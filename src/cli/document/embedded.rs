@@ -1,7 +1,7 @@
 //! A document in a text of another: JSON in a block scalar of YAML keeps its own places.
 
 use super::source::{Position, Source};
-use super::{Document, Places, Unreadable};
+use super::{Document, Unreadable};
 
 impl Document {
     /// The document that the text at a path is.
@@ -21,10 +21,7 @@ impl Document {
         let read = Self::only(&Source::new(source.name(), text));
         let Some(to_file) = literal(source, self.places.at(path).start, text) else {
             return match read {
-                Ok(document) => Ok(Self {
-                    value: document.value,
-                    places: Places::whole(whole),
-                }),
+                Ok(document) => Ok(Self::unplaced(document.value, whole)),
                 Err(error) => Err(Unreadable {
                     span: whole,
                     ..error
@@ -54,18 +51,26 @@ fn literal(
     let mut lines = text.lines().enumerate();
     let (within, first) = lines.find(|(_, line)| !line.trim().is_empty())?;
     // The parser places a block scalar at its indicator, or where its content begins.
-    let (begins, indent) = [start.line, start.line.saturating_add(1)].into_iter().find_map(|line| {
-        let shown = source.line(line.saturating_add(within));
-        let indent = shown.strip_suffix(first)?;
-        indent.chars().all(|c| c == ' ').then_some((line, indent.len()))
-    })?;
+    let (begins, indent) = [start.line, start.line.saturating_add(1)]
+        .into_iter()
+        .find_map(|line| {
+            let shown = source.line(line.saturating_add(within));
+            let indent = shown.strip_suffix(first)?;
+            indent
+                .chars()
+                .all(|c| c == ' ')
+                .then_some((line, indent.len()))
+        })?;
     // A plain text of one line ends its line, too; blocks are indented below what holds them.
     let same = |(at, line): (usize, &str)| {
         let shown = source.line(begins.saturating_add(at));
         shown.get(indent..).unwrap_or_default() == line
     };
-    text.lines().enumerate().all(same).then_some(move |position: Position| Position {
-        line: position.line.saturating_sub(1).saturating_add(begins),
-        column: position.column.saturating_add(indent),
-    })
+    text.lines()
+        .enumerate()
+        .all(same)
+        .then_some(move |position: Position| Position {
+            line: position.line.saturating_sub(1).saturating_add(begins),
+            column: position.column.saturating_add(indent),
+        })
 }

@@ -10,7 +10,8 @@ mod reader;
 mod scalar;
 mod source;
 
-pub(crate) use places::Places;
+pub(crate) use places::{Places, below, item, member};
+pub(crate) use scalar::Dialect;
 pub(crate) use source::{Position, Source, Span};
 
 use serde_json::Value;
@@ -49,7 +50,28 @@ impl Document {
     /// # Errors
     /// The first place at which the text is no YAML and no JSON, or says one thing twice.
     pub(crate) fn all(source: &Source) -> Result<Vec<Self>, Unreadable> {
-        reader::read(source)
+        Self::all_in(source, Dialect::Kubernetes)
+    }
+
+    /// As [`Document::all`], with plain scalars as this reader takes them.
+    ///
+    /// # Errors
+    /// As [`Document::all`].
+    pub(crate) fn all_in(source: &Source, dialect: Dialect) -> Result<Vec<Self>, Unreadable> {
+        reader::read(source, dialect)
+    }
+
+    /// A document that says nothing.
+    pub(crate) fn empty() -> Self {
+        Self::unplaced(Value::Null, Span::default())
+    }
+
+    /// A document of which only the whole can be shown.
+    pub(crate) fn unplaced(value: Value, whole: Span) -> Self {
+        Self {
+            value,
+            places: Places::whole(whole),
+        }
     }
 
     /// The only document of a file.
@@ -75,5 +97,13 @@ impl Document {
     /// What stands at a path such as `spec.pluginConfig` or `listeners[0].name`; the whole at "".
     pub(crate) fn get(&self, path: &str) -> Option<&Value> {
         places::get(&self.value, path)
+    }
+
+    /// What stands at a path, as a document of its own; nothing at all where nothing stands.
+    pub(crate) fn part(&self, path: &str) -> Self {
+        Self {
+            value: self.get(path).cloned().unwrap_or_default(),
+            places: self.places.within(path),
+        }
     }
 }

@@ -56,6 +56,29 @@ impl Places {
         }
     }
 
+    /// The places of what stands at a path, by their paths from there.
+    pub(super) fn within(&self, path: &str) -> Self {
+        let places = self.0.range(path.to_owned()..).map_while(|(full, place)| {
+            let rest = full.strip_prefix(path)?;
+            Some((rest, place))
+        });
+        let mut places: BTreeMap<_, _> = places
+            .filter_map(|(rest, place)| {
+                let rest = match rest.strip_prefix('.') {
+                    Some(rest) => rest,
+                    None if path.is_empty() || rest.is_empty() || rest.starts_with('[') => rest,
+                    // A name that only begins alike.
+                    None => return None,
+                };
+                Some((rest.to_owned(), *place))
+            })
+            .collect();
+        if let Some(nearest) = self.nearest(path) {
+            places.entry(String::new()).or_insert(nearest);
+        }
+        Self(places)
+    }
+
     /// The places of a document within another, where they are known.
     pub(super) fn moved(self, to: impl Fn(Position) -> Position) -> Self {
         let span = |span: Span| Span {

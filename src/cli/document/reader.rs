@@ -2,7 +2,7 @@
 //! in escapes: such a text is read as JSON, and only its whole has a place.
 
 use super::places::{Place, Places, item, member};
-use super::scalar;
+use super::scalar::Dialect;
 use super::source::{Position, Source, Span};
 use super::{Document, Unreadable};
 use saphyr_parser::{Event, Marker, Parser, ScanError, StrInput};
@@ -16,24 +16,23 @@ const MAX_DEPTH: usize = 128;
 const MAX_PARTS: usize = 2_000_000;
 
 /// The documents of a file.
-pub(super) fn read(source: &Source) -> Result<Vec<Document>, Unreadable> {
+pub(super) fn read(source: &Source, dialect: Dialect) -> Result<Vec<Document>, Unreadable> {
     let text = source.text();
-    let yaml = documents(text);
+    let yaml = documents(text, dialect);
     match yaml {
         Err(_) if text.trim_ascii_start().starts_with(['{', '[']) => {
             // Of two errors the one that knows names of members twice, and places, says more.
             let value = cognito_authorizer::json::value(text.as_bytes());
             value.map_or(yaml, |value| {
-                let places = Places::whole(Span::default());
-                Ok(vec![Document { value, places }])
+                Ok(vec![Document::unplaced(value, Span::default())])
             })
         }
         _ => yaml,
     }
 }
 
-fn documents(text: &str) -> Result<Vec<Document>, Unreadable> {
-    let mut reader = Reader::new(text);
+fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, Unreadable> {
+    let mut reader = Reader::new(text, dialect);
     let mut documents = Vec::new();
     loop {
         let (event, span) = reader.next()?;
@@ -57,6 +56,7 @@ fn documents(text: &str) -> Result<Vec<Document>, Unreadable> {
 
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
+    dialect: Dialect,
     places: Places,
     anchors: BTreeMap<usize, Value>,
     parts: usize,
@@ -65,8 +65,9 @@ struct Reader<'a> {
 type Spanned<'a> = (Event<'a>, Span);
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str) -> Self {
+    fn new(text: &'a str, dialect: Dialect) -> Self {
         Self {
+            dialect,
             parser: Parser::new_from_str(text),
             places: Places::default(),
             anchors: BTreeMap::new(),
@@ -103,7 +104,7 @@ impl<'a> Reader<'a> {
         let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.place(path, key, span, false);
-                (scalar::meaning(&text, style, tag.as_deref()), anchor)
+                (self.dialect.meaning(&text, style, tag.as_deref()), anchor)
             }
             Event::SequenceStart(anchor, _) => {
                 self.place(path, key, span, true);
@@ -116,9 +117,10 @@ impl<'a> Reader<'a> {
             Event::Alias(anchor) => {
                 // What an alias repeats is shown where it is repeated.
                 self.place(path, key, span, false);
-                let value = self.anchors.get(&anchor).cloned().ok_or_else(|| {
-                    unreadable(span, "found an alias within what it stands for")
-                })?;
+                let value =
+                    self.anchors.get(&anchor).cloned().ok_or_else(|| {
+                        unreadable(span, "found an alias within what it stands for")
+                    })?;
                 self.count(span, parts(&value))?;
                 return Ok(value);
             }
@@ -154,7 +156,10 @@ impl<'a> Reader<'a> {
             let path = member(path, &name);
             // Readers differ on which of the two holds.
             if members.contains_key(&name) {
-                return Err(unreadable(key, format!("found {name:?} twice in one object")));
+                return Err(unreadable(
+                    key,
+                    format!("found {name:?} twice in one object"),
+                ));
             }
             let next = self.next()?;
             let value = self.node(next, &path, Some(key), depth)?;

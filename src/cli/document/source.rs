@@ -49,10 +49,7 @@ impl Source {
             None => text,
         };
         let mut lines = vec![0];
-        lines.extend(
-            text.match_indices('\n')
-                .map(|(at, _)| at.saturating_add(1)),
-        );
+        lines.extend(text.match_indices('\n').map(|(at, _)| at.saturating_add(1)));
         Self {
             name: name.into(),
             text,
