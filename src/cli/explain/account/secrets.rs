@@ -1,0 +1,155 @@
+//! What must not be shown: the signatures without which a token is worth nothing to a reader.
+
+/// The signatures of all tokens in a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Secrets(Vec<String>);
+
+/// Stands where a signature stood.
+pub(crate) const REDACTED: &str = "[redacted]";
+
+impl Secrets {
+    /// Looks for tokens in every header: also in one that no place of the configuration names.
+    pub(crate) fn of(headers: &[(String, Vec<u8>)]) -> Self {
+        let mut secrets: Vec<String> = Vec::new();
+        for (name, value) in headers {
+            let value = super::text(value);
+            for text in [percent_decoded(&value), value] {
+                secrets.extend(words(&text).filter_map(signature));
+                if name == "authorization" {
+                    secrets.extend(credentials(&text));
+                }
+            }
+        }
+        // The longest first, so that no part of one is left where another was replaced.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.dedup();
+        Self(secrets)
+    }
+
+    /// The text without them.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        let mut redacted = text.to_owned();
+        for secret in &self.0 {
+            redacted = redacted.replace(secret.as_str(), REDACTED);
+        }
+        redacted
+    }
+}
+
+/// The parts of a text that could be tokens: base64 of any kind, full stops, and `%` for those
+/// whose escapes are left as they are.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let part = |character: char| character.is_ascii_alphanumeric() || "-_.+/%".contains(character);
+    text.split(move |character| !part(character))
+}
+
+/// What follows the second full stop of a token, or of something that looks like one: its header
+/// is a JSON object, and `{"`, `{ ` and their like begin so in base64.
+fn signature(word: &str) -> Option<String> {
+    let mut parts = word.split_inclusive(['.']);
+    let (header, payload) = (parts.next()?, parts.next()?);
+    let begins = ["ey", "ew", "e3"]
+        .iter()
+        .any(|start| header.starts_with(start));
+    let (_, rest) = word.split_at_checked(header.len().checked_add(payload.len())?)?;
+    (begins && header.ends_with('.') && payload.ends_with('.') && rest.len() >= SHORTEST)
+        .then(|| rest.to_owned())
+}
+
+/// Fewer characters are no signature, and replacing them everywhere would tear other texts apart.
+const SHORTEST: usize = 8;
+
+/// Credentials that do not look like a token: what would be the signature, if there are three
+/// parts, or all that follows the scheme.
+fn credentials(value: &str) -> Option<String> {
+    let secret = value.split_once(' ').map_or(value, |(_, rest)| rest).trim();
+    let is_token = words(secret).any(|word| signature(word).is_some());
+    let rest = secret.splitn(3, '.').nth(2).unwrap_or(secret);
+    (!is_token && rest.len() >= SHORTEST).then(|| rest.to_owned())
+}
+
+/// Escapes decoded where they can be; what is broken stays.
+fn percent_decoded(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        let escape = after.split_at_checked(2).filter(|_| *first == b'%');
+        let byte = escape.and_then(|(digits, after)| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            let byte = u8::from_str_radix(digits, 16).ok()?;
+            Some((byte, after))
+        });
+        match byte {
+            Some((byte, after)) => {
+                decoded.push(byte);
+                rest = after;
+            }
+            None => decoded.push(*first),
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "eyJraWQiOiJrIn0.eyJzdWIiOiJzIn0.c2lnbmF0dXJl";
+
+    #[track_caller]
+    fn redacted(name: &str, value: &str, expected: &str) {
+        let secrets = Secrets::of(&[(name.to_owned(), value.as_bytes().to_vec())]);
+        assert_eq!(secrets.redact(value), expected);
+    }
+
+    #[test]
+    fn signatures_are_never_shown() {
+        let gone = "eyJraWQiOiJrIn0.eyJzdWIiOiJzIn0.[redacted]";
+        redacted(
+            "authorization",
+            &format!("Bearer {TOKEN}"),
+            &format!("Bearer {gone}"),
+        );
+        redacted(
+            "cookie",
+            &format!("a=b; t=\"{TOKEN}\"; c"),
+            &format!("a=b; t=\"{gone}\"; c"),
+        );
+        redacted(
+            ":path",
+            &format!("/a?t={TOKEN}&b=1"),
+            &format!("/a?t={gone}&b=1"),
+        );
+        let escaped = TOKEN.replace('.', "%2E");
+        redacted(
+            ":path",
+            &format!("/?t={escaped}"),
+            &format!("/?t={}", gone.replace("n0.", "n0%2E")),
+        );
+        redacted("x-other", TOKEN, gone);
+        redacted(
+            "authorization",
+            &format!("{TOKEN},{TOKEN}"),
+            &format!("{gone},{gone}"),
+        );
+        // All parts that an encrypted token has beside its header and its key.
+        redacted("x", &format!("{TOKEN}.aaaa.bbbb"), gone);
+    }
+
+    #[test]
+    fn neither_are_other_credentials() {
+        redacted(
+            "authorization",
+            "Basic dXNlcjpwYXNzd29yZA==",
+            "Basic [redacted]",
+        );
+        redacted("authorization", "opaque-api-key", "[redacted]");
+    }
+
+    #[test]
+    fn what_is_no_token_stays() {
+        redacted(":authority", "api.eu.example.com", "api.eu.example.com");
+        redacted(":path", "/a.b.c/v1.2.3", "/a.b.c/v1.2.3");
+    }
+}
