@@ -9,6 +9,7 @@ mod import;
 mod jwks;
 mod locate;
 mod man;
+mod terminal;
 
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -27,7 +28,7 @@ const REFUSED: u8 = 1;
 const UNREADABLE: u8 = 2;
 
 /// Checks configurations of the Amazon Cognito authorizer for Envoy, explains its decisions, and
-/// writes configurations for it. Works on files alone: no token and no file leaves this machine.
+/// writes configurations for it. No token and no file leaves this machine.
 #[derive(Parser)]
 #[command(name = "cognito-authorizer", version, after_help = EXIT_STATUS)]
 struct Cli {

@@ -1,7 +1,0 @@
-//! `check`: everything that is wrong, or unwise, in the files that people write.
-#[derive(clap::Args)]
-pub(crate) struct Args {}
-
-pub(crate) fn run(_args: &Args, _out: &mut dyn std::io::Write) -> anyhow::Result<std::process::ExitCode> {
-    anyhow::bail!("not there yet")
-}
