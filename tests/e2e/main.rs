@@ -12,6 +12,15 @@
 
 #[path = "../common/issuer.rs"]
 mod issuer;
+#[path = "../decisions/minting.rs"]
+mod minting;
+// What compares outcomes, and says how vectors differ, is for the tests of the vectors themselves.
+#[allow(dead_code)]
+#[path = "../decisions/outcome.rs"]
+mod outcome;
+#[allow(dead_code)]
+#[path = "../decisions/vectors.rs"]
+mod vectors;
 
 // The harness, parts of which serve other test programs alone.
 mod bootstrap;
@@ -32,6 +41,7 @@ mod bytes;
 mod claim_headers;
 mod claimed;
 mod config;
+mod every_vector;
 mod faults;
 mod filters;
 mod held;
