@@ -2,7 +2,7 @@
 
 use super::authorizer::{Clients, IssuerForm, Pool, Profile, TokenPlace};
 use super::note::{Kind, Notes};
-use super::route::{Matching, Ordered};
+use super::order::{Matching, Ordered};
 use super::security::{Access, Requirement};
 use super::yaml::{comment, flow, scalar};
 use serde_json::{Map, Value, json};

@@ -1,18 +1,19 @@
 //! The whole way from a definition to a configuration that the filter accepts.
 
-use super::authorizer::{self, Authorizer, Clients, Profile, Says, Scheme};
-use super::configuration::{Configuration, Entry};
-use super::definition::{Api, Definition, Operation, unknown_extension};
+use super::configuration::Configuration;
+use super::definition::{Definition, Operation};
+use super::losses::{label, note_audience, note_decisions, note_differences};
 use super::note::Notes;
-use super::route::{Route, Routes};
-use super::security::{Access, Context, Decision, Obstacle};
-use super::{Args, Case, Waiver, cors, policy, replies};
-use crate::document::{Document, Source, member};
-use anyhow::{Context as _, bail, ensure};
+use super::order::Routes;
+use super::pools::{clients, commonest, named, one_issuer, pools};
+use super::route::Route;
+use super::security::{Access, Context, Decision};
+use super::{Args, Case, Waiver, authorizer, cors, policy, replies};
+use crate::document::{Document, Source};
+use anyhow::{Context as _, bail};
 use cognito_authorizer::config;
 use cognito_authorizer::rules::pattern::PathPattern;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A configuration, and what is to be said about it.
 pub(super) struct Imported {
@@ -141,221 +142,6 @@ fn prefix(
     Ok(segments)
 }
 
-fn clients(args: &Args) -> Clients {
-    match (args.any_client, args.client_ids.is_empty()) {
-        (true, _) => Clients::Any,
-        (false, true) => Clients::Undecided,
-        (false, false) => Clients::Only(args.client_ids.iter().cloned().collect()),
-    }
-}
-
-fn authorizer_of(scheme: &Scheme) -> Option<&Authorizer> {
-    match &scheme.says {
-        Says::Token(authorizer) => Some(authorizer),
-        Says::ApiKey | Says::Other(_) => None,
-    }
-}
-
-fn named<'s>(schemes: &'s BTreeMap<String, Scheme>, name: &str) -> anyhow::Result<&'s Authorizer> {
-    let scheme = schemes.get(name);
-    let authorizer = scheme.and_then(authorizer_of);
-    authorizer.with_context(|| {
-        let names: Vec<_> = schemes
-            .iter()
-            .filter(|(_, scheme)| authorizer_of(scheme).is_some())
-            .map(|(name, _)| name.as_str())
-            .collect();
-        format!("--authorizer {name}: expected one of {}", names.join(", "))
-    })
-}
-
-/// The token place and pattern of most operations: a filter has one of each.
-fn commonest(operations: &[Operation<'_>], context: &Context<'_>) -> anyhow::Result<Profile> {
-    let mut counts: BTreeMap<&Profile, usize> = BTreeMap::new();
-    let all = context.schemes.values().filter_map(authorizer_of);
-    counts.extend(all.map(|authorizer| (&authorizer.profile, 0)));
-    for operation in operations {
-        for name in context.decide(operation).authorizers {
-            let authorizer = context.schemes.get(&name).and_then(authorizer_of);
-            if let Some(count) = authorizer.and_then(|one| counts.get_mut(&one.profile)) {
-                *count = count.saturating_add(1);
-            }
-        }
-    }
-    // Of equals the first: the same definition gives the same configuration.
-    let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
-    if let Some((profile, _)) = most {
-        return Ok(profile.clone());
-    }
-    let mut found = String::new();
-    for (name, scheme) in context.schemes {
-        let text = match &scheme.says {
-            Says::Other(text) => text,
-            Says::Token(_) | Says::ApiKey => "API keys",
-        };
-        found.push_str(&format!("\n{name}: {text}"));
-    }
-    bail!(
-        "found no authorizer of a Cognito user pool, and so nothing that this filter could check{found}"
-    )
-}
-
-/// The user pools whose tokens some rule takes; if none does, those that any authorizer names.
-fn pools(
-    schemes: &BTreeMap<String, Scheme>,
-    profile: &Profile,
-    decisions: &[Decision],
-    args: &Args,
-) -> anyhow::Result<BTreeMap<String, Entry>> {
-    let taken = decisions
-        .iter()
-        .filter(|decision| matches!(decision.access, Access::Require(_) | Access::Optional))
-        .flat_map(|decision| &decision.authorizers);
-    let mut taken: BTreeSet<&String> = taken.collect();
-    if taken.is_empty() {
-        taken.extend(schemes.keys());
-    }
-    let mut pools: BTreeMap<String, Entry> = BTreeMap::new();
-    let mut undecided = Vec::new();
-    for name in taken {
-        let authorizer = schemes.get(name).and_then(authorizer_of);
-        let Some(authorizer) = authorizer.filter(|one| one.profile == *profile) else {
-            continue;
-        };
-        if authorizer.clients == Clients::Undecided {
-            undecided.push(name.as_str());
-        }
-        for pool in &authorizer.pools {
-            let cluster = || format!("cognito_{}", pool.id.region().replace('-', "_"));
-            let entry = pools
-                .entry(pool.id.as_str().to_owned())
-                .or_insert_with(|| Entry {
-                    pool: pool.clone(),
-                    clients: authorizer.clients.clone(),
-                    cluster: args.cluster.clone().unwrap_or_else(cluster),
-                    origin: Vec::new(),
-                });
-            entry.clients = entry.clients.and(&authorizer.clients);
-            entry.origin.push(name.clone());
-        }
-    }
-    ensure!(
-        undecided.is_empty(),
-        "authorizer {}: names no app clients, and so takes tokens of every app client of its user \
-         pool; say whose are meant with --client-ids ID,..., or keep it so with --any-client",
-        undecided.join(", ")
-    );
-    Ok(pools)
-}
-
-/// Closes what wants a pool's other issuer: rules choose by pool, and take both or none.
-fn one_issuer(
-    decision: &mut Decision,
-    schemes: &BTreeMap<String, Scheme>,
-    pools: &BTreeMap<String, Entry>,
-) {
-    for name in &decision.authorizers {
-        let Some(scheme) = schemes.get(name) else {
-            continue;
-        };
-        let named = authorizer_of(scheme).into_iter().flat_map(|one| &one.pools);
-        let other = named.filter(|pool| {
-            let entry = pools.get(pool.id.as_str());
-            entry.is_some_and(|entry| entry.pool.issuer != pool.issuer)
-        });
-        for pool in other {
-            decision.access = Access::Nobody;
-            decision.obstacles.push(Obstacle {
-                place: scheme.place.clone(),
-                text: format!(
-                    "another issuer of user pool {} than another authorizer's",
-                    pool.id.as_str()
-                ),
-                advice: None,
-            });
-        }
-    }
-}
-
-/// An operation as people call it.
-fn label(operation: &Operation<'_>) -> String {
-    let method = operation.method.as_deref().unwrap_or("ANY");
-    format!("{method} {}", operation.path)
-}
-
-fn note_decisions(
-    definition: &Definition<'_>,
-    operations: &[Operation<'_>],
-    decisions: &[Decision],
-    context: &Context<'_>,
-    notes: &mut Notes,
-) {
-    // Each cause once, with all that it closes.
-    let mut causes: Vec<&Obstacle> = Vec::new();
-    let mut closed: BTreeMap<&Obstacle, Vec<String>> = BTreeMap::new();
-    let mut narrowed: BTreeMap<&Obstacle, Vec<String>> = BTreeMap::new();
-    let mut waived: BTreeMap<&String, Vec<String>> = BTreeMap::new();
-    let mut inherited = Vec::new();
-    for (operation, decision) in operations.iter().zip(decisions) {
-        let which = match decision.access {
-            Access::Nobody => &mut closed,
-            Access::Anyone | Access::Optional | Access::Require(_) => &mut narrowed,
-        };
-        for obstacle in &decision.obstacles {
-            if !causes.contains(&obstacle) {
-                causes.push(obstacle);
-            }
-            which.entry(obstacle).or_default().push(label(operation));
-        }
-        for key in &decision.waived {
-            waived.entry(key).or_default().push(label(operation));
-        }
-        if context.inherits(operation) {
-            inherited.push(label(operation));
-        }
-    }
-    for cause in causes {
-        let mut text = cause.text.clone();
-        if let Some(advice) = &cause.advice {
-            text.push_str(&format!(" ({advice})"));
-        }
-        for (what, operations) in [
-            ("closed", &closed),
-            ("open to the other alternatives alone", &narrowed),
-        ] {
-            if let Some(operations) = operations.get(cause) {
-                text.push_str(&format!("; {what}: {}", operations.join(", ")));
-            }
-        }
-        notes.not_carried(cause.place.clone(), text);
-    }
-    for (place, operations) in waived {
-        notes.waived(
-            place.clone(),
-            format!(
-                "API keys are no longer asked for: {}",
-                operations.join(", ")
-            ),
-        );
-    }
-    for scheme in context.schemes.values() {
-        let used = notes.iter().any(|note| note.place == scheme.place);
-        if let (Says::Other(text), false) = (&scheme.says, used) {
-            notes.changed(
-                scheme.place.clone(),
-                format!("{text}; no operation asks for it"),
-            );
-        }
-    }
-    if definition.api == Api::Rest && !inherited.is_empty() {
-        let text = format!(
-            "API Gateway does not look at it in a REST API; here it holds, as the specification says: {}",
-            inherited.join(", ")
-        );
-        notes.changed("security", text);
-    }
-}
-
 fn add(
     routes: &mut Routes,
     definition: &Definition<'_>,
@@ -432,78 +218,5 @@ fn path_case(
         }
         (Some(Case::Sensitive), _) => Ok("sensitive"),
         (Some(Case::Insensitive) | None, false) => Ok("insensitive"),
-    }
-}
-
-/// What else API Gateway does before the integration, or in its place.
-fn note_differences(definition: &Definition<'_>, operations: &[Operation<'_>], notes: &mut Notes) {
-    const VALIDATOR: &str = "x-amazon-apigateway-request-validator";
-    const ENDPOINT: &str = "x-amazon-apigateway-endpoint-configuration";
-    let mut validated = Vec::new();
-    let mut mocked = Vec::new();
-    for operation in operations {
-        let Some(says) = operation.says else {
-            continue;
-        };
-        for (name, _) in says {
-            unknown_extension(name, &member(&operation.place, name), notes);
-        }
-        if says.contains_key(VALIDATOR) || definition.top(VALIDATOR).is_some() {
-            validated.push(label(operation));
-        }
-        let integration = says.get("x-amazon-apigateway-integration");
-        let kind = integration.and_then(|integration| integration.get("type")?.as_str());
-        if kind.is_some_and(|kind| kind.eq_ignore_ascii_case("mock")) {
-            mocked.push(label(operation));
-        }
-    }
-    if !validated.is_empty() {
-        let text = format!(
-            "request validation: the filter looks at neither parameters nor bodies: {}",
-            validated.join(", ")
-        );
-        notes.not_carried(member("", VALIDATOR), text);
-    }
-    if !mocked.is_empty() {
-        let text = format!(
-            "API Gateway answers these itself (mock), here they reach the upstream; preflights are \
-             better answered by Envoy's CORS filter, put before this one: {}",
-            mocked.join(", ")
-        );
-        notes.changed("paths", text);
-    }
-    if let Some(endpoint) = definition.top(ENDPOINT) {
-        let private = endpoint.get("vpcEndpointIds").is_some()
-            || endpoint
-                .get("types")
-                .is_some_and(|types| types.to_string().contains("PRIVATE"));
-        if private {
-            notes.not_carried(
-                member("", ENDPOINT),
-                "a private API: who reaches the listener is Envoy's and the network's business",
-            );
-        }
-    }
-}
-
-/// An expression for `aud` refuses access tokens, which have none.
-fn note_audience(
-    profile: &Profile,
-    operations: &[Operation<'_>],
-    decisions: &[Decision],
-    notes: &mut Notes,
-) {
-    if profile.aud_pattern.is_none() {
-        return;
-    }
-    for (operation, decision) in operations.iter().zip(decisions) {
-        if let Access::Require(requirement) = &decision.access
-            && requirement.token_use == Some("access")
-        {
-            notes.changed(
-                operation.place.clone(),
-                "wants an access token with an aud, which Cognito's seldom have: refused there as here",
-            );
-        }
     }
 }

@@ -3,8 +3,9 @@
 //! ```text
 //!  definition ──▶ authorizer   security schemes: whose tokens, found where
 //!             ──▶ security     operation: what a rule may ask for, or nobody
-//!             ──▶ route        paths: an order in which the first match is API Gateway's choice
-//!             ──▶ replies, cors
+//!             ──▶ pools        one filter's worth of them
+//!             ──▶ route, order paths: an order in which the first match is API Gateway's choice
+//!             ──▶ replies, cors, policy
 //!                    │
 //!                    ▼
 //!              configuration ──▶ the filter's own parser, before anyone sees it
@@ -17,8 +18,11 @@ mod configuration;
 mod conversion;
 mod cors;
 mod definition;
+mod losses;
 mod note;
+mod order;
 mod policy;
+mod pools;
 mod replies;
 mod route;
 mod security;
