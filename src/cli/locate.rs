@@ -391,7 +391,7 @@ impl Located {
             || self
                 .document
                 .get(carrier)
-                .is_some_and(|carrier| names_us(carrier))
+                .is_some_and(names_us)
             || self.document.get("metadata").is_some_and(names_us)
     }
 }

@@ -20,7 +20,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let command = Cli::command();
+    // A page for `help` would only list the others.
+    let command = Cli::command().disable_help_subcommand(true);
     match &args.directory {
         Some(directory) => clap_mangen::generate_to(command, directory)
             .with_context(|| format!("{}", directory.display()))?,

@@ -25,14 +25,14 @@ struct Cluster {
 }
 
 impl Clusters {
-    /// Gathers the clusters of files; positions count the files that could be read.
-    pub(super) fn of<'a>(files: impl Iterator<Item = &'a File>) -> Self {
+    /// Gathers the clusters of files, known by their positions.
+    pub(super) fn of<'a>(files: impl Iterator<Item = (usize, &'a File)>) -> Self {
         let mut clusters = Self {
             defined: BTreeMap::new(),
             wanted: BTreeSet::new(),
         };
         let mut entries = BTreeMap::new();
-        for (file, found) in files.enumerate() {
+        for (file, found) in files {
             for document in &found.documents {
                 let mut gathering = Gathering {
                     clusters: &mut clusters.defined,
@@ -134,21 +134,23 @@ pub(super) fn unknown(
     if !matches!(located.setting, Setting::Envoy(_)) || bootstrap.is_none() || discovers {
         return;
     }
+    // One without discovery has no others than its own.
+    let own = |all: &Vec<Cluster>| {
+        all.iter()
+            .any(|one| Rc::ptr_eq(&one.document, &located.document))
+    };
+    let own = clusters.defined.iter().filter(|(_, all)| own(all));
+    let own: Vec<_> = own.map(|(name, _)| name.as_str()).collect();
     for (position, cluster) in key_clusters(policy) {
-        if !clusters.defined.contains_key(cluster) {
-            let known: Vec<_> = clusters
-                .defined
-                .keys()
-                .map(|name| format!("{name:?}"))
-                .collect();
-            let text = match known.as_slice() {
+        if !own.contains(&cluster) {
+            let text = match own.as_slice() {
                 [] => format!(
                     "found {cluster:?}; expected a cluster of the bootstrap, which has none"
                 ),
-                known => format!(
-                    "found {cluster:?}; expected a cluster of the bootstrap: {}",
-                    known.join(", ")
-                ),
+                own => {
+                    let own = own.join(", ");
+                    format!("found {cluster:?}; expected a cluster of the bootstrap: {own}")
+                }
             };
             let path = format!("user_pools[{position}].jwks.cluster");
             notes.add(&finding::UNKNOWN_CLUSTER, &path, text);

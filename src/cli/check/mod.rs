@@ -16,7 +16,7 @@ use crate::document::{Document, Source, Span};
 use crate::locate::{File, Located, Setting};
 use crate::{REFUSED, UNREADABLE};
 use clap::ValueEnum;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clusters::Clusters;
 use finding::{Code, Finding, Severity};
 use serde_json::json;
@@ -62,7 +62,7 @@ fn warnings() -> PossibleValuesParser {
     let warnings = finding::ALL
         .iter()
         .filter(|code| code.severity == Severity::Warning);
-    PossibleValuesParser::new(warnings.map(|code| code.name))
+    PossibleValuesParser::new(warnings.map(|code| PossibleValue::new(code.name).help(code.summary)))
 }
 
 /// A file, and what there is to say of it, in the order of its lines.
@@ -102,7 +102,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
             }
         }
     }
-    let clusters = Clusters::of(files.iter().flatten());
+    let read = files.iter().enumerate();
+    let clusters = Clusters::of(read.filter_map(|(at, file)| Some((at, file.as_ref()?))));
     for (position, (file, report)) in files.iter().zip(&mut reports).enumerate() {
         let Some(file) = file else { continue };
         for located in &file.located {
