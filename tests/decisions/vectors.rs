@@ -65,7 +65,9 @@ impl Vectors {
         })
     }
 
-    /// All of them, their tokens minted for another time than that of the files.
+    /// All of them, their tokens minted for another time than that of the files: what runs against
+    /// a clock needs it.
+    #[allow(dead_code)]
     pub(crate) fn at(now: f64) -> Self {
         let mut common = Self::get().common.clone();
         common["now"] = now.into();
@@ -87,6 +89,7 @@ impl Vectors {
     }
 
     /// One whose time matters to the second, minted so that its time is `now`.
+    #[allow(dead_code)]
     pub(crate) fn again(vector: &Vector, now: f64) -> Vector {
         let mut common = Self::get().common.clone();
         let offset = vector.source["now"].as_f64().unwrap() - common["now"].as_f64().unwrap();
@@ -114,6 +117,7 @@ impl Vectors {
 
 impl Vector {
     /// Whether its time matters to the second.
+    #[allow(dead_code)]
     pub(crate) fn is_timed(&self) -> bool {
         self.source["now"].is_number()
     }

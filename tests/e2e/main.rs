@@ -12,13 +12,14 @@
 
 #[path = "../common/issuer.rs"]
 mod issuer;
+#[allow(clippy::unwrap_used)]
 #[path = "../decisions/minting.rs"]
 mod minting;
 // What compares outcomes, and says how vectors differ, is for the tests of the vectors themselves.
 #[allow(dead_code)]
 #[path = "../decisions/outcome.rs"]
 mod outcome;
-#[allow(dead_code)]
+#[allow(clippy::unwrap_used, dead_code)]
 #[path = "../decisions/vectors.rs"]
 mod vectors;
 

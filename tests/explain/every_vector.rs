@@ -277,3 +277,31 @@ fn given_keys_decide_as_fetched_ones() {
     none_wrong(&wrong);
     assert!(asked > 500, "{asked} asked");
 }
+
+/// Colours are all that a terminal gets besides.
+#[test]
+fn colours_change_nothing_but_the_looks() {
+    let vectors = Vectors::get();
+    for vector in vectors.all.iter().step_by(10) {
+        let document = vectors.policy(&vector.policy);
+        let policy = policy(&document);
+        let account = Account::of(&policy, &document, &question(vector, &policy, None));
+        let coloured = account::human(&account, Paint::Colours);
+        assert!(coloured.contains("\u{1b}["), "{}", vector.name);
+        let mut plain = String::new();
+        for (position, piece) in coloured.split("\u{1b}[").enumerate() {
+            let (codes, rest) = piece.split_once('m').unwrap_or(("", piece));
+            let is_code = codes
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b';');
+            assert!(position == 0 || is_code, "{codes:?}");
+            plain.push_str(if position == 0 { piece } else { rest });
+        }
+        assert_eq!(
+            plain,
+            account::human(&account, Paint::Plain),
+            "{}",
+            vector.name
+        );
+    }
+}

@@ -27,3 +27,5 @@ mod outcome;
 mod vectors;
 
 mod every_vector;
+mod fetch;
+mod golden;

@@ -8,8 +8,8 @@ use crate::locate::File;
 use account::{Account, Paint, human, json, read_instant};
 use cognito_authorizer::time::Timestamp;
 use question::HeaderLine;
-use std::io::{IsTerminal as _, Write};
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -52,6 +52,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = read_instant)]
     now: Option<Timestamp>,
     /// For people, or for scripts
+    ///
+    /// JSON is one object: `verdict` (forwarded or refused), `reason` (the reason code, or null),
+    /// `metric` (the counter that grows, after wasmcustom.cognito_authorizer.), `reply` (status,
+    /// headers, body) or `upstream` (headers; changes, each with its cause), `rule` (name, index,
+    /// match, variables), `steps` (step, state: passed, failed, not_asked or not_reached, reason,
+    /// text, found, wanted), `request`, `now` and `notes`. Members may be added; none is renamed or
+    /// taken away, but the wording of `text` and `notes` is free to change
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 }
@@ -63,12 +70,21 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let from_stdin = [
+        args.config == Path::new("-"),
+        args.token.as_deref() == Some("-"),
+    ];
+    anyhow::ensure!(
+        from_stdin != [true, true],
+        "found - for --config and for --token; expected one of them"
+    );
     let file = File::read(&args.config)?;
     let located = file.only()?;
     let policy = located.parse().map_err(|problems| {
-        let problems = problems
-            .iter()
-            .map(|problem| format!("\n  {}: {}", problem.path, problem.text));
+        let problems = problems.iter().map(|problem| match problem.path.as_str() {
+            "" => format!("\n  {}", problem.text),
+            path => format!("\n  {path}: {}", problem.text),
+        });
         let problems: String = problems.collect();
         anyhow::anyhow!(
             "{}: the filter refuses this configuration{problems}",
@@ -95,10 +111,9 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     })
 }
 
-/// Colours are for terminals, and for those who do not mind (no-color.org).
+/// Colours are for terminals, and for those who do not mind.
 fn paint() -> Paint {
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    match std::io::stdout().is_terminal() && !unwanted {
+    match crate::terminal::is_coloured() {
         true => Paint::Colours,
         false => Paint::Plain,
     }

@@ -7,7 +7,6 @@ use cognito_authorizer::bearer::{TokenSource, TokenSources};
 use cognito_authorizer::header::{HeaderName, is_header_value};
 use cognito_authorizer::time::Timestamp;
 use std::io::Read as _;
-use std::path::Path;
 use std::time::SystemTime;
 
 /// More than any token that Envoy would let through to the filter.
@@ -50,7 +49,7 @@ pub(super) fn question(args: &Args, sources: &TokenSources) -> anyhow::Result<Qu
         }
     }
     if let Some(token) = &args.token {
-        place(&mut headers, sources, &read_token(token, &args.config)?);
+        place(&mut headers, sources, &read_token(token)?);
     }
     let keys = args.jwks.as_deref().map(keys::read).transpose()?;
     Ok(Question {
@@ -72,14 +71,10 @@ fn set(headers: &mut Vec<(String, Vec<u8>)>, name: &str, value: Vec<u8>) {
 }
 
 /// The token itself, or what comes in for `-`.
-fn read_token(token: &str, config: &Path) -> anyhow::Result<String> {
+fn read_token(token: &str) -> anyhow::Result<String> {
     if token != "-" {
         return Ok(token.trim().to_owned());
     }
-    ensure!(
-        config != Path::new("-"),
-        "found - for --config and for --token; expected one of them"
-    );
     let mut text = String::new();
     let mut input = std::io::stdin().lock().take(MAX_TOKEN_BYTES);
     input

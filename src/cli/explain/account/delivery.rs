@@ -140,10 +140,12 @@ impl Upstream {
 
     /// Leaves one value of a header, or none, as the host does.
     fn change(&mut self, name: &str, value: Option<String>, cause: Cause) {
-        let sent = self.headers.iter().any(|(present, _)| present == name);
+        let at = self.headers.iter().position(|(present, _)| present == name);
+        let sent = at.is_some();
         self.headers.retain(|(present, _)| present != name);
-        self.headers
-            .extend(value.iter().map(|value| (name.to_owned(), value.clone())));
+        let at = at.unwrap_or(self.headers.len());
+        let line = value.iter().map(|value| (name.to_owned(), value.clone()));
+        self.headers.splice(at..at, line);
         self.changes.push(Change {
             name: name.to_owned(),
             value,

@@ -50,7 +50,7 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
             };
             let word = paint.good("FORWARDED");
             let _ = writeln!(text, "\n{word} {who}; the upstream sees");
-            delivered(&mut text, upstream, paint);
+            delivered(&mut text, account, upstream, paint);
         }
         Verdict::Refused { reason, reply } => {
             let word = paint.bad("REFUSED");
@@ -72,7 +72,10 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
 
 fn headline(account: &Account) -> String {
     let [method, authority, path] = &account.request;
-    let shown = |part: &Option<String>| safe(&cut(part.as_deref().unwrap_or_default()));
+    let shown = |part: &Option<String>| {
+        let part = part.as_deref().unwrap_or_default();
+        safe(&cut(&account.secrets.brief(part)))
+    };
     let (method, place) = (
         shown(method),
         format!("{}{}", shown(authority), shown(path)),
@@ -114,15 +117,19 @@ fn steps(text: &mut String, account: &Account, paint: Paint) {
     }
 }
 
-fn delivered(text: &mut String, upstream: &Upstream, paint: Paint) {
+fn delivered(text: &mut String, account: &Account, upstream: &Upstream, paint: Paint) {
     for (name, value) in &upstream.headers {
         let change = upstream.changes.iter().find(|change| change.name == *name);
-        let mark = match change.map(|change| change.cause) {
-            Some(Cause::Claim) => paint.faint("  (set by the filter)"),
-            Some(Cause::Token) => paint.faint("  (the token was taken out)"),
-            Some(Cause::MethodOverride) | None => String::new(),
+        let mark = match change.map(|change| (change.cause, change.sent)) {
+            Some((Cause::Claim, false)) => paint.faint("  (set by the filter)"),
+            Some((Cause::Claim, true)) => {
+                paint.faint("  (set by the filter, in place of the client's own)")
+            }
+            Some((Cause::Token, _)) => paint.faint("  (the token was taken out)"),
+            Some((Cause::MethodOverride, _)) | None => String::new(),
         };
-        let _ = writeln!(text, "  {}: {}{mark}", safe(name), safe(&cut(value)));
+        let value = safe(&cut(&account.secrets.brief(value)));
+        let _ = writeln!(text, "  {}: {value}{mark}", safe(name));
     }
     let gone = upstream
         .changes
@@ -131,7 +138,7 @@ fn delivered(text: &mut String, upstream: &Upstream, paint: Paint) {
     for change in gone {
         let why = match (change.cause, change.sent) {
             (Cause::Claim, true) => "the client's own value was taken off",
-            (Cause::Claim, false) => "nothing to say",
+            (Cause::Claim, false) => "there is no claim for it",
             (Cause::Token, true) => "the token was taken off",
             (Cause::MethodOverride, true) => "taken off: it could name another method",
             (Cause::Token | Cause::MethodOverride, false) => continue,

@@ -69,6 +69,7 @@ pub(crate) struct Account {
     pub(crate) verdict: Verdict,
     /// What the one who asks should know besides.
     pub(crate) notes: Vec<String>,
+    secrets: Secrets,
 }
 
 /// A rule, or the default.
@@ -105,6 +106,7 @@ impl Account {
             steps,
             verdict: Verdict::of(policy, &hearing.outcome, &question.headers, &secrets),
             notes,
+            secrets,
         }
     }
 

@@ -79,7 +79,7 @@ fn readings(inquiry: &Inquiry<'_>) -> Vec<String> {
     readings
 }
 
-/// Asks for the rule of each reading, as if it were a path of its own.
+/// The rules of those readings that, as paths of their own, are under one.
 fn under_which_rules(inquiry: &Inquiry<'_>) -> String {
     let rules = readings(inquiry).into_iter().filter_map(|reading| {
         let target = Target {
@@ -89,13 +89,9 @@ fn under_which_rules(inquiry: &Inquiry<'_>) -> String {
         let (ruling, _) = inquiry.policy.rules.choose(&target).ok()?;
         let rule = ruling.rule();
         let rule = rule.map_or_else(|| "the default".to_owned(), |rule| format!("rules[{rule}]"));
-        Some(format!("{} is under {rule}", cut(&reading)))
+        Some(format!("; read as {} it is under {rule}", cut(&reading)))
     });
-    let rules: Vec<_> = rules.collect();
-    match rules.len() {
-        0 | 1 => String::new(),
-        _ => format!(" ({})", rules.join(", ")),
-    }
+    rules.collect()
 }
 
 /// The rule, and whether it lets anybody in at all.
@@ -187,7 +183,7 @@ pub(super) fn token(inquiry: &Inquiry<'_>) -> Finding {
         }
         (Ok(false), _) => Finding::failing(format!(
             "none; it is looked for in the {}{}",
-            wanted.join(" and the "),
+            wanted.join(" or the "),
             hints.concat()
         )),
         (Err(Reason::MultipleTokens), _) => Finding::failing(format!(

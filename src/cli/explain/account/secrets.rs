@@ -1,8 +1,11 @@
 //! What must not be shown: the signatures without which a token is worth nothing to a reader.
 
-/// The signatures of all tokens in a request.
+/// All tokens in a request: what their signatures are, and what stands before.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Secrets(Vec<String>);
+pub(crate) struct Secrets {
+    signatures: Vec<String>,
+    heads: Vec<String>,
+}
 
 /// Stands where a signature stood.
 pub(crate) const REDACTED: &str = "[redacted]";
@@ -10,29 +13,44 @@ pub(crate) const REDACTED: &str = "[redacted]";
 impl Secrets {
     /// Looks for tokens in every header: also in one that no place of the configuration names.
     pub(crate) fn of(headers: &[(String, Vec<u8>)]) -> Self {
-        let mut secrets: Vec<String> = Vec::new();
+        let mut secrets = Self::default();
         for (name, value) in headers {
             let value = super::text(value);
             for text in [percent_decoded(&value), value] {
-                secrets.extend(words(&text).filter_map(signature));
+                for (head, signature) in words(&text).filter_map(token) {
+                    secrets.signatures.push(signature.to_owned());
+                    secrets.heads.push(head.to_owned());
+                }
                 if name == "authorization" {
-                    secrets.extend(credentials(&text));
+                    secrets.signatures.extend(credentials(&text));
                 }
             }
         }
         // The longest first, so that no part of one is left where another was replaced.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        secrets.dedup();
-        Self(secrets)
+        for texts in [&mut secrets.signatures, &mut secrets.heads] {
+            texts.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+            texts.dedup();
+        }
+        secrets
     }
 
     /// The text without them.
     pub(crate) fn redact(&self, text: &str) -> String {
         let mut redacted = text.to_owned();
-        for secret in &self.0 {
-            redacted = redacted.replace(secret.as_str(), REDACTED);
+        for signature in &self.signatures {
+            redacted = redacted.replace(signature.as_str(), REDACTED);
         }
         redacted
+    }
+
+    /// The redacted text with the beginnings of its tokens only, for people.
+    pub(super) fn brief(&self, text: &str) -> String {
+        let mut brief = self.redact(text);
+        for head in &self.heads {
+            let start: String = head.chars().take(SHOWN).collect();
+            brief = brief.replace(head.as_str(), &format!("{start}…"));
+        }
+        brief
     }
 }
 
@@ -43,18 +61,20 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(move |character| !part(character))
 }
 
-/// What follows the second full stop of a token, or of something that looks like one: its header
-/// is a JSON object, and `{"`, `{ ` and their like begin so in base64.
-fn signature(word: &str) -> Option<String> {
-    let mut parts = word.split_inclusive(['.']);
+/// A token, or something that looks like one, at its second full stop: its header is a JSON
+/// object, and `{"`, `{ ` and their like begin so in base64.
+fn token(word: &str) -> Option<(&str, &str)> {
+    let mut parts = word.split_inclusive('.');
     let (header, payload) = (parts.next()?, parts.next()?);
     let begins = ["ey", "ew", "e3"]
         .iter()
         .any(|start| header.starts_with(start));
-    let (_, rest) = word.split_at_checked(header.len().checked_add(payload.len())?)?;
-    (begins && header.ends_with('.') && payload.ends_with('.') && rest.len() >= SHORTEST)
-        .then(|| rest.to_owned())
+    let (head, signature) = word.split_at_checked(header.len().checked_add(payload.len())?)?;
+    (begins && payload.ends_with('.') && signature.len() >= SHORTEST).then_some((head, signature))
 }
+
+/// So many characters tell people which token it is.
+const SHOWN: usize = 12;
 
 /// Fewer characters are no signature, and replacing them everywhere would tear other texts apart.
 const SHORTEST: usize = 8;
@@ -63,7 +83,7 @@ const SHORTEST: usize = 8;
 /// parts, or all that follows the scheme.
 fn credentials(value: &str) -> Option<String> {
     let secret = value.split_once(' ').map_or(value, |(_, rest)| rest).trim();
-    let is_token = words(secret).any(|word| signature(word).is_some());
+    let is_token = words(secret).any(|word| token(word).is_some());
     let rest = secret.splitn(3, '.').nth(2).unwrap_or(secret);
     (!is_token && rest.len() >= SHORTEST).then(|| rest.to_owned())
 }
@@ -145,6 +165,15 @@ mod tests {
             "Basic [redacted]",
         );
         redacted("authorization", "opaque-api-key", "[redacted]");
+    }
+
+    #[test]
+    fn people_see_where_a_token_begins() {
+        let secrets = Secrets::of(&[("x".to_owned(), TOKEN.as_bytes().to_vec())]);
+        assert_eq!(
+            secrets.brief(&format!("/?t={TOKEN}&a")),
+            "/?t=eyJraWQiOiJr…[redacted]&a"
+        );
     }
 
     #[test]
