@@ -19,12 +19,12 @@ use crate::account::{self, Account, Kind, Paint, Question, Secrets, State};
 use crate::outcome::{difference, headers};
 use crate::vectors::{Expect, Vector, Vectors};
 
-fn policy(document: &Value) -> Rc<Policy> {
+pub(crate) fn policy(document: &Value) -> Rc<Policy> {
     let policy = config::parse(document.to_string().as_bytes());
     Rc::new(policy.unwrap_or_else(|problems| panic!("{problems}\n{document}")))
 }
 
-fn question(vector: &Vector, policy: &Policy, keys: Option<Vec<u8>>) -> Question {
+pub(crate) fn question(vector: &Vector, policy: &Policy, keys: Option<Vec<u8>>) -> Question {
     Question {
         headers: headers(vector, policy),
         now: Timestamp::from_seconds(vector.now).unwrap(),
@@ -102,20 +102,17 @@ fn wrong_end(
     if found != (&json!(verdict), &reason, &json!(metric)) {
         return Some(format!("expected {metric}, found {found:?}"));
     }
-    let mut gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
-    let request = question.headers.iter().cloned();
-    let request = Request::new(request.map(|(name, value)| (name.into(), value)).collect());
-    let outcome = match gate.decide(&request, question.now).0 {
-        // Only for want of a key that inline keys will never have.
-        Outcome::Hold(_) => Outcome::Refuse(Refusal::Plain(Reason::UnknownKey)),
-        decided => decided,
-    };
+    let outcome = decided(policy, question);
     if let Some(difference) = difference(vector, policy, &outcome) {
         return Some(difference);
     }
     match (&outcome, &vector.expect) {
         (Outcome::Refuse(refusal), _) => {
-            let id = request.first("x-request-id");
+            let id = question
+                .headers
+                .iter()
+                .find(|(name, _)| name == "x-request-id");
+            let id = id.map(|(_, value)| value.as_slice());
             let reply = policy.responses.reply(refusal, id);
             let lines = reply.headers.iter();
             let lines: Vec<_> = lines
@@ -127,6 +124,26 @@ fn wrong_end(
         }
         (_, Expect::Forwarded(_, upstream)) => wrong_headers(upstream, policy, question, json),
         _ => None,
+    }
+}
+
+/// What the gate decides that is asked without any account, about the lines as Envoy hands them
+/// over: those of `authorization` joined.
+pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Outcome {
+    let mut gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
+    let (joined, others): (Vec<_>, Vec<_>) = question
+        .headers
+        .iter()
+        .cloned()
+        .partition(|(name, _)| name == "authorization");
+    let lines: Vec<_> = joined.into_iter().map(|(_, value)| value).collect();
+    let joined = (!lines.is_empty()).then(|| ("authorization".to_owned(), lines.join(&b',')));
+    let request = others.into_iter().chain(joined);
+    let request = Request::new(request.map(|(name, value)| (name.into(), value)).collect());
+    match gate.decide(&request, question.now).0 {
+        // Only for want of a key that inline keys will never have.
+        Outcome::Hold(_) => Outcome::Refuse(Refusal::Plain(Reason::UnknownKey)),
+        decided => decided,
     }
 }
 
@@ -164,7 +181,7 @@ fn wrong_headers(
 
 /// What is wrong with the steps: all in their order; one failed, with the reason of the verdict,
 /// or none; none reached after it.
-fn wrong_steps(json: &Value, account: &Account) -> Option<String> {
+pub(crate) fn wrong_steps(json: &Value, account: &Account) -> Option<String> {
     let kinds: Vec<_> = account.steps.iter().map(|step| step.kind).collect();
     let mut once = kinds.clone();
     once.dedup();
@@ -202,7 +219,7 @@ fn wrong_steps(json: &Value, account: &Account) -> Option<String> {
 }
 
 /// A signature that is shown, or a character that a terminal would obey.
-fn leak(question: &Question, outputs: &[&str]) -> Option<String> {
+pub(crate) fn leak(question: &Question, outputs: &[&str]) -> Option<String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let values = question.headers.iter().map(|(_, value)| text(value));
     for value in values {

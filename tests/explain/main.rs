@@ -29,3 +29,4 @@ mod vectors;
 mod every_vector;
 mod fetch;
 mod golden;
+mod random;
