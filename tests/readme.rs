@@ -35,7 +35,7 @@ mod security;
 use markdown::{Block, Page};
 
 /// What a comment may call a snippet or table; each is somebody's to check.
-const MARKERS: [&str; 17] = [
+const MARKERS: [&str; 19] = [
     "alerts",
     "configuration",
     "configuration minimum",
@@ -53,6 +53,8 @@ const MARKERS: [&str; 17] = [
     "reply",
     "routes",
     "rules",
+    "tool",
+    "warnings",
 ];
 
 /// No snippet escapes: each has a marker, or is a command, or follows what it belongs to.

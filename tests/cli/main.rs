@@ -12,6 +12,7 @@
 
 mod envoy;
 mod pages;
+mod readme;
 mod sarif;
 
 #[test]

@@ -50,8 +50,9 @@ fn literal(
 ) -> Option<impl Fn(Position) -> Position + use<>> {
     let mut lines = text.lines().enumerate();
     let (within, first) = lines.find(|(_, line)| !line.trim().is_empty())?;
-    // The parser places a block scalar at its indicator, or where its content begins.
-    let (begins, indent) = [start.line, start.line.saturating_add(1)]
+    // The parser places a block scalar at its first line with something in it; a text of one line
+    // stands where it begins.
+    let (begins, indent) = [start.line.saturating_sub(within), start.line]
         .into_iter()
         .find_map(|line| {
             let shown = source.line(line.saturating_add(within));
@@ -73,4 +74,53 @@ fn literal(
             line: position.line.saturating_sub(1).saturating_add(begins),
             column: position.column.saturating_add(indent),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where `a.b` stands in the file that holds this text as `config`.
+    #[track_caller]
+    fn stands(file: &str, expected: (usize, usize)) {
+        let source = Source::new("a.yaml", file);
+        let document = Document::only(&source).unwrap();
+        let text = document
+            .get("config")
+            .and_then(serde_json::Value::as_str)
+            .unwrap();
+        let embedded = document.embedded(&source, "config", text).unwrap();
+        let start = embedded.places.at("a.b").start;
+        assert_eq!((start.line, start.column), expected, "{file}");
+    }
+
+    #[test]
+    fn a_block_keeps_its_places() {
+        stands(
+            "x: 1\nconfig: |\n  {\n    \"a\": {\"b\": 1}\n  }\n",
+            (4, 16),
+        );
+        stands("config: |-\n\n  {\"a\":\n     {\"b\": 1}}\n", (4, 12));
+        stands("config: | # why\n      {\"a\": {\"b\": 1}}\n", (2, 19));
+    }
+
+    #[test]
+    fn elsewhere_the_whole_stands_for_its_parts() {
+        stands("config: '{\"a\": {\"b\": 1}}'\n", (1, 9));
+        stands("{\"config\": \"{\\\"a\\\": {\\\"b\\\": 1}}\"}", (1, 12));
+        stands("config: >\n  {\"a\":\n  {\"b\": 1}}\n", (2, 3));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_shown_in_the_file() {
+        let source = Source::new("a.yaml", "config: |\n  {\n  \"a\": 1,\n  \"a\": 2}\n");
+        let document = Document::only(&source).unwrap();
+        let text = document
+            .get("config")
+            .and_then(serde_json::Value::as_str)
+            .unwrap();
+        let error = document.embedded(&source, "config", text).unwrap_err();
+        let Position { line, column } = error.span.start;
+        assert_eq!((line, column), (4, 3));
+    }
 }

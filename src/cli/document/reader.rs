@@ -214,3 +214,137 @@ fn unreadable(span: Span, text: impl Into<String>) -> Unreadable {
         text: text.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::item;
+    use serde_json::json;
+
+    fn all(text: &str) -> Result<Vec<Document>, Unreadable> {
+        read(&Source::new("a.yaml", text), Dialect::Kubernetes)
+    }
+
+    fn only(text: &str) -> Document {
+        let mut documents = all(text).unwrap();
+        assert_eq!(documents.len(), 1);
+        documents.remove(0)
+    }
+
+    #[track_caller]
+    fn refused(text: &str, at: (usize, usize), because: &str) {
+        let error = all(text).unwrap_err();
+        let Position { line, column } = error.span.start;
+        assert_eq!((line, column, error.text.as_str()), (at.0, at.1, because));
+    }
+
+    #[track_caller]
+    fn stands(document: &Document, path: &str, expected: (usize, usize)) {
+        let start = document.places.at(path).start;
+        assert_eq!((start.line, start.column), expected, "{path}");
+    }
+
+    #[test]
+    fn everything_has_its_place() {
+        let document = only("a:\n  - b: 1\n    ü: x\n  - [c, {d: e}]\nf: |\n  text\n");
+        assert_eq!(
+            document.value,
+            json!({"a": [{"b": 1, "ü": "x"}, ["c", {"d": "e"}]], "f": "text\n"})
+        );
+        stands(&document, "a[0].b", (2, 8));
+        stands(&document, "a[0][\"ü\"]", (3, 8));
+        stands(&document, "a[1][1].d", (4, 13));
+        // A list is shown by its name, an element by where it begins.
+        stands(&document, "a", (1, 1));
+        stands(&document, "a[0]", (2, 5));
+        // What is missing, by what lacks it.
+        stands(&document, "a[0].z.y[3]", (2, 5));
+        stands(&document, "z", (1, 1));
+        assert_eq!(document.places.key("a[0].b").start.column, 5);
+        assert_eq!(document.get("a[1][1].d"), Some(&json!("e")));
+        assert_eq!(document.get("a[1][2]"), None);
+        assert_eq!(document.get("a[1]x"), None);
+    }
+
+    #[test]
+    fn a_file_may_have_several_documents() {
+        let documents = all("# first\na: 1\n---\n---\nb: 2\n...\n").unwrap();
+        let values: Vec<_> = documents.iter().map(|one| one.value.clone()).collect();
+        assert_eq!(values, [json!({"a": 1}), json!({"b": 2})]);
+        stands(&documents[1], "b", (5, 4));
+        assert_eq!(all("").unwrap().len(), 0);
+    }
+
+    #[test]
+    fn json_is_read_with_places() {
+        let document = only("{\n\t\"a\": [1, \"\\u00e9\\/\"]\n}\n");
+        assert_eq!(document.value, json!({"a": [1, "é/"]}));
+        stands(&document, "a[1]", (2, 11));
+    }
+
+    #[test]
+    fn json_with_surrogate_pairs_is_read_without() {
+        let document = only(r#"{"a": "\ud83d\ude00"}"#);
+        assert_eq!(document.value, json!({"a": "😀"}));
+        stands(&document, "a", (1, 1));
+    }
+
+    #[test]
+    fn numbers_are_kept_to_the_digit() {
+        let document = only("[1.50, 123456789012345678901234567890]");
+        assert_eq!(
+            document.value.to_string(),
+            "[1.50,123456789012345678901234567890]"
+        );
+    }
+
+    #[test]
+    fn names_stand_once() {
+        refused(
+            "a: 1\nb: 2\na: 3\n",
+            (3, 1),
+            "found \"a\" twice in one object",
+        );
+        refused(
+            "{\"a\": 1, \"a\": 2}",
+            (1, 10),
+            "found \"a\" twice in one object",
+        );
+        refused("? [a]\n: 1\n", (1, 3), "found a name that is no text");
+    }
+
+    #[test]
+    fn aliases_repeat_and_are_bounded() {
+        let document = only("a: &x [1]\nb: *x\n");
+        assert_eq!(document.value, json!({"a": [1], "b": [1]}));
+        stands(&document, "b[0]", (2, 4));
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..9 {
+            let below = format!("*a{}", level - 1);
+            let aliases = vec![below; 10].join(", ");
+            bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+        }
+        let error = all(&bomb).unwrap_err();
+        assert_eq!(
+            error.text,
+            "found more than 2000000 parts; expected fewer aliases"
+        );
+        refused(
+            "a: &x [*x]\n",
+            (1, 8),
+            "found an alias within what it stands for",
+        );
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(all(&nested(MAX_DEPTH)).unwrap().len(), 1);
+        let error = all(&nested(MAX_DEPTH + 2)).unwrap_err();
+        assert_eq!(
+            error.text,
+            "found more than 128 levels; expected a flatter document"
+        );
+        assert_eq!(item("", 0), "[0]");
+    }
+}

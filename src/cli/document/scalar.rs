@@ -145,7 +145,7 @@ mod tests {
             ("018", "18"),
             ("1.50", "1.50"),
             (".5", "0.5"),
-            ("1e3", "1e3"),
+            ("1e3", "1e+3"),
             ("12345678901", "12345678901"),
         ] {
             let read = Dialect::Kubernetes.meaning(text, ScalarStyle::Plain, None);

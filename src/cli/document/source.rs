@@ -136,10 +136,10 @@ mod tests {
         assert_eq!(source.line(3), "cd");
         assert_eq!(source.line(4), "");
         assert_eq!(source.byte(position(1, 2)), 2);
-        assert_eq!(source.byte(position(3, 2)), 6);
+        assert_eq!(source.byte(position(3, 2)), 7);
         // Past the end of a line, and of the file.
         assert_eq!(source.byte(position(1, 9)), 3);
-        assert_eq!(source.byte(position(9, 9)), 7);
+        assert_eq!(source.byte(position(9, 9)), 8);
     }
 
     #[test]
