@@ -66,7 +66,7 @@ fn every_vector_is_explained_as_it_is_decided() {
             fail(format!("{:?}", account.notes));
         }
         let text = account::human(&account, Paint::Plain);
-        if let Some(leak) = leak(&question, &[&written, &text]) {
+        if let Some(leak) = leak(&policy, &question, &[&written, &text]) {
             fail(leak);
         }
         for step in json["steps"].as_array().unwrap() {
@@ -219,17 +219,26 @@ pub(crate) fn wrong_steps(json: &Value, account: &Account) -> Option<String> {
 }
 
 /// A signature that is shown, or a character that a terminal would obey.
-pub(crate) fn leak(question: &Question, outputs: &[&str]) -> Option<String> {
+pub(crate) fn leak(policy: &Policy, question: &Question, outputs: &[&str]) -> Option<String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = question.headers.iter().cloned();
+    let request = Request::new(headers.map(|(name, value)| (name.into(), value)).collect());
+    let token = policy.token.sources.extract(&request).ok().flatten();
     let values = question.headers.iter().map(|(_, value)| text(value));
+    let mut tokens: Vec<_> = token.iter().map(|token| text(token)).collect();
     for value in values {
         let words = value.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
-        for word in words.filter(|word| word.starts_with("ey")) {
-            let signature = word.splitn(3, '.').nth(2).unwrap_or_default();
-            let long = signature.len() > 20;
-            if long && outputs.iter().any(|output| output.contains(signature)) {
-                return Some(format!("shows the signature {signature}"));
-            }
+        tokens.extend(
+            words
+                .filter(|word| word.starts_with("ey"))
+                .map(str::to_owned),
+        );
+    }
+    for token in tokens {
+        let signature = token.splitn(3, '.').nth(2).unwrap_or_default();
+        let long = signature.len() > 20;
+        if long && outputs.iter().any(|output| output.contains(signature)) {
+            return Some(format!("shows the signature {signature}"));
         }
     }
     let obeyed = |character: char| character.is_control() && character != '\n';

@@ -162,7 +162,7 @@ fn asked(policy: &Rc<Policy>, document: &Value, question: &Question) -> Result<V
         return Err(format!("{:?}", account.notes));
     }
     let text = account::human(&account, Paint::Plain);
-    leak(question, &[&written, &text]).map_or(Ok(reason), Err)
+    leak(policy, question, &[&written, &text]).map_or(Ok(reason), Err)
 }
 
 #[test]

@@ -89,10 +89,11 @@ impl Account {
     /// Lets the gate decide, and tells how it came to it. `document` is the configuration that
     /// `policy` was read from.
     pub(crate) fn of(policy: &Rc<Policy>, document: &Value, question: &Question) -> Self {
-        let secrets = Secrets::of(&question.headers);
         let request = as_read(&question.headers);
         let hearing = Hearing::hold(policy, &request, question);
         let inquiry = Inquiry::new(policy, document, &request, question.now, &hearing);
+        let found = inquiry.compact.as_deref().unwrap_or_default();
+        let secrets = Secrets::of(&question.headers).and(found);
         let (steps, mut notes) = steps(&inquiry, &hearing.outcome);
         notes.extend(hearing.notes(policy, &inquiry));
         let shown = |name: &str| {

@@ -26,12 +26,23 @@ impl Secrets {
                 }
             }
         }
-        // The longest first, so that no part of one is left where another was replaced.
-        for texts in [&mut secrets.signatures, &mut secrets.heads] {
+        secrets.sorted()
+    }
+
+    /// Adds the token that the filter found, whatever it looks like.
+    pub(super) fn and(mut self, compact: &[u8]) -> Self {
+        let compact = super::text(compact);
+        self.signatures.extend(credentials(&compact));
+        self.sorted()
+    }
+
+    /// The longest first, so that no part of one is left where another was replaced.
+    fn sorted(mut self) -> Self {
+        for texts in [&mut self.signatures, &mut self.heads] {
             texts.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
             texts.dedup();
         }
-        secrets
+        self
     }
 
     /// The text without them.
@@ -165,6 +176,18 @@ mod tests {
             "Basic [redacted]",
         );
         redacted("authorization", "opaque-api-key", "[redacted]");
+    }
+
+    #[test]
+    fn the_token_that_was_found_is_one_whatever_it_looks_like() {
+        // A header that begins with a line break is JSON, too.
+        let token = TOKEN.replace("eyJ", "Cnsi");
+        let headers = [("x-token".to_owned(), token.clone().into_bytes())];
+        let secrets = Secrets::of(&headers).and(token.as_bytes());
+        assert_eq!(
+            secrets.redact(&token),
+            token.replace("c2lnbmF0dXJl", REDACTED)
+        );
     }
 
     #[test]
