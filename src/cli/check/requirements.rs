@@ -147,3 +147,54 @@ fn lacking(name: &str, wanted: WantedUse) -> Option<&'static str> {
         WantedUse::Only(TokenUse::Id) | WantedUse::Any => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn claims_that_tokens_lack() {
+        let id = WantedUse::Only(TokenUse::Id);
+        let access = WantedUse::Only(TokenUse::Access);
+        for claim in ["scope", "client_id", "username"] {
+            assert_eq!(lacking(claim, id), Some("id"), "{claim}");
+            assert_eq!(lacking(claim, access), None, "{claim}");
+        }
+        for claim in [
+            "email",
+            "email_verified",
+            "custom:a",
+            "dev:custom:a",
+            "cognito:username",
+            "/address/country",
+        ] {
+            assert_eq!(lacking(claim, access), Some("access"), "{claim}");
+            assert_eq!(lacking(claim, id), None, "{claim}");
+        }
+        for claim in ["sub", "cognito:groups", "from_a_trigger"] {
+            assert_eq!(lacking(claim, id), None, "{claim}");
+            assert_eq!(lacking(claim, access), None, "{claim}");
+        }
+        assert_eq!(lacking("email", WantedUse::Any), None);
+    }
+
+    #[test]
+    fn attributes_that_users_write() {
+        for claim in ["email", "name", "custom:tenant"] {
+            assert!(users_write(claim), "{claim}");
+        }
+        for claim in [
+            "sub",
+            "dev:custom:tenant",
+            "cognito:groups",
+            "email_verified",
+        ] {
+            assert!(!users_write(claim), "{claim}");
+        }
+        assert!(
+            is_true(&json!(true)) && is_true(&json!("true")) && is_true(&json!(["true", true]))
+        );
+        assert!(!is_true(&json!([true, false])) && !is_true(&json!(1)));
+    }
+}

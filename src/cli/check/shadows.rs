@@ -310,6 +310,8 @@ impl<'a> Shape<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Source;
+    use crate::locate::File;
 
     #[track_caller]
     fn meet(one: &Shape<'_>, other: &Shape<'_>, expected: Option<&str>) {
@@ -331,5 +333,125 @@ mod tests {
         meet(&Shape::of_template("/{x}"), &exact("/a/b"), None);
         meet(&Shape::of_template("/a/{x+}"), &prefix("/a"), Some("/a/x"));
         meet(&Shape::of_template("/a/{x+}"), &exact("/a"), None);
+    }
+
+    /// The warnings about two rules, each given as its match and what it does.
+    fn about(first: [&str; 2], second: [&str; 2]) -> Vec<String> {
+        let [[one, does], [other, otherwise]] = [first, second];
+        let text = format!(
+            "user_pools:\n- user_pool_id: us-east-1_A\n  client_ids: [a]\n  jwks: {{cluster: c}}\n\
+             token: {{use: access}}\ndefault: nobody\nrules:\n\
+             - match: {{{one}}}\n  {does}\n- match: {{{other}}}\n  {otherwise}\n"
+        );
+        let file = File::new(Source::new("a.yaml", text)).unwrap();
+        let located = file.only().unwrap();
+        let policy = located.parse().unwrap();
+        let mut notes = Notes {
+            document: &located.config,
+            findings: Vec::new(),
+        };
+        check(&policy, &mut notes);
+        let texts = notes
+            .findings
+            .iter()
+            .map(|one| format!("{} {}", one.code.name, one.text));
+        texts.collect()
+    }
+
+    const OPEN: &str = "allow: anyone";
+    const READ: &str = "require: {scopes: [read]}";
+    const WRITE: &str = "require: {scopes: [write]}";
+
+    #[track_caller]
+    fn shadowed(first: [&str; 2], second: [&str; 2], request: &str) {
+        let found = about(first, second);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(request), "{found:?}");
+    }
+
+    #[track_caller]
+    fn quiet(first: [&str; 2], second: [&str; 2]) {
+        assert_eq!(about(first, second), Vec::<String>::new());
+    }
+
+    #[test]
+    fn exceptions_stand_above_what_they_are_exceptions_from() {
+        let users = "template: '/users/{id}', methods: [GET]";
+        let me = "path: /users/me";
+        shadowed(
+            [users, READ],
+            [me, WRITE],
+            "GET /users/me falls under rules[0]",
+        );
+        quiet([me, WRITE], [users, READ]);
+        quiet([users, READ], [me, READ]);
+        // One that takes all is refused by the filter, and so is no case of this.
+        quiet([users, READ], ["path: /users/me, methods: [POST]", WRITE]);
+        quiet([users, READ], ["path: /users/me/x", WRITE]);
+        quiet(
+            ["prefix: /users, methods: [GET]", READ],
+            ["prefix: /users", WRITE],
+        );
+        quiet(["prefix: /users", READ], ["template: '/{x}/{y+}'", WRITE]);
+        shadowed(
+            ["template: '/{x}/a'", READ],
+            ["template: '/b/{y}'", WRITE],
+            "GET /b/a falls",
+        );
+        shadowed(
+            ["prefix: /a, methods: [GET, PUT]", READ],
+            ["prefix: /a, methods: [PUT, POST]", WRITE],
+            "PUT /a falls",
+        );
+    }
+
+    #[test]
+    fn open_rules() {
+        let reports = "prefix: /reports, methods: [GET]";
+        let secret = "prefix: /reports/secret";
+        shadowed(
+            [reports, OPEN],
+            [secret, READ],
+            "open-above-strict GET /reports/secret passes",
+        );
+        quiet([secret, READ], [reports, OPEN]);
+        // A rule for a method everywhere, closed or open.
+        quiet(["methods: [DELETE]", "allow: nobody"], [secret, READ]);
+        shadowed(
+            ["methods: [DELETE]", OPEN],
+            [secret, READ],
+            "DELETE /reports/secret passes",
+        );
+        quiet(["path: /health", OPEN], ["prefix: /", READ]);
+        quiet(["path: /health", OPEN], ["hosts: [a.example.com]", READ]);
+    }
+
+    #[test]
+    fn hosts() {
+        let all = "prefix: /, hosts: ['*.example.com']";
+        let one = "path: /a, hosts: [b.example.org, c.example.com]";
+        shadowed([all, READ], [one, WRITE], "GET c.example.com/a falls");
+        quiet([all, READ], ["path: /a, hosts: [b.example.org]", WRITE]);
+    }
+
+    /// Of an expression only what it matches is known.
+    #[test]
+    fn expressions() {
+        shadowed(
+            ["regex: '/a.*'", READ],
+            ["path: /ab", WRITE],
+            "GET /ab falls",
+        );
+        quiet(["regex: '/a[0-9]+'", READ], ["path: /ab", WRITE]);
+        shadowed(
+            ["regex: '/a/.*'", READ],
+            ["prefix: /a", WRITE],
+            "GET /a/x falls",
+        );
+        quiet(["regex: '/a'", READ], ["prefix: /a", WRITE]);
+        quiet(
+            ["prefix: /a, methods: [GET]", READ],
+            ["regex: '/a.*'", WRITE],
+        );
     }
 }
