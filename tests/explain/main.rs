@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::string_slice,
     clippy::unwrap_used
 )]
@@ -26,6 +27,7 @@ mod outcome;
 #[path = "../decisions/vectors.rs"]
 mod vectors;
 
+mod cases;
 mod every_vector;
 mod fetch;
 mod golden;

@@ -224,7 +224,7 @@ fn no_claim_leaves_the_account_at_odds_with_the_gate() {
         serde_json::from_str(include_str!("../vectors/decisions/common.json")).unwrap();
     let mut reasons = BTreeSet::new();
     for _ in 0..TOKENS {
-        let vector: &Vector = *seed.choose(&rules);
+        let vector: &Vector = seed.choose::<&Vector>(&rules);
         let base = *seed.choose(&["access", "id"]);
         let tokens = crate::minting::expanded(&common["tokens"][base]["claims"], vector.now);
         let mut claims = tokens.as_object().unwrap().clone();
