@@ -6,8 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Prints issuer and key URL of a user pool, and what to paste into Envoy's and Istio's
-/// configuration to reach it.
+/// Prints where the keys of a user pool are, and what Envoy and Istio need to get there.
 ///
 /// The output is YAML as a whole; --only leaves one part of it. Nothing is fetched: all of this
 /// follows from the pool's id.

@@ -1,7 +1,7 @@
 //! The filter's configurations in the files of operators, whatever carries them there.
 //!
 //! A file may be the configuration alone, a bootstrap, listener or discovery response of Envoy, or
-//! a manifest of Istio or Envoy Gateway. Other documents in it (a Service, another module's
+//! a manifest of Istio or Envoy Gateway, or a ConfigMap with files of Envoy. Other documents in it (a Service, another module's
 //! plugin) are passed over.
 
 use crate::document::{Dialect, Document, Source, Unreadable, below, item, member};
@@ -125,6 +125,11 @@ impl File {
         if documents.is_empty() {
             documents.push(Document::empty());
         }
+        let mounted: Vec<_> = documents
+            .iter()
+            .flat_map(|one| mounted(&source, one))
+            .collect();
+        documents.extend(mounted);
         let documents: Vec<_> = documents.into_iter().map(Rc::new).collect();
         let mut located = Vec::new();
         for document in &documents {
@@ -184,6 +189,20 @@ impl File {
             }
         }
     }
+}
+
+/// Files of Envoy in a ConfigMap. What cannot be read there is no file of Envoy's.
+fn mounted(source: &Source, document: &Document) -> Vec<Document> {
+    if document.get("kind").and_then(Value::as_str) != Some("ConfigMap") {
+        return Vec::new();
+    }
+    let files = document.get("data").and_then(Value::as_object);
+    let files = files.into_iter().flatten().filter_map(|(name, text)| {
+        let path = member("data", name);
+        let read = document.embedded(source, &path, text.as_str()?, Dialect::Envoy);
+        read.ok().filter(|one| kind(&one.value) == Kind::Envoy)
+    });
+    files.collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -327,7 +346,9 @@ impl Finder<'_> {
             Carried::Tree(bytes) => (self.document.part(&base), bytes, None),
             Carried::Nothing(text) => (self.document.part(&base), Vec::new(), Some(text)),
             Carried::Text(text) => {
-                let read = self.document.embedded(self.source, &base, &text);
+                let read = self
+                    .document
+                    .embedded(self.source, &base, &text, Dialect::Json);
                 // What cannot be read is the filter's to complain about.
                 let config = read.unwrap_or_else(|_| Document::unplaced(Value::Null, whole()));
                 (config, text.into_bytes(), None)
@@ -388,10 +409,7 @@ impl Located {
         let text = String::from_utf8_lossy(&self.bytes);
         OUR_FIELDS.iter().any(has)
             || text.contains("\"user_pools\"")
-            || self
-                .document
-                .get(carrier)
-                .is_some_and(names_us)
+            || self.document.get(carrier).is_some_and(names_us)
             || self.document.get("metadata").is_some_and(names_us)
     }
 }

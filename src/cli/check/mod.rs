@@ -27,8 +27,9 @@ use std::process::ExitCode;
 /// Says what is wrong with a configuration, before Envoy does, and what is unwise.
 ///
 /// Reads filter configurations, and bootstraps, listeners and discovery responses of Envoy,
-/// WasmPlugins of Istio and EnvoyExtensionPolicies of Envoy Gateway that hold one, in YAML or JSON.
-/// Files that are given together are looked at together: a key cluster may be in another one.
+/// WasmPlugins of Istio, EnvoyExtensionPolicies of Envoy Gateway and ConfigMaps that hold one, in
+/// YAML or JSON. Files that are given together are looked at together: a key cluster may be in
+/// another one.
 ///
 /// A warning that is meant so is silenced by a comment at the end of its line, or on the line
 /// before: `# check: allow any-client`.

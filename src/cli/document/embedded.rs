@@ -1,7 +1,7 @@
 //! A document in a text of another: JSON in a block scalar of YAML keeps its own places.
 
 use super::source::{Position, Source};
-use super::{Document, Unreadable};
+use super::{Dialect, Document, Unreadable};
 
 impl Document {
     /// The document that the text at a path is.
@@ -16,9 +16,10 @@ impl Document {
         source: &Source,
         path: &str,
         text: &str,
+        dialect: Dialect,
     ) -> Result<Self, Unreadable> {
         let whole = self.places.at(path);
-        let read = Self::only(&Source::new(source.name(), text));
+        let read = Self::only_in(&Source::new(source.name(), text), dialect);
         let Some(to_file) = literal(source, self.places.at(path).start, text) else {
             return match read {
                 Ok(document) => Ok(Self::unplaced(document.value, whole)),
@@ -89,7 +90,9 @@ mod tests {
             .get("config")
             .and_then(serde_json::Value::as_str)
             .unwrap();
-        let embedded = document.embedded(&source, "config", text).unwrap();
+        let embedded = document
+            .embedded(&source, "config", text, Dialect::Json)
+            .unwrap();
         let start = embedded.places.at("a.b").start;
         assert_eq!((start.line, start.column), expected, "{file}");
     }
@@ -119,7 +122,9 @@ mod tests {
             .get("config")
             .and_then(serde_json::Value::as_str)
             .unwrap();
-        let error = document.embedded(&source, "config", text).unwrap_err();
+        let error = document
+            .embedded(&source, "config", text, Dialect::Json)
+            .unwrap_err();
         let Position { line, column } = error.span.start;
         assert_eq!((line, column), (4, 3));
     }

@@ -79,7 +79,11 @@ impl Document {
     /// # Errors
     /// As [`Document::all`], and for a file with none or with several of them.
     pub(crate) fn only(source: &Source) -> Result<Self, Unreadable> {
-        let mut documents = Self::all(source)?.into_iter();
+        Self::only_in(source, Dialect::Kubernetes)
+    }
+
+    fn only_in(source: &Source, dialect: Dialect) -> Result<Self, Unreadable> {
+        let mut documents = Self::all_in(source, dialect)?.into_iter();
         let (first, second) = (documents.next(), documents.next());
         match (first, second) {
             (Some(document), None) => Ok(document),
