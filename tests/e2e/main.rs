@@ -46,6 +46,9 @@ mod every_vector;
 mod faults;
 mod filters;
 mod held;
+// The desk tool writes the configurations of these.
+#[cfg(feature = "cli")]
+mod imported;
 mod keys;
 mod moto;
 mod operations;

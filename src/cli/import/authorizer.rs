@@ -3,7 +3,7 @@
 use super::definition::{Definition, Version};
 use cognito_authorizer::config;
 use cognito_authorizer::pool::UserPoolId;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A security scheme.
@@ -117,26 +117,29 @@ impl Profile {
 
     /// What the filter would not take of it.
     fn problem(&self) -> Option<String> {
-        let mut token = json!({"use": "any", "from": [self.from.json()]});
+        let mut token = Map::new();
+        token.insert("use".to_owned(), json!("any"));
+        token.insert("from".to_owned(), json!([self.from.json()]));
         if let Some(pattern) = &self.aud_pattern {
-            token["aud_pattern"] = json!(pattern);
+            token.insert("aud_pattern".to_owned(), json!(pattern));
         }
-        refusal("token", &token)
+        refusal("token", Value::Object(token))
     }
 }
 
 /// What the filter would say of a configuration with this part in it.
-pub(super) fn refusal(part: &str, says: &Value) -> Option<String> {
-    let mut least = json!({
-        "user_pools": [{
-            "user_pool_id": "us-east-1_Example",
-            "client_ids": "any",
-            "jwks": {"cluster": "keys"},
-        }],
-        "token": {"use": "any"},
+pub(super) fn refusal(part: &str, says: Value) -> Option<String> {
+    let pool = json!({
+        "user_pool_id": "us-east-1_Example",
+        "client_ids": "any",
+        "jwks": {"cluster": "keys"},
     });
-    least[part] = says.clone();
-    let problems = config::parse(least.to_string().as_bytes()).err()?;
+    let mut least = Map::new();
+    least.insert("user_pools".to_owned(), json!([pool]));
+    least.insert("token".to_owned(), json!({"use": "any"}));
+    least.insert(part.to_owned(), says);
+    let least = Value::Object(least).to_string();
+    let problems = config::parse(least.as_bytes()).err()?;
     Some(problems.to_string())
 }
 

@@ -191,11 +191,13 @@ fn write_pool(text: &mut String, id: &str, entry: &Entry) {
         Some(arn) => text.push_str(&format!("- user_pool_arn: {}\n", scalar(arn))),
         None => text.push_str(&format!("- user_pool_id: {}\n", scalar(id))),
     }
-    let clients = match &entry.clients {
-        Clients::Only(clients) => json!(clients),
-        Clients::Any | Clients::Undecided => json!("any"),
-    };
-    member(text, "  ", "client_ids", &clients);
+    match &entry.clients {
+        Clients::Only(clients) => member(text, "  ", "client_ids", &json!(clients)),
+        // Decided in writing, on the command line.
+        Clients::Any | Clients::Undecided => {
+            text.push_str("  client_ids: any # check: allow any-client\n");
+        }
+    }
     if entry.pool.issuer == IssuerForm::Updated {
         member(text, "  ", "issuer", &json!("updated"));
     }

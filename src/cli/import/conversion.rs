@@ -10,7 +10,7 @@ use super::route::Route;
 use super::security::{Access, Context, Decision};
 use super::{Args, Case, Waiver, authorizer, cors, policy, replies};
 use crate::document::{Document, Source};
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use cognito_authorizer::config;
 use cognito_authorizer::rules::pattern::PathPattern;
 use serde_json::Value;
@@ -66,15 +66,18 @@ pub(super) fn import(
     }
     note_decisions(definition, &operations, &decisions, &context, &mut notes);
     let mut routes = Routes::default();
+    let mut unlike = Vec::new();
     for (operation, decision) in operations.iter().zip(&decisions) {
-        add(
-            &mut routes,
-            definition,
-            &prefix,
-            (operation, decision),
-            &mut notes,
-        );
+        let both = (operation, decision);
+        if let Err(text) = add(&mut routes, definition, &prefix, both, &mut notes) {
+            unlike.push(format!("\n{}: {text}", operation.place));
+        }
     }
+    ensure!(
+        unlike.is_empty(),
+        "found paths that API Gateway does not have{}",
+        unlike.concat()
+    );
     note_differences(definition, &operations, &mut notes);
     note_audience(&profile, &operations, &decisions, &mut notes);
     let path_case = path_case(args.path_case, routes.need_letter_case(), &mut notes)?;
@@ -142,13 +145,17 @@ fn prefix(
     Ok(segments)
 }
 
+/// Adds an operation's rule.
+///
+/// # Errors
+/// Its path is none that API Gateway has.
 fn add(
     routes: &mut Routes,
     definition: &Definition<'_>,
     prefix: &[String],
     (operation, decision): (&Operation<'_>, &Decision),
     notes: &mut Notes,
-) {
+) -> Result<(), String> {
     let mut origin = label(operation);
     let id = operation.says.and_then(|says| says.get("operationId"));
     if let Some(id) = id.and_then(Value::as_str) {
@@ -168,27 +175,11 @@ fn add(
         origin.push_str(&format!(": {}", why.join(", ")));
     }
     let access = decision.access.clone();
+    let method = operation.method.as_deref();
     let added = if definition.is_default_route(operation.path) {
-        routes.add_default(access, origin)
+        routes.add_default(method, access, origin)
     } else {
-        let Ok(route) = Route::new(prefix, operation.path) else {
-            notes.not_carried(
-                operation.place.clone(),
-                "a path with empty or dot segments, with which the filter refuses every request",
-            );
-            return;
-        };
-        let access = if route.exact { access } else { Access::Nobody };
-        if !route.exact {
-            notes.not_carried(
-                operation.place.clone(),
-                format!(
-                    "a path that no rule can spell; closed, with all that are like {}",
-                    route.path()
-                ),
-            );
-        }
-        routes.add(route, operation.method.as_deref(), access, origin)
+        routes.add(Route::new(prefix, operation.path)?, method, access, origin)
     };
     if added.is_err() {
         notes.not_carried(
@@ -196,6 +187,7 @@ fn add(
             "rules cannot tell it from an operation that asks for something else; both are closed",
         );
     }
+    Ok(())
 }
 
 fn path_case(

@@ -44,7 +44,8 @@ use std::process::ExitCode;
 /// Reads Swagger 2.0 and OpenAPI 3.0 and 3.1 with API Gateway's extensions, in YAML or JSON, and
 /// writes YAML in which a comment names what each rule came from. Operations whose authorizer
 /// cannot be carried over (Lambda, IAM, API keys, other issuers) are closed, and listed, on standard
-/// error and at the top of what is written. Status 1 says that there are such, 0 that there are none.
+/// error and at the top of what is written. What guards no operation (gateway responses, request
+/// validation, CORS) is listed alike. Status 1 says that there is such a list, 0 that there is none.
 ///
 /// Export a REST API with its extensions:
 ///   aws apigateway get-export --parameters extensions=apigateway --export-type oas30 ...
@@ -177,10 +178,7 @@ fn report(
             let rules = counted(imported.rules, "rule");
             let lost = match lost {
                 0 => "everything was carried over".to_owned(),
-                _ => format!(
-                    "{} not carried over; what needs them is closed",
-                    counted(lost, "part")
-                ),
+                _ => format!("{} not carried over", counted(lost, "part")),
             };
             writeln!(out, "{operations}, {rules}; {lost}")?;
         }

@@ -27,12 +27,13 @@ pub(super) struct Ordered {
     pub(super) origin: Vec<String>,
 }
 
+/// What each method asks for, and what that came from.
+type Methods = BTreeMap<Method, (Access, Vec<String>)>;
+
 /// All operations of one shape: paths that differ in the names of their variables alone.
 struct Shape {
     route: Route,
-    methods: BTreeMap<Method, (Access, Vec<String>)>,
-    /// It holds a path that rules cannot tell from others of the shape, and that has any method.
-    closed: bool,
+    methods: Methods,
 }
 
 /// A method; `ANY` is asked last.
@@ -47,7 +48,7 @@ enum Method {
 pub(super) struct Routes {
     shapes: BTreeMap<Vec<Segment>, Shape>,
     /// The `$default` route.
-    everything: Option<(Access, Vec<String>)>,
+    everything: Methods,
 }
 
 /// Two operations that no rule could tell apart, and that ask for different things: nobody may
@@ -56,15 +57,14 @@ pub(super) struct Routes {
 pub(super) struct Indistinct;
 
 impl Routes {
-    /// Adds the route for everything else.
-    pub(super) fn add_default(&mut self, access: Access, origin: String) -> Result<(), Indistinct> {
-        match &mut self.everything {
-            None => {
-                self.everything = Some((access, vec![origin]));
-                Ok(())
-            }
-            Some(known) => merge(known, access, origin),
-        }
+    /// Adds an operation for everything that no other is for.
+    pub(super) fn add_default(
+        &mut self,
+        method: Option<&str>,
+        access: Access,
+        origin: String,
+    ) -> Result<(), Indistinct> {
+        insert(&mut self.everything, method, access, origin)
     }
 
     /// Adds an operation.
@@ -75,22 +75,12 @@ impl Routes {
         access: Access,
         origin: String,
     ) -> Result<(), Indistinct> {
-        let blurred = !route.exact && method.is_none();
         let shape = self.shapes.entry(route.segments.clone());
         let shape = shape.or_insert_with(|| Shape {
             route,
             methods: BTreeMap::new(),
-            closed: false,
         });
-        shape.closed |= blurred;
-        let method = method.map_or(Method::Any, |name| Method::Named(name.to_owned()));
-        match shape.methods.get_mut(&method) {
-            None => {
-                shape.methods.insert(method, (access, vec![origin]));
-                Ok(())
-            }
-            Some(known) => merge(known, access, origin),
-        }
+        insert(&mut shape.methods, method, access, origin)
     }
 
     /// Whether two paths, or what they are below, differ in letter case alone.
@@ -123,12 +113,8 @@ impl Routes {
         let greedy = |shape: &&Shape| shape.route.segments.last() == Some(&Segment::Rest);
         let (last, first): (Vec<_>, Vec<_>) = self.shapes.values().partition(greedy);
         let mut rules: Vec<_> = first.into_iter().chain(last).flat_map(own_rules).collect();
-        rules.extend(self.everything.map(|(access, origin)| Ordered {
-            matching: Matching::Everything,
-            method: None,
-            access,
-            origin,
-        }));
+        let matching = || Matching::Everything;
+        rules.extend(ordered(&self.everything, matching));
         rules
     }
 
@@ -260,42 +246,40 @@ fn needed(steps: Vec<Step>) -> Vec<Ordered> {
     rules
 }
 
-fn own_rules(shape: &Shape) -> Vec<Ordered> {
-    let rule = |method: &Method, access: &Access, origin: &[String]| Ordered {
-        matching: Matching::Route(shape.route.clone()),
-        method: match method {
-            Method::Named(name) => Some(name.clone()),
-            Method::Any => None,
-        },
-        access: access.clone(),
-        origin: origin.to_vec(),
-    };
-    if shape.closed {
-        let origins = shape
-            .methods
-            .values()
-            .flat_map(|(_, origin)| origin.clone());
-        return vec![rule(
-            &Method::Any,
-            &Access::Nobody,
-            &origins.collect::<Vec<_>>(),
-        )];
-    }
-    let methods = shape.methods.iter();
-    methods
-        .map(|(method, (access, origin))| rule(method, access, origin))
-        .collect()
+fn own_rules(shape: &Shape) -> impl Iterator<Item = Ordered> {
+    ordered(&shape.methods, || Matching::Route(shape.route.clone()))
 }
 
-fn merge(
-    known: &mut (Access, Vec<String>),
+/// The rules for methods, those that are named first.
+fn ordered(methods: &Methods, matching: impl Fn() -> Matching) -> impl Iterator<Item = Ordered> {
+    methods
+        .iter()
+        .map(move |(method, (access, origin))| Ordered {
+            matching: matching(),
+            method: match method {
+                Method::Named(name) => Some(name.clone()),
+                Method::Any => None,
+            },
+            access: access.clone(),
+            origin: origin.clone(),
+        })
+}
+
+fn insert(
+    methods: &mut Methods,
+    method: Option<&str>,
     access: Access,
     origin: String,
 ) -> Result<(), Indistinct> {
-    known.1.push(origin);
-    if known.0 == access {
+    let method = method.map_or(Method::Any, |name| Method::Named(name.to_owned()));
+    let Some((known, origins)) = methods.get_mut(&method) else {
+        methods.insert(method, (access, vec![origin]));
+        return Ok(());
+    };
+    origins.push(origin);
+    if *known == access {
         return Ok(());
     }
-    known.0 = Access::Nobody;
+    *known = Access::Nobody;
     Err(Indistinct)
 }

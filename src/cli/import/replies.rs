@@ -131,7 +131,7 @@ fn headers(
         with.insert(name.to_ascii_lowercase(), json!(fixed));
         let problem = match headers.contains_key(&name.to_ascii_lowercase()) {
             true => Some("found the header twice".to_owned()),
-            false => refusal("responses", &json!({kind: {"headers": with}})).map(|problem| {
+            false => refusal("responses", json!({kind: {"headers": with}})).map(|problem| {
                 // Where it stands in the definition is what helps.
                 problem
                     .split_once(": ")

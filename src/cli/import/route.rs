@@ -18,42 +18,34 @@ pub(super) struct Route {
     pub(super) segments: Vec<Segment>,
     /// As a rule spells it: one for each segment.
     spelled: Vec<String>,
-    /// Whether it is the path itself, or a wider one that holds it.
-    pub(super) exact: bool,
 }
 
-/// Why a path has no rule: no request that the filter lets through can have it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NeverRequested;
-
 impl Route {
-    /// Reads a path. What rules cannot spell becomes a variable: wider, and so to be closed.
+    /// Reads a path, below what all paths are below.
     ///
     /// # Errors
-    /// It has empty or dot segments, with which every request is refused.
-    pub(super) fn new(prefix: &[String], path: &str) -> Result<Self, NeverRequested> {
+    /// It is none that API Gateway has. There are definitions of other gateways with such paths; a
+    /// rule that only resembles one could leave a door open beside it.
+    pub(super) fn new(prefix: &[String], path: &str) -> Result<Self, String> {
         let mut route = Self {
             segments: Vec::new(),
             spelled: Vec::new(),
-            // OpenAPI has no paths without it; what was meant is below the root.
-            exact: path.starts_with('/'),
         };
         for segment in prefix {
             route.push(Segment::Literal(decoded(segment)), segment.clone());
         }
-        let path = path.trim_start_matches('/');
+        let Some(path) = path.strip_prefix('/') else {
+            return Err("expected a path that begins with \"/\"".to_owned());
+        };
         let path = path.strip_suffix('/').unwrap_or(path);
         if path.is_empty() {
             return Ok(route);
         }
         for segment in path.split('/') {
-            if segment.is_empty() || matches!(&*decoded(segment), "." | "..") {
-                return Err(NeverRequested);
-            }
             if route.segments.last() == Some(&Segment::Rest) {
-                // A greedy variable is the last; what it holds is wider than what follows it.
-                route.exact = false;
-                break;
+                return Err(format!(
+                    "found {segment:?} after a greedy variable; expected that last"
+                ));
             }
             let variable = segment
                 .strip_prefix('{')
@@ -63,12 +55,15 @@ impl Route {
                     Some(name) => route.push_variable(Segment::Rest, name),
                     None => route.push_variable(Segment::Variable, name),
                 },
-                _ if PathPattern::exact(&format!("/{segment}")).is_ok() => {
+                // A segment that is empty would be taken for the end of the path.
+                _ if !segment.is_empty() && PathPattern::exact(&format!("/{segment}")).is_ok() => {
                     route.push(Segment::Literal(decoded(segment)), segment.to_owned());
                 }
                 _ => {
-                    route.exact = false;
-                    route.push_variable(Segment::Variable, "");
+                    return Err(format!(
+                        "found {segment:?}; expected a segment as API Gateway has them, a plain \
+                         text or one variable"
+                    ));
                 }
             }
         }
@@ -124,7 +119,6 @@ impl Route {
         Self {
             segments: self.segments.iter().take(length).cloned().collect(),
             spelled: self.spelled.iter().take(length).cloned().collect(),
-            exact: true,
         }
     }
 
