@@ -11,6 +11,7 @@
 )]
 
 mod envoy;
+mod import;
 mod pages;
 mod readme;
 mod sarif;

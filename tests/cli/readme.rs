@@ -48,7 +48,7 @@ fn tool(arguments: &[String], input: &str) -> Output {
 #[test]
 fn it_prints_what_the_readme_shows() {
     let shown = marked("tool", "console");
-    assert_eq!(shown.len(), 2);
+    assert_eq!(shown.len(), 3);
     for snippet in shown {
         let (command, expected) = snippet.split_once('\n').expect("a command and its output");
         let command = command
