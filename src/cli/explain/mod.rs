@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
-/// Explains what becomes of a request: each step of the decision with its verdict and cause, and
-/// then the reply that the client gets or the headers that the upstream sees.
+/// Says why a request passes or is refused, step by step.
+///
+/// Each step of the decision with its verdict and cause, and then the reply that the client gets or
+/// the headers that the upstream sees.
 ///
 /// The decision is made by the code that makes it in Envoy. The token is sent nowhere, its
 /// signature is never shown, and only a URL given to --jwks touches the network. What Envoy itself
