@@ -399,8 +399,8 @@ fn wasm(members: &Map<String, Value>) -> Option<&'static str> {
 }
 
 impl Located {
-    /// Whether this is the authorizer's and not another module's configuration.
-    fn is_ours(&self) -> bool {
+    /// Whether this is the authorizer's and not another module's configuration, as far as names tell.
+    pub(crate) fn is_ours(&self) -> bool {
         let carrier = match &self.setting {
             Setting::Bare => return true,
             Setting::Envoy(path) | Setting::Istio(path) | Setting::Gateway(path) => path,

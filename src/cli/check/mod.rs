@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
             Ok(file) => {
                 reports.push(Report {
                     source,
-                    configurations: file.located.len(),
+                    configurations: 0,
                     findings: Vec::new(),
                 });
                 files.push(Some(file));
@@ -103,10 +103,18 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
             }
         }
     }
+    // What is alone in its file need not be ours, if another one is.
+    let mut located = files.iter().flatten().flat_map(|file| &file.located);
+    if located.any(Located::is_ours) {
+        for file in files.iter_mut().flatten() {
+            file.located.retain(Located::is_ours);
+        }
+    }
     let read = files.iter().enumerate();
     let clusters = Clusters::of(read.filter_map(|(at, file)| Some((at, file.as_ref()?))));
     for (position, (file, report)) in files.iter().zip(&mut reports).enumerate() {
         let Some(file) = file else { continue };
+        report.configurations = file.located.len();
         for located in &file.located {
             report.findings.extend(of_configuration(located, &clusters));
         }
