@@ -334,7 +334,7 @@ fn place(source: &Value, prefix: &str) -> Result<TokenPlace, String> {
         .and_then(|source| source.split_once('.'))
         .ok_or_else(wrong)?;
     match kind {
-        _ if name.is_empty() || name.contains([',', ' ', '$']) => Err(wrong()),
+        _ if name.contains([',', ' ', '$']) => Err(wrong()),
         "header" => Ok(TokenPlace::Header(name.to_ascii_lowercase())),
         "querystring" => Ok(TokenPlace::Query(name.to_owned())),
         _ => Err(wrong()),

@@ -127,10 +127,7 @@ impl Route {
         let Some((Segment::Rest, start)) = self.segments.split_last() else {
             return false;
         };
-        let fits = |(one, other): (&Segment, &Segment)| match one {
-            Segment::Variable => *other != Segment::Rest,
-            _ => one == other,
-        };
+        let fits = |(one, other): (&Segment, &Segment)| *one == Segment::Variable || one == other;
         other.segments.len() > start.len() && start.iter().zip(&other.segments).all(fits)
     }
 

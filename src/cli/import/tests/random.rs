@@ -57,7 +57,7 @@ fn jwt(pool: &str) -> Value {
         "type": "oauth2",
         "x-amazon-apigateway-authorizer": {
             "type": "jwt", "identitySource": "$request.header.Authorization",
-            "jwtConfiguration": {"issuer": issuer, "audience": ["app"]},
+            "jwtConfiguration": {"issuer": issuer},
         },
     })
 }
