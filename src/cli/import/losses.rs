@@ -4,8 +4,10 @@ use super::authorizer::{Profile, Says};
 use super::definition::{Api, Definition, Operation, unknown_extension};
 use super::note::Notes;
 use super::security::{Access, Context, Decision, Obstacle};
+use super::yaml::flow;
 use crate::document::member;
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An operation as people call it.
 pub(super) fn label(operation: &Operation<'_>) -> String {
@@ -96,6 +98,8 @@ pub(super) fn note_differences(
     const ENDPOINT: &str = "x-amazon-apigateway-endpoint-configuration";
     let mut validated = Vec::new();
     let mut mocked = Vec::new();
+    let mut told = Vec::new();
+    let mut headers = BTreeSet::new();
     for operation in operations {
         let Some(says) = operation.says else {
             continue;
@@ -107,6 +111,10 @@ pub(super) fn note_differences(
             validated.push(label(operation));
         }
         let integration = says.get("x-amazon-apigateway-integration");
+        if let Some(integration) = integration.filter(|one| names_claims(one)) {
+            told.push(label(operation));
+            headers.extend(claim_headers(integration));
+        }
         let kind = integration.and_then(|integration| integration.get("type")?.as_str());
         if kind.is_some_and(|kind| kind.eq_ignore_ascii_case("mock")) {
             mocked.push(label(operation));
@@ -118,6 +126,19 @@ pub(super) fn note_differences(
             validated.join(", ")
         );
         notes.not_carried(member("", VALIDATOR), text);
+    }
+    if !told.is_empty() {
+        let headers = headers.into_iter();
+        let headers = headers.map(|(header, claim)| json!({"header": header, "claim": claim}));
+        let text = match headers.collect::<Vec<_>>() {
+            headers if headers.is_empty() => "claim_headers".to_owned(),
+            headers => flow(&json!({"claim_headers": headers})),
+        };
+        let text = format!(
+            "integrations are told claims of the token; here every upstream is, with {text}: {}",
+            told.join(", ")
+        );
+        notes.not_carried("paths", text);
     }
     if !mocked.is_empty() {
         let text = format!(
@@ -139,6 +160,43 @@ pub(super) fn note_differences(
             );
         }
     }
+}
+
+/// Whether some mapping, expression or template refers to what the authorizer found.
+fn names_claims(integration: &Value) -> bool {
+    match integration {
+        Value::String(text) => text.contains("context.authorizer"),
+        Value::Array(elements) => elements.iter().any(names_claims),
+        Value::Object(members) => members.values().any(names_claims),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Headers that an integration gets from claims, and nothing else.
+fn claim_headers(integration: &Value) -> impl Iterator<Item = (String, String)> {
+    let parameters = integration
+        .get("requestParameters")
+        .and_then(Value::as_object);
+    parameters
+        .into_iter()
+        .flatten()
+        .filter_map(|(parameter, value)| {
+            // Of a REST API, and of an HTTP API.
+            let to = [
+                "integration.request.header.",
+                "append:header.",
+                "overwrite:header.",
+            ];
+            let from = [
+                "context.authorizer.claims.",
+                "context.authorizer.jwt.claims.",
+            ];
+            let header = to.iter().find_map(|to| parameter.strip_prefix(to))?;
+            let value = value.as_str()?;
+            let value = value.strip_prefix('$').unwrap_or(value);
+            let claim = from.iter().find_map(|from| value.strip_prefix(from))?;
+            Some((header.to_ascii_lowercase(), claim.to_owned()))
+        })
 }
 
 /// An expression for `aud` refuses access tokens, which have none.
