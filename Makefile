@@ -24,7 +24,7 @@ run: build venv
 	@target/venv/bin/python envoy/demo/demo.py run
 
 test: build venv
-	cargo test
+	cargo test --features cli
 
 # ROUNDS=5 DURATION=10 (seconds of load) make it longer, TOKENS=100000 the growth shorter.
 bench: build venv
@@ -35,7 +35,7 @@ bench-growth: build venv
 
 lint:
 	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --features cli -- -D warnings
 	@envoy/build.sh clippy
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 

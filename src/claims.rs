@@ -73,6 +73,15 @@ impl<'a> From<&'a Value> for Claim<'a> {
     }
 }
 
+impl From<Claim<'_>> for Value {
+    fn from(claim: Claim<'_>) -> Self {
+        match claim {
+            Claim::Text(text) => Self::String(text.to_owned()),
+            Claim::Other(value) => value.clone(),
+        }
+    }
+}
+
 impl<'a> Claim<'a> {
     /// The elements of a claim that is an array.
     #[must_use]

@@ -92,6 +92,11 @@ impl KeySet {
             .map(|(_, key)| key)
     }
 
+    /// The names of the usable keys.
+    pub fn kids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|(kid, _)| kid.as_str())
+    }
+
     /// How many usable keys there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -35,6 +35,10 @@
 //! | [`gate`] | the order of things | that there is an Envoy |
 //! | `host` | Envoy, and nothing else | why |
 //!
+//! `src/cli` is no module of this crate but a second one beside it, the desk tool behind the feature
+//! `cli`: it reads files, asks these modules, and prints what they answer, so that what it says of a
+//! configuration or a token is what Envoy will do. Nothing here knows of it.
+//!
 //! Dependencies run downwards in the order of the first picture, and never back. The SDK is a
 //! dependency of the wasm target only, so that a core module which named it would not compile
 //! natively; no core module reads a clock or does I/O: times are parameters, and shared data is

@@ -30,6 +30,12 @@ impl Timestamp {
         Self(elapsed.as_secs_f64().min(Self::MAX_SECONDS))
     }
 
+    /// Seconds since the Unix epoch.
+    #[must_use]
+    pub const fn seconds(self) -> f64 {
+        self.0
+    }
+
     /// This moment, moved later by `tolerance`.
     #[must_use]
     pub fn plus(self, tolerance: Duration) -> Self {

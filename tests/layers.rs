@@ -51,6 +51,22 @@ const LAYERS: [(&str, &str); 20] = [
     ),
 ];
 
+/// The desk tool: a crate of its own that uses the core as anyone could, and no part of it.
+const TOOL: &str = "cli";
+
+/// What only these modules of the tool may say. None of it ever opens a connection to where a token
+/// could go: `explain` fetches a key set, if it is told to.
+const RESERVED_IN_TOOL: [(&str, &[&str]); 8] = [
+    ("proxy_wasm", &[]),
+    ("TcpStream", &[]),
+    ("UdpSocket", &[]),
+    ("ureq", &["explain"]),
+    ("SystemTime", &["explain"]),
+    ("Instant", &[]),
+    ("rsa::", &[]),
+    ("prost", &[]),
+];
+
 /// Names that only these modules may say.
 const RESERVED: [(&str, &[&str]); 15] = [
     ("proxy_wasm", &["host"]),
@@ -83,9 +99,16 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The code of each module, in all of its files; comments and unit tests are left out.
+/// The code of each module of the core, in all of its files.
 fn modules() -> BTreeMap<String, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut modules = below("src");
+    assert!(modules.remove(TOOL).is_some(), "src/{TOOL}");
+    modules
+}
+
+/// The code of each module below a folder; comments and unit tests are left out.
+fn below(folder: &str) -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files = Vec::new();
     sources(&root, &mut files);
     let mut modules = BTreeMap::<String, String>::new();
@@ -171,7 +194,26 @@ fn only_the_host_adapter_touches_the_world() {
     }
 }
 
-/// The two above look for names: they must find them.
+#[test]
+fn the_core_does_not_know_the_desk_tool() {
+    let entry =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let declares = |code: &str| code.contains(&format!("mod {TOOL}"));
+    assert!(!declares(&entry));
+    for (module, code) in modules() {
+        assert!(!declares(&code) && !uses(&code).contains(TOOL), "{module}");
+    }
+    for (module, code) in below(&format!("src/{TOOL}")) {
+        for (name, reserved) in RESERVED_IN_TOOL {
+            assert!(
+                reserved.contains(&module.as_str()) || !says(&code, name),
+                "{module} of the desk tool names {name}"
+            );
+        }
+    }
+}
+
+/// The three above look for names: they must find them.
 #[test]
 fn names_are_found() {
     assert!(says("use proxy_wasm::hostcalls;", "proxy_wasm"));
@@ -185,4 +227,7 @@ fn names_are_found() {
     assert!(says(&modules["host"], "proxy_wasm"));
     assert!(says(&modules["rs256"], "rsa::"));
     assert!(uses(&modules["gate"]).contains("verify"));
+    let tool = below(&format!("src/{TOOL}"));
+    assert!(says(&tool["check"], "cognito_authorizer"));
+    assert!(says(&tool["explain"], "ureq"));
 }

@@ -37,7 +37,7 @@ mod security;
 use markdown::{Block, Page};
 
 /// What a comment may call a snippet or table; each is somebody's to check.
-const MARKERS: [&str; 17] = [
+const MARKERS: [&str; 19] = [
     "alerts",
     "configuration",
     "configuration minimum",
@@ -55,6 +55,8 @@ const MARKERS: [&str; 17] = [
     "reply",
     "routes",
     "rules",
+    "tool",
+    "warnings",
 ];
 
 /// No snippet escapes: each has a marker, or is a command, or follows what it belongs to.

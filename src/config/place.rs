@@ -1,13 +1,14 @@
 //! How a problem names a place in the document, and quotes what stands there.
 
 /// The path of the document as a whole.
-pub(super) const WHOLE: &str = "configuration";
+pub const WHOLE: &str = "configuration";
 
 /// The longest piece of the document that a problem quotes, in characters.
 pub(super) const MAX_QUOTED: usize = 100;
 
 /// The path of an object's member, of bounded length whatever the name.
-pub(super) fn member(path: &str, name: &str) -> String {
+#[must_use]
+pub fn member(path: &str, name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if !(1..=MAX_QUOTED).contains(&name.len()) || !name.bytes().all(plain) {
         let path = if path == WHOLE { "" } else { path };

@@ -48,6 +48,12 @@ impl Problems {
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.listed.iter()
     }
+
+    /// How many more there are than are kept.
+    #[must_use]
+    pub const fn unlisted(&self) -> usize {
+        self.unlisted
+    }
 }
 
 impl fmt::Display for Problems {

@@ -527,7 +527,8 @@ fn refused(reason: Reason) -> (Outcome, CacheUse) {
 }
 
 /// `OPTIONS` with both headers that a browser sends: anything less is a request like any other.
-fn is_preflight(request: &Request) -> bool {
+#[must_use]
+pub fn is_preflight(request: &Request) -> bool {
     let says = |name: &str| request.first(name).is_some_and(|value| !value.is_empty());
     request.first(":method") == Some(b"OPTIONS")
         && says("origin")

@@ -120,6 +120,12 @@ impl MatchIndex {
         self.looks_at_paths
     }
 
+    /// Whether letter case distinguishes paths.
+    #[must_use]
+    pub fn path_case(&self) -> PathCase {
+        self.path_case
+    }
+
     /// Whether any rule looks at methods.
     #[must_use]
     pub fn looks_at_methods(&self) -> bool {

@@ -64,6 +64,14 @@ pub struct Rules {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ruling(Option<usize>);
 
+impl Ruling {
+    /// The rule's place in the list; `None` for the default.
+    #[must_use]
+    pub const fn rule(self) -> Option<usize> {
+        self.0
+    }
+}
+
 impl Rules {
     /// Compiles the rules.
     ///
@@ -121,6 +129,12 @@ impl Rules {
     #[must_use]
     pub fn looks_at_paths(&self) -> bool {
         self.index.looks_at_paths()
+    }
+
+    /// Whether letter case distinguishes paths.
+    #[must_use]
+    pub fn path_case(&self) -> PathCase {
+        self.index.path_case()
     }
 
     /// Whether any rule looks at methods.

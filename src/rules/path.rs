@@ -135,6 +135,16 @@ impl<'a> RequestPath<'a> {
         self.decoded.contains(';')
     }
 
+    /// The literal reading as those see it who remove `;parameters`: one text, or the three of a
+    /// path that ends in nothing but parameters; none if there are no parameters.
+    #[must_use]
+    pub fn bare(&self) -> Vec<String> {
+        match self.has_parameters() {
+            true => without_parameters(&self.literal()),
+            false => Vec::new(),
+        }
+    }
+
     /// Whether all readings are the same text.
     #[must_use]
     pub fn has_one_reading(&self, case: PathCase) -> bool {

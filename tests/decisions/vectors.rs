@@ -32,6 +32,7 @@ pub(crate) struct Vector {
     pub(crate) differs: usize,
     /// The things that may differ.
     pub(crate) things: BTreeMap<String, String>,
+    source: Value,
 }
 
 /// What becomes of a request.
@@ -60,18 +61,40 @@ impl Vectors {
         VECTORS.get_or_init(|| {
             let common: Value =
                 serde_json::from_str(include_str!("../vectors/decisions/common.json")).unwrap();
-            let all = FILES.iter().flat_map(|file| {
-                let vectors: Vec<Value> = serde_json::from_str(file).unwrap();
-                vectors
-                    .into_iter()
-                    .map(|vector| Vector::read(&vector, &common))
-                    .collect::<Vec<_>>()
-            });
-            Self {
-                all: all.collect(),
-                common,
-            }
+            Self::minted(common)
         })
+    }
+
+    /// All of them, their tokens minted for another time than that of the files: what runs against
+    /// a clock needs it.
+    #[allow(dead_code)]
+    pub(crate) fn at(now: f64) -> Self {
+        let mut common = Self::get().common.clone();
+        common["now"] = now.into();
+        Self::minted(common)
+    }
+
+    fn minted(common: Value) -> Self {
+        let all = FILES.iter().flat_map(|file| {
+            let vectors: Vec<Value> = serde_json::from_str(file).unwrap();
+            vectors
+                .into_iter()
+                .map(|vector| Vector::read(&vector, &common))
+                .collect::<Vec<_>>()
+        });
+        Self {
+            all: all.collect(),
+            common,
+        }
+    }
+
+    /// One whose time matters to the second, minted so that its time is `now`.
+    #[allow(dead_code)]
+    pub(crate) fn again(vector: &Vector, now: f64) -> Vector {
+        let mut common = Self::get().common.clone();
+        let offset = vector.source["now"].as_f64().unwrap() - common["now"].as_f64().unwrap();
+        common["now"] = (now - offset).into();
+        Vector::read(&vector.source, &common)
     }
 
     /// The configuration of this name, with inline keys.
@@ -93,6 +116,12 @@ impl Vectors {
 }
 
 impl Vector {
+    /// Whether its time matters to the second.
+    #[allow(dead_code)]
+    pub(crate) fn is_timed(&self) -> bool {
+        self.source["now"].is_number()
+    }
+
     fn read(vector: &Value, common: &Value) -> Self {
         let name = vector["name"].as_str().expect("a name").to_owned();
         only(
@@ -147,6 +176,7 @@ impl Vector {
             twin: vector["twin"].as_str().map(str::to_owned),
             differs: usize::try_from(vector["differs"].as_u64().unwrap_or(1)).unwrap(),
             things: things(vector, mint.now),
+            source: vector.clone(),
             name,
         }
     }

@@ -38,6 +38,7 @@ pub(crate) struct Listener {
     changes: Vec<(&'static str, Value)>,
     port: u16,
     discovered: bool,
+    connects: bool,
 }
 
 impl Listener {
@@ -66,6 +67,7 @@ impl Listener {
             changes: Vec::new(),
             port: 0,
             discovered: false,
+            connects: false,
         }
     }
 
@@ -78,6 +80,12 @@ impl Listener {
     /// Gives the filter a space of its own for shared data, and virtual machines of its own.
     pub(crate) fn vm_id(mut self, vm_id: &'static str) -> Self {
         self.vm_id = Some(vm_id);
+        self
+    }
+
+    /// Lets CONNECT reach the filters, which Envoy else refuses before them.
+    pub(crate) fn connects(mut self) -> Self {
+        self.connects = true;
         self
     }
 
@@ -149,6 +157,9 @@ impl Listener {
         // Trailers and upgrades reach the filter only if Envoy is told to forward them.
         manager["http_protocol_options"] = json!({"enable_trailers": true});
         manager["upgrade_configs"] = json!([{"upgrade_type": "websocket"}]);
+        if self.connects {
+            manager["upgrade_configs"] = json!([{"upgrade_type": "CONNECT"}]);
+        }
         manager["access_log"] = json!([access_log(&directory.join("access.log"))]);
         if let Some([header, value, cluster]) = self.route {
             let routes = &mut manager["route_config"]["virtual_hosts"][0]["routes"];

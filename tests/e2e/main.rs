@@ -12,6 +12,16 @@
 
 #[path = "../common/issuer.rs"]
 mod issuer;
+#[allow(clippy::unwrap_used)]
+#[path = "../decisions/minting.rs"]
+mod minting;
+// What compares outcomes, and says how vectors differ, is for the tests of the vectors themselves.
+#[allow(dead_code)]
+#[path = "../decisions/outcome.rs"]
+mod outcome;
+#[allow(clippy::unwrap_used, dead_code)]
+#[path = "../decisions/vectors.rs"]
+mod vectors;
 
 // The harness, parts of which serve other test programs alone.
 mod bootstrap;
@@ -34,9 +44,13 @@ mod claim_headers;
 mod claimed;
 mod config;
 mod drains;
+mod every_vector;
 mod faults;
 mod filters;
 mod held;
+// The desk tool writes the configurations of these.
+#[cfg(feature = "cli")]
+mod imported;
 mod keys;
 mod leaving;
 mod moto;

@@ -153,6 +153,11 @@ impl Variables {
             Value::Ambiguous => None,
         }
     }
+
+    /// All variables, from left to right, with their values as [`Variables::get`] gives them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.0.iter().map(|(name, _)| (&**name, self.get(name)))
+    }
 }
 
 impl<'t> FromIterator<(&'t str, &'t str)> for Variables {

@@ -1,0 +1,181 @@
+//! The filter's surroundings in Envoy's own configuration.
+
+use super::Notes;
+use super::finding;
+use crate::document::{Document, item, member};
+use serde_json::Value;
+
+/// A part of a document, and its path.
+#[derive(Clone, Debug)]
+pub(super) struct Node<'v> {
+    pub(super) path: String,
+    pub(super) value: &'v Value,
+}
+
+impl<'v> Node<'v> {
+    /// The document as a whole.
+    pub(super) fn top(document: &'v Document) -> Self {
+        Self {
+            path: String::new(),
+            value: &document.value,
+        }
+    }
+
+    /// What stands at a path.
+    pub(super) fn at(document: &'v Document, path: &str) -> Option<Self> {
+        Some(Self {
+            path: path.to_owned(),
+            value: document.get(path)?,
+        })
+    }
+
+    /// Everything directly below.
+    pub(super) fn children(&self) -> Vec<Self> {
+        match self.value {
+            Value::Array(elements) => elements
+                .iter()
+                .enumerate()
+                .map(|(at, value)| Self {
+                    path: item(&self.path, at),
+                    value,
+                })
+                .collect(),
+            Value::Object(members) => members
+                .iter()
+                .map(|(name, value)| Self {
+                    path: member(&self.path, name),
+                    value,
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A field of a message, under its own name or in the camel case that JSON has for it, too.
+pub(super) fn field<'v>(node: &Node<'v>, name: &str) -> Option<Node<'v>> {
+    let mut camel = String::new();
+    let mut parts = name.split('_');
+    camel.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let mut letters = part.chars();
+        camel.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        camel.push_str(letters.as_str());
+    }
+    [name, &camel].into_iter().find_map(|name| {
+        let value = node.value.get(name).filter(|value| !value.is_null())?;
+        Some(Node {
+            path: member(&node.path, name),
+            value,
+        })
+    })
+}
+
+/// Notes what is unwise around the plugin configuration at a path.
+pub(super) fn check(plugin: &str, config: &Value, notes: &mut Notes<'_>) {
+    let document = notes.document;
+    let Some(node) = Node::at(document, plugin) else {
+        return;
+    };
+    let policy = field(&node, "failure_policy");
+    let chosen = policy.as_ref().and_then(|policy| policy.value.as_str());
+    let path = policy.as_ref().map_or(plugin, |policy| &policy.path);
+    match chosen {
+        Some("FAIL_RELOAD") => {}
+        Some("FAIL_OPEN") => {
+            notes.add(
+                &finding::FAIL_OPEN,
+                path,
+                "requests pass unchecked when the module fails",
+            );
+        }
+        _ => {
+            let text = "a module that failed once answers 503 from then on";
+            notes.add(&finding::NO_RELOAD, path, text);
+        }
+    }
+    if let Some(open) = field(&node, "fail_open").filter(|open| *open.value == Value::Bool(true)) {
+        notes.add(
+            &finding::FAIL_OPEN,
+            &open.path,
+            "requests pass unchecked when the module fails",
+        );
+    }
+    let stops = field(&node, "allow_on_headers_stop_iteration");
+    if let Some(stops) = stops.filter(|stops| *stops.value == Value::Bool(true)) {
+        let text = "other filters see requests before the verdict";
+        notes.add(&finding::STOP_ITERATION, &stops.path, text);
+    }
+    let vm = field(&node, "vm_config");
+    let id = vm.as_ref().and_then(|vm| field(vm, "vm_id"));
+    if id.is_none_or(|id| id.value.as_str().is_some_and(str::is_empty)) {
+        let path = vm.map_or_else(|| plugin.to_owned(), |vm| vm.path);
+        notes.add_at_key(
+            &finding::NO_VM_ID,
+            &path,
+            "no vm_id; expected a name of its own",
+        );
+    }
+    underscores(plugin, config, notes);
+    disabled(plugin, notes);
+}
+
+/// The connection manager that a filter is in lets through what some upstreams take for our headers.
+fn underscores(plugin: &str, config: &Value, notes: &mut Notes<'_>) {
+    let document = notes.document;
+    let sets_headers = ["claim_headers", "payload_header"].iter().any(|name| {
+        let headers = config.get(name);
+        headers.is_some_and(|headers| headers.as_array().is_none_or(|list| !list.is_empty()))
+    });
+    let lists = ["http_filters", "httpFilters"];
+    let manager = lists
+        .iter()
+        .find_map(|list| plugin.rsplit_once(&format!("{list}[")));
+    let Some((manager, _)) = manager.filter(|_| sets_headers) else {
+        return;
+    };
+    let Some(manager) = Node::at(document, manager.trim_end_matches('.')) else {
+        return;
+    };
+    let options = field(&manager, "common_http_protocol_options");
+    let action = options.and_then(|options| field(&options, "headers_with_underscores_action"));
+    let action = action.and_then(|action| action.value.as_str());
+    if !matches!(action, Some("REJECT_REQUEST" | "DROP_HEADER")) {
+        let text = "clients may send claim headers with underscores";
+        notes.add_at_key(&finding::UNDERSCORE_HEADERS, &manager.path, text);
+    }
+}
+
+/// Routes, or the whole chain, that leave the filter out.
+fn disabled(plugin: &str, notes: &mut Notes<'_>) {
+    let document = notes.document;
+    let filter = plugin
+        .rsplit_once(".typed_config")
+        .map(|(filter, _)| filter);
+    let Some(filter) = filter.and_then(|filter| Node::at(document, filter)) else {
+        return;
+    };
+    if let Some(off) = field(&filter, "disabled").filter(|off| *off.value == Value::Bool(true)) {
+        notes.add(
+            &finding::FILTER_DISABLED,
+            &off.path,
+            "off, but for routes that turn it on",
+        );
+    }
+    let Some(name) = filter.value.get("name").and_then(Value::as_str) else {
+        return;
+    };
+    let mut nodes = vec![Node::top(document)];
+    while let Some(node) = nodes.pop() {
+        let own = field(&node, "typed_per_filter_config").and_then(|all| field(&all, name));
+        let off = own.and_then(|own| field(&own, "disabled"));
+        if let Some(off) = off.filter(|off| *off.value == Value::Bool(true)) {
+            notes.add(
+                &finding::FILTER_DISABLED,
+                &off.path,
+                "a route without the filter",
+            );
+        }
+        nodes.extend(node.children());
+    }
+}

@@ -1,0 +1,190 @@
+//! What `check` finds: its name, how bad it is, and what to do about it.
+
+use crate::document::Span;
+use serde_json::{Value, json};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Severity {
+    /// It will not work: Envoy refuses it, or every request.
+    Problem,
+    /// It works, but a careful operator would not leave it so unawares.
+    Warning,
+}
+
+/// A kind of finding. The name is stable: scripts and comments rely on it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Code {
+    pub(super) name: &'static str,
+    pub(super) severity: Severity,
+    /// What is the matter, for lists of rules.
+    pub(super) summary: &'static str,
+    /// Why it matters and what to do; empty where the finding says it all.
+    pub(super) help: &'static str,
+}
+
+/// Declares codes, and the list of all of them.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $code:ident = $name:literal, $severity:ident, $summary:literal, $help:literal;)*) => {
+        $($(#[$doc])* pub(super) const $code: Code = Code {
+            name: $name,
+            severity: Severity::$severity,
+            summary: $summary,
+            help: $help,
+        };)*
+        /// Every code, in the order of the manual.
+        pub(super) const ALL: &[&Code] = &[$(&$code),*];
+    };
+}
+
+codes! {
+    UNREADABLE = "unreadable", Problem,
+        "A file that is neither YAML nor JSON", "";
+    PROBLEM = "problem", Problem,
+        "A configuration that the filter refuses", "";
+    UNKNOWN_CLUSTER = "unknown-cluster", Problem,
+        "A key cluster that the bootstrap does not define",
+        "without keys every request with a token is answered 503; `cognito-authorizer jwks` prints a cluster";
+    // Who gets in.
+    ANY_CLIENT = "any-client", Warning,
+        "Tokens of every app client of a pool are admitted",
+        "whoever can add an app client to the pool, or use one, has tokens for this API; list the clients that are meant";
+    OPEN_DEFAULT = "open-default", Warning,
+        "What no rule matches is open to everyone",
+        "a path that nobody thought of is open; say `nobody` or `authenticated`, and open what is public by rules";
+    OPEN_ABOVE_STRICT = "open-above-strict", Warning,
+        "An open rule takes requests from a stricter one below it",
+        "the first match wins; put the stricter rule first";
+    PARTIAL_SHADOW = "partial-shadow", Warning,
+        "A rule is shadowed in part by one above it",
+        "the first match wins; put the rule for fewer paths first";
+    MUTABLE_ATTRIBUTE = "mutable-attribute", Warning,
+        "A rule rests on an attribute that users may write themselves",
+        "a user changes it with an access token and UpdateUserAttributes, unless the attribute is immutable or no app client may write it; a group, or a claim that a trigger sets, is out of their reach";
+    ABSENT_CLAIM = "absent-claim", Warning,
+        "A claim that tokens of the wanted use do not have",
+        "it is there only if a pre token generation trigger adds it; otherwise ask for the other kind of token";
+    LARGE_SKEW = "large-skew", Warning,
+        "Clocks may differ by more than a minute",
+        "an expired token is good for that much longer; clocks that NTP keeps agree within seconds";
+    QUERY_TOKEN = "query-token", Warning,
+        "Tokens are taken from the query",
+        "URLs end up in logs, histories and referers, and the token with them; use a header or a cookie where you can";
+    CASE_SENSITIVE = "case-sensitive", Warning,
+        "Letter case distinguishes paths",
+        "an upstream that does not mind letter case serves /Admin by the rule of another path";
+    METHOD_OVERRIDE = "method-override", Warning,
+        "Headers that name another method reach the upstream",
+        "rules look at methods, but an upstream that honours x-http-method-override acts on another";
+    STALE_FOREVER = "stale-forever", Warning,
+        "Keys serve without end while none can be fetched",
+        "whoever can block the fetch keeps a withdrawn key in use; a day outlasts most outages";
+    STATIC_KEYS = "static-keys", Warning,
+        "Keys are part of the configuration",
+        "Cognito may rotate keys at any time, and tokens are refused until somebody updates them here; let the filter fetch them";
+    // What surrounds it in Envoy.
+    UNVERIFIED_KEY_SERVER = "unverified-key-server", Warning,
+        "Keys come from a server whose identity is not verified",
+        "whoever can answer in its place can sign tokens for this API; trusted_ca, a SAN match and sni belong together, and `cognito-authorizer jwks` prints them";
+    FAIL_OPEN = "fail-open", Warning,
+        "Requests pass unchecked when the module fails",
+        "what makes the module fail then opens the door; FAIL_RELOAD is as available, and closed";
+    NO_RELOAD = "no-reload", Warning,
+        "A module that failed once stays failed",
+        "failure_policy: FAIL_RELOAD (Envoy 1.33 and later) starts a new one, and lets nothing through meanwhile";
+    NO_VM_ID = "no-vm-id", Warning,
+        "The filter shares its keys with every other module",
+        "all plugins without a vm_id share one space of data; give the filter one of its own";
+    STOP_ITERATION = "stop-iteration", Warning,
+        "Filters behind the authorizer see requests before its verdict",
+        "leave allow_on_headers_stop_iteration out: a request that waits for keys then waits whole";
+    UNDERSCORE_HEADERS = "underscore-headers", Warning,
+        "Clients may send claim headers with underscores",
+        "to CGI and WSGI upstreams x_cognito_sub is x-cognito-sub; set headers_with_underscores_action: REJECT_REQUEST";
+    FILTER_DISABLED = "filter-disabled", Warning,
+        "Routes without the filter",
+        "claim headers that clients send then reach the upstream; a rule with `allow: anyone` opens a path and still removes them";
+    LATE_PHASE = "late-phase", Warning,
+        "Istio's own checks run before the authorizer",
+        "with phase: AUTHN the authorizer comes before authorization and everything else that may believe the claim headers";
+    OUTBOUND_TOO = "outbound-too", Warning,
+        "What workloads themselves send is checked as well",
+        "at a sidecar, add match: [{mode: SERVER}]";
+    UNPINNED_IMAGE = "unpinned-image", Warning,
+        "The module is not named by its digest",
+        "a tag can be moved to another image; add @sha256:… or sha256";
+}
+
+/// One thing to tell the operator.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    pub(super) code: &'static Code,
+    /// Where in the configuration, or in the document around it.
+    pub(super) path: String,
+    /// Where in the file.
+    pub(super) span: Span,
+    /// What was found.
+    pub(super) text: String,
+}
+
+impl Finding {
+    /// The path and what is wrong there, as the filter writes it in Envoy's log.
+    pub(super) fn message(&self) -> String {
+        match self.path.as_str() {
+            "" if self.code == &PROBLEM => format!("configuration: {}", self.text),
+            "" => self.text.clone(),
+            path => format!("{}: {}", shortened(path), self.text),
+        }
+    }
+
+    /// As JSON, for one file.
+    pub(super) fn json(&self, file: &str) -> Value {
+        let severity = match self.code.severity {
+            Severity::Problem => "problem",
+            Severity::Warning => "warning",
+        };
+        let mut object = json!({
+            "file": file,
+            "line": self.span.start.line,
+            "column": self.span.start.column,
+            "path": self.path,
+            "severity": severity,
+            "code": self.code.name,
+            "text": self.text,
+        });
+        if let (Some(members), false) = (object.as_object_mut(), self.code.help.is_empty()) {
+            members.insert("help".to_owned(), json!(self.code.help));
+        }
+        object
+    }
+}
+
+/// A path whose end tells enough: those through a bootstrap have a dozen steps.
+fn shortened(path: &str) -> String {
+    const LONG: usize = 64;
+    match path.rsplit_once("].") {
+        Some((_, end)) if path.len() > LONG => format!("…{end}"),
+        _ => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_plain() {
+        let names: BTreeSet<_> = ALL.iter().map(|code| code.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        let plain = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        assert!(names.iter().all(|name| plain(name)));
+        assert!(names.contains("any-client"));
+    }
+
+    #[test]
+    fn every_warning_says_what_to_do() {
+        let mut warnings = ALL.iter().filter(|code| code.severity == Severity::Warning);
+        assert!(warnings.all(|code| !code.help.is_empty()));
+    }
+}

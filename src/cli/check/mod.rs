@@ -1,0 +1,253 @@
+//! `check`: everything that is wrong, or unwise, in the files that operators write.
+//!
+//! What is wrong is asked of the filter's own reader; what is unwise is known here.
+
+mod clusters;
+mod envoy;
+mod finding;
+mod human;
+mod manifests;
+mod requirements;
+mod sarif;
+mod settings;
+mod shadows;
+
+use crate::document::{Document, Source, Span};
+use crate::locate::{File, Located, Setting};
+use crate::{REFUSED, UNREADABLE};
+use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clusters::Clusters;
+use finding::{Code, Finding, Severity};
+use serde_json::json;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Says what is wrong with a configuration, before Envoy does, and what is unwise.
+///
+/// Reads filter configurations, and bootstraps, listeners and discovery responses of Envoy,
+/// WasmPlugins of Istio, EnvoyExtensionPolicies of Envoy Gateway and ConfigMaps that hold one, in
+/// YAML or JSON. Files that are given together are looked at together: a key cluster may be in
+/// another one.
+///
+/// A warning that is meant so is silenced by a comment at the end of its line, or on the line
+/// before: `# check: allow any-client`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Files to check; - for standard input.
+    #[arg(required = true, value_name = "CONFIG")]
+    files: Vec<PathBuf>,
+    /// Warnings are problems, too.
+    #[arg(long)]
+    deny_warnings: bool,
+    /// Leave out warnings of this kind.
+    #[arg(long, value_name = "CODE", value_parser = warnings())]
+    allow: Vec<String>,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, with the lines in question.
+    Human,
+    /// One JSON object.
+    Json,
+    /// SARIF 2.1.0, which code hosts show beside the lines.
+    Sarif,
+}
+
+fn warnings() -> PossibleValuesParser {
+    let warnings = finding::ALL
+        .iter()
+        .filter(|code| code.severity == Severity::Warning);
+    PossibleValuesParser::new(warnings.map(|code| PossibleValue::new(code.name).help(code.summary)))
+}
+
+/// A file, and what there is to say of it, in the order of its lines.
+struct Report {
+    source: Source,
+    configurations: usize,
+    findings: Vec<Finding>,
+}
+
+pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let mut files = Vec::new();
+    let mut reports = Vec::new();
+    for path in &args.files {
+        let source = Source::read(path)?;
+        match File::new(source.clone()) {
+            Ok(file) => {
+                reports.push(Report {
+                    source,
+                    configurations: 0,
+                    findings: Vec::new(),
+                });
+                files.push(Some(file));
+            }
+            Err(error) => {
+                let finding = Finding {
+                    code: &finding::UNREADABLE,
+                    path: String::new(),
+                    span: error.span,
+                    text: error.text,
+                };
+                reports.push(Report {
+                    source,
+                    configurations: 0,
+                    findings: vec![finding],
+                });
+                files.push(None);
+            }
+        }
+    }
+    // What is alone in its file need not be ours, if another one is.
+    let mut located = files.iter().flatten().flat_map(|file| &file.located);
+    if located.any(Located::is_ours) {
+        for file in files.iter_mut().flatten() {
+            file.located.retain(Located::is_ours);
+        }
+    }
+    let read = files.iter().enumerate();
+    let clusters = Clusters::of(read.filter_map(|(at, file)| Some((at, file.as_ref()?))));
+    for (position, (file, report)) in files.iter().zip(&mut reports).enumerate() {
+        let Some(file) = file else { continue };
+        report.configurations = file.located.len();
+        for located in &file.located {
+            report.findings.extend(of_configuration(located, &clusters));
+        }
+        report.findings.extend(clusters.findings(position));
+        let kept = |finding: &Finding| !args.allow.iter().any(|code| code == finding.code.name);
+        report.findings.retain(kept);
+        report.findings.retain(|one| !silenced(&report.source, one));
+        report.findings.sort_by_key(|one| one.span.start);
+    }
+    let unreadable = files.iter().any(Option::is_none);
+    let found: usize = reports.iter().map(|report| report.configurations).sum();
+    anyhow::ensure!(
+        unreadable || found > 0,
+        "found no configuration of the authorizer in {}",
+        names(&reports)
+    );
+    match args.format {
+        Format::Human => human::write(&reports, out)?,
+        Format::Json => write_json(&reports, out)?,
+        Format::Sarif => sarif::write(&reports, out)?,
+    }
+    let count = |severity| count(&reports, severity);
+    Ok(if unreadable {
+        ExitCode::from(UNREADABLE)
+    } else if count(Severity::Problem) > 0 || args.deny_warnings && count(Severity::Warning) > 0 {
+        ExitCode::from(REFUSED)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn names(reports: &[Report]) -> String {
+    let names: Vec<_> = reports.iter().map(|report| report.source.name()).collect();
+    names.join(", ")
+}
+
+fn count(reports: &[Report], severity: Severity) -> usize {
+    let all = reports.iter().flat_map(|report| &report.findings);
+    all.filter(|one| one.code.severity == severity).count()
+}
+
+/// Whether a comment says that a warning is meant so.
+fn silenced(source: &Source, finding: &Finding) -> bool {
+    let line = finding.span.start.line;
+    let says = |line: &str| {
+        let allowed = line.split_once("# check: allow ").map(|(_, codes)| codes);
+        let mut codes = allowed.unwrap_or_default().split([' ', ',']);
+        codes.any(|code| code == finding.code.name)
+    };
+    let before = source.line(line.saturating_sub(1));
+    finding.code.severity == Severity::Warning
+        && (says(source.line(line))
+            || line > 1 && before.trim_start().starts_with('#') && says(before))
+}
+
+/// What there is to say of one configuration and what carries it.
+fn of_configuration(located: &Located, clusters: &Clusters) -> Vec<Finding> {
+    let mut notes = Notes {
+        document: &located.config,
+        findings: Vec::new(),
+    };
+    match located.parse() {
+        Err(problems) => {
+            for problem in problems {
+                // A field that there is not: its name is wrong, whatever its value.
+                if problem.text.contains("unknown field") {
+                    notes.add_at_key(&finding::PROBLEM, &problem.path, problem.text);
+                } else {
+                    notes.add(&finding::PROBLEM, &problem.path, problem.text);
+                }
+            }
+        }
+        Ok(policy) => {
+            settings::check(&policy, &mut notes);
+            requirements::check(&policy, &mut notes);
+            shadows::check(&policy, &mut notes);
+            clusters::unknown(&policy, located, clusters, &mut notes);
+        }
+    }
+    let mut around = Notes {
+        document: &located.document,
+        findings: notes.findings,
+    };
+    match &located.setting {
+        Setting::Bare => {}
+        Setting::Envoy(plugin) => envoy::check(plugin, &located.config.value, &mut around),
+        Setting::Istio(spec) => manifests::istio(spec, &mut around),
+        Setting::Gateway(wasm) => manifests::gateway(wasm, &mut around),
+    }
+    around.findings
+}
+
+/// Where findings about a document are noted.
+struct Notes<'a> {
+    document: &'a Document,
+    findings: Vec<Finding>,
+}
+
+impl Notes<'_> {
+    /// Notes a finding about what stands at a path.
+    fn add(&mut self, code: &'static Code, path: &str, text: impl Into<String>) {
+        let span = self.document.places.at(path);
+        self.add_at(code, path, span, text);
+    }
+
+    /// Notes a finding about a name.
+    fn add_at_key(&mut self, code: &'static Code, path: &str, text: impl Into<String>) {
+        let span = self.document.places.key(path);
+        self.add_at(code, path, span, text);
+    }
+
+    fn add_at(&mut self, code: &'static Code, path: &str, span: Span, text: impl Into<String>) {
+        self.findings.push(Finding {
+            code,
+            path: path.to_owned(),
+            span,
+            text: text.into(),
+        });
+    }
+}
+
+fn write_json(reports: &[Report], out: &mut dyn Write) -> anyhow::Result<()> {
+    let findings = reports.iter().flat_map(|report| {
+        let name = report.source.name();
+        report.findings.iter().map(move |one| one.json(name))
+    });
+    let files: Vec<_> = reports.iter().map(|report| report.source.name()).collect();
+    let report = json!({
+        "files": files,
+        "findings": findings.collect::<Vec<_>>(),
+        "problems": count(reports, Severity::Problem),
+        "warnings": count(reports, Severity::Warning),
+    });
+    writeln!(out, "{report:#}")?;
+    Ok(())
+}

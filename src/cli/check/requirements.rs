@@ -1,0 +1,200 @@
+//! Rules that rest on what users write themselves, or on claims that the wanted tokens lack.
+
+use super::Notes;
+use super::finding;
+use crate::document::{below, item, member};
+use cognito_authorizer::claims::TokenUse;
+use cognito_authorizer::policy::Policy;
+use cognito_authorizer::rules::requirement::WantedUse;
+use serde_json::{Map, Value};
+
+/// The standard attributes of a user pool (OpenID Connect Core, section 5.1). A new app client may
+/// write all of them, and users through it.
+const STANDARD_ATTRIBUTES: [&str; 17] = [
+    "address",
+    "birthdate",
+    "email",
+    "family_name",
+    "gender",
+    "given_name",
+    "locale",
+    "middle_name",
+    "name",
+    "nickname",
+    "phone_number",
+    "picture",
+    "preferred_username",
+    "profile",
+    "updated_at",
+    "website",
+    "zoneinfo",
+];
+
+/// Attributes that Cognito marks as verified once the user has shown to have them.
+const VERIFIABLE: [(&str, &str); 2] = [
+    ("email", "email_verified"),
+    ("phone_number", "phone_number_verified"),
+];
+
+/// What only access tokens have.
+const OF_ACCESS_TOKENS: [&str; 3] = ["client_id", "scope", "username"];
+
+/// Notes rules that are open to those who write the attribute, or closed to everyone.
+pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
+    let document = notes.document;
+    let of_all = policy.token.token_use;
+    let rules = document.get("rules").and_then(Value::as_array);
+    for (at, rule) in rules.into_iter().flatten().enumerate() {
+        let Some(require) = rule.get("require").and_then(Value::as_object) else {
+            continue;
+        };
+        let path = below(&item("rules", at), "require");
+        let wanted = match require.get("token_use").and_then(Value::as_str) {
+            Some("id") => WantedUse::Only(TokenUse::Id),
+            Some("access") => WantedUse::Only(TokenUse::Access),
+            _ => of_all,
+        };
+        if require.contains_key("scopes") && wanted == WantedUse::Only(TokenUse::Id) {
+            let text = "id tokens have no scopes, so that nobody gets in";
+            notes.add(&finding::ABSENT_CLAIM, &below(&path, "scopes"), text);
+        }
+        let claims = require.get("claims").and_then(Value::as_object);
+        if let Some(claims) = claims {
+            of_claims(claims, wanted, &below(&path, "claims"), notes);
+        }
+    }
+    let headers = document.get("claim_headers").and_then(Value::as_array);
+    for (at, header) in headers.into_iter().flatten().enumerate() {
+        let names = match header.get("claim") {
+            Some(Value::String(name)) => vec![name.as_str()],
+            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+            _ => continue,
+        };
+        let lacks: Option<Vec<_>> = names.iter().map(|name| lacking(name, of_all)).collect();
+        if let Some(token) = lacks.and_then(|lacks| lacks.first().copied()) {
+            let path = below(&item("claim_headers", at), "claim");
+            let text = format!(
+                "{token} tokens have no {}, so that the header is never set",
+                names.join(" and no ")
+            );
+            notes.add(&finding::ABSENT_CLAIM, &path, text);
+        }
+    }
+}
+
+fn of_claims(claims: &Map<String, Value>, wanted: WantedUse, path: &str, notes: &mut Notes<'_>) {
+    for name in claims.keys() {
+        let path = member(path, name);
+        let claim = top(name);
+        if let Some(token) = lacking(name, wanted) {
+            let text = format!("{token} tokens have no {claim}, so that nobody gets in");
+            notes.add_at_key(&finding::ABSENT_CLAIM, &path, text);
+        }
+        if !users_write(claim) {
+            continue;
+        }
+        let proof = VERIFIABLE.iter().find(|(attribute, _)| *attribute == claim);
+        match proof {
+            Some((_, proof)) if claims.get(*proof).is_some_and(is_true) => {}
+            Some((_, proof)) => {
+                let text =
+                    format!("a user may change it to another's; expected {proof}: true beside it");
+                notes.add_at_key(&finding::MUTABLE_ATTRIBUTE, &path, text);
+            }
+            None => {
+                let text = "users may write this attribute themselves";
+                notes.add_at_key(&finding::MUTABLE_ATTRIBUTE, &path, text);
+            }
+        }
+    }
+}
+
+/// The claim that a name or JSON Pointer begins with.
+fn top(name: &str) -> &str {
+    match name.strip_prefix('/') {
+        Some(pointer) => pointer.split('/').next().unwrap_or_default(),
+        None => name,
+    }
+}
+
+/// `dev:custom:` attributes take developer credentials to write.
+fn users_write(claim: &str) -> bool {
+    claim.starts_with("custom:") || STANDARD_ATTRIBUTES.contains(&claim)
+}
+
+/// A condition that only a verified attribute satisfies.
+fn is_true(wanted: &Value) -> bool {
+    match wanted {
+        Value::Bool(wanted) => *wanted,
+        Value::String(wanted) => wanted == "true",
+        Value::Array(wanted) => wanted.iter().all(is_true),
+        _ => false,
+    }
+}
+
+/// The kind of token that is wanted, if it does not have the claim unless a trigger adds it.
+fn lacking(name: &str, wanted: WantedUse) -> Option<&'static str> {
+    let claim = top(name);
+    match wanted {
+        WantedUse::Only(TokenUse::Id) if OF_ACCESS_TOKENS.contains(&claim) => Some("id"),
+        WantedUse::Only(TokenUse::Access) => {
+            let of_id_tokens = users_write(claim)
+                || claim.starts_with("dev:custom:")
+                || matches!(claim, "cognito:username" | "identities" | "aud")
+                || VERIFIABLE.iter().any(|(_, proof)| *proof == claim);
+            of_id_tokens.then_some("access")
+        }
+        WantedUse::Only(TokenUse::Id) | WantedUse::Any => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn claims_that_tokens_lack() {
+        let id = WantedUse::Only(TokenUse::Id);
+        let access = WantedUse::Only(TokenUse::Access);
+        for claim in ["scope", "client_id", "username"] {
+            assert_eq!(lacking(claim, id), Some("id"), "{claim}");
+            assert_eq!(lacking(claim, access), None, "{claim}");
+        }
+        for claim in [
+            "email",
+            "email_verified",
+            "custom:a",
+            "dev:custom:a",
+            "cognito:username",
+            "/address/country",
+        ] {
+            assert_eq!(lacking(claim, access), Some("access"), "{claim}");
+            assert_eq!(lacking(claim, id), None, "{claim}");
+        }
+        for claim in ["sub", "cognito:groups", "from_a_trigger"] {
+            assert_eq!(lacking(claim, id), None, "{claim}");
+            assert_eq!(lacking(claim, access), None, "{claim}");
+        }
+        assert_eq!(lacking("email", WantedUse::Any), None);
+    }
+
+    #[test]
+    fn attributes_that_users_write() {
+        for claim in ["email", "name", "custom:tenant"] {
+            assert!(users_write(claim), "{claim}");
+        }
+        for claim in [
+            "sub",
+            "dev:custom:tenant",
+            "cognito:groups",
+            "email_verified",
+        ] {
+            assert!(!users_write(claim), "{claim}");
+        }
+        assert!(
+            is_true(&json!(true)) && is_true(&json!("true")) && is_true(&json!(["true", true]))
+        );
+        assert!(!is_true(&json!([true, false])) && !is_true(&json!(1)));
+    }
+}

@@ -1,0 +1,67 @@
+//! Settings that waive a check, or trust more than they need to.
+
+use super::Notes;
+use super::finding;
+use crate::document::{below, item};
+use cognito_authorizer::policy::{Clients, KeySource, MaxStale, Policy};
+use cognito_authorizer::rules::METHOD_OVERRIDE_HEADERS;
+use cognito_authorizer::rules::pattern::PathCase;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Clocks that NTP keeps agree within seconds; API Gateway itself allows none.
+const USUAL_SKEW: Duration = Duration::from_secs(60);
+
+/// Notes what is unwise in the settings of a valid configuration.
+pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
+    for (index, pool) in policy.pools.iter() {
+        let path = item("user_pools", index.position());
+        if pool.clients == Clients::Any {
+            let text = format!("every app client of {} is admitted", pool.id.as_str());
+            notes.add(&finding::ANY_CLIENT, &below(&path, "client_ids"), text);
+        }
+        match &pool.keys {
+            KeySource::Inline(_) => {
+                let text = "keys that nobody rotates";
+                notes.add(&finding::STATIC_KEYS, &below(&path, "jwks.inline"), text);
+            }
+            KeySource::Fetched(endpoint) if endpoint.max_stale == MaxStale::Forever => {
+                let text = "keys serve without end while none can be fetched";
+                notes.add(
+                    &finding::STALE_FOREVER,
+                    &below(&path, "jwks.max_stale"),
+                    text,
+                );
+            }
+            KeySource::Fetched(_) => {}
+        }
+    }
+    if policy.token.clock_skew > USUAL_SKEW {
+        let text = format!(
+            "tokens are good for {} s after they expire",
+            policy.token.clock_skew.as_secs()
+        );
+        notes.add(&finding::LARGE_SKEW, "token.clock_skew", text);
+    }
+    let document = notes.document;
+    let sources = document.get("token.from").and_then(Value::as_array);
+    for (at, source) in sources.into_iter().flatten().enumerate() {
+        if source.get("query").is_some() {
+            let path = below(&item("token.from", at), "query");
+            notes.add(&finding::QUERY_TOKEN, &path, "a token in the URL");
+        }
+    }
+    if document.get("default").and_then(Value::as_str) == Some("anyone") {
+        let text = "what no rule matches is open to everyone";
+        notes.add(&finding::OPEN_DEFAULT, "default", text);
+    }
+    if policy.rules.path_case() == PathCase::Sensitive && policy.rules.looks_at_paths() {
+        let text = "/admin and /Admin are two paths";
+        notes.add(&finding::CASE_SENSITIVE, "path_case", text);
+    }
+    let keeps = document.get("method_override").and_then(Value::as_str) == Some("keep");
+    if keeps && policy.rules.looks_at_methods() {
+        let text = format!("{} reach the upstream", METHOD_OVERRIDE_HEADERS.join(", "));
+        notes.add(&finding::METHOD_OVERRIDE, "method_override", text);
+    }
+}

@@ -1,0 +1,274 @@
+//! The steps that need no key: issuer, times, token use, app client, audience.
+
+use super::inquiry::Inquiry;
+use super::moment::{apart, instant, span};
+use super::safe::{cut, quoted};
+use super::step::Finding;
+use cognito_authorizer::claims::TokenUse;
+use cognito_authorizer::policy::{AudiencePolicy, Clients, Pool};
+use cognito_authorizer::rules::requirement::{AnyOf, Requirement, WantedUse};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// `iss` is one of the configured issuers, and one that the rule admits.
+pub(super) fn issuer(inquiry: &Inquiry<'_>) -> Finding {
+    let pools = &inquiry.policy.pools;
+    let requirement = inquiry.requirement();
+    let admitted =
+        |pool: &Pool| requirement.is_some_and(|requirement| requirement.pools.admits(&pool.id));
+    let wanted = pools
+        .iter()
+        .map(|(_, pool)| pool)
+        .filter(|pool| admitted(pool));
+    let wanted: Vec<_> = wanted.map(|pool| pool.issuer.clone()).collect();
+    let found = inquiry.claim("iss");
+    let shown = match &found {
+        Value::Null => "iss is missing".to_owned(),
+        found => cut(&found.to_string()),
+    };
+    let finding = match (inquiry.pool_index(), inquiry.pool()) {
+        (Some(index), Some(pool)) if admitted(pool) => Finding::holds(format!(
+            "{shown} is user_pools[{}], {}",
+            index.position(),
+            pool.id.as_str()
+        )),
+        (_, Some(pool)) => Finding::failing(format!(
+            "{shown} is the user pool {}, which the rule does not admit (require.pools)",
+            pool.id.as_str()
+        )),
+        (_, None) => {
+            let hint = found
+                .as_str()
+                .and_then(|issuer| other_form(inquiry, issuer));
+            let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
+            Finding::failing(format!("{shown}; expected {}{hint}", one_of(&wanted)))
+        }
+    };
+    finding.found(found).wanted(wanted)
+}
+
+/// The same pool under its other name: the mistake that is nearly right.
+fn other_form(inquiry: &Inquiry<'_>, issuer: &str) -> Option<String> {
+    inquiry.policy.pools.iter().find_map(|(index, pool)| {
+        let setting = |word| {
+            format!(
+                "it is the {word} issuer of user_pools[{}], which is configured with another (issuer)",
+                index.position()
+            )
+        };
+        if issuer == pool.id.original_issuer() {
+            Some(setting("original"))
+        } else if issuer == pool.id.updated_issuer() {
+            Some(setting("updated"))
+        } else if issuer.strip_suffix('/') == Some(pool.issuer.as_str()) {
+            Some("a slash at its end is one too many".to_owned())
+        } else {
+            None
+        }
+    })
+}
+
+/// A list in words.
+pub(super) fn one_of(wanted: &[String]) -> String {
+    match wanted {
+        [] => "none".to_owned(),
+        [one] => quoted(one),
+        many => {
+            let many: Vec<_> = many.iter().map(|one| quoted(one)).collect();
+            format!("one of {}", many.join(", "))
+        }
+    }
+}
+
+fn skew(inquiry: &Inquiry<'_>) -> Duration {
+    inquiry.policy.token.clock_skew
+}
+
+/// `now < exp + skew`.
+pub(super) fn expiry(inquiry: &Inquiry<'_>) -> Finding {
+    let now = inquiry.now;
+    let Some(expires) = inquiry.ask(|claims| claims.expires()).flatten() else {
+        return Finding::failing("exp is missing; expected a time: a token of Cognito expires");
+    };
+    let (length, at) = (span(apart(expires, now)), instant(expires));
+    let allowed = span(skew(inquiry));
+    let finding = if now < expires {
+        Finding::holds(format!("valid for {length}, until {at}"))
+    } else if now < expires.plus(skew(inquiry)) {
+        Finding::holds(format!(
+            "expired {length} ago, at {at}, which the clock skew of {allowed} allows"
+        ))
+    } else {
+        Finding::failing(format!(
+            "expired {length} ago, at {at}; the clock skew allows {allowed}"
+        ))
+    };
+    finding
+        .found(inquiry.claim("exp"))
+        .wanted(json!({"after": now.seconds(), "clock_skew": skew(inquiry).as_secs_f64()}))
+}
+
+/// `nbf <= now + skew` and `iat <= now + skew`.
+pub(super) fn start(inquiry: &Inquiry<'_>) -> Finding {
+    let now = inquiry.now;
+    let times = inquiry.ask(|claims| [("nbf", claims.not_before()), ("iat", claims.issued_at())]);
+    let times = times.unwrap_or_default();
+    let late = now.plus(skew(inquiry));
+    let mut said = Vec::new();
+    let mut fails = false;
+    for (name, time) in times {
+        let Some(time) = time else { continue };
+        let (length, at) = (span(apart(time, now)), instant(time));
+        let ahead = format!("{name} is {length} ahead, at {at}");
+        said.push(if time > late {
+            fails = true;
+            format!("{ahead}; the clock skew allows {}", span(skew(inquiry)))
+        } else if time > now {
+            format!(
+                "{ahead}, which the clock skew of {} allows",
+                span(skew(inquiry))
+            )
+        } else {
+            match name {
+                "iat" => format!("issued {length} ago"),
+                _ => format!("{name} was {length} ago"),
+            }
+        });
+    }
+    if said.is_empty() {
+        return Finding::not_asked("the token names no time before which it is not valid");
+    }
+    Finding::either(!fails, said.join("; "), said.join("; "))
+        .found(json!({"nbf": inquiry.claim("nbf"), "iat": inquiry.claim("iat")}))
+        .wanted(json!({"not_after": now.seconds(), "clock_skew": skew(inquiry).as_secs_f64()}))
+}
+
+/// `token_use` is one of the two, and the wanted one.
+pub(super) fn token_use(inquiry: &Inquiry<'_>) -> Finding {
+    let found = inquiry.claim("token_use");
+    let everywhere = inquiry.policy.token.token_use;
+    let here = inquiry
+        .requirement()
+        .map_or(WantedUse::Any, |requirement| requirement.token_use);
+    let wanted: Vec<_> = [TokenUse::Id, TokenUse::Access]
+        .into_iter()
+        .filter(|one| everywhere.admits(*one) && here.admits(*one))
+        .map(name)
+        .collect();
+    let known = inquiry.ask(|claims| claims.token_use()).flatten();
+    let holds = known.is_some_and(|one| everywhere.admits(one) && here.admits(one));
+    let who = match (everywhere, here) {
+        (_, WantedUse::Only(_)) => "the rule",
+        _ => "token.use",
+    };
+    let expected = format!("{who} wants {}", wanted.join(" or "));
+    let shown = match &found {
+        Value::Null => "missing".to_owned(),
+        found => cut(&found.to_string()),
+    };
+    Finding::either(
+        holds,
+        format!("{shown}; {expected}"),
+        format!("{shown}, but {expected}"),
+    )
+    .found(found)
+    .wanted(wanted)
+}
+
+const fn name(token_use: TokenUse) -> &'static str {
+    match token_use {
+        TokenUse::Id => "id",
+        TokenUse::Access => "access",
+    }
+}
+
+/// The app client is one of the pool's and one of the rule's.
+pub(super) fn client(inquiry: &Inquiry<'_>) -> Finding {
+    let (Some(pool), Some(requirement)) = (inquiry.pool(), inquiry.requirement()) else {
+        return Finding::failing("no user pool to ask");
+    };
+    let token_use = inquiry.ask(|claims| claims.token_use()).flatten();
+    let member = match token_use {
+        Some(TokenUse::Access) => "client_id",
+        Some(TokenUse::Id) | None => "aud",
+    };
+    let found = inquiry.claim(member);
+    let wanted = wanted_clients(pool, requirement);
+    let shown = match &found {
+        Value::Null => format!("{member} is missing"),
+        found => format!("{member} is {}", cut(&found.to_string())),
+    };
+    let Some(wanted) = wanted else {
+        return Finding::not_asked(format!("{shown}; tokens of any app client are admitted"))
+            .found(found);
+    };
+    let fits = token_use.is_some_and(|token_use| {
+        let fits = inquiry.ask(|claims| {
+            let mut clients = claims.clients(token_use);
+            clients.any(|client| is_wanted(client, pool, requirement))
+        });
+        fits.unwrap_or_default()
+    });
+    Finding::either(
+        fits,
+        shown.clone(),
+        format!("{shown}; expected {}", one_of(&wanted)),
+    )
+    .found(found)
+    .wanted(wanted)
+}
+
+/// The clients that both the pool and the rule admit; `None` if all are.
+fn wanted_clients(pool: &Pool, requirement: &Requirement) -> Option<Vec<String>> {
+    match (&pool.clients, &requirement.clients) {
+        (Clients::Any, AnyOf::Unrestricted) => None,
+        (Clients::Only(all), _) => {
+            let admitted = all
+                .iter()
+                .filter(|one| requirement.clients.admits(one.as_str()));
+            Some(admitted.cloned().collect())
+        }
+        (Clients::Any, AnyOf::Only(all)) => Some(all.clone()),
+    }
+}
+
+fn is_wanted(client: &str, pool: &Pool, requirement: &Requirement) -> bool {
+    pool.clients.admits(client) && requirement.clients.admits(client)
+}
+
+/// `aud` matches `token.aud_pattern`.
+pub(super) fn audience(inquiry: &Inquiry<'_>) -> Finding {
+    let AudiencePolicy::Matching(pattern) = &inquiry.policy.token.audience else {
+        return Finding::not_asked("token.aud_pattern is not set");
+    };
+    let (Some(pool), Some(requirement)) = (inquiry.pool(), inquiry.requirement()) else {
+        return Finding::failing("no user pool to ask");
+    };
+    let found = inquiry.claim("aud");
+    let fits = match &found {
+        Value::String(audience) => pattern.is_match(audience),
+        Value::Array(all) => {
+            let mut all = all.iter().filter_map(Value::as_str);
+            all.any(|one| is_wanted(one, pool, requirement) && pattern.is_match(one))
+        }
+        _ => false,
+    };
+    // As it is written: the core puts anchors around it.
+    let written = inquiry
+        .document
+        .get("token")
+        .and_then(|token| token.get("aud_pattern"));
+    let written = written.cloned().unwrap_or_default();
+    let expected = cut(written.as_str().unwrap_or_default());
+    let shown = match &found {
+        Value::Null => "aud is missing".to_owned(),
+        found => format!("aud is {}", cut(&found.to_string())),
+    };
+    Finding::either(
+        fits,
+        format!("{shown}, which {expected} matches"),
+        format!("{shown}; expected what {expected} matches whole (token.aud_pattern)"),
+    )
+    .found(found)
+    .wanted(written)
+}

@@ -1,0 +1,190 @@
+//! The steps in which a rule's conditions are asked of the verified claims.
+//!
+//! Each condition is put to [`Requirement::check`] alone: the function that the gate puts all of
+//! them to.
+
+use super::admission::one_of;
+use super::inquiry::Inquiry;
+use super::moment::{apart, instant, span};
+use super::safe::{cut, quoted};
+use super::step::Finding;
+use cognito_authorizer::claims::{ClaimPlace, TokenUse};
+use cognito_authorizer::rules::index::Variables;
+use cognito_authorizer::rules::requirement::{
+    AnyOf, AuthAge, ClaimCondition, Requirement, WantedValue,
+};
+use serde_json::{Value, json};
+
+/// Whether a requirement holds that has one condition.
+fn holds(inquiry: &Inquiry<'_>, alone: &Requirement) -> bool {
+    let none = Variables::default();
+    let variables = inquiry
+        .choice
+        .as_ref()
+        .map_or(&none, |(_, variables)| variables);
+    let skew = inquiry.policy.token.clock_skew;
+    let checked = inquiry.ask(|claims| alone.check(claims, variables, inquiry.now, skew).is_ok());
+    checked.unwrap_or_default()
+}
+
+/// One of the wanted scopes is in `scope`.
+pub(super) fn scopes(inquiry: &Inquiry<'_>) -> Finding {
+    let wanted = inquiry.requirement().map(|requirement| &requirement.scopes);
+    let Some(AnyOf::Only(wanted)) = wanted else {
+        return Finding::not_asked("the rule asks for no scope");
+    };
+    let found = inquiry.claim("scope");
+    let is_id = inquiry.ask(|claims| claims.token_use()).flatten() == Some(TokenUse::Id);
+    let shown = match &found {
+        Value::Null if is_id => "the token has no scope: id tokens have none".to_owned(),
+        Value::Null => "the token has no scope".to_owned(),
+        Value::String(scopes) => format!("scope is {}", quoted(scopes)),
+        other => format!("scope is {}, which is no string", cut(&other.to_string())),
+    };
+    let alone = Requirement {
+        scopes: AnyOf::Only(wanted.clone()),
+        ..Requirement::default()
+    };
+    Finding::either(
+        holds(inquiry, &alone),
+        format!("{shown}; wanted is {}", one_of(wanted)),
+        format!("{shown}; expected {}", one_of(wanted)),
+    )
+    .found(found)
+    .wanted(wanted.clone())
+}
+
+/// The user is in one of the wanted groups.
+pub(super) fn groups(inquiry: &Inquiry<'_>) -> Finding {
+    let wanted = inquiry.requirement().map(|requirement| &requirement.groups);
+    let Some(AnyOf::Only(wanted)) = wanted else {
+        return Finding::not_asked("the rule asks for no group");
+    };
+    let found = inquiry.claim("cognito:groups");
+    let shown = match &found {
+        Value::Null => "the token has no cognito:groups: the user is in no group".to_owned(),
+        Value::Array(all) if all.iter().all(Value::is_string) => {
+            format!("cognito:groups is {}", cut(&found.to_string()))
+        }
+        other => format!(
+            "cognito:groups is {}, which is no array of strings",
+            cut(&other.to_string())
+        ),
+    };
+    let alone = Requirement {
+        groups: AnyOf::Only(wanted.clone()),
+        ..Requirement::default()
+    };
+    Finding::either(
+        holds(inquiry, &alone),
+        format!("{shown}; wanted is {}", one_of(wanted)),
+        format!("{shown}; expected {}", one_of(wanted)),
+    )
+    .found(found)
+    .wanted(wanted.clone())
+}
+
+/// Every wanted claim has one of its values.
+pub(super) fn claims(inquiry: &Inquiry<'_>) -> Vec<Finding> {
+    let wanted = inquiry
+        .requirement()
+        .map(|requirement| &*requirement.claims);
+    match wanted.unwrap_or_default() {
+        [] => vec![Finding::not_asked("the rule asks for no claim")],
+        wanted => wanted
+            .iter()
+            .map(|condition| claim(inquiry, condition))
+            .collect(),
+    }
+}
+
+fn claim(inquiry: &Inquiry<'_>, condition: &ClaimCondition) -> Finding {
+    let name = match &condition.place {
+        ClaimPlace::Name(name) => name.clone(),
+        ClaimPlace::Pointer { first, rest } => {
+            format!("/{}{rest}", first.replace('~', "~0").replace('/', "~1"))
+        }
+    };
+    let found = inquiry.ask(|claims| claims.get(&condition.place).map(Into::into));
+    let found = found.flatten().unwrap_or_default();
+    let values = condition.any_of.iter().map(|wanted| value(inquiry, wanted));
+    let (values, said): (Vec<_>, Vec<_>) = values.unzip();
+    let expected = match said.as_slice() {
+        [one] => one.clone(),
+        many => format!("one of {}", many.join(", ")),
+    };
+    let shown = match &found {
+        Value::Null => format!("{name} is missing"),
+        Value::Object(_) => format!("{name} is an object"),
+        found => format!("{name} is {}", cut(&found.to_string())),
+    };
+    let alone = Requirement {
+        claims: vec![condition.clone()],
+        ..Requirement::default()
+    };
+    Finding::either(
+        holds(inquiry, &alone),
+        format!("{shown}; wanted is {expected}"),
+        format!("{shown}; expected {expected}"),
+    )
+    .found(json!({"claim": name, "value": found}))
+    .wanted(json!({"claim": name, "any_of": values}))
+}
+
+/// A wanted value as it is for this request, and in words.
+fn value(inquiry: &Inquiry<'_>, wanted: &WantedValue) -> (Value, String) {
+    let name = match wanted {
+        WantedValue::Literal(literal) => return (json!(literal), quoted(literal)),
+        WantedValue::Variable(name) => name,
+    };
+    let variables = inquiry.choice.as_ref().map(|(_, variables)| variables);
+    match variables.ok().and_then(|variables| variables.get(name)) {
+        Some(value) => (
+            json!(value),
+            format!("{} ({{{name}}} of the path)", quoted(value)),
+        ),
+        None => {
+            let said = format!("nothing ({{{name}}} of the path has \";parameters\")");
+            (Value::Null, said)
+        }
+    }
+}
+
+/// The user signed in recently enough.
+pub(super) fn auth_age(inquiry: &Inquiry<'_>) -> Finding {
+    let wanted = inquiry
+        .requirement()
+        .map(|requirement| requirement.max_auth_age);
+    let Some(AuthAge::AtMost(age)) = wanted else {
+        return Finding::not_asked("the rule does not ask when the user signed in");
+    };
+    let (now, skew) = (inquiry.now, inquiry.policy.token.clock_skew);
+    let shown = match inquiry.ask(|claims| claims.authenticated_at()).flatten() {
+        None => "auth_time is missing".to_owned(),
+        Some(at) if at > now => format!(
+            "the sign-in is {} ahead, at {}",
+            span(apart(at, now)),
+            instant(at)
+        ),
+        Some(at) => format!(
+            "the user signed in {} ago, at {}",
+            span(apart(at, now)),
+            instant(at)
+        ),
+    };
+    let alone = Requirement {
+        max_auth_age: AuthAge::AtMost(age),
+        ..Requirement::default()
+    };
+    Finding::either(
+        holds(inquiry, &alone),
+        format!("{shown}; at most {} ago is wanted", span(age)),
+        format!(
+            "{shown}; expected at most {} ago; the clock skew allows {} more",
+            span(age),
+            span(skew)
+        ),
+    )
+    .found(inquiry.claim("auth_time"))
+    .wanted(json!({"max_auth_age": age.as_secs_f64(), "clock_skew": skew.as_secs_f64()}))
+}

@@ -1,0 +1,156 @@
+//! How it ends: the reply that the client gets, or the request that the upstream gets.
+
+use super::secrets::Secrets;
+use super::text;
+use cognito_authorizer::gate::{Caller, Forward, Outcome};
+use cognito_authorizer::header::HeaderEdit;
+use cognito_authorizer::policy::Policy;
+use cognito_authorizer::reject::Reason;
+use cognito_authorizer::reply::{Refusal, Reply};
+
+/// How it ends.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    /// The request goes on.
+    Forwarded {
+        /// `allowed`, or `anonymous`, as the metrics have it.
+        caller: &'static str,
+        /// What the upstream gets.
+        upstream: Upstream,
+    },
+    /// It is answered.
+    Refused {
+        /// Why.
+        reason: Reason,
+        /// What the client gets.
+        reply: Reply,
+    },
+}
+
+/// The request as the upstream gets it.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    /// Every header, signatures redacted.
+    pub(crate) headers: Vec<(String, String)>,
+    /// What the filter did to them.
+    pub(crate) changes: Vec<Change>,
+}
+
+/// What the filter does to one header.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    /// The header's name.
+    pub(crate) name: String,
+    /// Its only value from now on; `None` if it is taken away.
+    pub(crate) value: Option<String>,
+    /// Whether the request had it.
+    pub(crate) sent: bool,
+    /// Why.
+    pub(crate) cause: Cause,
+}
+
+/// Why a header is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// It is the filter's own (`claim_headers`, `payload_header`).
+    Claim,
+    /// A token stood there (`token.forward: false`).
+    Token,
+    /// It could name another method than the one that the rules saw (`method_override`).
+    MethodOverride,
+}
+
+impl Cause {
+    /// The stable name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Claim => "claim_header",
+            Self::Token => "token",
+            Self::MethodOverride => "method_override",
+        }
+    }
+}
+
+impl Verdict {
+    pub(super) fn of(
+        policy: &Policy,
+        outcome: &Outcome,
+        headers: &[(String, Vec<u8>)],
+        secrets: &Secrets,
+    ) -> Self {
+        match outcome {
+            Outcome::Forward(forward) => Self::Forwarded {
+                caller: match forward.caller {
+                    Caller::Anonymous(_) => "anonymous",
+                    Caller::Known(_) => "allowed",
+                },
+                upstream: Upstream::of(policy, forward, headers, secrets),
+            },
+            Outcome::Refuse(refusal) => Self::refused(policy, refusal, headers),
+            Outcome::Hold(_) => {
+                let refusal = Refusal::Plain(Reason::KeysUnavailable);
+                Self::refused(policy, &refusal, headers)
+            }
+        }
+    }
+
+    fn refused(policy: &Policy, refusal: &Refusal, headers: &[(String, Vec<u8>)]) -> Self {
+        let id = headers.iter().find(|(name, _)| name == "x-request-id");
+        Self::Refused {
+            reason: refusal.reason(),
+            reply: policy
+                .responses
+                .reply(refusal, id.map(|(_, value)| value.as_slice())),
+        }
+    }
+}
+
+impl Upstream {
+    fn of(
+        policy: &Policy,
+        forward: &Forward,
+        headers: &[(String, Vec<u8>)],
+        secrets: &Secrets,
+    ) -> Self {
+        let shown = |value: &[u8]| secrets.redact(&text(value));
+        let mut upstream = Self {
+            headers: headers
+                .iter()
+                .map(|(name, value)| (name.clone(), shown(value)))
+                .collect(),
+            changes: Vec::new(),
+        };
+        let overriding = policy.rules.stripped_headers();
+        for edit in &forward.edits {
+            let (name, value) = match edit {
+                HeaderEdit::Remove(name) => (name, None),
+                HeaderEdit::Set(name, value) => (name, Some(shown(value))),
+            };
+            let cause = match overriding.contains(&&**name) {
+                true => Cause::MethodOverride,
+                false => Cause::Token,
+            };
+            upstream.change(name, value, cause);
+        }
+        for (name, value) in forward.caller.headers().iter() {
+            upstream.change(name, value.map(str::to_owned), Cause::Claim);
+        }
+        upstream
+    }
+
+    /// Leaves one value of a header, or none, as the host does.
+    fn change(&mut self, name: &str, value: Option<String>, cause: Cause) {
+        let at = self.headers.iter().position(|(present, _)| present == name);
+        let sent = at.is_some();
+        self.headers.retain(|(present, _)| present != name);
+        let at = at.unwrap_or(self.headers.len());
+        let line = value.iter().map(|value| (name.to_owned(), value.clone()));
+        self.headers.splice(at..at, line);
+        self.changes.push(Change {
+            name: name.to_owned(),
+            value,
+            sent,
+            cause,
+        });
+    }
+}

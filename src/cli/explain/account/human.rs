@@ -1,0 +1,152 @@
+//! The account for people.
+
+use super::delivery::{Cause, Upstream, Verdict};
+use super::safe::{cut, safe};
+use super::{Account, State, instant};
+use anstyle::{AnsiColor, Style};
+use std::fmt::Write as _;
+
+/// Whether the output may be coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paint {
+    /// It goes to a terminal.
+    Colours,
+    /// It goes anywhere else, or nobody wants colours.
+    Plain,
+}
+
+impl Paint {
+    fn with(self, style: Style, text: &str) -> String {
+        match self {
+            Self::Colours => format!("{style}{text}{style:#}"),
+            Self::Plain => text.to_owned(),
+        }
+    }
+
+    fn good(self, text: &str) -> String {
+        self.with(AnsiColor::Green.on_default(), text)
+    }
+
+    fn bad(self, text: &str) -> String {
+        self.with(AnsiColor::Red.on_default().bold(), text)
+    }
+
+    fn faint(self, text: &str) -> String {
+        self.with(Style::new().dimmed(), text)
+    }
+}
+
+/// The account as text; every part that others wrote is made harmless.
+pub(crate) fn human(account: &Account, paint: Paint) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail, here and below.
+    let _ = writeln!(text, "{}\n", headline(account));
+    steps(&mut text, account, paint);
+    match &account.verdict {
+        Verdict::Forwarded { caller, upstream } => {
+            let who = match *caller {
+                "allowed" => "in the name of the token",
+                _ => "in nobody's name",
+            };
+            let word = paint.good("FORWARDED");
+            let _ = writeln!(text, "\n{word} {who}; the upstream sees");
+            delivered(&mut text, account, upstream, paint);
+        }
+        Verdict::Refused { reason, reply } => {
+            let word = paint.bad("REFUSED");
+            let _ = writeln!(text, "\n{word} {}; the client gets", reason.code());
+            let _ = writeln!(text, "  status {}", reply.status);
+            for (name, value) in &reply.headers {
+                let _ = writeln!(text, "  {}: {}", safe(name), safe(value));
+            }
+            if !reply.body.is_empty() {
+                let _ = writeln!(text, "\n  {}", safe(&reply.body));
+            }
+        }
+    }
+    for note in &account.notes {
+        let _ = writeln!(text, "\nNote: {}", safe(note));
+    }
+    text
+}
+
+fn headline(account: &Account) -> String {
+    let [method, authority, path] = &account.request;
+    let shown = |part: &Option<String>| {
+        let part = part.as_deref().unwrap_or_default();
+        safe(&cut(&account.secrets.brief(part)))
+    };
+    let (method, place) = (
+        shown(method),
+        format!("{}{}", shown(authority), shown(path)),
+    );
+    format!("{method} {place} at {}", instant(account.now))
+}
+
+/// A line for each step that was taken, and one for all that were not.
+fn steps(text: &mut String, account: &Account, paint: Paint) {
+    /// The longest name of a step.
+    const WIDTH: usize = 9;
+    let mut spared: Vec<&str> = Vec::new();
+    let mut beyond: Vec<&str> = Vec::new();
+    for step in &account.steps {
+        let name = step.kind.name();
+        let word = match step.state {
+            State::Passed => paint.good("pass"),
+            State::Failed(_) => paint.bad("FAIL"),
+            State::NotAsked => {
+                spared.push(name);
+                continue;
+            }
+            State::NotReached => {
+                beyond.push(name);
+                continue;
+            }
+        };
+        let _ = writeln!(text, "  {word}  {name:WIDTH$}  {}", safe(&step.text));
+    }
+    beyond.dedup();
+    for (what, names) in [("not asked", spared), ("not reached", beyond)] {
+        if !names.is_empty() {
+            let _ = writeln!(
+                text,
+                "        {}",
+                paint.faint(&format!("{what}: {}", names.join(", ")))
+            );
+        }
+    }
+}
+
+fn delivered(text: &mut String, account: &Account, upstream: &Upstream, paint: Paint) {
+    for (name, value) in &upstream.headers {
+        let change = upstream.changes.iter().find(|change| change.name == *name);
+        let mark = match change.map(|change| (change.cause, change.sent)) {
+            Some((Cause::Claim, false)) => paint.faint("  (set by the filter)"),
+            Some((Cause::Claim, true)) => {
+                paint.faint("  (set by the filter, in place of the client's own)")
+            }
+            Some((Cause::Token, _)) => paint.faint("  (the token was taken out)"),
+            Some((Cause::MethodOverride, _)) | None => String::new(),
+        };
+        let value = safe(&cut(&account.secrets.brief(value)));
+        let _ = writeln!(text, "  {}: {value}{mark}", safe(name));
+    }
+    let gone = upstream
+        .changes
+        .iter()
+        .filter(|change| change.value.is_none());
+    for change in gone {
+        let why = match (change.cause, change.sent) {
+            (Cause::Claim, true) => "the client's own value was taken off",
+            (Cause::Claim, false) => "there is no claim for it",
+            (Cause::Token, true) => "the token was taken off",
+            (Cause::MethodOverride, true) => "taken off: it could name another method",
+            (Cause::Token | Cause::MethodOverride, false) => continue,
+        };
+        let _ = writeln!(
+            text,
+            "  {}",
+            paint.faint(&format!("no {}: {why}", safe(&change.name)))
+        );
+    }
+}

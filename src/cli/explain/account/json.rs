@@ -1,0 +1,89 @@
+//! The account as JSON, for scripts. Members are added, never renamed or taken away.
+
+use super::delivery::{Change, Verdict};
+use super::safe::safe_json;
+use super::{Account, RuleChosen, State, Step, instant};
+use serde_json::{Map, Value, json};
+
+/// The account as one JSON object, indented, with a line break at its end.
+pub(crate) fn json(account: &Account) -> String {
+    let [method, authority, path] = &account.request;
+    let mut object = json!({
+        "now": {"seconds": account.now.seconds(), "text": instant(account.now)},
+        "request": {"method": method, "authority": authority, "path": path},
+        "rule": account.rule.as_ref().map(rule),
+        "steps": account.steps.iter().map(step).collect::<Vec<_>>(),
+        "notes": account.notes,
+    });
+    let end = match &account.verdict {
+        Verdict::Forwarded { caller, upstream } => json!({
+            "verdict": "forwarded",
+            "reason": null,
+            "metric": caller,
+            "reply": null,
+            "upstream": {
+                "headers": lines(upstream.headers.iter()),
+                "changes": upstream.changes.iter().map(change).collect::<Vec<_>>(),
+            },
+        }),
+        Verdict::Refused { reason, reply } => json!({
+            "verdict": "refused",
+            "reason": reason.code(),
+            "metric": format!("denied.{}", reason.code()),
+            "reply": {
+                "status": reply.status,
+                "headers": lines(reply.headers.iter()),
+                "body": reply.body,
+            },
+            "upstream": null,
+        }),
+    };
+    if let (Value::Object(object), Value::Object(end)) = (&mut object, end) {
+        object.extend(end);
+    }
+    let mut text = safe_json(&format!("{object:#}"));
+    text.push('\n');
+    text
+}
+
+fn rule(rule: &RuleChosen) -> Value {
+    let variables = rule.variables.iter();
+    let variables: Map<_, _> = variables
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
+    json!({
+        "name": rule.name,
+        "index": rule.index,
+        "match": rule.matches,
+        "variables": variables,
+    })
+}
+
+fn step(step: &Step) -> Value {
+    let reason = match step.state {
+        State::Failed(reason) => Some(reason.code()),
+        State::Passed | State::NotAsked | State::NotReached => None,
+    };
+    json!({
+        "step": step.kind.name(),
+        "state": step.state.name(),
+        "reason": reason,
+        "text": step.text,
+        "found": step.found,
+        "wanted": step.wanted,
+    })
+}
+
+fn change(change: &Change) -> Value {
+    json!({
+        "header": change.name,
+        "value": change.value,
+        "sent": change.sent,
+        "cause": change.cause.name(),
+    })
+}
+
+fn lines<'a, T: AsRef<str> + 'a>(lines: impl Iterator<Item = &'a (T, T)>) -> Vec<Value> {
+    let lines = lines.map(|(name, value)| json!({"name": name.as_ref(), "value": value.as_ref()}));
+    lines.collect()
+}

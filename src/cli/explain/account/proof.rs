@@ -1,0 +1,102 @@
+//! The steps that need the issuer's keys.
+
+use super::inquiry::Inquiry;
+use super::safe::{cut, quoted};
+use super::step::Finding;
+use cognito_authorizer::jwks::KeySet;
+use cognito_authorizer::policy::KeySource;
+use cognito_authorizer::rs256::Rs256;
+use cognito_authorizer::rules::requirement::Requirement;
+use cognito_authorizer::verify::{Admitted, Unverified};
+use serde_json::Value;
+use std::rc::Rc;
+
+/// The key set of the token's issuer, as the gate had it.
+fn keys(inquiry: &Inquiry<'_>) -> Option<Rc<KeySet>> {
+    let pool = inquiry.pool_index()?;
+    Some(inquiry.hearing.gate.keyring().keys(pool)?.set)
+}
+
+fn kid(inquiry: &Inquiry<'_>) -> String {
+    let kid = inquiry
+        .parsed()
+        .map(|token| token.unverified_key_id().to_owned());
+    kid.unwrap_or_default()
+}
+
+/// The issuer's key set has the key that the token names.
+pub(super) fn key(inquiry: &Inquiry<'_>) -> Finding {
+    let kid = kid(inquiry);
+    let Some(set) = keys(inquiry) else {
+        let cause = match inquiry.hearing.unusable() {
+            Some(cause) => format!("the given key set cannot be used: {cause}"),
+            None => match inquiry.pool().map(|pool| &pool.keys) {
+                Some(KeySource::Fetched(endpoint)) => format!(
+                    "no keys at hand; Envoy fetches them from {} through the cluster {}, and a request waits for them at most {}",
+                    cut(&endpoint.uri),
+                    cut(&endpoint.cluster),
+                    super::span(endpoint.timeout)
+                ),
+                _ => "no keys at hand".to_owned(),
+            },
+        };
+        return Finding::failing(cause).found(kid);
+    };
+    let kids: Vec<_> = set.kids().map(str::to_owned).collect();
+    let shown: Vec<_> = kids.iter().map(|kid| quoted(kid)).collect();
+    let skipped = match set.skipped() {
+        0 => String::new(),
+        1 => "; one entry of the set is no key for RS256 and was skipped".to_owned(),
+        many => format!("; {many} entries of the set are no keys for RS256 and were skipped"),
+    };
+    Finding::either(
+        set.get(&kid).is_some(),
+        format!(
+            "{} is in the issuer's set of {}{skipped}",
+            quoted(&kid),
+            shown.len()
+        ),
+        format!(
+            "{} is not in the issuer's set, which has {}{skipped}",
+            quoted(&kid),
+            shown.join(", ")
+        ),
+    )
+    .found(kid)
+    .wanted(kids)
+}
+
+/// The signature is the key's.
+pub(super) fn signature(inquiry: &Inquiry<'_>) -> Finding {
+    let kid = kid(inquiry);
+    let verified = keys(inquiry).and_then(|set| {
+        let token = inquiry.parsed()?;
+        let anything = Requirement::default();
+        let requirement = inquiry.requirement().unwrap_or(&anything);
+        let admitted = Admitted::new(token, inquiry.policy, requirement, inquiry.now).ok()?;
+        Some(admitted.verify(&set, &Rs256::module()))
+    });
+    let bits = || {
+        let parts = inquiry
+            .compact
+            .as_deref()
+            .unwrap_or_default()
+            .rsplit(|byte| *byte == b'.');
+        parts.map(<[u8]>::len).next().unwrap_or_default()
+    };
+    let finding = match verified {
+        Some(Ok(_)) => Finding::holds(format!(
+            "made with the key {}, over these very bytes",
+            quoted(&kid)
+        )),
+        Some(Err(Unverified::UnknownKey)) | None => {
+            Finding::failing("there is no key to check it with")
+        }
+        Some(Err(Unverified::InvalidSignature)) if bits() == 0 => Finding::failing("there is none"),
+        Some(Err(Unverified::InvalidSignature)) => Finding::failing(format!(
+            "not made with the key {} over these bytes: the token was changed, cut, or signed by somebody else",
+            quoted(&kid)
+        )),
+    };
+    finding.wanted(Value::from(kid))
+}

@@ -1,0 +1,224 @@
+//! The steps before the token is looked at: path, rule, preflight, and where the token stands.
+
+use super::inquiry::Inquiry;
+use super::safe::{cut, quoted};
+use super::step::Finding;
+use super::text;
+use cognito_authorizer::bearer::{TokenSource, TokenSources};
+use cognito_authorizer::gate::is_preflight;
+use cognito_authorizer::policy::Preflight;
+use cognito_authorizer::reject::Reason;
+use cognito_authorizer::rules::Access;
+use cognito_authorizer::rules::index::{Target, UnsafePath};
+use cognito_authorizer::rules::path::RequestPath;
+use serde_json::{Value, json};
+
+/// Can the path or the authority be read in two ways?
+pub(super) fn path(inquiry: &Inquiry<'_>) -> Finding {
+    let rules = &inquiry.policy.rules;
+    let authority = inquiry.target.authority.map(text);
+    let path = inquiry.target.path.map(before_query).map(text);
+    let shown = || path.as_deref().map_or_else(|| "no path".to_owned(), cut);
+    let found = json!({"path": path, "authority": authority, "readings": readings(inquiry)});
+    match &inquiry.choice {
+        Err(UnsafePath::Authority) => {
+            let authority = authority.as_deref().map_or_else(String::new, quoted);
+            Finding::failing(format!("{authority}: {}", UnsafePath::Authority)).found(found)
+        }
+        Err(cause) => {
+            let mut said = format!("{}: {cause}", shown());
+            if matches!(cause, UnsafePath::Ambiguous | UnsafePath::Parameters) {
+                said.push_str(&under_which_rules(inquiry));
+            }
+            Finding::failing(said).found(found)
+        }
+        Ok(_) if !rules.looks_at_paths() && !rules.looks_at_hosts() => {
+            Finding::not_asked("no rule looks at paths or hosts")
+        }
+        Ok(_) if !rules.looks_at_paths() => {
+            Finding::holds("the authority names one host; no rule looks at paths").found(found)
+        }
+        Ok(_) => {
+            let others: Vec<_> = readings(inquiry)
+                .into_iter()
+                .filter(|reading| Some(reading) != path.as_ref())
+                .map(|reading| cut(&reading))
+                .collect();
+            let said = match others.as_slice() {
+                [] => format!("{}, which can be read in one way only", shown()),
+                others => format!(
+                    "{}, which may also be read as {}: the same rule for all",
+                    shown(),
+                    others.join(" and ")
+                ),
+            };
+            Finding::holds(said).found(found)
+        }
+    }
+}
+
+fn before_query(target: &[u8]) -> &[u8] {
+    target.split(|byte| *byte == b'?').next().unwrap_or(target)
+}
+
+/// The path in every way in which the rules look at it, the literal one first, each once.
+fn readings(inquiry: &Inquiry<'_>) -> Vec<String> {
+    let Some(Ok(path)) = inquiry.target.path.map(RequestPath::parse) else {
+        return Vec::new();
+    };
+    let loose = path.loose(inquiry.policy.rules.path_case()).into_owned();
+    let mut readings: Vec<String> = Vec::new();
+    for reading in [path.literal().into_owned(), loose]
+        .into_iter()
+        .chain(path.bare())
+    {
+        if !readings.contains(&reading) {
+            readings.push(reading);
+        }
+    }
+    readings
+}
+
+/// The rules of those readings that, as paths of their own, are under one.
+fn under_which_rules(inquiry: &Inquiry<'_>) -> String {
+    let rules = readings(inquiry).into_iter().filter_map(|reading| {
+        let target = Target {
+            path: Some(reading.as_bytes()),
+            ..inquiry.target
+        };
+        let (ruling, _) = inquiry.policy.rules.choose(&target).ok()?;
+        let rule = ruling.rule();
+        let rule = rule.map_or_else(|| "the default".to_owned(), |rule| format!("rules[{rule}]"));
+        Some(format!("; read as {} it is under {rule}", cut(&reading)))
+    });
+    rules.collect()
+}
+
+/// The rule, and whether it lets anybody in at all.
+pub(super) fn rule(inquiry: &Inquiry<'_>) -> Finding {
+    let (Some(rule), Some(access)) = (inquiry.rule(), inquiry.access()) else {
+        return Finding::failing("no rule could be chosen");
+    };
+    let does = match access {
+        Access::Anyone => "lets anyone pass, and looks at no token",
+        Access::Optional => "lets anyone pass who has no token or a valid one",
+        Access::Nobody => "lets nobody pass, with or without a token",
+        Access::Require(_) => "asks for a token",
+    };
+    let mut said = match rule.index {
+        Some(_) => format!("{} ({})", rule.name, matching(&rule.matches)),
+        None if inquiry.policy.rules.is_empty() => "default, for there are no rules".to_owned(),
+        None => "default, for no rule matches".to_owned(),
+    };
+    said = format!("{said}: {does}");
+    for (name, value) in &rule.variables {
+        said.push_str(&match value {
+            Some(value) => format!("; {name} = {}", quoted(value)),
+            None => format!("; {name} has \";parameters\", and equals nothing"),
+        });
+    }
+    let variables: serde_json::Map<_, _> = rule
+        .variables
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
+    let found = json!({"rule": rule.name, "match": rule.matches, "variables": variables});
+    Finding::either(!matches!(access, Access::Nobody), said.clone(), said).found(found)
+}
+
+/// A `match` in a few words.
+fn matching(matches: &Value) -> String {
+    let parts = ["path", "prefix", "template", "regex", "methods", "hosts"];
+    let said = parts.iter().filter_map(|part| {
+        let said = match matches.get(part)? {
+            Value::String(one) => one.clone(),
+            Value::Array(all) => {
+                let all: Vec<_> = all.iter().filter_map(Value::as_str).collect();
+                all.join(", ")
+            }
+            other => other.to_string(),
+        };
+        Some(format!("{part} {}", cut(&said)))
+    });
+    said.collect::<Vec<_>>().join("; ")
+}
+
+/// A preflight that passes without a token, where the configuration lets it.
+pub(super) fn preflight(inquiry: &Inquiry<'_>) -> Finding {
+    match inquiry.policy.preflight {
+        Preflight::RequireToken => Finding::not_asked("preflights are requests like any other"),
+        Preflight::Pass if is_preflight(inquiry.request) => {
+            Finding::holds("a cross-origin preflight, which passes without a token")
+        }
+        Preflight::Pass => Finding::not_asked("the request is no cross-origin preflight"),
+    }
+}
+
+/// Exactly one token, in the configured places.
+pub(super) fn token(inquiry: &Inquiry<'_>) -> Finding {
+    let sources = &inquiry.policy.token.sources;
+    let wanted: Vec<_> = sources.iter().map(place).collect();
+    let mut found = Vec::new();
+    let mut hints = Vec::new();
+    for source in sources.iter() {
+        // Each place is asked alone, by the function that asks them all.
+        let alone = TokenSources::new(vec![source.clone()]);
+        match alone.map(|alone| alone.extract(inquiry.request).map(|token| token.is_some())) {
+            Some(Ok(true)) => found.push(place(source)),
+            Some(Err(_)) => found.push(format!("{} (more than once)", place(source))),
+            Some(Ok(false)) => hints.extend(hint(inquiry, source)),
+            None => {}
+        }
+    }
+    let shown: Vec<_> = found.iter().map(|place| cut(place)).collect();
+    let finding = match (
+        sources
+            .extract(inquiry.request)
+            .map(|token| token.is_some()),
+        inquiry.access(),
+    ) {
+        (Ok(true), _) => Finding::holds(format!("one, in the {}", shown.join(" and the "))),
+        (Ok(false), Some(Access::Optional)) => {
+            Finding::holds("none, and the rule lets a request without one pass")
+        }
+        (Ok(false), _) => Finding::failing(format!(
+            "none; it is looked for in the {}{}",
+            wanted.join(" or the "),
+            hints.concat()
+        )),
+        (Err(Reason::MultipleTokens), _) => Finding::failing(format!(
+            "more than one, in the {}; expected one, even if all are equal",
+            shown.join(" and the ")
+        )),
+        (Err(_), _) => Finding::failing("not to be told"),
+    };
+    finding.found(found).wanted(wanted)
+}
+
+/// A place in the words of the field.
+pub(super) fn place(source: &TokenSource) -> String {
+    match source {
+        TokenSource::Header(name) => format!("{} header", name.as_str()),
+        TokenSource::Query(name) => format!("query parameter {name}"),
+        TokenSource::Cookie(name) => format!("cookie {name}"),
+    }
+}
+
+/// Why a header that is there holds no token.
+fn hint(inquiry: &Inquiry<'_>, source: &TokenSource) -> Option<String> {
+    let TokenSource::Header(name) = source else {
+        return None;
+    };
+    let value = inquiry.request.first(name.as_str())?.trim_ascii();
+    let scheme = value.split(|byte| *byte == b' ').next().unwrap_or(value);
+    let name = name.as_str();
+    Some(
+        match value.contains(&b' ') && !scheme.eq_ignore_ascii_case(b"bearer") {
+            true => format!(
+                "; the {name} header holds credentials of another scheme, {}",
+                quoted(&text(scheme))
+            ),
+            false => format!("; the {name} header holds no value"),
+        },
+    )
+}

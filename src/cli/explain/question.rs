@@ -1,0 +1,134 @@
+//! From arguments to the request that is asked about.
+
+use super::account::Question;
+use super::{Args, keys};
+use anyhow::{Context as _, ensure};
+use cognito_authorizer::bearer::{TokenSource, TokenSources};
+use cognito_authorizer::header::{HeaderName, is_header_value};
+use cognito_authorizer::time::Timestamp;
+use std::io::Read as _;
+use std::time::SystemTime;
+
+/// More than any token that Envoy would let through to the filter.
+const MAX_TOKEN_BYTES: u64 = 1024 * 1024;
+
+/// A line of a request's header, as it is written on a command line.
+#[derive(Clone, Debug)]
+pub(crate) struct HeaderLine(String, Vec<u8>);
+
+impl HeaderLine {
+    /// Reads `name: value`.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        let (name, value) = text
+            .split_once(':')
+            .filter(|(name, _)| !name.is_empty())
+            .ok_or_else(|| {
+                format!("found {text:?}; expected a header such as 'origin: https://example.com'")
+            })?;
+        let name = HeaderName::new(name.trim()).map_err(|error| error.to_string())?;
+        let value = value.trim();
+        if !is_header_value(value) {
+            return Err("found a control character; expected what a header may hold".to_owned());
+        }
+        Ok(Self(name.as_str().to_owned(), value.as_bytes().to_vec()))
+    }
+}
+
+/// Puts the question together: the request, the clock, the keys.
+pub(super) fn question(args: &Args, sources: &TokenSources) -> anyhow::Result<Question> {
+    let mut headers = vec![
+        (":method".to_owned(), args.method.clone().into_bytes()),
+        (":path".to_owned(), args.path.clone().into_bytes()),
+        (":authority".to_owned(), args.host.clone().into_bytes()),
+    ];
+    for HeaderLine(name, value) in &args.headers {
+        match name.as_str() {
+            // HTTP/1 calls it so; the filter never sees it under this name.
+            "host" => set(&mut headers, ":authority", value.clone()),
+            _ => headers.push((name.clone(), value.clone())),
+        }
+    }
+    if let Some(token) = &args.token {
+        place(&mut headers, sources, &read_token(token)?);
+    }
+    let keys = args.jwks.as_deref().map(keys::read).transpose()?;
+    Ok(Question {
+        headers,
+        now: args.now.map_or_else(clock, Ok)?,
+        keys,
+    })
+}
+
+fn clock() -> anyhow::Result<Timestamp> {
+    let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let elapsed = elapsed.context("this machine's clock stands before 1970")?;
+    Ok(Timestamp::since_epoch(elapsed))
+}
+
+fn set(headers: &mut Vec<(String, Vec<u8>)>, name: &str, value: Vec<u8>) {
+    headers.retain(|(present, _)| present != name);
+    headers.push((name.to_owned(), value));
+}
+
+/// The token itself, or what comes in for `-`.
+fn read_token(token: &str) -> anyhow::Result<String> {
+    if token != "-" {
+        return Ok(token.trim().to_owned());
+    }
+    let mut text = String::new();
+    let mut input = std::io::stdin().lock().take(MAX_TOKEN_BYTES);
+    input
+        .read_to_string(&mut text)
+        .context("the token on standard input")?;
+    let text = text.trim();
+    ensure!(!text.is_empty(), "found no token on standard input");
+    ensure!(
+        is_header_value(text),
+        "found several lines on standard input; expected one token"
+    );
+    Ok(text.to_owned())
+}
+
+/// Puts the token into the first place where the configuration looks for one.
+fn place(headers: &mut Vec<(String, Vec<u8>)>, sources: &TokenSources, token: &str) {
+    let Some(source) = sources.iter().next() else {
+        return;
+    };
+    match source {
+        TokenSource::Header(name) => {
+            let scheme = token
+                .get(..7)
+                .is_some_and(|start| start.eq_ignore_ascii_case("bearer "));
+            let value = match *name == HeaderName::authorization() && !scheme {
+                true => format!("Bearer {token}"),
+                false => token.to_owned(),
+            };
+            headers.push((name.as_str().to_owned(), value.into_bytes()));
+        }
+        TokenSource::Cookie(name) => {
+            headers.push(("cookie".to_owned(), format!("{name}={token}").into_bytes()));
+        }
+        TokenSource::Query(name) => {
+            for (header, value) in headers {
+                if header == ":path" {
+                    value.push(if value.contains(&b'?') { b'&' } else { b'?' });
+                    value.extend(escaped(name));
+                    value.push(b'=');
+                    value.extend(escaped(token));
+                }
+            }
+        }
+    }
+}
+
+/// Percent-encoded for a query (RFC 3986, section 2.1); a token's own characters stay.
+fn escaped(text: &str) -> Vec<u8> {
+    let mut escaped = Vec::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            true => escaped.push(byte),
+            false => escaped.extend(format!("%{byte:02X}").into_bytes()),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,222 @@
+//! What is said about the parts of a definition that a configuration does not have.
+
+use super::authorizer::{Profile, Says};
+use super::definition::{Api, Definition, Operation, unknown_extension};
+use super::note::Notes;
+use super::security::{Access, Context, Decision, Obstacle};
+use super::yaml::flow;
+use crate::document::member;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An operation as people call it.
+pub(super) fn label(operation: &Operation<'_>) -> String {
+    let method = operation.method.as_deref().unwrap_or("ANY");
+    format!("{method} {}", operation.path)
+}
+
+/// Notes what each operation lost, each cause once, with all that it closes.
+pub(super) fn note_decisions(
+    definition: &Definition<'_>,
+    operations: &[Operation<'_>],
+    decisions: &[Decision],
+    context: &Context<'_>,
+    notes: &mut Notes,
+) {
+    let mut causes: Vec<&Obstacle> = Vec::new();
+    let mut closed: BTreeMap<&Obstacle, Vec<String>> = BTreeMap::new();
+    let mut narrowed: BTreeMap<&Obstacle, Vec<String>> = BTreeMap::new();
+    let mut waived: BTreeMap<&String, Vec<String>> = BTreeMap::new();
+    let mut inherited = Vec::new();
+    for (operation, decision) in operations.iter().zip(decisions) {
+        let which = match decision.access {
+            Access::Nobody => &mut closed,
+            Access::Anyone | Access::Optional | Access::Require(_) => &mut narrowed,
+        };
+        for obstacle in &decision.obstacles {
+            if !causes.contains(&obstacle) {
+                causes.push(obstacle);
+            }
+            which.entry(obstacle).or_default().push(label(operation));
+        }
+        for key in &decision.waived {
+            waived.entry(key).or_default().push(label(operation));
+        }
+        if context.inherits(operation) {
+            inherited.push(label(operation));
+        }
+    }
+    for cause in causes {
+        let mut text = cause.text.clone();
+        if let Some(advice) = &cause.advice {
+            text.push_str(&format!(" ({advice})"));
+        }
+        for (what, operations) in [
+            ("closed", &closed),
+            ("open to the other alternatives alone", &narrowed),
+        ] {
+            if let Some(operations) = operations.get(cause) {
+                text.push_str(&format!("; {what}: {}", operations.join(", ")));
+            }
+        }
+        notes.not_carried(cause.place.clone(), text);
+    }
+    for (place, operations) in waived {
+        notes.waived(
+            place.clone(),
+            format!(
+                "API keys are no longer asked for: {}",
+                operations.join(", ")
+            ),
+        );
+    }
+    for scheme in context.schemes.values() {
+        let used = notes.iter().any(|note| note.place == scheme.place);
+        if let (Says::Other(text), false) = (&scheme.says, used) {
+            notes.changed(
+                scheme.place.clone(),
+                format!("{text}; no operation asks for it"),
+            );
+        }
+    }
+    if definition.api == Api::Rest && !inherited.is_empty() {
+        let text = format!(
+            "API Gateway does not look at it in a REST API; here it holds, as the specification says: {}",
+            inherited.join(", ")
+        );
+        notes.changed("security", text);
+    }
+}
+
+/// What else API Gateway does before the integration, or in its place.
+pub(super) fn note_differences(
+    definition: &Definition<'_>,
+    operations: &[Operation<'_>],
+    notes: &mut Notes,
+) {
+    const VALIDATOR: &str = "x-amazon-apigateway-request-validator";
+    const ENDPOINT: &str = "x-amazon-apigateway-endpoint-configuration";
+    let mut validated = Vec::new();
+    let mut mocked = Vec::new();
+    let mut told = Vec::new();
+    let mut headers = BTreeSet::new();
+    for operation in operations {
+        let Some(says) = operation.says else {
+            continue;
+        };
+        for (name, _) in says {
+            unknown_extension(name, &member(&operation.place, name), notes);
+        }
+        if says.contains_key(VALIDATOR) || definition.top(VALIDATOR).is_some() {
+            validated.push(label(operation));
+        }
+        let integration = says.get("x-amazon-apigateway-integration");
+        if let Some(integration) = integration.filter(|one| names_claims(one)) {
+            told.push(label(operation));
+            headers.extend(claim_headers(integration));
+        }
+        let kind = integration.and_then(|integration| integration.get("type")?.as_str());
+        if kind.is_some_and(|kind| kind.eq_ignore_ascii_case("mock")) {
+            mocked.push(label(operation));
+        }
+    }
+    if !validated.is_empty() {
+        let text = format!(
+            "request validation: the filter looks at neither parameters nor bodies: {}",
+            validated.join(", ")
+        );
+        notes.not_carried(member("", VALIDATOR), text);
+    }
+    if !told.is_empty() {
+        let headers = headers.into_iter();
+        let headers = headers.map(|(header, claim)| json!({"header": header, "claim": claim}));
+        let text = match headers.collect::<Vec<_>>() {
+            headers if headers.is_empty() => "claim_headers".to_owned(),
+            headers => flow(&json!({"claim_headers": headers})),
+        };
+        let text = format!(
+            "integrations are told claims of the token; here every upstream is, with {text}: {}",
+            told.join(", ")
+        );
+        notes.not_carried("paths", text);
+    }
+    if !mocked.is_empty() {
+        let text = format!(
+            "API Gateway answers these itself (mock), here they reach the upstream; preflights are \
+             better answered by Envoy's CORS filter, put before this one: {}",
+            mocked.join(", ")
+        );
+        notes.changed("paths", text);
+    }
+    if let Some(endpoint) = definition.top(ENDPOINT) {
+        let private = endpoint.get("vpcEndpointIds").is_some()
+            || endpoint
+                .get("types")
+                .is_some_and(|types| types.to_string().contains("PRIVATE"));
+        if private {
+            notes.not_carried(
+                member("", ENDPOINT),
+                "a private API: who reaches the listener is Envoy's and the network's business",
+            );
+        }
+    }
+}
+
+/// Whether some mapping, expression or template refers to what the authorizer found.
+fn names_claims(integration: &Value) -> bool {
+    match integration {
+        Value::String(text) => text.contains("context.authorizer"),
+        Value::Array(elements) => elements.iter().any(names_claims),
+        Value::Object(members) => members.values().any(names_claims),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Headers that an integration gets from claims, and nothing else.
+fn claim_headers(integration: &Value) -> impl Iterator<Item = (String, String)> {
+    let parameters = integration
+        .get("requestParameters")
+        .and_then(Value::as_object);
+    parameters
+        .into_iter()
+        .flatten()
+        .filter_map(|(parameter, value)| {
+            // Of a REST API, and of an HTTP API.
+            let to = [
+                "integration.request.header.",
+                "append:header.",
+                "overwrite:header.",
+            ];
+            let from = [
+                "context.authorizer.claims.",
+                "context.authorizer.jwt.claims.",
+            ];
+            let header = to.iter().find_map(|to| parameter.strip_prefix(to))?;
+            let value = value.as_str()?;
+            let value = value.strip_prefix('$').unwrap_or(value);
+            let claim = from.iter().find_map(|from| value.strip_prefix(from))?;
+            Some((header.to_ascii_lowercase(), claim.to_owned()))
+        })
+}
+
+/// An expression for `aud` refuses access tokens, which have none.
+pub(super) fn note_audience(
+    profile: &Profile,
+    operations: &[Operation<'_>],
+    decisions: &[Decision],
+    notes: &mut Notes,
+) {
+    if profile.aud_pattern.is_none() {
+        return;
+    }
+    for (operation, decision) in operations.iter().zip(decisions) {
+        if let Access::Require(requirement) = &decision.access
+            && requirement.token_use == Some("access")
+        {
+            notes.changed(
+                operation.place.clone(),
+                "wants an access token with an aud, which Cognito's seldom have: refused there as here",
+            );
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! `import`: from the definition of an API in API Gateway to a configuration of the filter.
+//!
+//! ```text
+//!  definition ──▶ authorizer   security schemes: whose tokens, found where
+//!             ──▶ security     operation: what a rule may ask for, or nobody
+//!             ──▶ pools        one filter's worth of them
+//!             ──▶ route, order paths: an order in which the first match is API Gateway's choice
+//!             ──▶ replies, cors, policy
+//!                    │
+//!                    ▼
+//!              configuration ──▶ the filter's own parser, before anyone sees it
+//! ```
+//!
+//! What the filter cannot ask for is a [`note`], and closes what it protected.
+
+mod authorizer;
+mod configuration;
+mod conversion;
+mod cors;
+mod definition;
+mod losses;
+mod note;
+mod order;
+mod policy;
+mod pools;
+mod replies;
+mod route;
+mod security;
+#[cfg(test)]
+mod tests;
+mod yaml;
+
+use crate::document::{Document, Source};
+use anyhow::Context as _;
+use conversion::{Imported, import};
+use definition::{Api, Definition};
+use serde_json::json;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Turns an API's definition in API Gateway into a configuration.
+///
+/// Reads Swagger 2.0 and OpenAPI 3.0 and 3.1 with API Gateway's extensions, in YAML or JSON, and
+/// writes YAML in which a comment names what each rule came from. Operations whose authorizer
+/// cannot be carried over (Lambda, IAM, API keys, other issuers) are closed, and listed, on standard
+/// error and at the top of what is written. What guards no operation (gateway responses, request
+/// validation, CORS) is listed alike. Status 1 says that there is such a list, 0 that there is none.
+///
+/// Export a REST API with its extensions:
+///   aws apigateway get-export --parameters extensions=apigateway --export-type oas30 ...
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// The definition; - reads standard input
+    openapi: PathBuf,
+    /// Put /STAGE before all paths, as in the API's own URL
+    #[arg(long, value_name = "STAGE")]
+    stage: Option<String>,
+    /// Put PATH before all paths, after the stage, as basepath=prepend does
+    #[arg(long, value_name = "PATH")]
+    base_path: Option<String>,
+    /// The app clients whose tokens are admitted, where an authorizer names none
+    #[arg(
+        long,
+        value_name = "ID,...",
+        value_delimiter = ',',
+        conflicts_with = "any_client"
+    )]
+    client_ids: Vec<String>,
+    /// Admit tokens of every app client of the pool, as a REST API's authorizer does
+    #[arg(long)]
+    any_client: bool,
+    /// The Envoy cluster that reaches the key endpoint [default: cognito_REGION]
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// The authorizer whose token place and pattern the filter has, where they differ
+    #[arg(long, value_name = "NAME")]
+    authorizer: Option<String>,
+    /// Whose routing and replies [default: as the definition suggests]
+    #[arg(long, value_enum)]
+    api: Option<Api>,
+    /// Whether paths differ by letter case; sensitive only if every upstream agrees
+    /// [default: insensitive, unless the definition has such paths]
+    #[arg(long, value_enum, value_name = "CASE")]
+    path_case: Option<Case>,
+    /// What is done elsewhere, or no longer, and closes nothing
+    #[arg(long, value_enum, value_name = "WHAT,...", value_delimiter = ',')]
+    waive: Vec<Waiver>,
+    /// Write the configuration to FILE instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// How the list of what was not carried over is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Case {
+    Sensitive,
+    Insensitive,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Waiver {
+    /// API keys that are asked for beside an authorizer
+    ApiKeys,
+    /// The API's resource policy
+    ResourcePolicy,
+}
+
+pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let source = Source::read(&args.openapi)?;
+    let name = source.name().to_owned();
+    let document = Document::only(&source).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+    let definition = Definition::new(&document, args.api).with_context(|| name.clone())?;
+    let imported = import(&definition, args, &name).with_context(|| name.clone())?;
+    match &args.output {
+        None => out.write_all(imported.text.as_bytes())?,
+        Some(path) => {
+            std::fs::write(path, &imported.text).with_context(|| path.display().to_string())?
+        }
+    }
+    out.flush()?;
+    report(
+        &imported,
+        &definition,
+        &name,
+        args.format,
+        &mut std::io::stderr().lock(),
+    )?;
+    Ok(if imported.notes.lost() {
+        ExitCode::from(crate::REFUSED)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn report(
+    imported: &Imported,
+    definition: &Definition<'_>,
+    name: &str,
+    format: Format,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let lost = imported.notes.of(note::Kind::NotCarried).count();
+    match format {
+        Format::Json => {
+            let notes = imported.notes.iter();
+            let notes: Vec<_> = notes
+                .map(|note| note.json(definition.line(&note.place)))
+                .collect();
+            let report = json!({
+                "operations": imported.operations,
+                "rules": imported.rules,
+                "not_carried": lost,
+                "notes": notes,
+            });
+            writeln!(out, "{report}")?;
+        }
+        Format::Text => {
+            for note in imported.notes.iter() {
+                let kind = match note.kind {
+                    note::Kind::NotCarried => "not carried over",
+                    note::Kind::Waived => "waived",
+                    note::Kind::Changed => "note",
+                };
+                let line = definition.line(&note.place);
+                writeln!(out, "{name}:{line}: {kind}: {}: {}", note.place, note.text)?;
+            }
+            let operations = counted(imported.operations, "operation");
+            let rules = counted(imported.rules, "rule");
+            let lost = match lost {
+                0 => "everything was carried over".to_owned(),
+                _ => format!("{} not carried over", counted(lost, "part")),
+            };
+            writeln!(out, "{operations}, {rules}; {lost}")?;
+        }
+    }
+    Ok(())
+}
+
+fn counted(number: usize, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{s}")
+}

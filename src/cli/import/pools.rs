@@ -1,0 +1,153 @@
+//! Whose tokens the configuration admits: what the authorizers that are carried over ask for.
+
+use super::Args;
+use super::authorizer::{Authorizer, Clients, Profile, Says, Scheme};
+use super::configuration::Entry;
+use super::definition::Operation;
+use super::security::{Access, Context, Decision, Obstacle};
+use anyhow::{Context as _, bail, ensure};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The app clients of authorizers that name none.
+pub(super) fn clients(args: &Args) -> Clients {
+    match (args.any_client, args.client_ids.is_empty()) {
+        (true, _) => Clients::Any,
+        (false, true) => Clients::Undecided,
+        (false, false) => Clients::Only(args.client_ids.iter().cloned().collect()),
+    }
+}
+
+fn authorizer_of(scheme: &Scheme) -> Option<&Authorizer> {
+    match &scheme.says {
+        Says::Token(authorizer) => Some(authorizer),
+        Says::ApiKey | Says::Other(_) => None,
+    }
+}
+
+/// The authorizer of this name.
+pub(super) fn named<'s>(
+    schemes: &'s BTreeMap<String, Scheme>,
+    name: &str,
+) -> anyhow::Result<&'s Authorizer> {
+    let scheme = schemes.get(name);
+    let authorizer = scheme.and_then(authorizer_of);
+    authorizer.with_context(|| {
+        let names: Vec<_> = schemes
+            .iter()
+            .filter(|(_, scheme)| authorizer_of(scheme).is_some())
+            .map(|(name, _)| name.as_str())
+            .collect();
+        format!("--authorizer {name}: expected one of {}", names.join(", "))
+    })
+}
+
+/// The token place and pattern of most operations: a filter has one of each.
+pub(super) fn commonest(
+    operations: &[Operation<'_>],
+    context: &Context<'_>,
+) -> anyhow::Result<Profile> {
+    let mut counts: BTreeMap<&Profile, usize> = BTreeMap::new();
+    let all = context.schemes.values().filter_map(authorizer_of);
+    counts.extend(all.map(|authorizer| (&authorizer.profile, 0)));
+    for operation in operations {
+        for name in context.decide(operation).authorizers {
+            let authorizer = context.schemes.get(&name).and_then(authorizer_of);
+            if let Some(count) = authorizer.and_then(|one| counts.get_mut(&one.profile)) {
+                *count = count.saturating_add(1);
+            }
+        }
+    }
+    // Of equals the first: the same definition gives the same configuration.
+    let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
+    if let Some((profile, _)) = most {
+        return Ok(profile.clone());
+    }
+    let mut found = String::new();
+    for (name, scheme) in context.schemes {
+        let text = match &scheme.says {
+            Says::Other(text) => text,
+            Says::Token(_) | Says::ApiKey => "API keys",
+        };
+        found.push_str(&format!("\n{name}: {text}"));
+    }
+    bail!(
+        "found no authorizer of a Cognito user pool, and so nothing that this filter could check{found}"
+    )
+}
+
+/// The user pools whose tokens some rule takes; if none does, those that any authorizer names.
+pub(super) fn pools(
+    schemes: &BTreeMap<String, Scheme>,
+    profile: &Profile,
+    decisions: &[Decision],
+    args: &Args,
+) -> anyhow::Result<BTreeMap<String, Entry>> {
+    let taken = decisions
+        .iter()
+        .filter(|decision| matches!(decision.access, Access::Require(_) | Access::Optional))
+        .flat_map(|decision| &decision.authorizers);
+    let mut taken: BTreeSet<&String> = taken.collect();
+    if taken.is_empty() {
+        taken.extend(schemes.keys());
+    }
+    let mut pools: BTreeMap<String, Entry> = BTreeMap::new();
+    let mut undecided = Vec::new();
+    for name in taken {
+        let authorizer = schemes.get(name).and_then(authorizer_of);
+        let Some(authorizer) = authorizer.filter(|one| one.profile == *profile) else {
+            continue;
+        };
+        if authorizer.clients == Clients::Undecided {
+            undecided.push(name.as_str());
+        }
+        for pool in &authorizer.pools {
+            let cluster = || format!("cognito_{}", pool.id.region().replace('-', "_"));
+            let entry = pools
+                .entry(pool.id.as_str().to_owned())
+                .or_insert_with(|| Entry {
+                    pool: pool.clone(),
+                    clients: authorizer.clients.clone(),
+                    cluster: args.cluster.clone().unwrap_or_else(cluster),
+                    origin: Vec::new(),
+                });
+            entry.clients = entry.clients.and(&authorizer.clients);
+            entry.origin.push(name.clone());
+        }
+    }
+    ensure!(
+        undecided.is_empty(),
+        "authorizer {}: names no app clients, and so takes tokens of every app client of its user \
+         pool; say whose are meant with --client-ids ID,..., or keep it so with --any-client",
+        undecided.join(", ")
+    );
+    Ok(pools)
+}
+
+/// Closes what wants a pool's other issuer: rules choose by pool, and take both or none.
+pub(super) fn one_issuer(
+    decision: &mut Decision,
+    schemes: &BTreeMap<String, Scheme>,
+    pools: &BTreeMap<String, Entry>,
+) {
+    for name in &decision.authorizers {
+        let Some(scheme) = schemes.get(name) else {
+            continue;
+        };
+        let named = authorizer_of(scheme).into_iter().flat_map(|one| &one.pools);
+        let other = named.filter(|pool| {
+            let entry = pools.get(pool.id.as_str());
+            entry.is_some_and(|entry| entry.pool.issuer != pool.issuer)
+        });
+        for pool in other {
+            decision.access = Access::Nobody;
+            decision.obstacles.push(Obstacle {
+                place: scheme.place.clone(),
+                text: format!(
+                    "another issuer of user pool {} than another authorizer's",
+                    pool.id.as_str()
+                ),
+                advice: None,
+            });
+        }
+    }
+}

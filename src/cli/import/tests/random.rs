@@ -1,0 +1,185 @@
+//! Definitions at random, from parts that are known.
+
+#![allow(clippy::arithmetic_side_effects)]
+
+use serde_json::{Map, Value, json};
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// SplitMix64: a seed reproduces a run.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
+    }
+
+    pub(super) fn one_in(&mut self, chances: usize) -> bool {
+        self.below(chances) == 0
+    }
+
+    pub(super) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())].clone()
+    }
+}
+
+/// The seed of a run: `IMPORT_SEED`, or another one each time.
+pub(super) fn seed() -> u64 {
+    let given = std::env::var("IMPORT_SEED").ok();
+    let other = || RandomState::new().build_hasher().finish();
+    let seed = given.map_or_else(other, |text| text.parse().unwrap());
+    println!("IMPORT_SEED={seed}");
+    seed
+}
+
+const A: &str = "us-east-1_Aaaaaaaa1";
+const B: &str = "us-east-1_Bbbbbbbb1";
+
+fn cognito(pools: &[&str]) -> Value {
+    let arn = |pool: &&str| format!("arn:aws:cognito-idp:us-east-1:123456789012:userpool/{pool}");
+    let arns: Vec<_> = pools.iter().map(arn).collect();
+    json!({
+        "type": "apiKey", "name": "Authorization", "in": "header",
+        "x-amazon-apigateway-authorizer": {"type": "cognito_user_pools", "providerARNs": arns},
+    })
+}
+
+fn jwt(pool: &str) -> Value {
+    let issuer = format!("https://cognito-idp.us-east-1.amazonaws.com/{pool}");
+    json!({
+        "type": "oauth2",
+        "x-amazon-apigateway-authorizer": {
+            "type": "jwt", "identitySource": "$request.header.Authorization",
+            "jwtConfiguration": {"issuer": issuer},
+        },
+    })
+}
+
+/// Schemes whose tokens can be asked for, with their pools, and whether `id` and `access` differ.
+pub(super) const TOKENS: [(&str, &[&str], bool); 4] = [
+    ("a", &[A], true),
+    ("b", &[B], true),
+    ("both", &[A, B], true),
+    ("jwt", &[A], false),
+];
+/// Schemes that nothing here can ask for; the last is not even defined.
+const OTHERS: [&str; 8] = [
+    "lambda", "iam", "key", "header", "pattern", "foreign", "bearer", "missing",
+];
+
+pub(super) fn schemes() -> Value {
+    let mut header = cognito(&[A]);
+    header["name"] = json!("X-Token");
+    let mut pattern = cognito(&[A]);
+    pattern["x-amazon-apigateway-authorizer"]["identityValidationExpression"] = json!("app");
+    let mut foreign = jwt(A);
+    foreign["x-amazon-apigateway-authorizer"]["jwtConfiguration"]["issuer"] =
+        json!("https://example.com/");
+    json!({
+        "a": cognito(&[A]), "b": cognito(&[B]), "both": cognito(&[A, B]), "jwt": jwt(A),
+        "header": header, "pattern": pattern, "foreign": foreign,
+        "lambda": {"type": "apiKey", "x-amazon-apigateway-authorizer": {"type": "request"}},
+        "iam": {"type": "apiKey", "x-amazon-apigateway-authtype": "awsSigv4"},
+        "key": {"type": "apiKey", "name": "x-api-key", "in": "header"},
+        "bearer": {"type": "http", "scheme": "bearer"},
+    })
+}
+
+fn security(random: &mut Random) -> Value {
+    if random.one_in(12) {
+        return random.pick(&[
+            json!({"a": []}),
+            json!("a"),
+            json!(["a"]),
+            json!([null]),
+            json!(true),
+        ]);
+    }
+    let mut alternatives = Vec::new();
+    for _ in 0..random.pick(&[0, 1, 1, 1, 1, 2, 2, 3]) {
+        let mut schemes = Map::new();
+        for _ in 0..random.pick(&[0, 1, 1, 1, 1, 1, 1, 2]) {
+            let name = match random.one_in(3) {
+                true => random.pick(&OTHERS),
+                false => random.pick(&TOKENS).0,
+            };
+            let scopes = random.pick(&[
+                json!([]),
+                json!([]),
+                json!(["x"]),
+                json!(["x", "y"]),
+                json!(["z"]),
+            ]);
+            let scopes = if random.one_in(20) {
+                json!("x")
+            } else {
+                scopes
+            };
+            schemes.insert(name.to_owned(), scopes);
+        }
+        alternatives.push(Value::Object(schemes));
+    }
+    json!(alternatives)
+}
+
+const SEGMENTS: [&str; 10] = [
+    "a", "a", "b", "c", "A", "{x}", "{x}", "{y}", "{r+}", "a%2Db",
+];
+
+pub(super) fn definition(random: &mut Random) -> Value {
+    let mut paths = Map::new();
+    for _ in 0..random.below(7) + 1 {
+        let mut path = String::new();
+        for _ in 0..random.below(4) {
+            path.push('/');
+            path.push_str(random.pick(&SEGMENTS));
+            if path.ends_with("+}") {
+                break;
+            }
+        }
+        if path.is_empty() || random.one_in(10) {
+            path.push('/');
+        }
+        if random.one_in(10) {
+            path = "/$default".to_owned();
+        }
+        let mut item = Map::new();
+        for _ in 0..random.below(3) + 1 {
+            let method = random.pick(&["get", "post", "options", "x-amazon-apigateway-any-method"]);
+            let mut operation = Map::new();
+            if !random.one_in(3) {
+                operation.insert("security".to_owned(), security(random));
+            }
+            if random.one_in(12) {
+                let kind = random.pick(&["NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS"]);
+                operation.insert("x-amazon-apigateway-auth".to_owned(), json!({"type": kind}));
+            }
+            let operation = match random.one_in(30) {
+                true => json!("an operation"),
+                false => Value::Object(operation),
+            };
+            item.insert(method.to_owned(), operation);
+        }
+        paths.insert(path, Value::Object(item));
+    }
+    let mut definition = match random.one_in(2) {
+        true => json!({"swagger": "2.0", "securityDefinitions": schemes()}),
+        false => json!({"openapi": "3.0.1", "components": {"securitySchemes": schemes()}}),
+    };
+    definition["paths"] = Value::Object(paths);
+    if random.one_in(4) {
+        definition["security"] = security(random);
+    }
+    if random.one_in(20) {
+        let deny = json!([{"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}]);
+        definition["x-amazon-apigateway-policy"] = json!({"Statement": deny});
+    }
+    definition
+}

@@ -1,0 +1,239 @@
+//! What a definition asks for, read once more from its parts, and in another way: a request is led
+//! to an operation segment by segment, and an operation is open only if nothing is asked.
+
+#![allow(clippy::arithmetic_side_effects)]
+
+use super::random::TOKENS;
+use crate::import::definition::Api;
+use cognito_authorizer::claims::TokenUse;
+use cognito_authorizer::policy::Policy;
+use cognito_authorizer::rules::requirement::{AnyOf, Requirement, WantedUse};
+use serde_json::{Value, json};
+
+/// What an operation asks for.
+#[derive(Debug, PartialEq)]
+pub(super) enum Asks {
+    Nothing,
+    /// What no configuration can ask for, or what cannot be read.
+    Other,
+    /// One of these: schemes with scopes, all of which must agree.
+    OneOf(Vec<Vec<(String, Vec<String>)>>),
+}
+
+pub(super) fn asks(definition: &Value, operation: &Value) -> Asks {
+    let Some(operation) = operation.as_object() else {
+        return Asks::Other;
+    };
+    if definition.get("x-amazon-apigateway-policy").is_some() {
+        return Asks::Other;
+    }
+    let security = operation.get("security").or(definition.get("security"));
+    let kind = operation
+        .get("x-amazon-apigateway-auth")
+        .map(|auth| auth["type"].as_str().unwrap());
+    let nothing = security.is_none() || security == Some(&json!([]));
+    match kind {
+        Some("AWS_IAM") => return Asks::Other,
+        Some("CUSTOM" | "COGNITO_USER_POOLS") if nothing => return Asks::Other,
+        _ if nothing => return Asks::Nothing,
+        _ => {}
+    }
+    let Some(alternatives) = security.unwrap().as_array() else {
+        return Asks::Other;
+    };
+    let mut all = Vec::new();
+    for alternative in alternatives {
+        let Some(schemes) = alternative.as_object() else {
+            continue;
+        };
+        if schemes.is_empty() && definition.get("openapi").is_some() {
+            return Asks::Nothing;
+        }
+        let schemes = schemes
+            .iter()
+            .map(|(name, scopes)| match scopes.as_array() {
+                Some(scopes) => {
+                    let scopes = scopes.iter().map(|scope| scope.as_str().unwrap());
+                    (name.clone(), scopes.map(str::to_owned).collect())
+                }
+                // Whatever it was to be, nothing can ask for it.
+                None => ("unreadable".to_owned(), Vec::new()),
+            });
+        all.push(schemes.collect());
+    }
+    Asks::OneOf(all)
+}
+
+/// A path's segments, and its path item.
+type Routed<'s, 'd> = (Vec<&'s str>, &'d Value);
+
+/// The operations of the paths that API Gateway prefers for a request, of which any may be the one.
+pub(super) fn operations<'d>(
+    definition: &'d Value,
+    api: Api,
+    path: &str,
+    method: &str,
+) -> Vec<&'d Value> {
+    let asked: Vec<&str> = path
+        .split('/')
+        .skip(1)
+        .filter(|part| !part.is_empty())
+        .collect();
+    let split = |path: &'d str| -> Vec<&'d str> {
+        path.split('/').filter(|part| !part.is_empty()).collect()
+    };
+    let all = definition["paths"].as_object().unwrap();
+    let routes: Vec<(Vec<&str>, &'d Value)> = all
+        .iter()
+        .filter(|(path, _)| api == Api::Rest || *path != "/$default")
+        .map(|(path, item)| (split(path), item))
+        .collect();
+    let of_method = |item: &'d Value, method: &str| item.get(method);
+    let at = |chosen: Vec<&(Vec<&str>, &'d Value)>| -> Vec<&'d Value> {
+        let named: Vec<_> = chosen
+            .iter()
+            .filter_map(|(_, item)| of_method(item, &method.to_lowercase()))
+            .collect();
+        let any = chosen
+            .iter()
+            .filter_map(|(_, item)| of_method(item, "x-amazon-apigateway-any-method"));
+        if named.is_empty() {
+            any.collect()
+        } else {
+            named
+        }
+    };
+    match api {
+        Api::Rest => {
+            // Down the tree, without a way back.
+            let mut left: Vec<&(Vec<&str>, &'d Value)> = routes.iter().collect();
+            for (depth, part) in asked.iter().enumerate() {
+                let ranks = left
+                    .iter()
+                    .filter_map(|(route, _)| rank(route.get(depth)?, part));
+                let Some(best) = ranks.min() else {
+                    return Vec::new();
+                };
+                left.retain(|(route, _)| {
+                    route.get(depth).and_then(|one| rank(one, part)) == Some(best)
+                });
+                if best == GREEDY {
+                    return at(left);
+                }
+            }
+            at(left
+                .into_iter()
+                .filter(|(route, _)| route.len() == asked.len())
+                .collect())
+        }
+        Api::Http => {
+            let mut best: Vec<(bool, Vec<u8>, &Routed<'_, 'd>)> = Vec::new();
+            for candidate in &routes {
+                let (route, _) = candidate;
+                let greedy = route.last().is_some_and(|last| last.ends_with("+}"));
+                let long_enough = if greedy {
+                    asked.len() >= route.len()
+                } else {
+                    asked.len() == route.len()
+                };
+                let ranks: Option<Vec<u8>> = route
+                    .iter()
+                    .zip(&asked)
+                    .map(|(one, part)| rank(one, part))
+                    .collect();
+                if let (true, Some(ranks)) = (long_enough, ranks) {
+                    best.push((greedy, ranks, candidate));
+                }
+            }
+            best.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+            for (greedy, ranks, _) in &best {
+                let same = best
+                    .iter()
+                    .filter(|other| other.0 == *greedy && other.1 == *ranks);
+                let found = at(same.map(|(_, _, candidate)| *candidate).collect());
+                if !found.is_empty() {
+                    return found;
+                }
+            }
+            let rest = all.get("/$default").into_iter();
+            rest.flat_map(|item| at(vec![&(Vec::new(), item)]))
+                .collect()
+        }
+    }
+}
+
+const GREEDY: u8 = 2;
+
+/// How much a segment is preferred for a part of a path, if it is for it at all.
+fn rank(segment: &str, part: &str) -> Option<u8> {
+    let segment = segment.replace("%2D", "-");
+    if segment == part.replace("%2D", "-") {
+        Some(0)
+    } else if segment.ends_with("+}") {
+        Some(GREEDY)
+    } else if segment.starts_with('{') {
+        Some(1)
+    } else {
+        None
+    }
+}
+
+/// Whether everyone whom a requirement lets in has what one of the alternatives asks for.
+pub(super) fn is_no_wider(
+    requirement: &Requirement,
+    policy: &Policy,
+    alternatives: &[Vec<(String, Vec<String>)>],
+) -> bool {
+    let every_pool: Vec<&str> = policy
+        .pools
+        .iter()
+        .map(|(_, pool)| pool.id.as_str())
+        .collect();
+    let pools: Vec<&str> = match &requirement.pools {
+        AnyOf::Unrestricted => every_pool,
+        AnyOf::Only(pools) => pools.iter().map(|pool| pool.as_str()).collect(),
+    };
+    let scopes: Vec<Option<&str>> = match &requirement.scopes {
+        AnyOf::Unrestricted => vec![None],
+        AnyOf::Only(scopes) => scopes.iter().map(|scope| Some(scope.as_str())).collect(),
+    };
+    let uses = match requirement.token_use {
+        WantedUse::Any => vec![TokenUse::Id, TokenUse::Access],
+        WantedUse::Only(one) => vec![one],
+    };
+    // Each token that it lets in, by its pool, its one scope and its use.
+    pools.iter().all(|pool| {
+        scopes.iter().all(|scope| {
+            uses.iter().all(|token_use| {
+                alternatives.iter().any(|schemes| {
+                    let [(name, wanted)] = schemes.as_slice() else {
+                        return false;
+                    };
+                    let scheme = TOKENS.iter().find(|(token, ..)| token == name);
+                    scheme.is_some_and(|(_, pools, strict)| {
+                        let wanted_use = if wanted.is_empty() {
+                            TokenUse::Id
+                        } else {
+                            TokenUse::Access
+                        };
+                        pools.contains(pool)
+                            && (wanted.is_empty()
+                                || scope.is_some_and(|scope| wanted.iter().any(|one| one == scope)))
+                            && (!strict || *token_use == wanted_use)
+                    })
+                })
+            })
+        })
+    })
+}
+
+/// One authorizer that can be carried over, and nothing beside it.
+pub(super) fn is_plain(alternatives: &[Vec<(String, Vec<String>)>]) -> bool {
+    let [schemes] = alternatives else {
+        return false;
+    };
+    let [(name, _)] = schemes.as_slice() else {
+        return false;
+    };
+    TOKENS.iter().any(|(token, ..)| token == name)
+}

@@ -1,0 +1,221 @@
+//! `jwks`: where the keys of a user pool are, and what Envoy and Istio need to get there.
+
+use clap::ValueEnum;
+use cognito_authorizer::pool::UserPoolId;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Prints where the keys of a user pool are, and what Envoy and Istio need to get there.
+///
+/// The output is YAML as a whole; --only leaves one part of it. Nothing is fetched: all of this
+/// follows from the pool's id.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The id of a user pool, or its ARN.
+    #[arg(value_name = "POOL", value_parser = pool)]
+    pool: UserPoolId,
+    /// Which of the two issuers the pool has been set to use in tokens.
+    #[arg(long, value_enum, default_value_t = Issuer::Original)]
+    issuer: Issuer,
+    /// Print only this.
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    /// The file with certificate authorities in Envoy's container.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/ssl/certs/ca-certificates.crt"
+    )]
+    trusted_ca: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Issuer {
+    Original,
+    Updated,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The entry of `user_pools` in the filter's configuration, for Envoy.
+    Pool,
+    /// Envoy's cluster.
+    Envoy,
+    /// Istio's ServiceEntry and DestinationRule.
+    Istio,
+}
+
+fn pool(text: &str) -> Result<UserPoolId, String> {
+    let parsed = if text.starts_with("arn:") {
+        UserPoolId::from_arn(text)
+    } else {
+        UserPoolId::new(text)
+    };
+    parsed.map_err(|error| error.to_string())
+}
+
+/// What the texts below are made of.
+struct Endpoint<'a> {
+    pool: &'a UserPoolId,
+    issuer: Issuer,
+    host: String,
+    cluster: String,
+    mesh_host: String,
+    trusted_ca: String,
+}
+
+pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let region = args.pool.region();
+    let issuer = match args.issuer {
+        Issuer::Original => args.pool.original_issuer(),
+        Issuer::Updated => args.pool.updated_issuer(),
+    };
+    let host = issuer
+        .strip_prefix("https://")
+        .and_then(|rest| rest.split('/').next());
+    // One Envoy may need both.
+    let name = match args.issuer {
+        Issuer::Original => "cognito",
+        Issuer::Updated => "cognito-issuer",
+    };
+    let endpoint = Endpoint {
+        pool: &args.pool,
+        issuer: args.issuer,
+        host: host.unwrap_or_default().to_owned(),
+        cluster: format!("{name}-{region}").replace('-', "_"),
+        mesh_host: format!("{name}-keys.{region}.internal"),
+        // YAML reads JSON's texts, whatever is in them.
+        trusted_ca: serde_json::to_string(&args.trusted_ca)?,
+    };
+    if args.only.is_none() {
+        writeln!(out, "# user pool        {}", args.pool.as_str())?;
+        writeln!(out, "# region           {region}")?;
+        writeln!(out, "# issuer original  {}", args.pool.original_issuer())?;
+        writeln!(out, "# issuer updated   {}", args.pool.updated_issuer())?;
+        writeln!(out, "# keys             {issuer}/.well-known/jwks.json\n")?;
+    }
+    match args.only {
+        Some(Part::Pool) => endpoint.pool(out)?,
+        Some(Part::Envoy) => endpoint.envoy(out)?,
+        Some(Part::Istio) => endpoint.istio(out)?,
+        None => {
+            writeln!(
+                out,
+                "# In the filter's configuration; with Istio, see below for the cluster."
+            )?;
+            endpoint.pool(out)?;
+            writeln!(
+                out,
+                "---\n# In Envoy's configuration, among static_resources."
+            )?;
+            endpoint.envoy(out)?;
+            writeln!(
+                out,
+                "---\n# For Istio, where jwks.cluster is \"outbound|443||{}\".",
+                endpoint.mesh_host
+            )?;
+            endpoint.istio(out)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Endpoint<'_> {
+    fn pool(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let issuer = match self.issuer {
+            Issuer::Original => "original",
+            Issuer::Updated => "updated",
+        };
+        write!(
+            out,
+            "\
+user_pools:
+- user_pool_id: {id}
+  client_ids: [] # the app clients whose tokens are meant for this API
+  issuer: {issuer}
+  jwks:
+    cluster: {cluster}
+",
+            id = self.pool.as_str(),
+            cluster = self.cluster,
+        )
+    }
+
+    /// Without `trusted_ca` Envoy accepts any certificate, and without a SAN match any name.
+    fn envoy(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        write!(
+            out,
+            "\
+clusters:
+- name: {cluster}
+  type: LOGICAL_DNS
+  connect_timeout: 2s
+  load_assignment:
+    cluster_name: {cluster}
+    endpoints:
+    - lb_endpoints:
+      - endpoint: {{address: {{socket_address: {{address: {host}, port_value: 443}}}}}}
+  transport_socket:
+    name: envoy.transport_sockets.tls
+    typed_config:
+      \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+      sni: {host}
+      common_tls_context:
+        tls_params: {{tls_minimum_protocol_version: TLSv1_2}}
+        validation_context:
+          trusted_ca: {{filename: {ca}}}
+          match_typed_subject_alt_names:
+          - san_type: DNS
+            matcher: {{exact: {host}}}
+",
+            cluster = self.cluster,
+            host = self.host,
+            ca = self.trusted_ca,
+        )
+    }
+
+    /// The host in the mesh is not Amazon's own name: TLS would else be wrapped around the TLS of
+    /// every application in the mesh that talks to Cognito itself.
+    fn istio(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let name = self
+            .mesh_host
+            .trim_end_matches(".internal")
+            .replace('.', "-");
+        write!(
+            out,
+            "\
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata:
+  name: {name}
+  namespace: istio-system
+spec:
+  hosts: [{mesh_host}]
+  location: MESH_EXTERNAL
+  resolution: DNS
+  ports:
+  - {{number: 443, name: https, protocol: HTTPS}}
+  endpoints:
+  - address: {host}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata:
+  name: {name}
+  namespace: istio-system
+spec:
+  host: {mesh_host}
+  trafficPolicy:
+    tls:
+      mode: SIMPLE
+      sni: {host}
+      subjectAltNames: [{host}]
+      caCertificates: {ca}
+",
+            mesh_host = self.mesh_host,
+            host = self.host,
+            ca = self.trusted_ca,
+        )
+    }
+}

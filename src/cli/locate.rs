@@ -1,0 +1,424 @@
+//! The filter's configurations in the files of operators, whatever carries them there.
+//!
+//! A file may be the configuration alone, a bootstrap, listener or discovery response of Envoy, or
+//! a manifest of Istio or Envoy Gateway, or a ConfigMap with files of Envoy. Other documents in it (a Service, another module's
+//! plugin) are passed over.
+
+use crate::document::{Dialect, Document, Source, Unreadable, below, item, member};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cognito_authorizer::config;
+use cognito_authorizer::policy::Policy;
+use serde_json::{Map, Value};
+use std::path::Path;
+use std::rc::Rc;
+
+/// What a document of Envoy's own has at its top, of which a filter configuration has nothing.
+const ENVOY_FIELDS: [&str; 13] = [
+    "@type",
+    "admin",
+    "clusters",
+    "dynamic_resources",
+    "filter_chains",
+    "http_filters",
+    "layered_runtime",
+    "listeners",
+    "node",
+    "resources",
+    "static_resources",
+    "staticResources",
+    "typed_config",
+];
+
+/// What of a module's name, file or image is taken for ours.
+const OUR_NAME: &str = "cognito";
+
+/// Fields that are there in no other module's configuration.
+const OUR_FIELDS: [&str; 2] = ["user_pools", "claim_headers"];
+
+/// What carries a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// Nothing: the file is the configuration.
+    Bare,
+    /// A Wasm filter of Envoy, whose `PluginConfig` is at this path.
+    Envoy(String),
+    /// Istio's `WasmPlugin`, whose `spec` is at this path.
+    Istio(String),
+    /// An entry of `wasm` in Envoy Gateway's `EnvoyExtensionPolicy`, at this path.
+    Gateway(String),
+}
+
+/// A configuration, and where it was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Located {
+    /// The document that it is in.
+    pub(crate) document: Rc<Document>,
+    /// Its path there; empty if the document is the configuration.
+    pub(crate) base: String,
+    /// What carries it.
+    pub(crate) setting: Setting,
+    /// The configuration alone, with its places in the file.
+    pub(crate) config: Document,
+    /// What Envoy hands to the filter.
+    pub(crate) bytes: Vec<u8>,
+    /// Why Envoy would not hand over anything.
+    refused: Option<String>,
+}
+
+/// A problem of a configuration: its path there ("" for the whole), and what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) path: String,
+    pub(crate) text: String,
+}
+
+impl Located {
+    /// Reads the configuration as the filter does.
+    ///
+    /// # Errors
+    /// The problems that the filter would log, never none.
+    pub(crate) fn parse(&self) -> Result<Policy, Vec<Problem>> {
+        let problem = |path: &str, text: &str| Problem {
+            path: if path == config::WHOLE { "" } else { path }.to_owned(),
+            text: text.to_owned(),
+        };
+        if let Some(text) = &self.refused {
+            return Err(vec![problem("", text)]);
+        }
+        config::parse(&self.bytes).map_err(|problems| {
+            let listed = problems.iter().map(|one| problem(one.path(), one.text()));
+            let mut all: Vec<_> = listed.collect();
+            if problems.unlisted() > 0 {
+                all.push(problem(
+                    "",
+                    &format!("found {} more problems", problems.unlisted()),
+                ));
+            }
+            all
+        })
+    }
+}
+
+/// A file, its documents, and the configurations in them.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    pub(crate) source: Source,
+    pub(crate) documents: Vec<Rc<Document>>,
+    pub(crate) located: Vec<Located>,
+}
+
+impl File {
+    /// Finds the configurations of a text.
+    ///
+    /// # Errors
+    /// The place at which it is neither YAML nor JSON.
+    pub(crate) fn new(source: Source) -> Result<Self, Unreadable> {
+        let mut documents = Document::all(&source)?;
+        let is_json = source.text().trim_ascii_start().starts_with(['{', '[']);
+        // Only now it is known whose reader the file is for.
+        if is_json {
+            documents = Document::all_in(&source, Dialect::Json)?;
+        } else if documents.iter().any(|one| kind(&one.value) == Kind::Envoy) {
+            documents = Document::all_in(&source, Dialect::Envoy)?;
+        }
+        if documents.is_empty() {
+            documents.push(Document::empty());
+        }
+        let mounted: Vec<_> = documents
+            .iter()
+            .flat_map(|one| mounted(&source, one))
+            .collect();
+        documents.extend(mounted);
+        let documents: Vec<_> = documents.into_iter().map(Rc::new).collect();
+        let mut located = Vec::new();
+        for document in &documents {
+            let mut found = Finder {
+                source: &source,
+                document,
+                located: Vec::new(),
+            };
+            match kind(&document.value) {
+                Kind::Kubernetes => found.manifest(&document.value, ""),
+                Kind::Envoy => found.filters(&document.value, ""),
+                Kind::Other => found.bare(),
+            }
+            located.append(&mut found.located);
+        }
+        // With a single module there is no doubt which is meant.
+        if located.len() > 1 {
+            located.retain(Located::is_ours);
+        }
+        Ok(Self {
+            source,
+            documents,
+            located,
+        })
+    }
+
+    /// Reads a file, or what comes in for `-`.
+    ///
+    /// # Errors
+    /// What cannot be read, with the name of the file.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let source = Source::read(path)?;
+        let name = source.name().to_owned();
+        Self::new(source).map_err(|error| anyhow::anyhow!("{name}: {error}"))
+    }
+
+    /// The only configuration of the file.
+    ///
+    /// # Errors
+    /// None, or several; where they are.
+    pub(crate) fn only(&self) -> anyhow::Result<&Located> {
+        let name = self.source.name();
+        match self.located.as_slice() {
+            [one] => Ok(one),
+            [] => anyhow::bail!("{name}: found no configuration of the authorizer"),
+            several => {
+                let lines = several.iter().map(|one| {
+                    let line = one.document.places.at(&one.base).start.line;
+                    format!("line {line}")
+                });
+                let lines: Vec<_> = lines.collect();
+                anyhow::bail!(
+                    "{name}: found {} configurations of the authorizer, in {}; expected one",
+                    several.len(),
+                    lines.join(" and ")
+                )
+            }
+        }
+    }
+}
+
+/// Files of Envoy in a ConfigMap. What cannot be read there is no file of Envoy's.
+fn mounted(source: &Source, document: &Document) -> Vec<Document> {
+    if document.get("kind").and_then(Value::as_str) != Some("ConfigMap") {
+        return Vec::new();
+    }
+    let files = document.get("data").and_then(Value::as_object);
+    let files = files.into_iter().flatten().filter_map(|(name, text)| {
+        let path = member("data", name);
+        let read = document.embedded(source, &path, text.as_str()?, Dialect::Envoy);
+        read.ok().filter(|one| kind(&one.value) == Kind::Envoy)
+    });
+    files.collect()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Kubernetes,
+    Envoy,
+    Other,
+}
+
+fn kind(value: &Value) -> Kind {
+    let has = |name: &str| value.get(name).is_some();
+    if has("apiVersion") && has("kind") {
+        Kind::Kubernetes
+    } else if ENVOY_FIELDS.iter().any(|name| has(name)) {
+        Kind::Envoy
+    } else {
+        Kind::Other
+    }
+}
+
+struct Finder<'a> {
+    source: &'a Source,
+    document: &'a Rc<Document>,
+    located: Vec<Located>,
+}
+
+impl Finder<'_> {
+    fn bare(&mut self) {
+        let value = &self.document.value;
+        let bytes = match value {
+            // What is empty in YAML is nothing, and the filter says so better than of `null`.
+            Value::Null => Vec::new(),
+            value => value.to_string().into_bytes(),
+        };
+        self.add(String::new(), Setting::Bare, Carried::Tree(bytes));
+    }
+
+    fn manifest(&mut self, value: &Value, path: &str) {
+        let spec = below(path, "spec");
+        match value.get("kind").and_then(Value::as_str) {
+            Some("WasmPlugin") => {
+                let base = below(&spec, "pluginConfig");
+                let carried = self.tree(&base);
+                self.add(base, Setting::Istio(spec), carried);
+            }
+            Some("EnvoyExtensionPolicy") => {
+                let wasm = below(&spec, "wasm");
+                let entries = self.document.get(&wasm).and_then(Value::as_array);
+                for at in 0..entries.map_or(0, Vec::len) {
+                    let entry = item(&wasm, at);
+                    let base = below(&entry, "config");
+                    let carried = self.tree(&base);
+                    self.add(base, Setting::Gateway(entry), carried);
+                }
+            }
+            Some("List") => {
+                let items = value.get("items").and_then(Value::as_array);
+                for (at, one) in items.into_iter().flatten().enumerate() {
+                    self.manifest(one, &item(&below(path, "items"), at));
+                }
+            }
+            // An EnvoyFilter, say, patches filters in.
+            _ => self.filters(value, path),
+        }
+    }
+
+    /// Every Wasm filter below a path.
+    fn filters(&mut self, value: &Value, path: &str) {
+        match value {
+            Value::Array(elements) => {
+                for (at, element) in elements.iter().enumerate() {
+                    self.filters(element, &item(path, at));
+                }
+            }
+            Value::Object(members) => {
+                if let Some(below_filter) = wasm(members) {
+                    let plugin = below(path, below_filter);
+                    self.plugin(plugin);
+                    return;
+                }
+                for (name, value) in members {
+                    self.filters(value, &member(path, name));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn plugin(&mut self, plugin: String) {
+        let any = below(&plugin, "configuration");
+        let value = below(&any, "value");
+        let (base, carried) = match self.document.get(&any) {
+            None => (any, Carried::Tree(Vec::new())),
+            Some(carrier) => match carrier.get("@type").and_then(Value::as_str) {
+                Some(name) if name.ends_with("/google.protobuf.Struct") => {
+                    let carried = self.tree(&value);
+                    (value, carried)
+                }
+                Some(name) if name.ends_with("/google.protobuf.StringValue") => {
+                    let carried = self.text(&value);
+                    (value, carried)
+                }
+                Some(name) if name.ends_with("/google.protobuf.BytesValue") => {
+                    let carried = self.bytes(&value);
+                    (value, carried)
+                }
+                _ => {
+                    let text = "found no @type that the filter can read; expected type.googleapis.com/google.protobuf.Struct, StringValue or BytesValue";
+                    (any, Carried::Nothing(text.to_owned()))
+                }
+            },
+        };
+        self.add(base, Setting::Envoy(plugin), carried);
+    }
+
+    fn tree(&self, path: &str) -> Carried {
+        let value = self.document.get(path).filter(|value| !value.is_null());
+        Carried::Tree(value.map_or_else(Vec::new, |value| value.to_string().into_bytes()))
+    }
+
+    fn text(&self, path: &str) -> Carried {
+        match self.document.get(path) {
+            Some(Value::String(text)) => Carried::Text(text.clone()),
+            None => Carried::Tree(Vec::new()),
+            Some(_) => Carried::Nothing("found no text; expected JSON text in quotes".to_owned()),
+        }
+    }
+
+    fn bytes(&self, path: &str) -> Carried {
+        let text = self.document.get(path).and_then(Value::as_str);
+        let decoded = text.and_then(|text| STANDARD.decode(text).ok());
+        match decoded.and_then(|bytes| String::from_utf8(bytes).ok()) {
+            Some(text) => Carried::Encoded(text),
+            None => Carried::Nothing("found no base64 of JSON text".to_owned()),
+        }
+    }
+
+    fn add(&mut self, base: String, setting: Setting, carried: Carried) {
+        let whole = || self.document.places.at(&base);
+        let (config, bytes, refused) = match carried {
+            Carried::Tree(bytes) => (self.document.part(&base), bytes, None),
+            Carried::Nothing(text) => (self.document.part(&base), Vec::new(), Some(text)),
+            Carried::Text(text) => {
+                let read = self
+                    .document
+                    .embedded(self.source, &base, &text, Dialect::Json);
+                // What cannot be read is the filter's to complain about.
+                let config = read.unwrap_or_else(|_| Document::unplaced(Value::Null, whole()));
+                (config, text.into_bytes(), None)
+            }
+            Carried::Encoded(text) => {
+                let value = serde_json::from_str(&text).unwrap_or_default();
+                (Document::unplaced(value, whole()), text.into_bytes(), None)
+            }
+        };
+        self.located.push(Located {
+            document: Rc::clone(self.document),
+            base,
+            setting,
+            config,
+            bytes,
+            refused,
+        });
+    }
+}
+
+/// In what form a configuration is there.
+enum Carried {
+    /// As part of the document, here as JSON.
+    Tree(Vec<u8>),
+    /// As a text of the document.
+    Text(String),
+    /// As a text in base64.
+    Encoded(String),
+    /// In none, for this reason.
+    Nothing(String),
+}
+
+/// Where a Wasm filter has its plugin's configuration, if this is one.
+fn wasm(members: &Map<String, Value>) -> Option<&'static str> {
+    const FILTER: &str = "/envoy.extensions.filters.http.wasm.v3.Wasm";
+    let names = |name: &str| {
+        let name = members.get(name).and_then(Value::as_str);
+        name.is_some_and(|name| name.ends_with(FILTER))
+    };
+    if names("@type") {
+        Some("config")
+    } else if names("type_url") {
+        // TypedStruct, for control planes that do not know the type.
+        Some("value.config")
+    } else {
+        None
+    }
+}
+
+impl Located {
+    /// Whether this is the authorizer's and not another module's configuration, as far as names tell.
+    pub(crate) fn is_ours(&self) -> bool {
+        let carrier = match &self.setting {
+            Setting::Bare => return true,
+            Setting::Envoy(path) | Setting::Istio(path) | Setting::Gateway(path) => path,
+        };
+        let has = |name: &&str| self.config.value.get(name).is_some();
+        let text = String::from_utf8_lossy(&self.bytes);
+        OUR_FIELDS.iter().any(has)
+            || text.contains("\"user_pools\"")
+            || self.document.get(carrier).is_some_and(names_us)
+            || self.document.get("metadata").is_some_and(names_us)
+    }
+}
+
+fn names_us(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(OUR_NAME),
+        Value::Array(elements) => elements.iter().any(names_us),
+        Value::Object(members) => members.values().any(names_us),
+        _ => false,
+    }
+}

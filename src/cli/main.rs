@@ -1,0 +1,84 @@
+//! `cognito-authorizer`: the filter's own core at a desk. What it says of a configuration or a
+//! token is what Envoy will do, because it is the same code that says it.
+
+mod check;
+mod completions;
+mod document;
+mod explain;
+mod import;
+mod jwks;
+mod locate;
+mod man;
+mod terminal;
+
+use clap::{Parser, Subcommand};
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+/// What a script learns from the exit status, as every help page says it.
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  nothing to report: the configuration is sound, the request would pass
+  1  the answer is no: problems were found, the request would be refused
+  2  no answer: wrong usage, or input that cannot be read";
+
+/// The answer is no.
+const REFUSED: u8 = 1;
+/// There is no answer. clap's own status for wrong usage is the same.
+const UNREADABLE: u8 = 2;
+
+/// Checks configurations of the Amazon Cognito authorizer for Envoy, explains its decisions, and
+/// writes configurations for it. No token and no file leaves this machine.
+#[derive(Parser)]
+#[command(name = "cognito-authorizer", version, after_help = EXIT_STATUS)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    #[command(after_help = EXIT_STATUS)]
+    Check(check::Args),
+    #[command(after_help = EXIT_STATUS)]
+    Explain(explain::Args),
+    #[command(after_help = EXIT_STATUS)]
+    Import(import::Args),
+    #[command(after_help = EXIT_STATUS)]
+    Jwks(jwks::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = std::io::stdout().lock();
+    let outcome = match &cli.command {
+        Command::Check(args) => check::run(args, &mut out),
+        Command::Explain(args) => explain::run(args, &mut out),
+        Command::Import(args) => import::run(args, &mut out),
+        Command::Jwks(args) => jwks::run(args, &mut out),
+        Command::Completions(args) => completions::run(args, &mut out),
+        Command::Man(args) => man::run(args, &mut out),
+    };
+    let outcome = outcome.and_then(|status| {
+        out.flush()?;
+        Ok(status)
+    });
+    match outcome {
+        Ok(status) => status,
+        // A reader that has seen enough (`| head`) is no failure of ours.
+        Err(error) if closed(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // If even this cannot be written, the exit status is all that is left to say.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::from(UNREADABLE)
+        }
+    }
+}
+
+fn closed(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,289 @@
+//! Every decision vector, sent through Envoy: the verdict, the reason, the whole reply, and the
+//! headers that the upstream gets are those that the vector and the gate say.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use cognito_authorizer::bearer;
+use cognito_authorizer::config;
+use cognito_authorizer::gate::{Gate, Outcome};
+use cognito_authorizer::keyring::Entropy;
+use cognito_authorizer::policy::Policy;
+use cognito_authorizer::reject::Reason;
+use cognito_authorizer::reply::{Refusal, Reply};
+use cognito_authorizer::rs256::Rs256;
+use cognito_authorizer::time::Timestamp;
+use serde_json::json;
+
+use crate::bootstrap::{Listener, Setup};
+use crate::client::{CASE, Request, Response};
+use crate::envoy::EnvoyUnderTest;
+use crate::http2;
+use crate::keyserver::KeyServer;
+use crate::outcome::headers;
+use crate::upstream::{GREETING, Seen, Upstream};
+use crate::vectors::{Expect, Vector, Vectors};
+
+/// Envoy's HTTP/1 parser takes no method in lower case.
+const OVER_HTTP2: &str = "method-lower-case";
+
+/// Envoy itself has no answer to `OPTIONS *`, whatever filters it has: 404, and this in its log.
+const ENVOYS_OWN: (&str, &str) = ("unsafe-asterisk", "absolute_path_rejected");
+
+/// Within this time a request is answered, or it is asked again: half a second is the least that a
+/// vector's time is away from another verdict.
+const PROMPT: Duration = Duration::from_millis(200);
+
+/// True up to its very second and not after it, while all others are from theirs on: its time is
+/// set so much later.
+const NOT_AFTER: (&str, f64) = ("auth-age-at", 0.4);
+
+/// A request that was sent, and its answer.
+struct Exchange {
+    case: String,
+    response: Response,
+}
+
+/// What a vector ends with, at the client, at the upstream and in the metrics.
+struct Expected {
+    metric: String,
+    reply: Option<Reply>,
+}
+
+fn now() -> f64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    // To the millisecond, and never later than it is.
+    (since.expect("a clock").as_secs_f64() * 1000.0).floor() / 1000.0
+}
+
+#[test]
+fn every_vector_is_decided_in_envoy() {
+    let vectors = Vectors::at(now().floor());
+    let policies: BTreeMap<_, _> = vectors
+        .all
+        .iter()
+        .map(|vector| vector.policy.as_str())
+        .map(|name| (name, vectors.policy(name)))
+        .collect();
+    let keys = KeyServer::start();
+    let upstream = Upstream::start();
+    let mut setup = Setup::new(&keys, &upstream).workers(1);
+    for (name, document) in &policies {
+        let listener = Listener::new(name, document.clone());
+        setup = setup.listener(listener.raw_paths().connects());
+    }
+    let envoy = EnvoyUnderTest::start(&setup);
+    let read = |document: &serde_json::Value| {
+        Rc::new(config::parse(document.to_string().as_bytes()).expect("a configuration"))
+    };
+    let policies: BTreeMap<_, _> = policies
+        .iter()
+        .map(|(name, doc)| (*name, read(doc)))
+        .collect();
+    let mut metrics: BTreeMap<String, u64> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    let mut logged = Vec::new();
+    let mut sent = 0;
+    for vector in &vectors.all {
+        let policy = &policies[vector.policy.as_str()];
+        let to = envoy.at(&vector.policy);
+        if vector.name == ENVOYS_OWN.0 {
+            let exchange = send(vector, policy, to);
+            let details = envoy.access_log(&exchange.case)["details"].clone();
+            assert_eq!(
+                (exchange.response.status, details),
+                (404, json!(ENVOYS_OWN.1))
+            );
+            continue;
+        }
+        let exchange = loop {
+            let began = Instant::now();
+            let later = match vector.name == NOT_AFTER.0 {
+                true => NOT_AFTER.1,
+                false => 0.0,
+            };
+            let timed = vector
+                .is_timed()
+                .then(|| Vectors::again(vector, now() + later));
+            let exchange = send(timed.as_ref().unwrap_or(vector), policy, to);
+            sent += 1;
+            if timed.is_none() || began.elapsed() < PROMPT {
+                break exchange;
+            }
+            // Too slow to be sure of the second: asked again, though counted.
+            let reason = envoy.access_log(&exchange.case)["reason"]
+                .as_str()
+                .map(str::to_owned);
+            let metric =
+                reason.map_or_else(|| "allowed".to_owned(), |reason| format!("denied.{reason}"));
+            *metrics.entry(metric).or_default() += 1;
+        };
+        // The gate here is asked about the file's own second.
+        let fixed = vector
+            .is_timed()
+            .then(|| Vectors::get().named(&vector.name));
+        let expected = expected(fixed.flatten().unwrap_or(vector), policy);
+        *metrics.entry(expected.metric.clone()).or_default() += 1;
+        let seen = upstream.seen(&exchange.case);
+        let difference = match &vector.expect {
+            Expect::Refused(_) => refused(&exchange.response, &expected, &seen),
+            Expect::Forwarded(_, shown) => {
+                forwarded(vector, policy, &exchange.response, shown, &seen)
+            }
+        };
+        wrong.extend(difference.map(|difference| format!("{}: {difference}", vector.name)));
+        logged.push((exchange.case, vector));
+    }
+    for (case, vector) in &logged {
+        let line = envoy.access_log(case);
+        let expected = match &vector.expect {
+            Expect::Refused(reason) => Some(reason.as_str()),
+            Expect::Forwarded(..) => None,
+        };
+        if line["reason"].as_str() != expected {
+            wrong.push(format!("{}: the access log says {line}", vector.name));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(logged.len() >= 500, "{} vectors", logged.len());
+    assert_eq!(envoy.decisions(), metrics);
+    envoy.finish(sent);
+}
+
+/// What the gate does with the vector, which must be what the vector says.
+fn expected(vector: &Vector, policy: &Rc<Policy>) -> Expected {
+    let metric = match &vector.expect {
+        Expect::Refused(reason) => format!("denied.{reason}"),
+        Expect::Forwarded(true, _) => "allowed".to_owned(),
+        Expect::Forwarded(false, _) => "anonymous".to_owned(),
+    };
+    let Expect::Refused(reason) = &vector.expect else {
+        return Expected {
+            metric,
+            reply: None,
+        };
+    };
+    let mut gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
+    let headers = headers(vector, policy).into_iter();
+    let headers = headers.map(|(name, value)| (name.into(), value)).collect();
+    let at = Timestamp::from_seconds(vector.now).expect("a time");
+    let refusal = match gate.decide(&bearer::Request::new(headers), at).0 {
+        Outcome::Refuse(refusal) => refusal,
+        // Inline keys lack it for ever.
+        Outcome::Hold(_) => Refusal::Plain(Reason::UnknownKey),
+        Outcome::Forward(_) => panic!("{} is forwarded by the gate", vector.name),
+    };
+    assert_eq!(refusal.reason().code(), reason, "{}", vector.name);
+    Expected {
+        metric,
+        reply: Some(policy.responses.reply(&refusal, None)),
+    }
+}
+
+fn send(vector: &Vector, policy: &Policy, to: std::net::SocketAddr) -> Exchange {
+    let headers = headers(vector, policy);
+    let one = |name: &str| {
+        let line = headers.iter().find(|(present, _)| present == name);
+        line.map(|(_, value)| value.clone())
+    };
+    let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap_or_default()).expect("text");
+    let (method, authority) = (text(one(":method")), text(one(":authority")));
+    // The target of CONNECT is an authority (RFC 9112, section 3.2.3), and there is no path.
+    let target = one(":path").unwrap_or_else(|| format!("{authority}:443").into_bytes());
+    let lines = headers.iter().filter(|(name, _)| !name.starts_with(':'));
+    let request = lines.fold(
+        Request::new(&method, &target).host(&authority),
+        |request, (name, value)| request.header(name, value),
+    );
+    let case = request.case().to_owned();
+    let response = if vector.name == OVER_HTTP2 {
+        let mut lines: Vec<(&str, &[u8])> = headers
+            .iter()
+            .filter(|(name, _)| !name.starts_with(':'))
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
+            .collect();
+        lines.push((CASE, case.as_bytes()));
+        http2::send(to, &method, &text(Some(target)), &lines, b"", &[]).response
+    } else {
+        request.send(to)
+    };
+    Exchange { case, response }
+}
+
+fn refused(response: &Response, expected: &Expected, seen: &[Seen]) -> Option<String> {
+    let reply = expected.reply.as_ref().expect("a reply");
+    if !seen.is_empty() {
+        return Some("refused, yet it reached the upstream".to_owned());
+    }
+    let same = response.status == reply.status
+        && response.body == reply.body
+        && reply
+            .headers
+            .iter()
+            .all(|(name, value)| response.header(name) == Some(value))
+        && ["www-authenticate", "retry-after"].iter().all(|name| {
+            let ours = reply.headers.iter().any(|(present, _)| present == name);
+            response.header(name).is_some() == ours
+        });
+    (!same).then(|| format!("expected {reply:?}, found {response:?}"))
+}
+
+fn forwarded(
+    vector: &Vector,
+    policy: &Policy,
+    response: &Response,
+    shown: &[(String, Option<Vec<u8>>)],
+    seen: &[Seen],
+) -> Option<String> {
+    let is_connect = vector
+        .headers
+        .contains(&(":method".to_owned(), b"CONNECT".to_vec()));
+    if is_connect {
+        // The example's routes take no CONNECT: it got past the filter, and no further.
+        let passed = response.status == 404 && seen.is_empty();
+        return (!passed).then(|| format!("expected the router's 404, found {response:?}"));
+    }
+    let [seen] = seen else {
+        return Some(format!(
+            "reached the upstream {} times: {response:?}",
+            seen.len()
+        ));
+    };
+    if (response.status, response.body.as_str()) != (200, GREETING) {
+        return Some(format!("expected the upstream's 200, found {response:?}"));
+    }
+    let values = |name: &str| match name {
+        ":path" => vec![seen.path.clone()],
+        ":method" => vec![seen.method.clone()],
+        ":authority" => seen.values("host"),
+        name => seen.values(name),
+    };
+    for (name, value) in shown {
+        let value = value
+            .iter()
+            .map(|value| String::from_utf8_lossy(value).into_owned());
+        let value: Vec<_> = value.collect();
+        if values(name) != value {
+            return Some(format!(
+                "{name}: expected {value:?}, found {:?}",
+                values(name)
+            ));
+        }
+    }
+    policy.claim_headers.names().find_map(|name| {
+        let values = values(name.as_str());
+        let foreign = values.len() > 1 || values.iter().any(|value| value.contains("spoofed"));
+        foreign.then(|| {
+            format!(
+                "{}: the client's own value went through: {values:?}",
+                name.as_str()
+            )
+        })
+    })
+}
