@@ -97,3 +97,17 @@ differential: build venv
 	@tests/differential/run.sh
 
 test test-matrix: provoke
+
+# SECONDS=60 is for each target; FUZZ_TARGET=name runs one. Needs a nightly compiler.
+SECONDS ?= 60
+.PHONY: fuzz fuzz-keep
+fuzz: target/tools/bin/cargo-fuzz
+	@tests/fuzz/fuzz.sh run $(SECONDS) $(FUZZ_TARGET)
+
+# Takes what the targets have learnt, made small, into the corpus that the tests replay.
+fuzz-keep: target/tools/bin/cargo-fuzz
+	@tests/fuzz/fuzz.sh keep
+
+target/tools/bin/cargo-fuzz:
+	cargo install --quiet --locked --root target/tools --target-dir target/tools/build cargo-fuzz@0.13.2
+	@rm -rf target/tools/build

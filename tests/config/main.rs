@@ -18,6 +18,7 @@
 
 mod documents;
 mod durations;
+mod forms;
 mod headers;
 #[path = "../common/issuer.rs"]
 mod issuer;
@@ -35,10 +36,8 @@ use cognito_authorizer::policy::{
     Preflight, RouteChoice, SignaturePolicy,
 };
 use cognito_authorizer::rules::requirement::WantedUse;
-use prost::Message as _;
-use prost_types::value::Kind;
-use prost_types::{ListValue, Struct};
-use serde_json::{Map, Value, json};
+use forms::{serialized, summary, to_struct};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const POOL: &str = "us-east-1_AbCdEf123";
@@ -78,39 +77,6 @@ fn changed(changes: &Value) -> Value {
         }
     }
     document
-}
-
-fn to_struct(members: &Map<String, Value>) -> Struct {
-    let field = |(name, value): (&String, &Value)| (name.clone(), to_protobuf(value));
-    Struct {
-        fields: members.iter().map(field).collect(),
-    }
-}
-
-fn to_protobuf(value: &Value) -> prost_types::Value {
-    let kind = match value {
-        Value::Null => Kind::NullValue(0),
-        Value::Bool(value) => Kind::BoolValue(*value),
-        Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
-        Value::String(text) => Kind::StringValue(text.clone()),
-        Value::Array(elements) => Kind::ListValue(ListValue {
-            values: elements.iter().map(to_protobuf).collect(),
-        }),
-        Value::Object(members) => Kind::StructValue(to_struct(members)),
-    };
-    prost_types::Value { kind: Some(kind) }
-}
-
-fn serialized(document: &Value) -> Vec<u8> {
-    to_struct(document.as_object().unwrap()).encode_to_vec()
-}
-
-/// Everything that a policy says. Hash maps print their entries in any order, so lines are sorted.
-fn summary(policy: &Policy) -> String {
-    let printed = format!("{policy:#?}");
-    let mut lines: Vec<_> = printed.lines().collect();
-    lines.sort_unstable();
-    lines.join("\n")
 }
 
 /// Reads a document in both forms.

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Runs the fuzz targets, one after the other: tests/fuzz/fuzz.sh run SECONDS [TARGET]
+# or takes the least of what they have learnt into the repository: tests/fuzz/fuzz.sh keep
+#
+# What a target learns stays under target/fuzz; what breaks a promise goes to target/fuzz/finds. The
+# code is safe Rust: no sanitizer would find more than the checks do, and each halves the speed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+mkdir -p target
+# shellcheck source=envoy/packages.sh
+. envoy/packages.sh
+
+task=${1:-run}
+duration=${2:-60}
+wanted=${3:-}
+fuzz=target/tools/bin/cargo-fuzz
+
+[[ $duration =~ ^[1-9][0-9]*$ ]] || die "found '$duration' seconds; expected a whole number from 1"
+cargo +nightly --version >/dev/null 2>&1 ||
+  die "fuzzing needs a nightly compiler: install rustup, then run: rustup toolchain install nightly"
+command -v c++ >/dev/null || install_packages "libFuzzer needs a C++ compiler" g++
+
+mapfile -t targets < <(sed -n '/^\[\[bin\]\]/{n;s/^name = "\(.*\)"/\1/p}' tests/fuzz/Cargo.toml)
+if [ -n "$wanted" ]; then
+  [[ " ${targets[*]} " == *" $wanted "* ]] || die "found target '$wanted'; expected one of: ${targets[*]}"
+  targets=("$wanted")
+fi
+
+# Only as many words as an operator, a pool or an attacker would use.
+common=(-dict=tests/fuzz/words.dict -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1)
+host=$(rustc +nightly -vV | sed -n 's/^host: //p')
+"$fuzz" build --sanitizer none --fuzz-dir tests/fuzz --target-dir target/fuzz/build --target "$host"
+program() { printf 'target/fuzz/build/%s/release/%s' "$host" "$1"; }
+
+if [ "$task" = keep ]; then
+  for target in "${targets[@]}"; do
+    mkdir -p "target/fuzz/$target" "target/fuzz/kept/$target"
+    rm -f "target/fuzz/kept/$target"/*
+    # Without hit counts: a few kilobytes that reach everything, not everything in every number.
+    "$(program "$target")" -merge=1 -use_counters=0 "${common[@]}" "target/fuzz/kept/$target" \
+      "tests/fuzz/corpus/$target" "target/fuzz/$target" >"target/fuzz/$target.log" 2>&1
+    find "target/fuzz/kept/$target" -type f | wc -l | xargs printf '%-14s %s inputs kept\n' "$target"
+  done
+  exit
+fi
+
+mkdir -p target/fuzz/finds
+found=0 executions=0
+printf '%-14s %12s %10s %9s %7s\n' target executions 'per second' inputs finds
+for target in "${targets[@]}"; do
+  mkdir -p "target/fuzz/$target"
+  log=target/fuzz/$target.log
+  before=$(find target/fuzz/finds -name "$target-*" | wc -l)
+  # One process: the first find ends it, and its exit says so.
+  failed=0
+  "$(program "$target")" "${common[@]}" -max_total_time="$duration" -fork=0 -jobs=0 \
+    -artifact_prefix="target/fuzz/finds/$target-" \
+    "target/fuzz/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1 || failed=1
+  stat() { sed -n "s/^stat::$1: *//p" "$log"; }
+  runs=$(stat number_of_executed_units)
+  finds=$(($(find target/fuzz/finds -name "$target-*" | wc -l) - before))
+  [ "$failed" = 0 ] || [ "$finds" -gt 0 ] || finds=1
+  printf '%-14s %12s %10s %9s %7s\n' "$target" "${runs:-?}" "$(stat average_exec_per_sec)" \
+    "$(find "target/fuzz/$target" -type f | wc -l)" "$finds"
+  found=$((found + finds)) executions=$((executions + ${runs:-0}))
+  [ "$finds" = 0 ] || grep -m 1 -B 1 -A 4 'panicked at\|ERROR: libFuzzer' "$log" || tail -5 "$log"
+done
+printf '%-14s %12s %30s\n' all "$executions" "$found"
+[ "$found" = 0 ] || die "what was found is under target/fuzz/finds, and the logs beside it; once mended, it belongs under tests/fuzz/corpus"

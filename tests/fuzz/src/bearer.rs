@@ -1,0 +1,159 @@
+//! Where a token stands in a request: one more token is always seen, and what is stripped is gone.
+
+use std::borrow::Cow;
+
+use arbitrary::{Result, Unstructured};
+use cognito_authorizer::bearer::{Request, TokenSource, TokenSources};
+use cognito_authorizer::header::{HeaderEdit, HeaderName};
+use cognito_authorizer::reject::Reason;
+
+type Headers = Vec<(Cow<'static, str>, Vec<u8>)>;
+
+const HEADERS: [&str; 5] = ["authorization", "x-token", "cookie", ":path", "x-other"];
+const NAMES: [&str; 3] = ["access_token", "t", "a b"];
+/// What values are made of, beside any bytes.
+const PIECES: [&[u8]; 22] = [
+    b"Bearer ",
+    b"bearer",
+    b"Basic ",
+    b"a.b.c",
+    b" ",
+    b",",
+    b"\t",
+    b"=",
+    b"&",
+    b";",
+    b"?",
+    b"#",
+    b"%",
+    b"%61ccess_token",
+    b"access_token=",
+    b"t=",
+    b"a%20b=",
+    b"\"",
+    b"/",
+    b"AWS4-HMAC-SHA256 a=b, c=d",
+    b"a%2Eb",
+    b"+",
+];
+/// A token that no generated value has in it.
+const MARK: &[u8] = b"QQQ.QQQ.QQQ";
+
+fn sources(input: &mut Unstructured<'_>) -> Result<TokenSources> {
+    let mut places = Vec::new();
+    for _ in 0..input.int_in_range(1..=3)? {
+        let place = match input.int_in_range(0..=3)? {
+            0 => TokenSource::Header(HeaderName::authorization()),
+            1 => TokenSource::Header(HeaderName::new("x-token").expect("a name")),
+            2 => TokenSource::Query((*input.choose(&NAMES)?).to_owned()),
+            // No cookie's name has a space in it.
+            _ => TokenSource::Cookie((*input.choose(&NAMES[..2])?).to_owned()),
+        };
+        // The same place twice is refused by the configuration.
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    Ok(TokenSources::new(places).expect("places"))
+}
+
+fn value(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let mut value = Vec::new();
+    for _ in 0..input.int_in_range(0..=7)? {
+        match input.ratio(1, 8)? {
+            true => value.push(input.arbitrary()?),
+            false => value.extend_from_slice(input.choose(&PIECES)?),
+        }
+    }
+    Ok(value)
+}
+
+/// The request with one more token, where such a source wants it.
+fn with_mark(headers: &Headers, place: &TokenSource) -> Option<Headers> {
+    let mut headers = headers.clone();
+    match place {
+        TokenSource::Header(name) => {
+            let line = [b"Bearer ", MARK].concat();
+            headers.push((Cow::Owned(name.as_str().to_owned()), line));
+        }
+        TokenSource::Cookie(name) => {
+            let line = [name.as_bytes(), b"=", MARK].concat();
+            headers.push((Cow::Borrowed("cookie"), line));
+        }
+        TokenSource::Query(name) => {
+            let (_, path) = headers.iter_mut().find(|(name, _)| name == ":path")?;
+            let fragment = path.iter().position(|byte| *byte == b'#');
+            let end = fragment.unwrap_or(path.len());
+            let mark = if path[..end].contains(&b'?') {
+                b'&'
+            } else {
+                b'?'
+            };
+            let name = name.replace(' ', "%20");
+            let parameter = [&[mark], name.as_bytes(), b"=", MARK].concat();
+            path.splice(end..end, parameter);
+        }
+    }
+    Some(headers)
+}
+
+fn edited(mut headers: Headers, edits: &[HeaderEdit]) -> Headers {
+    for edit in edits {
+        let name = match edit {
+            HeaderEdit::Remove(name) | HeaderEdit::Set(name, _) => name,
+        };
+        headers.retain(|(present, _)| **present != **name);
+        if let HeaderEdit::Set(name, value) = edit {
+            headers.push((Cow::Owned(name.to_string()), value.clone()));
+        }
+    }
+    headers
+}
+
+fn check(input: &mut Unstructured<'_>) -> Result<()> {
+    let sources = sources(input)?;
+    let mut headers = Headers::new();
+    for _ in 0..input.int_in_range(0..=5)? {
+        let name = *input.choose(&HEADERS)?;
+        // The host hands over one path.
+        if name != ":path" || headers.iter().all(|(present, _)| present != ":path") {
+            headers.push((Cow::Borrowed(name), value(input)?));
+        }
+    }
+    let request = Request::new(headers.clone());
+    let found = sources.extract(&request);
+    if let Ok(Some(token)) = &found {
+        assert!(!token.is_empty());
+    }
+    for place in sources.iter() {
+        let Some(headers) = with_mark(&headers, place) else {
+            continue;
+        };
+        let request = Request::new(headers);
+        let with_mark = sources.extract(&request);
+        match &found {
+            Ok(None) => assert_eq!(with_mark, Ok(Some(Cow::Borrowed(MARK))), "{request:?}"),
+            Ok(Some(_)) | Err(_) => {
+                assert_eq!(with_mark, Err(Reason::MultipleTokens), "{request:?}");
+            }
+        }
+    }
+    let stripped = Request::new(edited(headers, &sources.strip(&request)));
+    assert_eq!(
+        sources.extract(&stripped),
+        Ok(None),
+        "{request:?} {stripped:?}"
+    );
+    let others = |request: &Request| {
+        let values = request.all("x-other").map(<[u8]>::to_vec);
+        values.collect::<Vec<_>>()
+    };
+    assert_eq!(others(&stripped), others(&request));
+    Ok(())
+}
+
+/// No token hides from the filter, and none gets past it that is to be taken off.
+pub fn bearer(data: &[u8]) {
+    // An input that is too short asks nothing.
+    let _ = check(&mut Unstructured::new(data));
+}

@@ -1,0 +1,60 @@
+//! What is fuzzed: one function for each target, from bytes to a panic if a promise is broken.
+//!
+//! Each holds the code against a model of its own, written from the documentation and as simple as
+//! can be. `targets` hands the functions to libFuzzer; `tests/corpus.rs` has them replay what is
+//! under `corpus`, and some random changes of it, on any compiler.
+
+// A promise is broken by panicking, and models are short.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::unwrap_used
+)]
+#![allow(clippy::as_conversions, clippy::indexing_slicing, clippy::panic)]
+
+mod base64url;
+mod bearer;
+mod claim_headers;
+mod configuration;
+mod decision;
+#[path = "../../config/forms.rs"]
+mod forms;
+#[path = "../../common/issuer.rs"]
+mod issuer;
+mod jwks;
+mod notary;
+mod path;
+mod plan;
+mod signature;
+#[path = "../../flow/space.rs"]
+mod space;
+mod token;
+#[path = "../../paths/upstream.rs"]
+mod upstream;
+mod world;
+
+pub use bearer::bearer;
+pub use claim_headers::claim_headers;
+pub use configuration::{config_json, config_struct, config_tree};
+pub use decision::decision;
+pub use jwks::jwks;
+pub use path::path;
+pub use signature::signature;
+pub use token::token;
+
+/// A target: bytes in, a panic if a promise is broken.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is that of a folder under `corpus`.
+pub const TARGETS: [(&str, Target); 10] = [
+    ("token", token),
+    ("jwks", jwks),
+    ("config_json", config_json),
+    ("config_struct", config_struct),
+    ("config_tree", config_tree),
+    ("path", path),
+    ("bearer", bearer),
+    ("claim_headers", claim_headers),
+    ("signature", signature),
+    ("decision", decision),
+];
