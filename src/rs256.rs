@@ -180,6 +180,16 @@ impl Rs256 {
     }
 }
 
+/// For tests of the back ends in their host.
+#[cfg(feature = "provoke")]
+impl Rs256 {
+    /// The verdict on a signature.
+    #[must_use]
+    pub fn accepts(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
+        self.verify_signature(&Signature(signature.to_vec()), key, message)
+    }
+}
+
 impl fmt::Debug for Rs256 {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(if self.is_host() { "host" } else { "module" })

@@ -56,7 +56,12 @@ impl Context for Exchange {}
 impl HttpContext for Exchange {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
         #[cfg(feature = "provoke")]
-        super::provoke::trap_if_asked();
+        {
+            super::provoke::trap_if_asked();
+            if super::provoke::verify_if_asked() {
+                return Action::Pause;
+            }
+        }
         // Without a configuration there is no worker, and then nobody gets in.
         if let Some(worker) = &self.worker {
             worker.admit(self.context, &self.phase);

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rsa::pkcs1v15::SigningKey;
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::signature::{SignatureEncoding as _, Signer as _};
-use rsa::traits::PublicKeyParts as _;
+use rsa::traits::{PrivateKeyParts as _, PublicKeyParts as _};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -69,6 +69,12 @@ impl TestKey {
         KEY.get_or_init(|| Self::load(include_str!("../keys/rsa1024.pem")))
     }
 
+    /// With the exponent 3, under which a careless verifier takes signatures that nobody made.
+    pub(crate) fn low_exponent() -> &'static Self {
+        static KEY: OnceLock<TestKey> = OnceLock::new();
+        KEY.get_or_init(|| Self::load(include_str!("../keys/rsa2048_e3.pem")))
+    }
+
     /// The name under which the key is published.
     pub(crate) fn kid(&self) -> &str {
         &self.kid
@@ -91,6 +97,19 @@ impl TestKey {
         SigningKey::<Sha256>::new(self.private.clone())
             .sign(text)
             .to_vec()
+    }
+
+    /// The private operation on any number below the modulus: the signature whose padding is `block`.
+    pub(crate) fn sign_block(&self, block: &[u8]) -> Vec<u8> {
+        let raised = rsa::BigUint::from_bytes_be(block).modpow(self.private.d(), self.private.n());
+        let bytes = raised.to_bytes_be();
+        let zeros = self.private.n().to_bytes_be().len() - bytes.len();
+        [vec![0; zeros], bytes].concat()
+    }
+
+    /// The public exponent.
+    pub(crate) fn exponent(&self) -> Vec<u8> {
+        self.private.e().to_bytes_be()
     }
 
     /// The modulus: what an attacker knows of a key, and may offer as an HMAC secret.

@@ -10,6 +10,8 @@
 #![allow(clippy::arithmetic_side_effects, clippy::expect_used)]
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
 
+#[path = "../signatures/block.rs"]
+mod block;
 #[path = "../common/issuer.rs"]
 mod issuer;
 #[allow(clippy::unwrap_used)]
@@ -22,6 +24,8 @@ mod outcome;
 #[allow(clippy::unwrap_used, dead_code)]
 #[path = "../decisions/vectors.rs"]
 mod vectors;
+#[path = "../signatures/published.rs"]
+mod published;
 
 // The harness, parts of which serve other test programs alone.
 mod bootstrap;
@@ -70,3 +74,4 @@ mod signatures;
 mod sources;
 mod strangers;
 mod twice;
+mod verifiers;

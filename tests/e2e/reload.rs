@@ -17,6 +17,7 @@ use crate::keys::{ask, ask_with};
 use crate::keyserver::KeyServer;
 use crate::process::{eventually, module};
 use crate::upstream::Upstream;
+use crate::verifiers::VERIFY;
 
 const TRAP: &str = "x-provoke-trap";
 const WORKERS: usize = 2;
@@ -24,10 +25,11 @@ const WORKERS: usize = 2;
 #[test]
 fn the_shipped_module_cannot_be_provoked() {
     let module = std::fs::read(module()).expect("the module");
-    let found = module
-        .windows(TRAP.len())
-        .any(|bytes| bytes == TRAP.as_bytes());
-    assert!(!found, "the shipped module was built with a test's feature");
+    for header in [TRAP, VERIFY] {
+        let mut places = module.windows(header.len());
+        let found = places.any(|bytes| bytes == header.as_bytes());
+        assert!(!found, "the shipped module was built with a test's feature");
+    }
 }
 
 /// The threads whose VM has failed since the log had this length.

@@ -1,0 +1,277 @@
+//! Both verifiers in their host: Envoy's BoringSSL and the module's own say the same of everything.
+//!
+//! The module is the one that traps on request: it also verifies on request.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rsa::BigUint;
+
+use crate::block;
+use crate::bootstrap::{Listener, MAIN, Setup};
+use crate::client::{Pending, Request};
+use crate::document::{POOL, document};
+use crate::envoy::EnvoyUnderTest;
+use crate::issuer::TestKey;
+use crate::keyserver::KeyServer;
+use crate::published::{SETS, published};
+use crate::upstream::Upstream;
+
+/// The header that asks.
+pub(crate) const VERIFY: &str = "x-provoke-verify";
+
+/// What is said of a signature.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Verdict {
+    /// Both verifiers, and the host when it is asked outright.
+    Valid,
+    /// The same.
+    Invalid,
+    /// The key is none that would be asked.
+    NoKey,
+}
+
+/// An Envoy that is asked over one connection.
+struct Witness {
+    connection: Option<Pending>,
+    envoy: EnvoyUnderTest,
+}
+
+impl Witness {
+    fn start() -> Self {
+        let keys = KeyServer::start();
+        let upstream = Upstream::start();
+        keys.publish(POOL, &[TestKey::first()]);
+        let setup = Setup::new(&keys, &upstream).provoked().workers(1);
+        let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document(&[POOL]))));
+        Self {
+            connection: None,
+            envoy,
+        }
+    }
+
+    /// The verdict, in which all agree.
+    #[track_caller]
+    fn ask(
+        &mut self,
+        key: (&[u8], &[u8]),
+        message: &[u8],
+        signature: &[u8],
+        what: &str,
+    ) -> Verdict {
+        let (modulus, exponent) = key;
+        let parts =
+            [modulus, exponent, message, signature].map(|part| URL_SAFE_NO_PAD.encode(part));
+        let request = Request::get("/").header(VERIFY, parts.join("."));
+        let connection = match &mut self.connection {
+            Some(connection) => {
+                connection.write(&request.head_bytes());
+                connection
+            }
+            none => none.insert(request.open(self.envoy.main())),
+        };
+        let response = connection.next_response();
+        match response.body.as_str() {
+            "Valid true true" => Verdict::Valid,
+            "Invalid false false" => Verdict::Invalid,
+            refusal if refusal.contains("expected") => Verdict::NoKey,
+            disagreement => panic!("{what}: {disagreement}\n{parts:?}"),
+        }
+    }
+}
+
+#[test]
+fn both_verifiers_say_of_published_signatures_what_is_published() {
+    let mut witness = Witness::start();
+    let mut wrong = Vec::new();
+    let mut asked = 0;
+    for one in SETS.into_iter().flat_map(|(set, _)| published(set)) {
+        let key = (one.modulus.as_slice(), one.exponent.as_slice());
+        let found = witness.ask(key, &one.message, &one.signature, &one.name);
+        let expected = if one.genuine {
+            Verdict::Valid
+        } else {
+            Verdict::Invalid
+        };
+        if found != expected {
+            wrong.push(format!("{}: found {found:?}", one.name));
+        }
+        asked += 1;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(asked, SETS.iter().map(|(_, count)| count).sum::<usize>());
+}
+
+/// SplitMix64: a seed reproduces a run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(end).expect("a number")).expect("a number")
+    }
+
+    fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let words = (0..count.div_ceil(8)).flat_map(|_| self.next().to_be_bytes());
+        words.take(count).collect()
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+
+    /// One bit, one byte, or one place more or less.
+    fn disturb(&mut self, bytes: &mut Vec<u8>) {
+        let at = self.below(bytes.len());
+        match self.below(6) {
+            0 | 1 => bytes[at] ^= 1 << self.below(8),
+            2 => bytes[at] = self.bytes(1)[0],
+            3 => drop(bytes.remove(at)),
+            4 => bytes.insert(at, 0),
+            _ => bytes.rotate_left(1),
+        }
+    }
+
+    /// A number of about as many bits as a key has, and often one that no key has.
+    fn modulus(&mut self) -> Vec<u8> {
+        let bits = *self.pick(&[
+            2040, 2047, 2048, 2048, 2049, 2056, 3071, 3072, 4095, 4096, 4097,
+        ]);
+        let mut bytes = self.bytes(usize::div_ceil(bits, 8));
+        bytes[0] >>= bits.wrapping_neg() % 8;
+        bytes[0] |= 1 << ((bits - 1) % 8);
+        let last = bytes.len() - 1;
+        match self.below(8) {
+            0 => {}
+            1 => bytes.fill(0xff),
+            // Next to a power of two.
+            2 => {
+                bytes[1..].fill(0);
+                bytes[last] = 1;
+            }
+            _ => bytes[last] |= 1,
+        }
+        bytes
+    }
+
+    fn exponent(&mut self) -> Vec<u8> {
+        let exponents: [u64; 12] = [
+            0,
+            1,
+            2,
+            3,
+            5,
+            17,
+            65_537,
+            65_539,
+            (1 << 31) + 1,
+            (1 << 32) - 1,
+            1 << 32,
+            (1 << 32) + 1,
+        ];
+        let exponent = self.pick(&exponents).to_be_bytes();
+        exponent[self.below(5)..].to_vec()
+    }
+}
+
+/// Signatures that are right, almost right and anything; keys that are keys and numbers that are
+/// none. Of the former it is known who made them, of the latter only that both must agree.
+#[test]
+fn both_verifiers_give_one_verdict_on_thousands_of_signatures_and_keys() {
+    let seed = match std::env::var("VERIFIERS_SEED") {
+        Ok(seed) => seed.parse().expect("a number"),
+        Err(_) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            now.expect("a clock after 1970").as_secs()
+        }
+    };
+    eprintln!("VERIFIERS_SEED={seed}");
+    let mut random = Random(seed);
+    let mut witness = Witness::start();
+    let keys = [
+        TestKey::first(),
+        TestKey::second(),
+        TestKey::third(),
+        TestKey::low_exponent(),
+        TestKey::large(),
+    ];
+    let signed = keys.map(|key| {
+        let message = random.bytes(40);
+        (key, key.sign(&message), message)
+    });
+    let (mut valid, mut invalid, mut no_key) = (0, 0, 0);
+    for round in 0..2_400 {
+        let what = format!("VERIFIERS_SEED={seed} round {round}");
+        let (key, genuine, message) = random.pick(&signed).clone();
+        let (mut modulus, mut exponent) = (key.modulus(), key.exponent());
+        let (mut signature, mut said) = (genuine.clone(), message.clone());
+        let mut known = true;
+        match random.below(12) {
+            0 => {}
+            1 => said = random.bytes(40),
+            2..=4 => random.disturb(&mut signature),
+            5 => {
+                let congruent = BigUint::from_bytes_be(&genuine) + BigUint::from_bytes_be(&modulus);
+                signature = congruent.to_bytes_be();
+            }
+            6 => signature = random.bytes(modulus.len()),
+            7 => signature = vec![*random.pick(&[0, 1, 0xff]); modulus.len()],
+            8 => {
+                let mut block = block::right(&message, modulus.len());
+                let at = random.below(block.len() - 1) + 1;
+                block[at] ^= 1 << random.below(8);
+                // The private operation on 4096 bits takes too long to be asked for often.
+                if modulus.len() == 256 {
+                    signature = key.sign_block(&block);
+                }
+            }
+            9 => {
+                let wrong = block::wrong(&message, 256);
+                let (_, block) = random.pick(&wrong);
+                if modulus.len() == 256 {
+                    signature = key.sign_block(block);
+                }
+            }
+            10 => {
+                exponent = random.exponent();
+                known = false;
+            }
+            _ => {
+                modulus = random.modulus();
+                exponent = random.exponent();
+                signature.resize(modulus.len(), 0);
+                // A number above the modulus is refused before anything else is looked at.
+                if random.below(2) == 0 {
+                    signature = random.bytes(modulus.len());
+                    signature[0] = 0;
+                }
+                known = false;
+            }
+        }
+        let unchanged = signature == genuine && said == message;
+        match witness.ask((&modulus, &exponent), &said, &signature, &what) {
+            Verdict::Valid => {
+                assert!(unchanged, "{what}: a forgery");
+                valid += 1;
+            }
+            Verdict::Invalid => {
+                assert!(!(known && unchanged), "{what}: genuine");
+                invalid += 1;
+            }
+            Verdict::NoKey => {
+                assert!(!known, "{what}: a key");
+                no_key += 1;
+            }
+        }
+    }
+    eprintln!("{valid} valid, {invalid} invalid, {no_key} without a key");
+    assert!(valid > 100 && invalid > 1_500 && no_key > 50);
+}
