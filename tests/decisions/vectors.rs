@@ -44,10 +44,11 @@ pub(crate) enum Expect {
     Refused(String),
 }
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     include_str!("../vectors/decisions/sources.json"),
     include_str!("../vectors/decisions/structure.json"),
     include_str!("../vectors/decisions/signature.json"),
+    include_str!("../vectors/decisions/jws.json"),
     include_str!("../vectors/decisions/claims.json"),
     include_str!("../vectors/decisions/rules.json"),
     include_str!("../vectors/decisions/headers.json"),

@@ -69,7 +69,9 @@ pub fn config_json(data: &[u8]) {
 /// Any bytes; those that are a Struct are read in the other form too.
 pub fn config_struct(data: &[u8]) {
     let _ = read(data);
+    // What is white space throughout is refused as such, whatever else it could be.
     if json::value(data).is_err()
+        && !data.trim_ascii().is_empty()
         && data.first() == Some(&0x0a)
         && let Ok(decoded) = Struct::decode(data)
         && let Some(document) = from_struct(decoded)
