@@ -32,14 +32,25 @@ host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 "$fuzz" build --sanitizer none --fuzz-dir tests/fuzz --target-dir target/fuzz/build --target "$host"
 program() { printf 'target/fuzz/build/%s/release/%s' "$host" "$1"; }
 
+# The shortest inputs that add something, as far as they fit: the repository keeps what was found, and
+# enough to begin with, not all that is known.
+budget=8192
 if [ "$task" = keep ]; then
   for target in "${targets[@]}"; do
-    mkdir -p "target/fuzz/$target" "target/fuzz/kept/$target"
-    rm -f "target/fuzz/kept/$target"/*
-    # Without hit counts: a few kilobytes that reach everything, not everything in every number.
-    "$(program "$target")" -merge=1 -use_counters=0 "${common[@]}" "target/fuzz/kept/$target" \
-      "tests/fuzz/corpus/$target" "target/fuzz/$target" >"target/fuzz/$target.log" 2>&1
-    find "target/fuzz/kept/$target" -type f | wc -l | xargs printf '%-14s %s inputs kept\n' "$target"
+    corpus=tests/fuzz/corpus/$target kept=target/fuzz/kept/$target
+    rm -rf "$kept"
+    mkdir -p "target/fuzz/$target" "${kept%/*}"
+    cp -r "$corpus" "$kept"
+    # What is reached counts, and not how often.
+    "$(program "$target")" -merge=1 -use_counters=0 "${common[@]}" "$kept" "target/fuzz/$target" \
+      >"target/fuzz/$target.log" 2>&1 || die "see target/fuzz/$target.log"
+    bytes=$(cat "$corpus"/* | wc -c)
+    while read -r size name; do
+      bytes=$((bytes + size))
+      [ "$bytes" -le "$budget" ] || break
+      [ -e "$corpus/$name" ] || cp "$kept/$name" "$corpus/${name:0:12}"
+    done < <(cd "$kept" && wc -c ./* | grep -v ' total$' | sed 's|\./||' | sort -n)
+    printf '%-14s %6s inputs, %6s bytes\n' "$target" "$(find "$corpus" -type f | wc -l)" "$(cat "$corpus"/* | wc -c)"
   done
   exit
 fi
