@@ -46,9 +46,10 @@ if [ "$task" = keep ]; then
       >"target/fuzz/$target.log" 2>&1 || die "see target/fuzz/$target.log"
     bytes=$(cat "$corpus"/* | wc -c)
     while read -r size name; do
+      [ ! -e "$corpus/$name" ] || continue
       bytes=$((bytes + size))
       [ "$bytes" -le "$budget" ] || break
-      [ -e "$corpus/$name" ] || cp "$kept/$name" "$corpus/${name:0:12}"
+      cp "$kept/$name" "$corpus/${name:0:12}"
     done < <(cd "$kept" && wc -c ./* | grep -v ' total$' | sed 's|\./||' | sort -n)
     printf '%-14s %6s inputs, %6s bytes\n' "$target" "$(find "$corpus" -type f | wc -l)" "$(cat "$corpus"/* | wc -c)"
   done
