@@ -21,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs, thread};
 
 /// How long each target's corpus is changed at random.
-const CHANGES: Duration = Duration::from_secs(3);
+const CHANGES: Duration = Duration::from_secs(1);
 
 fn folder(target: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/fuzz/corpus", target]

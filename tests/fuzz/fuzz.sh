@@ -32,26 +32,26 @@ host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 "$fuzz" build --sanitizer none --fuzz-dir tests/fuzz --target-dir target/fuzz/build --target "$host"
 program() { printf 'target/fuzz/build/%s/release/%s' "$host" "$1"; }
 
-# The shortest inputs that add something, as far as they fit: the repository keeps what was found, and
-# enough to begin with, not all that is known.
-budget=8192
+# The repository keeps what was found, and enough to begin with, not all that is known. Names are
+# digests: in their order, inputs of all kinds come first.
+budget=8192 files=48
 if [ "$task" = keep ]; then
   for target in "${targets[@]}"; do
     corpus=tests/fuzz/corpus/$target kept=target/fuzz/kept/$target
     rm -rf "$kept"
-    mkdir -p "target/fuzz/$target" "${kept%/*}"
-    cp -r "$corpus" "$kept"
+    mkdir -p "target/fuzz/$target" "$corpus" "$kept"
     # What is reached counts, and not how often.
-    "$(program "$target")" -merge=1 -use_counters=0 "${common[@]}" "$kept" "target/fuzz/$target" \
+    "$(program "$target")" -merge=1 -use_counters=0 "${common[@]}" "$kept" "$corpus" "target/fuzz/$target" \
       >"target/fuzz/$target.log" 2>&1 || die "see target/fuzz/$target.log"
-    bytes=$(cat "$corpus"/* | wc -c)
-    while read -r size name; do
-      [ ! -e "$corpus/$name" ] || continue
-      bytes=$((bytes + size))
-      [ "$bytes" -le "$budget" ] || break
-      cp "$kept/$name" "$corpus/${name:0:12}"
-    done < <(cd "$kept" && wc -c ./* | grep -v ' total$' | sed 's|\./||' | sort -n)
-    printf '%-14s %6s inputs, %6s bytes\n' "$target" "$(find "$corpus" -type f | wc -l)" "$(cat "$corpus"/* | wc -c)"
+    bytes=$(find "$corpus" -type f -exec cat {} + | wc -c) count=$(find "$corpus" -type f | wc -l)
+    for input in "$kept"/*; do
+      size=$(wc -c <"$input") name=${input##*/}
+      [ "$count" -lt "$files" ] && [ "$((bytes + size))" -le "$budget" ] || continue
+      [ "$size" -gt 0 ] && [ ! -e "$corpus/${name:0:12}" ] || continue
+      cp "$input" "$corpus/${name:0:12}"
+      bytes=$((bytes + size)) count=$((count + 1))
+    done
+    printf '%-14s %4s inputs, %5s bytes\n' "$target" "$count" "$bytes"
   done
   exit
 fi

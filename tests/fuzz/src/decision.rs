@@ -114,7 +114,8 @@ fn asking(input: &mut Unstructured<'_>, world: &World, minted: &[Minted]) -> Res
                 format!("a=b; access_token={token}").into_bytes(),
             )),
         }
-        tokens.push(token);
+        // White space around a value is not part of it.
+        tokens.push(token.trim_ascii().to_owned());
     }
     if input.ratio(1, 4)? {
         headers.push(("x-payload".into(), b"spoofed".to_vec()));
