@@ -26,7 +26,7 @@ if [ -n "$wanted" ]; then
   targets=("$wanted")
 fi
 
-# Only as many words as an operator, a pool or an attacker would use.
+# No input needs more than a second; what takes ten is a find, as is what takes 2 GB.
 common=(-dict=tests/fuzz/words.dict -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1)
 host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 "$fuzz" build --sanitizer none --fuzz-dir tests/fuzz --target-dir target/fuzz/build --target "$host"
@@ -65,14 +65,14 @@ for target in "${targets[@]}"; do
   before=$(find target/fuzz/finds -name "$target-*" | wc -l)
   # One process: the first find ends it, and its exit says so.
   failed=0
-  "$(program "$target")" "${common[@]}" -max_total_time="$duration" -fork=0 -jobs=0 \
+  "$(program "$target")" "${common[@]}" -max_total_time="$duration" \
     -artifact_prefix="target/fuzz/finds/$target-" \
     "target/fuzz/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1 || failed=1
-  stat() { sed -n "s/^stat::$1: *//p" "$log"; }
-  runs=$(stat number_of_executed_units)
+  figure() { sed -n "s/^stat::$1: *//p" "$log"; }
+  runs=$(figure number_of_executed_units)
   finds=$(($(find target/fuzz/finds -name "$target-*" | wc -l) - before))
   [ "$failed" = 0 ] || [ "$finds" -gt 0 ] || finds=1
-  printf '%-14s %12s %10s %9s %7s\n' "$target" "${runs:-?}" "$(stat average_exec_per_sec)" \
+  printf '%-14s %12s %10s %9s %7s\n' "$target" "${runs:-?}" "$(figure average_exec_per_sec)" \
     "$(find "target/fuzz/$target" -type f | wc -l)" "$finds"
   found=$((found + finds)) executions=$((executions + ${runs:-0}))
   [ "$finds" = 0 ] || grep -m 1 -B 1 -A 4 'panicked at\|ERROR: libFuzzer' "$log" || tail -5 "$log"
