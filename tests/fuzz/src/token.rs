@@ -3,7 +3,7 @@
 use std::fmt;
 
 use cognito_authorizer::reject::Reason;
-use cognito_authorizer::token::UntrustedToken;
+use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
@@ -107,7 +107,10 @@ fn read(compact: &[u8]) -> Result<Read, Reason> {
 /// The token is taken apart, or refused, as the documentation has it.
 pub fn token(data: &[u8]) {
     let compact = compact(data);
-    match (UntrustedToken::parse(&compact), read(&compact)) {
+    match (
+        UntrustedToken::parse(&compact, &KnownHeaders::default()),
+        read(&compact),
+    ) {
         (Ok(found), Ok(expected)) => {
             assert_eq!(found.unverified_key_id(), expected.kid);
             assert_eq!(
