@@ -21,11 +21,11 @@ mod minting;
 #[allow(dead_code)]
 #[path = "../decisions/outcome.rs"]
 mod outcome;
+#[path = "../signatures/published.rs"]
+mod published;
 #[allow(clippy::unwrap_used, dead_code)]
 #[path = "../decisions/vectors.rs"]
 mod vectors;
-#[path = "../signatures/published.rs"]
-mod published;
 
 // The harness, parts of which serve other test programs alone.
 mod bootstrap;
