@@ -217,9 +217,10 @@ fn refusals_do_no_work_of_their_own() {
     host.always.set(Some(false));
     for (what, token, ..) in refusals() {
         let refusal = least(200, || reason(&mut gate, &token));
-        // Most cost what the reading costs; what is not remembered is thrown away.
+        // Most cost what the reading costs; what is not remembered is thrown away, and a header that
+        // no verified token had is read twice.
         assert!(
-            refusal < acceptance * 2,
+            refusal < acceptance * 3,
             "{what}: {refusal:?} against {acceptance:?}"
         );
     }
