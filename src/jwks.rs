@@ -77,7 +77,7 @@ impl KeySet {
                 _ => set.skipped = set.skipped.saturating_add(1),
             }
         }
-        if set.keys.is_empty() {
+        if set.is_empty() {
             return Err(InvalidKeySet::NoUsableKey);
         }
         Ok(set)

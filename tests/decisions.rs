@@ -112,6 +112,7 @@ fn every_vector_is_decided_as_it_says() {
     for vector in &Vectors::get().all {
         let policy = &policies[vector.policy.as_str()];
         let mut gate = gate(policy);
+        assert!(!gate.verifies_by_host());
         let request = request(&headers(vector, policy));
         let (mut outcome, _) = gate.decide(&request, wall(vector));
         // A key that inline keys lack is not waited for.
@@ -167,6 +168,7 @@ fn a_host_that_verifies_decides_alike() {
     for vector in asked {
         let policy = policy(&vectors.policy(&vector.policy));
         let mut gate = Gate::new(Rc::clone(&policy), host.clone(), Entropy::new(1));
+        assert!(gate.verifies_by_host());
         let (outcome, _) = gate.decide(&request(&headers(vector, &policy)), wall(vector));
         let outcome = match outcome {
             // Only for want of a key; settled above.

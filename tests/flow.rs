@@ -14,8 +14,12 @@
 mod change;
 #[path = "common/issuer.rs"]
 mod issuer;
+#[path = "flow/moments.rs"]
+mod moments;
 #[path = "flow/outage.rs"]
 mod outage;
+#[path = "flow/patience.rs"]
+mod patience;
 #[path = "flow/pools.rs"]
 mod pools;
 #[path = "flow/random.rs"]

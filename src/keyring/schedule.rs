@@ -96,6 +96,21 @@ pub(super) fn usable_until(fetched_at: Monotonic, endpoint: &KeyEndpoint) -> Opt
 mod tests {
     use super::*;
 
+    /// The sequence of the reference implementation (Vigna, `splitmix64.c`).
+    #[test]
+    fn the_numbers_are_those_of_splitmix64() {
+        let mut entropy = Entropy::new(1_234_567);
+        let numbers = [(); 3].map(|()| entropy.next());
+        assert_eq!(
+            numbers,
+            [
+                6_457_827_717_110_365_317,
+                3_203_168_211_198_807_973,
+                9_817_491_932_198_370_423
+            ]
+        );
+    }
+
     #[test]
     fn the_back_off_doubles_from_one_second_to_sixty() {
         let mut entropy = Entropy::new(1);

@@ -272,6 +272,29 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_holds_until_its_end() {
+        let record = Record {
+            lease: Some(Lease {
+                holder: 7,
+                until: at(2),
+            }),
+            ..Record::default()
+        };
+        assert!(record.is_leased(at(1)));
+        assert!(!record.is_leased(at(2)));
+        assert!(!Record::default().is_leased(at(1)));
+    }
+
+    /// FIPS 180-2, appendix B.1.
+    #[test]
+    fn a_digest_is_sha_256_in_hexadecimal() {
+        assert_eq!(
+            digest(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+
+    #[test]
     fn every_part_of_the_source_changes_the_names() {
         let endpoint = |uri: &str, cluster: &str| KeyEndpoint {
             cluster: cluster.into(),

@@ -225,6 +225,7 @@ fn reference() -> Value {
 fn the_reference_is_accepted() {
     let policy = read(&reference()).unwrap();
     assert_eq!(policy.rules.len(), 6);
+    assert!(!policy.rules.is_empty());
     assert_eq!(policy.rules.stripped_headers().len(), 3);
     assert_eq!(policy.token.sources.iter().count(), 3);
     let names: Vec<_> = policy

@@ -158,6 +158,20 @@ fn rules_spelled_in_another_case_or_with_escapes_are_seen_by_plain_requests() {
     assert_eq!(get(&index, "/PLAIN"), Err(UnsafePath::Ambiguous));
 }
 
+/// One tree serves both readings, and requests are read in every way all the same.
+#[test]
+fn rules_without_capitals_and_escapes_need_one_tree() {
+    let plain = index(vec![exact("/plain"), template("/a/{x}"), prefix("/")]);
+    assert!(plain.loose.is_none());
+    assert_eq!(get(&plain, "/plain"), Ok(Some(0)));
+    assert_eq!(get(&plain, "/PLAIN"), Err(UnsafePath::Ambiguous));
+    assert_eq!(get(&plain, "/a/B"), Ok(Some(1)));
+    assert!(index(vec![exact("/Admin")]).loose.is_some());
+    assert!(index(vec![exact("/a%21b")]).loose.is_some());
+    // The same number of segments, and other ones.
+    assert!(index(vec![exact("/x"), exact("/Admin")]).loose.is_some());
+}
+
 #[test]
 fn a_regex_is_tried_on_every_reading() {
     let index = index(vec![

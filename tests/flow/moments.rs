@@ -1,0 +1,325 @@
+//! The moments at which something begins or ends, to the nanosecond: a keyring alone, without ticks.
+
+use std::time::Duration;
+
+use cognito_authorizer::jwks::InvalidKeySet;
+use cognito_authorizer::keyring::{
+    Answer, Entropy, Fetch, FetchFailure, FetchOutcome, Keyring, KidPrognosis,
+};
+use cognito_authorizer::policy::PoolIndex;
+use cognito_authorizer::time::Monotonic;
+use serde_json::{Value, json};
+
+use crate::pools::{document, key_set, policy};
+use crate::space::Space;
+
+const SECOND: Duration = Duration::from_secs(1);
+const NANOSECOND: Duration = Duration::from_nanos(1);
+/// The defaults.
+const TIMEOUT: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_secs(15 * 60);
+
+fn at(since_start: Duration) -> Monotonic {
+    Monotonic::new(Duration::from_secs(1000) + since_start)
+}
+
+/// The keyrings of some VMs over one space, all for one pool.
+struct Process {
+    space: Space,
+    vms: Vec<Keyring>,
+    pool: PoolIndex,
+}
+
+impl Process {
+    fn new(vms: u64, jwks: &Value) -> Self {
+        let policy = policy(&document(&["a"], jwks));
+        let pool = policy.pools.iter().next().unwrap().0;
+        let vms = (0..vms).map(|seed| Keyring::new(&policy.pools, Entropy::new(seed)));
+        Self {
+            space: Space::default(),
+            vms: vms.collect(),
+            pool,
+        }
+    }
+
+    /// What the VM finds due after it has looked at what the others did.
+    fn due(&mut self, vm: usize, now: Duration) -> Option<Fetch> {
+        self.vms[vm].sync(at(now), &self.space);
+        let mut due = self.vms[vm].take_due(at(now), &self.space);
+        assert!(due.len() <= 1);
+        due.pop()
+    }
+
+    fn answer(&mut self, vm: usize, fetch: Fetch, now: Duration, answer: &Answer) -> FetchOutcome {
+        self.vms[vm].answered(fetch, answer, at(now), &self.space)
+    }
+
+    /// A VM begins a fetch, which is answered at once.
+    #[track_caller]
+    fn fetched(&mut self, vm: usize, now: Duration) {
+        let fetch = self.due(vm, now).expect("a fetch that is due");
+        self.answer(vm, fetch, now, &keys());
+    }
+
+    /// A search for a `kid` is begun.
+    #[track_caller]
+    fn search(&mut self, vm: usize, now: Duration) -> Fetch {
+        self.vms[vm].sync(at(now), &self.space);
+        assert_eq!(self.unknown_kid(vm, now), KidPrognosis::Wait);
+        self.vms[vm]
+            .take_due(at(now), &self.space)
+            .pop()
+            .expect("a search that is due")
+    }
+
+    fn unknown_kid(&mut self, vm: usize, now: Duration) -> KidPrognosis {
+        self.vms[vm].sync(at(now), &self.space);
+        self.vms[vm].unknown_kid(self.pool, at(now))
+    }
+
+    fn serves(&mut self, vm: usize, now: Duration) -> bool {
+        self.vms[vm].sync(at(now), &self.space);
+        self.vms[vm].keys(self.pool).is_some()
+    }
+}
+
+fn keys() -> Answer {
+    Answer::Response {
+        status: 200,
+        body: Some(key_set(&["k1", "k2"])),
+    }
+}
+
+#[test]
+fn keys_serve_for_an_interval_a_timeout_and_max_stale() {
+    let mut process = Process::new(1, &json!({"max_stale": "1h"}));
+    process.fetched(0, Duration::ZERO);
+    let end = INTERVAL + TIMEOUT + 3600 * SECOND;
+    assert!(process.serves(0, end - NANOSECOND));
+    assert!(!process.serves(0, end));
+}
+
+#[test]
+fn a_lease_ends_a_second_after_the_timeout_for_others() {
+    let mut process = Process::new(2, &json!({}));
+    assert!(process.due(0, Duration::ZERO).is_some());
+    let end = TIMEOUT + SECOND;
+    assert_eq!(process.due(1, end - NANOSECOND), None);
+    assert!(process.due(1, end).is_some());
+}
+
+#[test]
+fn a_lease_that_somebody_wrote_over_binds_its_holder_until_its_end() {
+    for (late, taken) in [(NANOSECOND, false), (Duration::ZERO, true)] {
+        let mut process = Process::new(1, &json!({}));
+        assert!(process.due(0, Duration::ZERO).is_some());
+        for name in process.space.names() {
+            process.space.overwrite(&name, b"hello");
+        }
+        let now = TIMEOUT + SECOND - late;
+        assert_eq!(process.due(0, now).is_some(), taken, "{now:?}");
+    }
+}
+
+#[test]
+fn a_search_that_was_answered_is_settled_for_ten_seconds_from_its_beginning() {
+    let mut process = Process::new(2, &json!({}));
+    process.fetched(0, Duration::ZERO);
+    let begin = 60 * SECOND;
+    let fetch = process.search(0, begin);
+    let outcome = process.answer(0, fetch, begin + SECOND, &keys());
+    assert_eq!(outcome, FetchOutcome::Succeeded);
+    let left = |process: &Process, now| process.vms[1].kid_expected_in(process.pool, at(now));
+    for (now, prognosis, expected) in [
+        (begin + 2 * SECOND, KidPrognosis::Settled, 8 * SECOND),
+        (
+            begin + 10 * SECOND - NANOSECOND,
+            KidPrognosis::Settled,
+            NANOSECOND,
+        ),
+        (begin + 10 * SECOND, KidPrognosis::Wait, Duration::ZERO),
+    ] {
+        assert_eq!(process.unknown_kid(1, now), prognosis, "{now:?}");
+        assert_eq!(left(&process, now), expected, "{now:?}");
+    }
+}
+
+#[test]
+fn an_answer_in_the_last_second_of_the_window_opens_another() {
+    let answered = |after: Duration| {
+        let mut process = Process::new(2, &json!({"timeout": "30s"}));
+        process.fetched(0, Duration::ZERO);
+        let begin = 60 * SECOND;
+        let fetch = process.search(0, begin);
+        process.answer(0, fetch, begin + after, &keys());
+        (process, begin)
+    };
+    // Every VM still has its second.
+    let (mut process, begin) = answered(9 * SECOND);
+    assert_eq!(
+        process.unknown_kid(1, begin + 10 * SECOND),
+        KidPrognosis::Wait
+    );
+    let late = 9 * SECOND + NANOSECOND;
+    let (mut process, begin) = answered(late);
+    for (now, prognosis) in [
+        (10 * SECOND, KidPrognosis::Settled),
+        (late + 10 * SECOND - NANOSECOND, KidPrognosis::Settled),
+        (late + 10 * SECOND, KidPrognosis::Wait),
+    ] {
+        assert_eq!(process.unknown_kid(1, begin + now), prognosis, "{now:?}");
+    }
+}
+
+#[test]
+fn a_search_under_way_is_not_to_be_waited_for_twice() {
+    let mut process = Process::new(2, &json!({"timeout": "30s"}));
+    process.fetched(0, Duration::ZERO);
+    let begin = 60 * SECOND;
+    process.search(0, begin);
+    // Keys are expected at any moment, however far away the next refresh is.
+    for vm in 0..2 {
+        process.vms[vm].sync(at(begin), &process.space);
+        let expected = process.vms[vm].keys_expected_in(process.pool, at(begin));
+        assert_eq!(expected, Duration::ZERO);
+    }
+    // Longer than the window.
+    assert_eq!(
+        process.unknown_kid(1, begin + 20 * SECOND),
+        KidPrognosis::Wait
+    );
+    assert_eq!(process.due(1, begin + 20 * SECOND), None);
+}
+
+#[test]
+fn a_refresh_under_way_is_no_search() {
+    let mut process = Process::new(2, &json!({}));
+    process.fetched(0, Duration::ZERO);
+    let search = process.search(0, INTERVAL / 2);
+    process.answer(0, search, INTERVAL / 2, &keys());
+    // The refresh that the search's answer has put off.
+    let refresh = process.due(0, 2 * INTERVAL);
+    assert!(refresh.is_some());
+    // The window is long over, so the next set is waited for.
+    assert_eq!(process.unknown_kid(1, 2 * INTERVAL), KidPrognosis::Wait);
+}
+
+#[test]
+fn a_search_that_its_vm_gives_back_may_be_begun_again() {
+    let mut process = Process::new(2, &json!({}));
+    process.fetched(0, Duration::ZERO);
+    let begin = 60 * SECOND;
+    process.search(0, begin);
+    process.vms[0].release(&process.space);
+    let fetch = process.search(1, begin + SECOND);
+    process.answer(1, fetch, begin + SECOND, &keys());
+    // Of two leases only one's own is given back, and what a search has found out stays known.
+    let refresh = process.due(1, begin + INTERVAL);
+    assert!(refresh.is_some());
+    let search = begin + INTERVAL;
+    process.vms[0].release(&process.space);
+    assert_eq!(process.due(0, search), None);
+}
+
+#[test]
+fn a_vm_that_retires_leaves_the_answer_of_a_search_to_others() {
+    let mut process = Process::new(3, &json!({"refresh_interval": "1m"}));
+    process.fetched(0, Duration::ZERO);
+    let begin = 30 * SECOND;
+    let fetch = process.search(0, begin);
+    let failed = process.answer(0, fetch, begin, &Answer::NoResponse);
+    assert_eq!(failed, FetchOutcome::BeganToFail(FetchFailure::NoResponse));
+    // The back-off's fetch is under way when its VM goes.
+    assert!(process.due(1, begin + 2 * SECOND).is_some());
+    process.vms[1].release(&process.space);
+    let prognosis = process.unknown_kid(2, begin + 3 * SECOND);
+    assert_eq!(prognosis, KidPrognosis::Unavailable);
+}
+
+#[test]
+fn what_the_metrics_show() {
+    let mut process = Process::new(2, &json!({"max_stale": "1h"}));
+    let shown = |process: &mut Process, vm: usize, now: Duration| {
+        let keyring = &mut process.vms[vm];
+        keyring.sync(at(now), &process.space);
+        let age = keyring.oldest_age(at(now)).map(|age| age.as_secs());
+        (keyring.key_count(), age, keyring.is_complete())
+    };
+    assert_eq!(shown(&mut process, 0, Duration::ZERO), (0, None, false));
+    process.fetched(0, Duration::ZERO);
+    assert_eq!(shown(&mut process, 0, 7 * SECOND), (2, Some(7), true));
+    assert_eq!(shown(&mut process, 1, 8 * SECOND), (2, Some(8), true));
+    // Keys that may serve no more are not counted; how old they are still says what is wrong.
+    let stale = INTERVAL + TIMEOUT + 3600 * SECOND;
+    assert_eq!(
+        shown(&mut process, 1, stale),
+        (0, Some(stale.as_secs()), false)
+    );
+}
+
+#[test]
+fn a_fetch_is_due_until_somebody_begins_it() {
+    let mut process = Process::new(2, &json!({}));
+    assert!(process.vms[0].is_due(at(Duration::ZERO)));
+    process.fetched(0, Duration::ZERO);
+    let later = 60 * SECOND;
+    for vm in 0..2 {
+        process.vms[vm].sync(at(later), &process.space);
+        assert!(!process.vms[vm].is_due(at(later)));
+    }
+    assert_eq!(process.due(0, later), None);
+    assert!(process.vms[1].is_due(at(INTERVAL)));
+}
+
+#[test]
+fn what_became_of_a_fetch_is_told() {
+    let mut process = Process::new(1, &json!({}));
+    let mut now = Duration::ZERO;
+    let recovered = FetchOutcome::Recovered {
+        keys: 2,
+        skipped: 0,
+    };
+    let status = FetchFailure::Status(500);
+    for (answer, expected) in [
+        (keys(), recovered),
+        (keys(), FetchOutcome::Succeeded),
+        (
+            Answer::NoResponse,
+            FetchOutcome::BeganToFail(FetchFailure::NoResponse),
+        ),
+        (
+            Answer::Response {
+                status: 500,
+                body: Some(Vec::new()),
+            },
+            FetchOutcome::StillFails(status),
+        ),
+        (keys(), recovered),
+        (keys(), FetchOutcome::Succeeded),
+    ] {
+        now += INTERVAL;
+        let fetch = process.due(0, now).expect("a fetch that is due");
+        assert_eq!(process.answer(0, fetch, now, &answer), expected);
+    }
+}
+
+#[test]
+fn every_failure_has_a_text() {
+    for (failure, text) in [
+        (
+            FetchFailure::Status(404),
+            "the key endpoint answered 404; expected 200",
+        ),
+        (
+            FetchFailure::KeySet(InvalidKeySet::TooManyKeys),
+            "the key set has too many keys; expected at most 100",
+        ),
+        (FetchFailure::NoResponse, "the key endpoint gave no answer"),
+        (
+            FetchFailure::NotSent,
+            "the request could not be sent; expected a cluster with a host in it",
+        ),
+    ] {
+        assert_eq!(failure.to_string(), text);
+    }
+}
