@@ -111,3 +111,13 @@ fuzz-keep: target/tools/bin/cargo-fuzz
 target/tools/bin/cargo-fuzz:
 	cargo install --quiet --locked --root target/tools --target-dir target/tools/build cargo-fuzz@0.13.2
 	@rm -rf target/tools/build
+
+# Some test must fail for every operator, guard or result that is changed in the core.
+# FILE=src/verify.rs does one part of it, JOBS=number so many mutants at a time.
+.PHONY: mutants
+mutants: target/tools/bin/cargo-mutants
+	@PATH="$(root)/target/tools/bin:$$PATH" python3 tests/mutants/mutants.py $(FILE)
+
+target/tools/bin/cargo-mutants:
+	cargo install --quiet --locked --root target/tools --target-dir target/tools/build cargo-mutants@27.1.0
+	@rm -rf target/tools/build

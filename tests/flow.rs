@@ -24,6 +24,8 @@ mod patience;
 mod pools;
 #[path = "flow/random.rs"]
 mod random;
+#[path = "flow/reads.rs"]
+mod reads;
 #[path = "flow/script.rs"]
 mod script;
 #[path = "flow/search.rs"]

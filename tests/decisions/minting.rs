@@ -1,6 +1,7 @@
 //! Makes the tokens that the vectors describe: a header and claims, spelled, signed and damaged as told.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
 use base64::Engine as _;
@@ -223,7 +224,8 @@ fn damage(parts: &mut Vec<String>, operations: &Value) {
     }
 }
 
-/// The bytes of a signature. Signing takes longer than all else in a test: each is made once.
+/// The bytes of a signature. Signing takes longer than all else in a test: each is made once, and
+/// kept for the next run if `SIGNATURES` names a folder (`make mutants` has hundreds of runs).
 pub(crate) fn signature(key: &TestKey, scheme: &str, text: &[u8]) -> Vec<u8> {
     static MADE: Mutex<Option<HashMap<Vec<u8>, Vec<u8>>>> = Mutex::new(None);
     let name = [key.kid().as_bytes(), scheme.as_bytes(), text].join(&0);
@@ -234,7 +236,21 @@ pub(crate) fn signature(key: &TestKey, scheme: &str, text: &[u8]) -> Vec<u8> {
     if let Some(signature) = made() {
         return signature;
     }
-    let signature = match scheme {
+    let file = std::env::var_os("SIGNATURES")
+        .map(|folder| Path::new(&folder).join(URL_SAFE_NO_PAD.encode(Sha256::digest(&name))));
+    let kept = file.as_ref().and_then(|file| std::fs::read(file).ok());
+    let signature = kept.unwrap_or_else(|| {
+        let signature = sign(key, scheme, text);
+        file.inspect(|file| std::fs::write(file, &signature).unwrap());
+        signature
+    });
+    let mut made = MADE.lock().unwrap();
+    made.get_or_insert_default().insert(name, signature.clone());
+    signature
+}
+
+fn sign(key: &TestKey, scheme: &str, text: &[u8]) -> Vec<u8> {
+    match scheme {
         "pkcs1-sha256" => key.sign(text),
         "pkcs1-sha512" => {
             let key = pkcs1v15::SigningKey::<Sha512>::new(first_private().clone());
@@ -253,10 +269,7 @@ pub(crate) fn signature(key: &TestKey, scheme: &str, text: &[u8]) -> Vec<u8> {
         "hmac-jwk-n" => hmac(key.jwk()["n"].as_str().unwrap().as_bytes(), text),
         "hmac-empty" => hmac(b"", text),
         other => panic!("no scheme is called {other}"),
-    };
-    let mut made = MADE.lock().unwrap();
-    made.get_or_insert_default().insert(name, signature.clone());
-    signature
+    }
 }
 
 fn first_private() -> &'static RsaPrivateKey {

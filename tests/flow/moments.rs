@@ -192,6 +192,24 @@ fn a_search_under_way_is_not_to_be_waited_for_twice() {
 }
 
 #[test]
+fn a_search_whose_lease_ends_without_an_answer_is_not_waited_for() {
+    let mut process = Process::new(2, &json!({}));
+    process.fetched(0, Duration::ZERO);
+    let begin = 60 * SECOND;
+    process.search(0, begin);
+    let end = TIMEOUT + SECOND;
+    for (now, prognosis) in [
+        (end - NANOSECOND, KidPrognosis::Wait),
+        // Whether there is such a key is not known, and the next search not yet allowed.
+        (end, KidPrognosis::Unavailable),
+        (10 * SECOND - NANOSECOND, KidPrognosis::Unavailable),
+        (10 * SECOND, KidPrognosis::Wait),
+    ] {
+        assert_eq!(process.unknown_kid(1, begin + now), prognosis, "{now:?}");
+    }
+}
+
+#[test]
 fn a_refresh_under_way_is_no_search() {
     let mut process = Process::new(2, &json!({}));
     process.fetched(0, Duration::ZERO);
@@ -301,6 +319,20 @@ fn what_became_of_a_fetch_is_told() {
         let fetch = process.due(0, now).expect("a fetch that is due");
         assert_eq!(process.answer(0, fetch, now, &answer), expected);
     }
+}
+
+#[test]
+fn a_cluster_that_is_not_there_is_tried_ten_times_a_second_at_the_start_only() {
+    let mut process = Process::new(1, &json!({}));
+    let expected = |process: &Process, now| process.vms[0].keys_expected_in(process.pool, at(now));
+    let fetch = process.due(0, Duration::ZERO).unwrap();
+    process.answer(0, fetch, Duration::ZERO, &Answer::NotSent);
+    assert_eq!(expected(&process, Duration::ZERO), SECOND / 10);
+    process.fetched(0, SECOND);
+    let fetch = process.due(0, SECOND + INTERVAL).unwrap();
+    process.answer(0, fetch, SECOND + INTERVAL, &Answer::NotSent);
+    // With keys that serve there is no hurry: the back-off.
+    assert!(expected(&process, SECOND + INTERVAL) >= SECOND);
 }
 
 #[test]

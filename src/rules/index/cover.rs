@@ -86,8 +86,10 @@ impl<'m> Covered<'m> {
         let deep_enough = match tail {
             Tail::End => theirs.len() == ours.len() && *their_tail == Tail::End,
             Tail::AnyNumber => theirs.len() >= ours.len(),
-            Tail::OneOrMore if theirs.len() == ours.len() => *their_tail == Tail::OneOrMore,
-            Tail::OneOrMore => theirs.len() > ours.len(),
+            Tail::OneOrMore => {
+                let least = usize::from(*their_tail == Tail::OneOrMore);
+                theirs.len().saturating_add(least) > ours.len()
+            }
         };
         deep_enough && ours.iter().zip(theirs).all(fits)
     }

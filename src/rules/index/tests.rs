@@ -263,6 +263,11 @@ fn rules_that_are_never_reached_are_named() {
         (template("/a/{x}"), template("/a/{y}"), template("/a/{y+}")),
         (regex("/a.*"), regex("/a.*"), regex("/a.+")),
         (
+            rule(PathPattern::Any, &["GET"], &[]),
+            rule(PathPattern::prefix("/a").unwrap(), &["GET"], &[]),
+            prefix("/a"),
+        ),
+        (
             Match {
                 methods: get(),
                 ..exact("/a")

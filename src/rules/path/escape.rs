@@ -46,8 +46,8 @@ pub(super) fn escape(after_percent: &[u8]) -> Option<(u8, &[u8])> {
     let [high, low, rest @ ..] = after_percent else {
         return None;
     };
-    let (high, low) = (hex_digit(*high)?, hex_digit(*low)?);
-    Some(((high << 4) | low, rest))
+    let value = hex_digit(*high)?.checked_mul(16)?;
+    Some((value.checked_add(hex_digit(*low)?)?, rest))
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {

@@ -26,9 +26,6 @@ enum Spelled<'t> {
     Greedy(&'t str),
 }
 
-/// Stands in for variables while the literal segments around them are checked.
-const STAND_IN: &str = "x";
-
 impl Template {
     /// Reads a template: `{name}` is one segment, `{name+}` the rest of the path, at least one.
     ///
@@ -41,18 +38,8 @@ impl Template {
             .skip(1)
             .map(spelled)
             .collect::<Result<Vec<_>, _>>()?;
-        let checked = template
-            .split('/')
-            .map(|segment| {
-                if is_variable(segment) {
-                    STAND_IN
-                } else {
-                    segment
-                }
-            })
-            .collect::<Vec<_>>()
-            .join("/");
-        let literals = read_segments(&checked).map_err(|error| restore(error, template))?;
+        // A variable's name has no character that a path refuses, so the whole is read as a path.
+        let literals = read_segments(template)?;
 
         let mut read = Self {
             segments: Vec::with_capacity(literals.len()),
@@ -171,10 +158,6 @@ impl<'t> FromIterator<(&'t str, &'t str)> for Variables {
     }
 }
 
-fn is_variable(segment: &str) -> bool {
-    segment.starts_with('{') && segment.ends_with('}')
-}
-
 fn spelled(segment: &str) -> Result<Spelled<'_>, InvalidPattern> {
     if !segment.contains(['{', '}']) {
         return Ok(Spelled::Literal);
@@ -200,18 +183,6 @@ fn spelled(segment: &str) -> Result<Spelled<'_>, InvalidPattern> {
     } else {
         Spelled::Variable(name)
     })
-}
-
-/// An error about the template with stand-ins, as one about the template.
-fn restore(error: InvalidPattern, template: &str) -> InvalidPattern {
-    let found = template.to_owned();
-    match error {
-        InvalidPattern::NotAbsolute(_) => InvalidPattern::NotAbsolute(found),
-        InvalidPattern::Query(_) => InvalidPattern::Query(found),
-        InvalidPattern::Parameters(_) => InvalidPattern::Parameters(found),
-        InvalidPattern::Unsafe { cause, .. } => InvalidPattern::Unsafe { found, cause },
-        other => other,
-    }
 }
 
 #[cfg(test)]
