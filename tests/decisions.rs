@@ -24,17 +24,18 @@ mod vectors;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use cognito_authorizer::bearer::Request;
 use cognito_authorizer::config;
-use cognito_authorizer::gate::{Gate, Now, Outcome, Reads};
+use cognito_authorizer::gate::{Caller, Forward, Gate, Now, Outcome, Reads};
 use cognito_authorizer::keyring::{Answer, Entropy};
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::reply::Refusal;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
 use cognito_authorizer::time::{Monotonic, Timestamp};
+use issuer::{TestKey, Token};
 use outcome::{difference, headers};
 use rsa::RsaPublicKey;
 use rsa::pkcs1v15::{Signature, VerifyingKey};
@@ -128,6 +129,38 @@ fn every_vector_is_decided_as_it_says() {
         wrong.extend(difference(vector, policy, &outcome));
     }
     none_wrong(&wrong);
+}
+
+/// Of several audiences the one that the configuration knows; access logs show it.
+#[test]
+fn a_token_is_admitted_for_one_client() {
+    let pool = "us-east-1_AbCdEf123";
+    let keys = issuer::key_set(&[TestKey::first()]);
+    let policy = policy(&json!({
+        "user_pools": [{"user_pool_id": pool, "client_ids": ["web", "app"], "jwks": {"inline": keys}}],
+        "token": {"use": "any"},
+    }));
+    for (token, client) in [
+        (Token::access(pool).claim("client_id", "web"), "web"),
+        (Token::id(pool).claim("aud", "app"), "app"),
+        (
+            Token::id(pool).claim("aud", json!(["other", "app", "web"])),
+            "app",
+        ),
+    ] {
+        let value = format!("Bearer {}", token.mint()).into_bytes();
+        let request = request(&[("authorization".into(), value)]);
+        let now = Timestamp::since_epoch(UNIX_EPOCH.elapsed().unwrap());
+        let (outcome, _) = gate(&policy).decide(&request, now);
+        let Outcome::Forward(Forward {
+            caller: Caller::Known(remembered),
+            ..
+        }) = outcome
+        else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(remembered.verified.client(&policy), Some(client));
+    }
 }
 
 /// A host that verifies, and is less strict than the filter: it takes a signature for the number

@@ -64,7 +64,7 @@ def main():
     (WORK / "signatures").mkdir(parents=True, exist_ok=True)
     tree = WORK / "tree"
     update(tree)
-    together, alone = schemata.split([one for one in wanted if one["name"] in fit], tree)
+    together, alone = schemata.split([one for one in wanted if one["name"] in fit])
     print(f"{len(wanted)} mutants, {len(alone)} of them built one at a time", flush=True)
     found |= dict.fromkeys(schemata.write(together, tree, ENVIRONMENT), "does not compile")
     left = [(number, one) for number, one in enumerate(together, 1) if one["name"] not in found]

@@ -24,7 +24,7 @@ pub fn mutant() -> u32 {{
 """
 
 
-def split(mutants, tree):
+def split(mutants):
     """Those that can be built together, and those that cannot."""
     # Constants know no environment, and an `impl` stands for one type, not for one for each arm.
     apart = lambda one: not one["function"] or "impl" in one["function"]["return_type"]
