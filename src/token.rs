@@ -150,8 +150,8 @@ fn agreed_key_id(segment: &str) -> Result<String, Reason> {
     let key_id = unverified_key_id(&decoded(segment)?)?;
     match parsed {
         Ok(parsed) => {
-            let agreed = parsed.header().key_id.as_ref() == Some(&key_id);
-            match agreed && parsed.algorithm() == ALGORITHM {
+            let theirs = (parsed.header().key_id.as_ref(), parsed.algorithm());
+            match theirs == (Some(&key_id), ALGORITHM) {
                 true => Ok(key_id),
                 false => Err(Reason::MalformedToken),
             }

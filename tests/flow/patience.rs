@@ -185,7 +185,7 @@ fn verdicts_come_in_batches_of_64() {
         }
         let mut given = vec![worker.answer(fetch, SECOND, &keys(&["k1"])).len()];
         // Whether any are left is known only once a batch was not full.
-        while worker.next_tick(SECOND) == Gate::PROMPT_TICK {
+        while worker.next_tick(SECOND) == Gate::PROMPT_TICK && given.len() < 5 {
             given.push(worker.verdicts(SECOND).len());
         }
         assert_eq!(given, batches);

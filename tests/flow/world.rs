@@ -74,6 +74,8 @@ struct Vm {
     gate: Gate,
     next_tick: Option<Duration>,
     period: Duration,
+    /// Ticks in a row that were wanted as soon as possible.
+    prompt: u32,
     /// Neither ticks nor hears answers until it is thawed.
     frozen: bool,
     alive: bool,
@@ -152,6 +154,7 @@ impl World {
             gate,
             next_tick: None,
             period: Duration::ZERO,
+            prompt: 0,
             frozen: false,
             alive: true,
         });
@@ -302,7 +305,13 @@ impl World {
     fn tick(&mut self, vm: usize) {
         let both = self.both();
         let progress = self.vms[vm].gate.tick(both, &self.space);
-        self.vms[vm].next_tick = Some(self.now + self.vms[vm].period);
+        let ticking = &mut self.vms[vm];
+        ticking.next_tick = Some(self.now + ticking.period);
+        ticking.prompt = match ticking.period <= Gate::PROMPT_TICK {
+            true => ticking.prompt + 1,
+            false => 0,
+        };
+        assert!(ticking.prompt < 100, "VM {vm} never rests");
         for (context, outcome) in progress.verdicts {
             self.decided(context, &outcome);
         }

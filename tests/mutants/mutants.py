@@ -1,6 +1,6 @@
 """Mutation tests of the core: does some test fail for every way in which the code could be wrong?
 
-cargo-mutants says what could be changed: one operator, one guard, one result at a time. A change that
+cargo-mutants names what could be changed: one operator, one guard, one result at a time. A change that
 no test notices survives: it is printed, and the run fails. `make mutants` tries all of them, and
 with FILE=src/verify.rs one part. What is equivalent to the original stands in equivalent.toml, with
 its proof.
@@ -76,6 +76,7 @@ def main():
             if found[name] != "killed":
                 print(f"{found[name]}: {name}", flush=True)
     found |= one_at_a_time(alone, tree)
+    (WORK / "verdicts.json").write_text(json.dumps(found, indent=1))
     report(wanted, found, time.monotonic() - began)
     problems = [] if given else stale(wanted)
     if "survived" in found.values():
