@@ -412,6 +412,14 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_is_a_value_again() {
+        let claims = claims(r#"{"a":"t","b":[1,"x"]}"#);
+        let value = |name| claims.get(&ClaimPlace::new(name).unwrap()).map(Value::from);
+        assert_eq!(value("a"), Some(serde_json::json!("t")));
+        assert_eq!(value("b"), Some(serde_json::json!([1, "x"])));
+    }
+
+    #[test]
     fn a_claim_is_found_by_name_or_pointer() {
         let claims = claims(r#"{"a":{"b/c":[1,"x"]},"m~n":2,"/a":3,"":4}"#);
         let at = |place: &str| {

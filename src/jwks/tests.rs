@@ -97,6 +97,14 @@ fn of_two_keys_with_one_kid_the_first_counts() {
 }
 
 #[test]
+fn the_names_of_usable_keys_can_be_listed() {
+    let mut useless = jwk("c");
+    useless["kty"] = json!("EC");
+    let set = parse(&json!({"keys": [jwk("b"), useless, jwk("a")]})).unwrap();
+    assert_eq!(set.kids().collect::<Vec<_>>(), ["b", "a"]);
+}
+
+#[test]
 fn sets_are_compared_by_their_keys() {
     let set = |keys: &[Value]| parse(&json!({"keys": keys})).unwrap();
     let mut other = jwk("a");

@@ -170,3 +170,47 @@ impl Rules {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pattern::PathPattern;
+
+    fn rules(path_case: PathCase) -> Rules {
+        let open = |path| Rule {
+            matches: Match {
+                path: PathPattern::exact(path).unwrap(),
+                methods: Vec::new(),
+                hosts: Vec::new(),
+            },
+            access: Access::Anyone,
+        };
+        let list = ["/a", "/b", "/c"].map(open).into();
+        Rules::new(list, Access::Nobody, path_case, MethodOverride::Strip).unwrap()
+    }
+
+    #[test]
+    fn a_ruling_knows_its_rule() {
+        let rules = rules(PathCase::Sensitive);
+        for (path, rule) in [
+            ("/a", Some(0)),
+            ("/b", Some(1)),
+            ("/c", Some(2)),
+            ("/d", None),
+        ] {
+            let target = Target {
+                path: Some(path.as_bytes()),
+                ..Target::default()
+            };
+            let (ruling, _) = rules.choose(&target).unwrap();
+            assert_eq!(ruling.rule(), rule, "{path}");
+        }
+    }
+
+    #[test]
+    fn rules_know_whether_case_counts() {
+        for path_case in [PathCase::Sensitive, PathCase::Insensitive] {
+            assert_eq!(rules(path_case).path_case(), path_case);
+        }
+    }
+}

@@ -203,6 +203,14 @@ mod tests {
     }
 
     #[test]
+    fn parameters_are_removed_where_there_are_any() {
+        assert_eq!(parsed("/a;x/b").bare(), ["/a/b"]);
+        assert_eq!(parsed("/a%3bx/b").bare(), ["/a/b"]);
+        assert_eq!(parsed("/a;x/;y").bare(), ["/a/", "/a;x/", "/a/;y"]);
+        assert!(parsed("/a/b").bare().is_empty());
+    }
+
+    #[test]
     fn the_query_is_cut_off_unseen() {
         assert_eq!(parsed("/a?b//../%zz\\?c").literal(), "/a");
         assert_eq!(parsed("/a/?").literal(), "/a/");

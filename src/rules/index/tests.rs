@@ -331,6 +331,7 @@ fn case_makes_two_rules_of_one_only_where_it_counts() {
     let list = || vec![prefix("/Admin"), prefix("/admin")];
     assert!(MatchIndex::new(list(), PathCase::Insensitive).is_err());
     let index = MatchIndex::new(list(), PathCase::Sensitive).unwrap();
+    assert_eq!(index.path_case(), PathCase::Sensitive);
     assert_eq!(get(&index, "/Admin/x"), Ok(Some(0)));
     assert_eq!(get(&index, "/admin/x"), Ok(Some(1)));
     assert_eq!(get(&index, "/ADMIN/x"), Ok(None));

@@ -225,6 +225,13 @@ mod tests {
     }
 
     #[test]
+    fn variables_can_be_listed() {
+        let variables = captured("/{a}/{b}/{c+}", "/1/2;x/3/4");
+        let all: Vec<_> = variables.iter().collect();
+        assert_eq!(all, [("a", Some("1")), ("b", None), ("c", Some("3/4"))]);
+    }
+
+    #[test]
     fn can_be_made_from_pairs() {
         let variables: Variables = [("id", "a"), ("x", "b")].into_iter().collect();
         assert_eq!(variables.get("x"), Some("b"));
