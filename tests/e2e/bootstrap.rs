@@ -220,7 +220,7 @@ fn cluster((name, port): &(String, Option<u16>)) -> Value {
     json!({
         "name": name,
         "type": "STATIC",
-        "connect_timeout": "1s",
+        "connect_timeout": "5s",
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": endpoints}],
