@@ -14,11 +14,15 @@
 
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;
+#[path = "common/seed.rs"]
+mod seed;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs, thread};
+
+use seed::Seed;
 
 /// How long each target's corpus is changed at random.
 const CHANGES: Duration = Duration::from_secs(1);
@@ -41,18 +45,7 @@ fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     inputs.collect()
 }
 
-/// SplitMix64: a seed reproduces a run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % u64::try_from(end.max(1)).unwrap()).unwrap()
-    }
-
+impl Seed {
     fn change(&mut self, input: &mut Vec<u8>, others: &[(PathBuf, Vec<u8>)]) {
         for _ in 0..=self.below(4) {
             let at = self.below(input.len() + 1);
@@ -123,7 +116,7 @@ fn changes_of_the_corpus_keep_every_promise() {
     };
     for (name, target) in fuzz::TARGETS {
         let corpus = corpus(name);
-        let mut random = Random(seed);
+        let mut random = Seed::new(seed);
         let (began, mut runs) = (Instant::now(), 0);
         while began.elapsed() < CHANGES {
             let mut input = corpus[random.below(corpus.len())].1.clone();

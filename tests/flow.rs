@@ -30,6 +30,8 @@ mod reads;
 mod script;
 #[path = "flow/search.rs"]
 mod search;
+#[path = "common/seed.rs"]
+mod seed;
 #[path = "flow/sharing.rs"]
 mod sharing;
 #[path = "flow/space.rs"]

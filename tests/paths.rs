@@ -4,19 +4,22 @@
 // The lints spare test functions, not the helpers beside them.
 #![allow(
     clippy::arithmetic_side_effects,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used
 )]
 
+#[path = "common/seed.rs"]
+mod seed;
 #[path = "paths/upstream.rs"]
 mod upstream;
 
 use cognito_authorizer::rules::index::{MatchIndex, Target, UnsafePath};
 use cognito_authorizer::rules::pattern::{HostPattern, Match, Method, PathCase, PathPattern};
+use seed::Seed;
 use serde_json::Value;
-use std::time::{SystemTime, UNIX_EPOCH};
 use upstream::{Kind, ModelRule, NAMES, STEPS, served};
 
 fn texts(value: &Value) -> Vec<&str> {
@@ -90,28 +93,7 @@ fn every_target_falls_under_the_rule_it_should() {
     assert!(cases.len() >= 250, "{} cases", cases.len());
 }
 
-/// SplitMix64: enough for tests, and a seed reproduces a run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-}
-
-fn random_rule(random: &mut Random) -> ModelRule {
+fn random_rule(random: &mut Seed) -> ModelRule {
     let kind = random.pick(&[Kind::Exact, Kind::Prefix, Kind::Template, Kind::Greedy]);
     let variables = matches!(kind, Kind::Template | Kind::Greedy);
     let segments = (0..random.below(4)).map(|_| match random.below(3) {
@@ -145,7 +127,7 @@ const SUFFIXES: [&[u8]; 17] = [
     b"%2525",
 ];
 
-fn random_target(random: &mut Random) -> Vec<u8> {
+fn random_target(random: &mut Seed) -> Vec<u8> {
     let mut path = Vec::new();
     for _ in 0..=random.below(4) {
         path.push(b'/');
@@ -175,15 +157,7 @@ fn random_target(random: &mut Random) -> Vec<u8> {
 
 #[test]
 fn no_upstream_serves_what_is_under_another_rule() {
-    let seed = match std::env::var("PATHS_SEED") {
-        Ok(seed) => seed.parse().unwrap(),
-        Err(_) => SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap()
-            .as_secs(),
-    };
-    println!("PATHS_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Seed::from_variable("PATHS_SEED");
     let (mut chosen_rules, mut chosen_default, mut refused, mut ambiguous) = (0, 0, 0, 0);
     for _ in 0..4_000 {
         let path_case = random.pick(&[PathCase::Insensitive, PathCase::Sensitive]);
@@ -228,7 +202,7 @@ fn no_upstream_serves_what_is_under_another_rule() {
                 assert_eq!(
                     under,
                     chosen,
-                    "PATHS_SEED={seed} {rules:?} {} {steps:?} {letters:?} {served:?}",
+                    "{rules:?} {} {steps:?} {letters:?} {served:?}",
                     target.escape_ascii()
                 );
             }

@@ -14,8 +14,7 @@
 
 #[path = "../common/issuer.rs"]
 mod issuer;
-#[path = "../chaos/seed.rs"]
-#[allow(dead_code)]
+#[path = "../common/seed.rs"]
 mod seed;
 #[path = "../flow/space.rs"]
 #[allow(dead_code)]
@@ -25,7 +24,6 @@ mod poison;
 mod strangers;
 mod work;
 
-use std::io::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -41,11 +39,6 @@ use serde_json::{Value, json};
 
 /// The user pool of all these tests.
 const POOL: &str = "us-east-1_AbCdEf123";
-
-/// Tells whoever runs the tests, not only of failures.
-fn tell(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
 
 /// The least configuration, with its keys inline or from a cluster.
 fn policy(jwks: Value) -> Rc<Policy> {

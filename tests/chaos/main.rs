@@ -50,6 +50,7 @@ mod flood;
 mod load;
 mod promises;
 mod resets;
+#[path = "../common/seed.rs"]
 mod seed;
 mod soak;
 mod tally;

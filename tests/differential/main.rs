@@ -20,8 +20,7 @@ mod issuer;
 #[path = "../decisions/minting.rs"]
 #[allow(dead_code)]
 mod minting;
-#[path = "../chaos/seed.rs"]
-#[allow(dead_code)]
+#[path = "../common/seed.rs"]
 mod seed;
 #[path = "../flow/space.rs"]
 #[allow(dead_code)]

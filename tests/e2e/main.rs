@@ -70,6 +70,8 @@ mod replies;
 mod rotation;
 mod rules;
 mod secrecy;
+#[path = "../common/seed.rs"]
+mod seed;
 mod signatures;
 mod sources;
 mod strangers;

@@ -2,8 +2,6 @@
 //!
 //! The module is the one that traps on request: it also verifies on request.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rsa::BigUint;
@@ -16,6 +14,7 @@ use crate::envoy::EnvoyUnderTest;
 use crate::issuer::TestKey;
 use crate::keyserver::KeyServer;
 use crate::published::{SETS, published};
+use crate::seed::Seed;
 use crate::upstream::Upstream;
 
 /// The header that asks.
@@ -103,31 +102,7 @@ fn both_verifiers_say_of_published_signatures_what_is_published() {
     assert_eq!(asked, SETS.iter().map(|(_, count)| count).sum::<usize>());
 }
 
-/// SplitMix64: a seed reproduces a run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end).expect("a number")).expect("a number")
-    }
-
-    fn bytes(&mut self, count: usize) -> Vec<u8> {
-        let words = (0..count.div_ceil(8)).flat_map(|_| self.next().to_be_bytes());
-        words.take(count).collect()
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
-    }
-
+impl Seed {
     /// One bit, one byte, or one place more or less.
     fn disturb(&mut self, bytes: &mut Vec<u8>) {
         let at = self.below(bytes.len());
@@ -142,7 +117,7 @@ impl Random {
 
     /// A number of about as many bits as a key has, and often one that no key has.
     fn modulus(&mut self) -> Vec<u8> {
-        let bits = *self.pick(&[
+        let bits = *self.choose(&[
             2040, 2047, 2048, 2048, 2049, 2056, 3071, 3072, 4095, 4096, 4097,
         ]);
         let mut bytes = self.bytes(usize::div_ceil(bits, 8));
@@ -177,7 +152,7 @@ impl Random {
             1 << 32,
             (1 << 32) + 1,
         ];
-        let exponent = self.pick(&exponents).to_be_bytes();
+        let exponent = self.choose(&exponents).to_be_bytes();
         exponent[self.below(5)..].to_vec()
     }
 }
@@ -186,15 +161,7 @@ impl Random {
 /// none. Of the former it is known who made them, of the latter only that both must agree.
 #[test]
 fn both_verifiers_give_one_verdict_on_thousands_of_signatures_and_keys() {
-    let seed = match std::env::var("VERIFIERS_SEED") {
-        Ok(seed) => seed.parse().expect("a number"),
-        Err(_) => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH);
-            now.expect("a clock after 1970").as_secs()
-        }
-    };
-    eprintln!("VERIFIERS_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Seed::from_variable("VERIFIERS_SEED");
     let mut witness = Witness::start();
     let keys = [
         TestKey::first(),
@@ -209,8 +176,8 @@ fn both_verifiers_give_one_verdict_on_thousands_of_signatures_and_keys() {
     });
     let (mut valid, mut invalid, mut no_key) = (0, 0, 0);
     for round in 0..2_400 {
-        let what = format!("VERIFIERS_SEED={seed} round {round}");
-        let (key, genuine, message) = random.pick(&signed).clone();
+        let what = format!("round {round}");
+        let (key, genuine, message) = random.choose(&signed).clone();
         let (mut modulus, mut exponent) = (key.modulus(), key.exponent());
         let (mut signature, mut said) = (genuine.clone(), message.clone());
         let mut known = true;
@@ -223,7 +190,7 @@ fn both_verifiers_give_one_verdict_on_thousands_of_signatures_and_keys() {
                 signature = congruent.to_bytes_be();
             }
             6 => signature = random.bytes(modulus.len()),
-            7 => signature = vec![*random.pick(&[0, 1, 0xff]); modulus.len()],
+            7 => signature = vec![*random.choose(&[0, 1, 0xff]); modulus.len()],
             8 => {
                 let mut block = block::right(&message, modulus.len());
                 let at = random.below(block.len() - 1) + 1;
@@ -235,7 +202,7 @@ fn both_verifiers_give_one_verdict_on_thousands_of_signatures_and_keys() {
             }
             9 => {
                 let wrong = block::wrong(&message, 256);
-                let (_, block) = random.pick(&wrong);
+                let (_, block) = random.choose(&wrong);
                 if modulus.len() == 256 {
                     signature = key.sign_block(block);
                 }

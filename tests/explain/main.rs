@@ -32,3 +32,5 @@ mod every_vector;
 mod fetch;
 mod golden;
 mod random;
+#[path = "../common/seed.rs"]
+mod seed;

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,36 +13,8 @@ use serde_json::{Value, json};
 use crate::account::{self, Account, Paint, Question};
 use crate::every_vector::{decided, leak, policy, question, wrong_steps};
 use crate::issuer::TestKey;
+use crate::seed::Seed;
 use crate::vectors::{Vector, Vectors};
-
-/// Random numbers that can be had again (SplitMix64, Steele, Lea and Flood 2014).
-struct Seed(u64);
-
-impl Seed {
-    /// The one that `EXPLAIN_SEED` names, or the clock's.
-    fn given() -> Self {
-        let seed = match std::env::var("EXPLAIN_SEED") {
-            Ok(seed) => seed.parse().expect("EXPLAIN_SEED is a number"),
-            Err(_) => {
-                let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
-                u64::from(elapsed.unwrap().subsec_nanos())
-            }
-        };
-        println!("EXPLAIN_SEED={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(end).unwrap()).unwrap()
-    }
-
-    fn choose<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[self.below(items.len())]
-    }
-}
 
 /// Bytes that mean something to a reader of paths, headers or tokens.
 const BYTES: &[u8] = b"./%;?#&=,: \\\"{}aAzZ09-_+~|\x00\x1b\x7f\x9b\xc3\xff\t";
@@ -168,7 +139,7 @@ fn asked(policy: &Rc<Policy>, document: &Value, question: &Question) -> Result<V
 #[test]
 fn no_request_leaves_the_account_at_odds_with_the_gate() {
     const REQUESTS: usize = 800;
-    let mut seed = Seed::given();
+    let mut seed = Seed::from_variable("EXPLAIN_SEED");
     let vectors = Vectors::get();
     let policies: BTreeMap<_, _> = vectors
         .all
@@ -211,7 +182,7 @@ fn no_request_leaves_the_account_at_odds_with_the_gate() {
 #[test]
 fn no_claim_leaves_the_account_at_odds_with_the_gate() {
     const TOKENS: usize = 80;
-    let mut seed = Seed::given();
+    let mut seed = Seed::from_variable("EXPLAIN_SEED");
     let vectors = Vectors::get();
     let document = vectors.policy("rules");
     let policy = policy(&document);

@@ -7,29 +7,8 @@ use cognito_authorizer::keyring::FetchOutcome;
 use serde_json::json;
 
 use crate::pools::{document, policy};
+use crate::seed::Seed;
 use crate::world::{Plan, World};
-
-/// SplitMix64: a seed reproduces a run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        let length = u64::try_from(from.len()).unwrap();
-        from[usize::try_from(self.below(length)).unwrap()].clone()
-    }
-}
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -52,7 +31,7 @@ struct Issuer {
 }
 
 struct Run {
-    random: Random,
+    random: Seed,
     world: World,
     issuers: BTreeMap<&'static str, Issuer>,
     seen: (usize, usize),
@@ -184,9 +163,9 @@ impl Run {
             }
             _ => {}
         }
-        let millis = self.random.pick(&[0, 1, 20, 200, 3000]);
-        let time = self.random.below(millis + 1);
-        self.run(Duration::from_millis(time));
+        let most = self.random.pick(&[0, 1, 20, 200, 3000]);
+        let time = self.random.between(0, most);
+        self.run(time);
     }
 
     /// Every fetch under way may be lost with its VM.
@@ -275,7 +254,7 @@ fn configuration() -> serde_json::Value {
 fn simulate(seed: u64) {
     let mut world = World::new(seed);
     let policy = policy(&configuration());
-    let mut random = Random(seed);
+    let mut random = Seed::new(seed);
     for _ in 0..2 + random.below(4) {
         world.start(&policy);
     }

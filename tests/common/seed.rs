@@ -1,5 +1,7 @@
 //! Random numbers that can be had again.
+#![allow(dead_code, reason = "no test uses all of it")]
 
+use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A sequence of random numbers (SplitMix64, Steele, Lea and Flood 2014).
@@ -15,7 +17,13 @@ impl Seed {
                 u64::from(elapsed.expect("a clock after 1970").subsec_nanos())
             }
         };
-        crate::tell(&format!("{variable}={seed}"));
+        // Past the capture of a test's output: a run that hangs must be repeatable, too.
+        let _ = writeln!(std::io::stderr(), "{variable}={seed}");
+        Self(seed)
+    }
+
+    /// This one.
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -29,22 +37,34 @@ impl Seed {
         Self(self.next())
     }
 
-    fn next(&mut self) -> u64 {
+    /// A number.
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`.
+    /// A number below `end`; 0 if there is none.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).expect("a small number");
-        usize::try_from(self.next() % end).expect("a small number")
+        usize::try_from(self.next() % end.max(1)).expect("a small number")
     }
 
     /// One of these.
     pub(crate) fn choose<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len())]
+    }
+
+    /// A copy of one of these.
+    pub(crate) fn pick<T: Clone>(&mut self, items: &[T]) -> T {
+        self.choose(items).clone()
+    }
+
+    /// So many bytes.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let words = (0..count.div_ceil(8)).flat_map(|_| self.next().to_be_bytes());
+        words.take(count).collect()
     }
 
     /// A time between these, in milliseconds.
