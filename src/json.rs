@@ -4,10 +4,11 @@
 //! duplicate name and taking the last. Two readers that choose differently see two different
 //! tokens, so everything here refuses.
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 /// The members of a JSON object.
@@ -22,7 +23,15 @@ pub type Object = Map<String, Value>;
 /// anything but white space, or with a duplicate name. The error's text may quote the input: it is
 /// for configuration only, never for a token's log line.
 pub fn object(text: &[u8]) -> Result<Object, serde_json::Error> {
-    read(text, ObjectOnce)
+    let members = members(std::str::from_utf8(text).map_err(Error::custom)?)?;
+    let owned = members.into_iter().map(|(name, value)| {
+        let value = match value {
+            Part::Text(text) => Value::String(text.into_owned()),
+            Part::Other(value) => value,
+        };
+        (name.into_owned(), value)
+    });
+    Ok(owned.collect())
 }
 
 /// A value of which a string is left where it stands in the text, unless an escape in it forbids.
@@ -34,42 +43,38 @@ pub enum Part<'a> {
     Other(Value),
 }
 
-impl<'a> Part<'a> {
-    fn read(raw: &'a str) -> Result<Self, serde_json::Error> {
-        let quoted = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'));
-        if let Some(text) = quoted.filter(|text| !text.contains('\\')) {
-            return Ok(Self::Text(Cow::Borrowed(text)));
-        }
-        // Whoever skipped over an escape or into an array did not look at all of it.
-        Ok(match serde_json::from_slice(raw.as_bytes())? {
-            Value::String(text) => Self::Text(Cow::Owned(text)),
-            other => Self::Other(other),
-        })
-    }
-}
-
 /// Reads what [`object`] reads, into a list in the order of the text: a token has some twenty
 /// members, and a tree of copies takes longer to make than the host takes for a signature.
 ///
 /// # Errors
 /// As for [`object`].
 pub fn members(text: &str) -> Result<Vec<(Cow<'_, str>, Part<'_>)>, serde_json::Error> {
-    /// Up to so many names are compared each with each. For more a tree is worth its copies, and
-    /// whoever sends thousands must not be able to make it millions.
-    const FEW: usize = 64;
     let members = read(text.as_bytes(), Members)?;
-    if members.len() > FEW {
-        object(text.as_bytes())?;
-        return Ok(members);
+    match first_duplicate(&members) {
+        Some(name) => Err(duplicate(name)),
+        None => Ok(members),
     }
-    let mut rest = members.as_slice();
+}
+
+/// A name that stands twice.
+fn first_duplicate<'a>(members: &'a [(Cow<'_, str>, Part<'_>)]) -> Option<&'a str> {
+    /// So many names are compared each with each, which no table is faster than. Whoever sends
+    /// thousands must not be able to make it millions.
+    const FEW: usize = 32;
+    if members.len() > FEW {
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut places = members.iter().enumerate();
+        let twice = places.find(|(at, (name, _))| seen.insert(name.to_string(), *at).is_some());
+        return twice.map(|(_, (name, _))| &**name);
+    }
+    let mut rest = members;
     while let [(name, _), others @ ..] = rest {
         if others.iter().any(|(other, _)| other == name) {
-            return Err(duplicate(name));
+            return Some(name);
         }
         rest = others;
     }
-    Ok(members)
+    None
 }
 
 struct Members;
@@ -94,8 +99,7 @@ impl<'de> Visitor<'de> for Members {
         const USUAL: usize = 24;
         let mut list = Vec::with_capacity(USUAL);
         while let Some(name) = members.next_key_seed(Name)? {
-            let value = members.next_value::<&RawValue>()?;
-            list.push((name, Part::read(value.get()).map_err(Error::custom)?));
+            list.push((name, members.next_value_seed(AnyPart)?));
         }
         Ok(list)
     }
@@ -127,6 +131,57 @@ impl<'de> Visitor<'de> for Name {
     }
 }
 
+struct AnyPart;
+
+impl<'de> DeserializeSeed<'de> for AnyPart {
+    type Value = Part<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AnyPart {
+    type Value = Part<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Part::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Part::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Part::Other(Value::Bool(value)))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Part::Other(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Part::Other(value.into()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Part::Other(Value::Null))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Self::Value, A::Error> {
+        Value::deserialize(SeqAccessDeserializer::new(elements)).map(Part::Other)
+    }
+
+    /// An object, or a number whose spelling is kept: so the library hands those over.
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+        Value::deserialize(MapAccessDeserializer::new(members)).map(Part::Other)
+    }
+}
+
 /// Reads exactly one JSON value in which no object has a member name twice, at any level.
 ///
 /// # Errors
@@ -147,35 +202,6 @@ fn read<'de, S: DeserializeSeed<'de>>(
     let value = seed.deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
-}
-
-struct ObjectOnce;
-
-impl<'de> DeserializeSeed<'de> for ObjectOnce {
-    type Value = Object;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Object, D::Error> {
-        reader.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ObjectOnce {
-    type Value = Object;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Object, A::Error> {
-        let mut object = Object::new();
-        while let Some((name, value)) = members.next_entry::<String, Value>()? {
-            if object.contains_key(&name) {
-                return Err(duplicate(&name));
-            }
-            object.insert(name, value);
-        }
-        Ok(object)
-    }
 }
 
 /// Walks a value for duplicate names, and keeps nothing of it.
@@ -320,7 +346,7 @@ mod tests {
 
     #[test]
     fn many_members_are_as_distinct_as_few() {
-        for count in [1_usize, 63, 64, 65, 5000] {
+        for count in [1_usize, 31, 32, 33, 5000] {
             let names: Vec<_> = (0..count)
                 .map(|number| format!("\"n{number}\":0"))
                 .collect();
@@ -329,6 +355,23 @@ mod tests {
             let twice = format!("{{{},\"n0\":0}}", names.join(","));
             assert!(members(&twice).is_err(), "{count}");
         }
+    }
+
+    #[test]
+    fn values_are_what_the_library_reads() {
+        for text in [
+            format!("{{\"a\":{}{}}}", "[".repeat(126), "]".repeat(126)),
+            format!("{{\"a\":{}{}}}", "[".repeat(127), "]".repeat(127)),
+            // With its feature `raw_value` the library would read this as the array.
+            r#"{"a":{"$serde_json::private::RawValue":"[1]"}}"#.to_owned(),
+            r#"{"a":-1.50e3,"b":[1,{"c":null}],"d":{"e":1},"f":-7,"g":18446744073709551616}"#
+                .to_owned(),
+        ] {
+            let expected = serde_json::from_str::<Object>(&text);
+            assert_eq!(object(text.as_bytes()).ok(), expected.ok(), "{text}");
+        }
+        let raw = object(br#"{"a":{"$serde_json::private::RawValue":"[1]"}}"#).unwrap();
+        assert!(raw["a"].is_object());
     }
 
     #[test]
