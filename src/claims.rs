@@ -110,17 +110,9 @@ impl Claims {
     ///
     /// # Errors
     /// [`Reason::MalformedToken`].
-    pub fn parse(payload: &[u8]) -> Result<Self, Reason> {
-        Self::read(payload.to_vec())
-    }
-
-    /// Reads a payload without a copy of it.
-    ///
-    /// # Errors
-    /// As for [`Claims::parse`].
-    pub fn read(payload: Vec<u8>) -> Result<Self, Reason> {
+    pub fn parse(payload: impl Into<Vec<u8>>) -> Result<Self, Reason> {
         let malformed = Reason::MalformedToken;
-        let payload = String::from_utf8(payload).map_err(|_| malformed)?;
+        let payload = String::from_utf8(payload.into()).map_err(|_| malformed)?;
         let payload = payload.into_boxed_str();
         let members: Vec<Member> = json::members(&payload)
             .map_err(|_| malformed)?

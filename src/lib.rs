@@ -35,7 +35,7 @@
 //! | [`gate`] | the order of things | that there is an Envoy |
 //! | `host` | Envoy, and nothing else | why |
 //!
-//! `src/cli` is no module of this crate but a second one beside it, the desk tool behind the feature
+//! `src/cli` is no module of this crate but a second crate beside it, the desk tool behind the feature
 //! `cli`: it reads files, asks these modules, and prints what they answer, so that what it says of a
 //! configuration or a token is what Envoy will do. Nothing here knows of it.
 //!

@@ -59,7 +59,7 @@ impl<'a> UntrustedToken<'a> {
             header: Header { segment, key_id },
             payload,
             signature: Signature::new(signature),
-            claims: Claims::read(claims)?,
+            claims: Claims::parse(claims)?,
         })
     }
 
@@ -110,8 +110,8 @@ impl<'a> UntrustedToken<'a> {
 pub struct KnownHeaders(VecDeque<(Box<str>, Rc<str>)>);
 
 impl KnownHeaders {
-    /// A user pool signs with two keys, and with two more while it changes them.
-    pub const MAX: usize = 16;
+    /// Two keys of each of eight user pools; the headers of more are read again.
+    const MAX: usize = 16;
 
     /// Remembers the header of a token that was verified; nobody else's, or strangers could push
     /// out the ones in use. The oldest makes room.

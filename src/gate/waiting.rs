@@ -49,11 +49,12 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// What a worker can hold through a cold start: at 16 kB a token, 16 MB.
+    /// What a worker can hold through a cold start. With those for kids and the displaced, at 16 kB a
+    /// token: 23 MB.
     const MAX_FOR_KEYS: usize = 1024;
     /// A rotation reaches a worker as a few requests at once; more is a flood.
     const MAX_FOR_KIDS: usize = 128;
-    /// Who may be displaced between two ticks: together with the others, what a worker can hold.
+    /// Who may be displaced between two ticks: four batches of verdicts.
     const MAX_DISPLACED: usize = 256;
     /// Verdicts given at one go: with signatures verified in the module, 64 take 40 ms, and a
     /// worker does nothing else meanwhile.

@@ -157,7 +157,7 @@ pub(super) fn payload(inquiry: &Inquiry<'_>) -> Finding {
             })
         });
     let count = members.len();
-    let finding = match (wrong, Claims::parse(&payload)) {
+    let finding = match (wrong, Claims::parse(payload.as_slice())) {
         (Some(wrong), _) => Finding::failing(wrong),
         (None, Err(_)) => Finding::failing("claims that cannot be read"),
         (None, Ok(_)) => Finding::holds(match count {
