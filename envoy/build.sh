@@ -133,8 +133,7 @@ flags+=("--remap-path-prefix=$PWD=.")
 for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
   flags+=("--remap-path-prefix=$crates=/crates")
 done
-# With `opt-level = "z"` LLVM inlines next to nothing; a few bytes more for the smallest functions
-# make the way of a request faster by a tenth, and the module no larger.
+# With `opt-level = "z"` LLVM inlines next to nothing, not even what is smaller than a call of it.
 flags+=(-Cllvm-args=-inline-threshold=15)
 # This form alone takes paths with spaces.
 CARGO_ENCODED_RUSTFLAGS=$(printf '%s\x1f' "${flags[@]}")
