@@ -54,10 +54,6 @@ image: build
 dist: build target/tools/bin/cargo-cyclonedx
 	@python3 envoy/dist.py
 
-target/tools/bin/cargo-cyclonedx:
-	cargo install --quiet --locked --root target/tools --target-dir target/tools/build cargo-cyclonedx@0.5.9
-	@rm -rf target/tools/build
-
 # The end-to-end tests on every supported line of Envoy.
 test-matrix: build venv
 	@tests/matrix.sh
@@ -86,10 +82,6 @@ provoke:
 deny: target/tools/bin/cargo-deny
 	@tests/deny.sh
 
-target/tools/bin/cargo-deny:
-	cargo install --quiet --locked --root target/tools --target-dir target/tools/build cargo-deny@0.20.2
-	@rm -rf target/tools/build
-
 # The same tokens before the filter, jwt_authn, aws-jwt-verify and jsonwebtoken. Needs Node.js.
 # DIFFERENTIAL_TOKENS=number asks about more, DIFFERENTIAL_SEED throws the dice of a run again.
 .PHONY: differential
@@ -97,6 +89,15 @@ differential: build venv
 	@tests/differential/run.sh
 
 test test-matrix: provoke
+
+# Cargo's own tools, of the versions that the targets above and below were written for.
+cyclonedx := 0.5.9
+deny := 0.20.2
+fuzz := 0.13.2
+mutants := 27.1.0
+target/tools/bin/cargo-%:
+	cargo install --quiet --locked --root target/tools --target-dir target/tools/build cargo-$*@$($*)
+	@rm -rf target/tools/build
 
 # SECONDS=60 is for each target; FUZZ_TARGET=name runs one. Needs a nightly compiler.
 SECONDS ?= 60
@@ -108,16 +109,8 @@ fuzz: target/tools/bin/cargo-fuzz
 fuzz-keep: target/tools/bin/cargo-fuzz
 	@tests/fuzz/fuzz.sh keep
 
-target/tools/bin/cargo-fuzz:
-	cargo install --quiet --locked --root target/tools --target-dir target/tools/build cargo-fuzz@0.13.2
-	@rm -rf target/tools/build
-
 # Some test must fail for every operator, guard or result that is changed in the core.
 # FILE=src/verify.rs does one part of it, JOBS=number so many mutants at a time.
 .PHONY: mutants
 mutants: target/tools/bin/cargo-mutants
 	@PATH="$(root)/target/tools/bin:$$PATH" python3 tests/mutants/mutants.py $(FILE)
-
-target/tools/bin/cargo-mutants:
-	cargo install --quiet --locked --root target/tools --target-dir target/tools/build cargo-mutants@27.1.0
-	@rm -rf target/tools/build

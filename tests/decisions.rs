@@ -36,7 +36,7 @@ use cognito_authorizer::reply::Refusal;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use issuer::{TestKey, Token};
-use outcome::{difference, headers};
+use outcome::{difference, headers, none_wrong};
 use rsa::RsaPublicKey;
 use rsa::pkcs1v15::{Signature, VerifyingKey};
 use rsa::pkcs8::DecodePublicKey as _;
@@ -70,16 +70,6 @@ fn wall(vector: &Vector) -> Timestamp {
 fn request(headers: &[(String, Vec<u8>)]) -> Request {
     let headers = headers.iter().cloned();
     Request::new(headers.map(|(name, value)| (name.into(), value)).collect())
-}
-
-#[track_caller]
-fn none_wrong(wrong: &[String]) {
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
 }
 
 /// The request as the host adapter reads it: only the headers that the gate names, of each only

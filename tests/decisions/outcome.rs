@@ -171,3 +171,14 @@ fn promised(policy: &Policy, refusal: &Refusal) -> Option<String> {
         && header("www-authenticate") == challenge;
     (!same).then(|| format!("the reply to {refusal:?} is {reply:?}"))
 }
+
+/// Fails with all that was not as it should be.
+#[track_caller]
+pub(crate) fn none_wrong(wrong: &[String]) {
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}

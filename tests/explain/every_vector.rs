@@ -16,7 +16,7 @@ use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::account::{self, Account, Kind, Paint, Question, Secrets, State};
-use crate::outcome::{difference, headers};
+use crate::outcome::{difference, headers, none_wrong};
 use crate::vectors::{Expect, Vector, Vectors};
 
 pub(crate) fn policy(document: &Value) -> Rc<Policy> {
@@ -30,16 +30,6 @@ pub(crate) fn question(vector: &Vector, policy: &Policy, keys: Option<Vec<u8>>) 
         now: Timestamp::from_seconds(vector.now).unwrap(),
         keys,
     }
-}
-
-#[track_caller]
-fn none_wrong(wrong: &[String]) {
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 
 use crate::minting::Mint;
+use crate::tool;
 
 /// A key endpoint that answers once, and hands over what it was asked.
 struct Endpoint {
@@ -46,24 +47,9 @@ fn token() -> String {
 }
 
 fn explain(jwks: &str, token: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_cognito-authorizer"))
-        .args(["explain", "--config", "tests/explain/files/api.yaml"])
-        .args(["--now", "1700000000", "--path", "/things", "--token", "-"])
-        .args(["--jwks", jwks])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env_remove("http_proxy")
-        .env_remove("HTTP_PROXY")
-        .env_remove("ALL_PROXY")
-        .env_remove("all_proxy")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the desk tool");
-    let mut input = child.stdin.take().expect("a pipe");
-    input.write_all(token.as_bytes()).expect("it reads");
-    drop(input);
-    child.wait_with_output().expect("an end")
+    let fixed = "--config tests/explain/files/api.yaml --now 1700000000 --path /things --token -";
+    let arguments: Vec<_> = fixed.split(' ').chain(["--jwks", jwks]).collect();
+    tool::explain(&arguments, token.as_bytes())
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> String {

@@ -1,14 +1,13 @@
 //! The output to the letter: one request for each reason with a twin that passes, in a file each.
 //! `TRYCMD=overwrite` writes what is printed now; read the difference before it is kept.
 
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::cases::{self, Case, FILES};
 use crate::issuer::TestKey;
+use crate::tool::explain;
 
 #[test]
 fn what_is_printed_is_what_the_files_have() {
@@ -51,23 +50,9 @@ fn what_is_printed_is_what_the_files_have() {
 
 /// The command line, what it prints, and its status if that is not 0.
 fn output(case: &Case) -> String {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_cognito-authorizer"))
-        .arg("explain")
-        .args(&case.arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the desk tool");
-    let mut input = child.stdin.take().expect("a pipe");
     // As `echo` would write it.
     let token = case.token.as_deref().map(|token| [token, b"\n"].concat());
-    input
-        .write_all(&token.unwrap_or_default())
-        .expect("it reads");
-    drop(input);
-    let output = child.wait_with_output().expect("an end");
+    let output = explain(&case.arguments, &token.unwrap_or_default());
     let text = |bytes| String::from_utf8(bytes).expect("text");
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
     let cookie = cookie(case);

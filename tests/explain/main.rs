@@ -34,3 +34,4 @@ mod golden;
 mod random;
 #[path = "../common/seed.rs"]
 mod seed;
+mod tool;

@@ -27,6 +27,21 @@ fn holds(inquiry: &Inquiry<'_>, alone: &Requirement) -> bool {
     checked.unwrap_or_default()
 }
 
+/// A requirement of one value out of a list, beside what the token has.
+fn one_wanted(
+    inquiry: &Inquiry<'_>,
+    alone: &Requirement,
+    wanted: &[String],
+    shown: &str,
+) -> Finding {
+    Finding::either(
+        holds(inquiry, alone),
+        format!("{shown}; wanted is {}", one_of(wanted)),
+        format!("{shown}; expected {}", one_of(wanted)),
+    )
+    .wanted(wanted.to_vec())
+}
+
 /// One of the wanted scopes is in `scope`.
 pub(super) fn scopes(inquiry: &Inquiry<'_>) -> Finding {
     let wanted = inquiry.requirement().map(|requirement| &requirement.scopes);
@@ -45,13 +60,7 @@ pub(super) fn scopes(inquiry: &Inquiry<'_>) -> Finding {
         scopes: AnyOf::Only(wanted.clone()),
         ..Requirement::default()
     };
-    Finding::either(
-        holds(inquiry, &alone),
-        format!("{shown}; wanted is {}", one_of(wanted)),
-        format!("{shown}; expected {}", one_of(wanted)),
-    )
-    .found(found)
-    .wanted(wanted.clone())
+    one_wanted(inquiry, &alone, wanted, &shown).found(found)
 }
 
 /// The user is in one of the wanted groups.
@@ -75,13 +84,7 @@ pub(super) fn groups(inquiry: &Inquiry<'_>) -> Finding {
         groups: AnyOf::Only(wanted.clone()),
         ..Requirement::default()
     };
-    Finding::either(
-        holds(inquiry, &alone),
-        format!("{shown}; wanted is {}", one_of(wanted)),
-        format!("{shown}; expected {}", one_of(wanted)),
-    )
-    .found(found)
-    .wanted(wanted.clone())
+    one_wanted(inquiry, &alone, wanted, &shown).found(found)
 }
 
 /// Every wanted claim has one of its values.
