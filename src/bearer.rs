@@ -6,6 +6,7 @@
 
 use crate::header::{HeaderEdit, HeaderName};
 use crate::reject::Reason;
+use crate::request::Request;
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -23,36 +24,6 @@ pub enum TokenSource {
 /// The places where a token may stand; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSources(Vec<TokenSource>);
-
-/// The request's headers that the policy looks at, pseudo-headers among them.
-///
-/// Names are in lower case; a repeated header has several entries.
-#[derive(Clone, Debug, Default)]
-pub struct Request {
-    headers: Vec<(Cow<'static, str>, Vec<u8>)>,
-}
-
-impl Request {
-    /// Collects headers as the host hands them over.
-    #[must_use]
-    pub const fn new(headers: Vec<(Cow<'static, str>, Vec<u8>)>) -> Self {
-        Self { headers }
-    }
-
-    /// The first value of a header.
-    #[must_use]
-    pub fn first(&self, name: &str) -> Option<&[u8]> {
-        self.all(name).next()
-    }
-
-    /// Every value of a header.
-    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        self.headers
-            .iter()
-            .filter(move |(entry, _)| entry == name)
-            .map(|(_, value)| value.as_slice())
-    }
-}
 
 /// What one header value holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -194,24 +165,6 @@ impl TokenSources {
             ));
         }
         edits
-    }
-}
-
-impl Request {
-    fn query(&self) -> impl Iterator<Item = &[u8]> {
-        let query = self.first(":path").and_then(|path| {
-            let path = path.split(|byte| *byte == b'#').next()?;
-            let mark = path.iter().position(|byte| *byte == b'?')?;
-            path.get(mark.saturating_add(1)..)
-        });
-        query.unwrap_or_default().split(|byte| *byte == b'&')
-    }
-
-    fn cookies(&self) -> impl Iterator<Item = &[u8]> {
-        self.all("cookie")
-            .flat_map(|line| line.split(|byte| *byte == b';'))
-            .map(<[u8]>::trim_ascii)
-            .filter(|cookie| !cookie.is_empty())
     }
 }
 

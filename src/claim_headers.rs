@@ -73,7 +73,7 @@ impl ClaimHeaders {
 
     /// The values for a request whose caller is not known: none.
     #[must_use]
-    pub fn nobody(&self) -> HeaderValues {
+    pub fn anonymous_headers(&self) -> HeaderValues {
         HeaderValues(self.names().map(|name| (name.into(), None)).collect())
     }
 
@@ -240,7 +240,7 @@ mod tests {
             values,
             [("x-username", Some("ann")), ("x-payload", Some("e30"))]
         );
-        let nobody = headers.nobody();
+        let nobody = headers.anonymous_headers();
         assert!(nobody.iter().all(|(_, value)| value.is_none()));
         assert_eq!(nobody.iter().count(), 2);
     }

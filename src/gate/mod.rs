@@ -1,4 +1,4 @@
-//! The filter without a host: requests and answers in, outcomes and fetches out.
+//! The filter without a host: requests and answers in, verdicts and fetches out.
 //!
 //! The way of a request is [`Gate::decide`]: rule, token, claims, key, signature, the rule's
 //! conditions; the first that fails is the reason. A request whose keys are missing is held
@@ -6,7 +6,6 @@
 
 mod waiting;
 
-use crate::bearer::Request;
 use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
 use crate::header::HeaderEdit;
@@ -15,8 +14,9 @@ use crate::keyring::{Answer, Entropy, Fetch, FetchOutcome, Keyring, KidPrognosis
 use crate::policy::{Forwarding, Policy, Preflight};
 use crate::reject::Reason;
 use crate::reply::Refusal;
+use crate::request::Request;
 use crate::rs256::Rs256;
-use crate::rules::index::{Target, Variables};
+use crate::rules::index::Variables;
 use crate::rules::{Access, Ruling};
 use crate::time::{Monotonic, Timestamp};
 use crate::token::{KnownHeaders, UntrustedToken};
@@ -25,15 +25,22 @@ use std::rc::Rc;
 use std::time::Duration;
 use waiting::{Held, Need, Waiting};
 
+/// What is known about a request once its headers have been read.
+#[derive(Debug)]
+pub enum Decision {
+    /// What becomes of it.
+    Verdict(Verdict),
+    /// Keys are missing; [`Gate::hold`] takes it.
+    Hold(Candidate),
+}
+
 /// What becomes of a request.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Verdict {
     /// It goes on to the upstream.
     Forward(Forward),
     /// It is answered here.
     Refuse(Refusal),
-    /// It waits; [`Gate::hold`] takes it.
-    Hold(Candidate),
 }
 
 /// A request on its way to the upstream.
@@ -101,8 +108,8 @@ pub enum Reads {
 pub struct Progress {
     /// Fetches to be made.
     pub fetches: Vec<Fetch>,
-    /// Verdicts on held requests, by the host's number for each; never [`Outcome::Hold`].
-    pub verdicts: Vec<(u32, Outcome)>,
+    /// Verdicts on held requests, by the host's number for each.
+    pub verdicts: Vec<(u32, Verdict)>,
 }
 
 /// Both clocks, read at once.
@@ -123,7 +130,7 @@ pub struct Gate {
     cache: TokenCache,
     known_headers: KnownHeaders,
     waiting: Waiting,
-    nobody: Rc<HeaderValues>,
+    anonymous_headers: Rc<HeaderValues>,
     reads: Reads,
 }
 
@@ -143,7 +150,7 @@ impl Gate {
             cache: TokenCache::new(policy.token.cache_entries),
             known_headers: KnownHeaders::default(),
             waiting: Waiting::default(),
-            nobody: Rc::new(policy.claim_headers.nobody()),
+            anonymous_headers: Rc::new(policy.claim_headers.anonymous_headers()),
             reads: Reads::of(&policy),
             policy,
             algorithm,
@@ -181,14 +188,9 @@ impl Gate {
     }
 
     /// Decides about a request.
-    pub fn decide(&mut self, request: &Request, now: Timestamp) -> (Outcome, CacheUse) {
+    pub fn decide(&mut self, request: &Request, now: Timestamp) -> (Decision, CacheUse) {
         let policy = Rc::clone(&self.policy);
-        let target = Target {
-            path: request.first(":path"),
-            method: request.first(":method"),
-            authority: request.first(":authority"),
-        };
-        let Ok((ruling, variables)) = policy.rules.choose(&target) else {
+        let Ok((ruling, variables)) = policy.rules.choose(&request.target()) else {
             return refused(Reason::UnsafePath);
         };
         let edits = self.edits(request);
@@ -198,7 +200,7 @@ impl Gate {
             Access::Nobody => return refused(Reason::DeniedByRule),
             Access::Optional | Access::Require(_) => {}
         }
-        if policy.preflight == Preflight::Pass && is_preflight(request) {
+        if policy.preflight == Preflight::Pass && request.is_preflight() {
             return self.anonymous(edits);
         }
         let compact = match policy.token.sources.extract(request) {
@@ -208,13 +210,13 @@ impl Gate {
             Err(reason) => return refused(reason),
         };
         let (judgement, cache_use) = self.judge(&compact, ruling, &variables, now);
-        let outcome = match judgement {
-            Judgement::Passed(remembered) => Outcome::Forward(Forward {
+        let decision = match judgement {
+            Judgement::Passed(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
                 edits,
-            }),
-            Judgement::Refused(refusal) => Outcome::Refuse(refusal),
-            Judgement::Needs(need) => Outcome::Hold(Candidate {
+            })),
+            Judgement::Refused(refusal) => Decision::Verdict(Verdict::Refuse(refusal)),
+            Judgement::Needs(need) => Decision::Hold(Candidate {
                 compact: compact.into_owned(),
                 ruling,
                 variables,
@@ -222,7 +224,7 @@ impl Gate {
                 need,
             }),
         };
-        (outcome, cache_use)
+        (decision, cache_use)
     }
 
     /// Everything about a token that is not about where it stood.
@@ -313,12 +315,12 @@ impl Gate {
         candidate: Candidate,
         now: Now,
         space: &dyn SharedSpace,
-    ) -> Option<Outcome> {
+    ) -> Option<Verdict> {
         let pool = candidate.need.pool();
         // Another VM may have fetched since the last tick.
         self.keyring.sync_pool(pool, now.monotonic, space);
         let candidate = match self.resume(candidate, now) {
-            Resumed::Verdict(outcome) => return Some(outcome),
+            Resumed::Verdict(verdict) => return Some(verdict),
             Resumed::Waits(candidate) => candidate,
         };
         let patience = self
@@ -390,7 +392,7 @@ impl Gate {
         self.keyring.release(space);
     }
 
-    fn verdicts(&mut self, now: Now) -> Vec<(u32, Outcome)> {
+    fn verdicts(&mut self, now: Now) -> Vec<(u32, Verdict)> {
         let keyring = &mut self.keyring;
         let ready = self.waiting.take_ready(|held| {
             now.monotonic >= held.deadline
@@ -413,7 +415,7 @@ impl Gate {
         ) in ready
         {
             match self.resume(candidate, now) {
-                Resumed::Verdict(outcome) => verdicts.push((context, outcome)),
+                Resumed::Verdict(verdict) => verdicts.push((context, verdict)),
                 // Its key may still come: it changes places, if there is one.
                 Resumed::Waits(candidate)
                     if now.monotonic < deadline && self.waiting.has_room(candidate.need) =>
@@ -449,12 +451,12 @@ impl Gate {
             } = &candidate;
             match self.judge(compact, *ruling, variables, now.wall).0 {
                 Judgement::Passed(remembered) => {
-                    return Resumed::Verdict(Outcome::Forward(Forward {
+                    return Resumed::Verdict(Verdict::Forward(Forward {
                         caller: Caller::Known(remembered),
                         edits: candidate.edits,
                     }));
                 }
-                Judgement::Refused(refusal) => return Resumed::Verdict(Outcome::Refuse(refusal)),
+                Judgement::Refused(refusal) => return Resumed::Verdict(Verdict::Refuse(refusal)),
                 Judgement::Needs(need) => candidate.need = need,
             }
         }
@@ -464,7 +466,7 @@ impl Gate {
         match self.keyring.unknown_kid(pool, now.monotonic) {
             KidPrognosis::Wait => Resumed::Waits(candidate),
             KidPrognosis::Settled => {
-                Resumed::Verdict(Outcome::Refuse(Refusal::Plain(Reason::UnknownKey)))
+                Resumed::Verdict(Verdict::Refuse(Refusal::Plain(Reason::UnknownKey)))
             }
             KidPrognosis::Unavailable => {
                 Resumed::Verdict(self.unavailable(candidate.need, now.monotonic))
@@ -473,21 +475,21 @@ impl Gate {
     }
 
     /// The refusal of a request whose need could not be met, and when it may be.
-    fn unavailable(&self, need: Need, now: Monotonic) -> Outcome {
+    fn unavailable(&self, need: Need, now: Monotonic) -> Verdict {
         let scheduled = self.keyring.keys_expected_in(need.pool(), now);
         let after = match need {
             Need::Keys(_) => scheduled,
             Need::Kid(pool, _) => self.keyring.kid_expected_in(pool, now).min(scheduled),
         };
-        Outcome::Refuse(Refusal::KeysUnavailable(after))
+        Verdict::Refuse(Refusal::KeysUnavailable(after))
     }
 
-    fn anonymous(&self, edits: Vec<HeaderEdit>) -> (Outcome, CacheUse) {
-        let outcome = Outcome::Forward(Forward {
-            caller: Caller::Anonymous(Rc::clone(&self.nobody)),
+    fn anonymous(&self, edits: Vec<HeaderEdit>) -> (Decision, CacheUse) {
+        let verdict = Verdict::Forward(Forward {
+            caller: Caller::Anonymous(Rc::clone(&self.anonymous_headers)),
             edits,
         });
-        (outcome, CacheUse::None)
+        (Decision::Verdict(verdict), CacheUse::None)
     }
 
     /// What every forwarded request loses, whatever rule it is under.
@@ -518,21 +520,13 @@ impl Judgement {
 
 /// What became of a candidate that was looked at again.
 enum Resumed {
-    Verdict(Outcome),
+    Verdict(Verdict),
     Waits(Candidate),
 }
 
-fn refused(reason: Reason) -> (Outcome, CacheUse) {
-    (Outcome::Refuse(Refusal::Plain(reason)), CacheUse::None)
-}
-
-/// `OPTIONS` with both headers that a browser sends: anything less is a request like any other.
-#[must_use]
-pub fn is_preflight(request: &Request) -> bool {
-    let says = |name: &str| request.first(name).is_some_and(|value| !value.is_empty());
-    request.first(":method") == Some(b"OPTIONS")
-        && says("origin")
-        && says("access-control-request-method")
+fn refused(reason: Reason) -> (Decision, CacheUse) {
+    let verdict = Verdict::Refuse(Refusal::Plain(reason));
+    (Decision::Verdict(verdict), CacheUse::None)
 }
 
 impl Reads {

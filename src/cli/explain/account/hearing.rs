@@ -2,12 +2,13 @@
 
 use super::Question;
 use super::inquiry::Inquiry;
-use cognito_authorizer::bearer::Request;
-use cognito_authorizer::gate::{Gate, Now, Outcome};
+use cognito_authorizer::gate::{Decision, Gate, Now, Verdict};
 use cognito_authorizer::keyring::shared::{Conflict, SharedSpace, Version};
 use cognito_authorizer::keyring::{Answer, Entropy, FetchFailure, FetchOutcome};
 use cognito_authorizer::policy::{KeySource, Policy};
 use cognito_authorizer::reject::Reason;
+use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::Monotonic;
 use std::cell::RefCell;
@@ -18,8 +19,8 @@ use std::rc::Rc;
 pub(super) struct Hearing {
     /// It still has the keys by which it decided.
     pub(super) gate: Gate,
-    /// Never [`Outcome::Hold`]: keys are there, or awaited in vain.
-    pub(super) outcome: Outcome,
+    /// With keys that are there, or were awaited in vain.
+    pub(super) verdict: Verdict,
     /// Why the given key set could not be used.
     unusable: Option<FetchFailure>,
     keys_given: bool,
@@ -37,9 +38,7 @@ impl Hearing {
         let mut clock = Monotonic::default();
         let mut hearing = Self {
             gate,
-            outcome: Outcome::Refuse(cognito_authorizer::reply::Refusal::Plain(
-                Reason::KeysUnavailable,
-            )),
+            verdict: Verdict::Refuse(Refusal::Plain(Reason::KeysUnavailable)),
             unusable: None,
             keys_given: question.keys.is_some(),
         };
@@ -49,27 +48,27 @@ impl Hearing {
         };
         hearing.gate.start(clock, &space);
         hearing.turn(at(clock), &space, question.keys.as_deref());
-        let (outcome, _) = hearing.gate.decide(request, question.now);
-        let verdict = match outcome {
-            Outcome::Hold(candidate) => hearing.gate.hold(CONTEXT, candidate, at(clock), &space),
-            decided => Some(decided),
+        let (decision, _) = hearing.gate.decide(request, question.now);
+        let verdict = match decision {
+            Decision::Verdict(verdict) => Some(verdict),
+            Decision::Hold(candidate) => hearing.gate.hold(CONTEXT, candidate, at(clock), &space),
         };
-        if let Some(outcome) = verdict {
-            hearing.outcome = outcome;
+        if let Some(verdict) = verdict {
+            hearing.verdict = verdict;
             return hearing;
         }
         // The gate gives up within the pool's time-out, and this clock runs as fast as it likes.
         loop {
             clock = clock.after(hearing.gate.next_tick(clock));
-            if let Some(outcome) = hearing.turn(at(clock), &space, question.keys.as_deref()) {
-                hearing.outcome = outcome;
+            if let Some(verdict) = hearing.turn(at(clock), &space, question.keys.as_deref()) {
+                hearing.verdict = verdict;
                 return hearing;
             }
         }
     }
 
     /// One tick, with an answer for every fetch that it wants made.
-    fn turn(&mut self, now: Now, space: &Desk, keys: Option<&[u8]>) -> Option<Outcome> {
+    fn turn(&mut self, now: Now, space: &Desk, keys: Option<&[u8]>) -> Option<Verdict> {
         let mut progress = self.gate.tick(now, space);
         for fetch in progress.fetches {
             let answer = match keys {
@@ -86,7 +85,7 @@ impl Hearing {
             }
             progress.verdicts.extend(next.verdicts);
         }
-        progress.verdicts.pop().map(|(_, outcome)| outcome)
+        progress.verdicts.pop().map(|(_, verdict)| verdict)
     }
 
     /// What is wrong with the key set that was given, if the gate would have none of it.
@@ -107,9 +106,9 @@ impl Hearing {
                     .to_owned(),
             );
         }
-        let unavailable = match &self.outcome {
-            Outcome::Refuse(refusal) => refusal.reason() == Reason::KeysUnavailable,
-            Outcome::Forward(_) | Outcome::Hold(_) => false,
+        let unavailable = match &self.verdict {
+            Verdict::Refuse(refusal) => refusal.reason() == Reason::KeysUnavailable,
+            Verdict::Forward(_) => false,
         };
         if unavailable
             && !self.keys_given
