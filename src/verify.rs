@@ -86,6 +86,12 @@ impl<'a> Admitted<'a> {
         self.token.payload()
     }
 
+    /// When its bearer says that the token was made.
+    #[must_use]
+    pub const fn unverified_issued_at(&self) -> Option<Timestamp> {
+        self.token.unverified_claims().issued_at()
+    }
+
     /// Verifies the signature with the key that the token names, out of its own issuer's set.
     ///
     /// # Errors
