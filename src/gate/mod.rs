@@ -243,9 +243,12 @@ impl Gate {
             return (Judgement::refused(Reason::TokenTooLarge), CacheUse::None);
         }
         let satisfied = |remembered: &Remembered| {
-            let claims = remembered.verified.claims();
+            let verified = &remembered.verified;
+            verified
+                .check_audience(&policy, requirement)
+                .map_err(Judgement::refused)?;
             requirement
-                .check(claims, variables, now, policy.token.clock_skew)
+                .check(verified.claims(), variables, now, policy.token.clock_skew)
                 .map_err(|unsatisfied| Judgement::Refused(Refusal::from(unsatisfied)))
         };
         if let Some(remembered) = self.cache.get(compact) {
