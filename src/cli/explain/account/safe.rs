@@ -77,6 +77,18 @@ pub(super) fn cut(text: &str) -> String {
     }
 }
 
+/// A list in words.
+pub(super) fn one_of(wanted: &[String]) -> String {
+    match wanted {
+        [] => "none".to_owned(),
+        [one] => quoted(one),
+        many => {
+            let many: Vec<_> = many.iter().map(|one| quoted(one)).collect();
+            format!("one of {}", many.join(", "))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -75,6 +75,11 @@ impl Kind {
     /// The one after which nothing is left to ask.
     pub(crate) const LAST: Self = Self::AuthAge;
 
+    /// Whether the step needs the issuer's keys.
+    pub(super) const fn needs_keys(self) -> bool {
+        matches!(self, Self::Key | Self::Signature)
+    }
+
     /// The stable name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -139,6 +144,8 @@ pub(crate) enum State {
     Failed(Reason),
     /// Nobody wants it to hold.
     NotAsked,
+    /// It could not be told for want of keys.
+    NotChecked,
     /// The decision was made before.
     NotReached,
 }
@@ -150,6 +157,7 @@ impl State {
             Self::Passed => "passed",
             Self::Failed(_) => "failed",
             Self::NotAsked => "not_asked",
+            Self::NotChecked => "not_checked",
             Self::NotReached => "not_reached",
         }
     }
@@ -173,7 +181,7 @@ pub(crate) struct Step {
 impl Step {
     pub(super) fn new(kind: Kind, state: State, finding: Finding) -> Self {
         match state {
-            State::Passed | State::Failed(_) | State::NotAsked => Self {
+            State::Passed | State::Failed(_) | State::NotAsked | State::NotChecked => Self {
                 kind,
                 state,
                 text: finding.text,
