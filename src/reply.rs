@@ -1,48 +1,11 @@
 //! What the refused are told: the same few words for every cause that an attacker could learn from.
 
 use crate::header::HeaderName;
+use crate::refusal::Refusal;
 use crate::reject::Reason;
-use crate::rules::requirement::Unsatisfied;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
-use std::time::Duration;
-
-/// A refusal, with what the client needs to know to do better.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// A refusal that the reason says all about.
-    Plain(Reason),
-    /// One of these scopes would have sufficed (RFC 6750, section 3.1).
-    InsufficientScope(Vec<String>),
-    /// A sign-in no older than this would have sufficed (RFC 9470, section 3).
-    StaleAuthentication(Duration),
-    /// The keys may be there after this time.
-    KeysUnavailable(Duration),
-}
-
-impl Refusal {
-    /// The stable reason.
-    #[must_use]
-    pub const fn reason(&self) -> Reason {
-        match self {
-            Self::Plain(reason) => *reason,
-            Self::InsufficientScope(_) => Reason::InsufficientScope,
-            Self::StaleAuthentication(_) => Reason::StaleAuthentication,
-            Self::KeysUnavailable(_) => Reason::KeysUnavailable,
-        }
-    }
-}
-
-impl From<Unsatisfied<'_>> for Refusal {
-    fn from(unsatisfied: Unsatisfied<'_>) -> Self {
-        match unsatisfied {
-            Unsatisfied::Scope(scopes) => Self::InsufficientScope(scopes.to_vec()),
-            Unsatisfied::Stale(age) => Self::StaleAuthentication(age),
-            Unsatisfied::Group | Unsatisfied::Claim => Self::Plain(unsatisfied.reason()),
-        }
-    }
-}
 
 /// Whose manners the replies have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

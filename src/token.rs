@@ -9,6 +9,7 @@ use crate::claims::Claims;
 use crate::json;
 use crate::reject::Reason;
 use crate::rs256::Signature;
+use crate::step::{Observer, Step};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_compact::ParseError;
@@ -38,31 +39,33 @@ impl<'a> UntrustedToken<'a> {
     /// Takes a compact token apart.
     ///
     /// The checks, in this order: three parts of strict, unpadded base64url, the first of at most
-    /// [`MAX_HEADER_CHARS`]; a header that is one JSON object with `alg` exactly `RS256`, a string `kid` and no `crit`; a payload that
-    /// [`Claims::parse`] accepts. `jwk`, `jku`, `x5c` and `x5u` are never looked at: a token that
-    /// brings its own key has no say in which key verifies it.
+    /// [`MAX_HEADER_CHARS`]; a header that is one JSON object with `alg` exactly `RS256`, a string
+    /// `kid` and no `crit`; a payload that [`Claims::parse`] accepts. `jwk`, `jku`, `x5c` and `x5u`
+    /// are never looked at: a token that brings its own key has no say in which key verifies it.
     ///
     /// # Errors
     /// [`Reason::MalformedToken`] or [`Reason::UnsupportedAlgorithm`].
-    pub fn parse(compact: &'a [u8], known: &KnownHeaders) -> Result<Self, Reason> {
-        let malformed = Reason::MalformedToken;
-        let compact = std::str::from_utf8(compact).map_err(|_| malformed)?;
-        let (signing_input, signature) = compact.rsplit_once('.').ok_or(malformed)?;
-        let (segment, payload) = signing_input.split_once('.').ok_or(malformed)?;
-        if segment.len() > MAX_HEADER_CHARS {
-            return Err(malformed);
-        }
-        let (claims, signature) = (decoded(payload)?, decoded(signature)?);
-        let key_id = match known.key_id(segment) {
-            Some(key_id) => Rc::clone(key_id),
-            None => agreed_key_id(segment)?.into(),
+    pub fn parse(
+        compact: &'a [u8],
+        known: &KnownHeaders,
+        seen: &mut impl Observer,
+    ) -> Result<Self, Reason> {
+        let parts = seen.step(Step::Form, Parts::of(compact, known))?;
+        let key_id = match parts.header {
+            HeaderText::Known(key_id) => Ok(key_id),
+            HeaderText::New(header) => agreed_key_id(parts.segment, &header).map(Rc::from),
         };
+        let key_id = seen.step(Step::Header, key_id)?;
+        let claims = seen.step(Step::Payload, Claims::parse(parts.claims))?;
         Ok(Self {
-            signing_input,
-            header: Header { segment, key_id },
-            payload,
-            signature: Signature::new(signature),
-            claims: Claims::parse(claims)?,
+            signing_input: parts.signing_input,
+            header: Header {
+                segment: parts.segment,
+                key_id,
+            },
+            payload: parts.payload,
+            signature: Signature::new(parts.signature),
+            claims,
         })
     }
 
@@ -108,6 +111,48 @@ impl<'a> UntrustedToken<'a> {
     }
 }
 
+/// The three parts as they stand in the token, and decoded.
+struct Parts<'a> {
+    signing_input: &'a str,
+    segment: &'a str,
+    payload: &'a str,
+    header: HeaderText,
+    claims: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+/// What the first part says.
+enum HeaderText {
+    /// It has verified a token before: the key that it names.
+    Known(Rc<str>),
+    /// It is still to be read.
+    New(Vec<u8>),
+}
+
+impl<'a> Parts<'a> {
+    fn of(compact: &'a [u8], known: &KnownHeaders) -> Result<Self, Reason> {
+        let malformed = Reason::MalformedToken;
+        let compact = std::str::from_utf8(compact).map_err(|_| malformed)?;
+        let (signing_input, signature) = compact.rsplit_once('.').ok_or(malformed)?;
+        let (segment, payload) = signing_input.split_once('.').ok_or(malformed)?;
+        if segment.len() > MAX_HEADER_CHARS {
+            return Err(malformed);
+        }
+        let header = match known.key_id(segment) {
+            Some(key_id) => HeaderText::Known(Rc::clone(key_id)),
+            None => HeaderText::New(decoded(segment)?),
+        };
+        Ok(Self {
+            signing_input,
+            segment,
+            payload,
+            header,
+            claims: decoded(payload)?,
+            signature: decoded(signature)?,
+        })
+    }
+}
+
 /// Headers of tokens that were verified.
 #[derive(Debug, Default)]
 pub struct KnownHeaders(VecDeque<(Box<str>, Rc<str>)>);
@@ -148,13 +193,13 @@ fn decoded(part: &str) -> Result<Vec<u8>, Reason> {
 
 /// The key that both parsers find in the header. `jwt-compact` wants a whole token and gets one
 /// without claims and signature, which would be decoded for nothing.
-fn agreed_key_id(segment: &str) -> Result<String, Reason> {
+fn agreed_key_id(segment: &str, header: &[u8]) -> Result<String, Reason> {
     let headed = format!("{segment}..");
     let parsed = jwt_compact::UntrustedToken::new(&headed);
     if let Err(ParseError::InvalidTokenStructure | ParseError::InvalidBase64Encoding) = parsed {
         return Err(Reason::MalformedToken);
     }
-    let key_id = unverified_key_id(&decoded(segment)?)?;
+    let key_id = unverified_key_id(header)?;
     match parsed {
         Ok(parsed) => {
             let theirs = (parsed.header().key_id.as_ref(), parsed.algorithm());
@@ -191,7 +236,7 @@ mod tests {
     }
 
     fn parse(compact: &[u8]) -> Result<UntrustedToken<'_>, Reason> {
-        UntrustedToken::parse(compact, &KnownHeaders::default())
+        UntrustedToken::parse(compact, &KnownHeaders::default(), &mut ())
     }
 
     #[track_caller]
@@ -307,7 +352,7 @@ mod tests {
         known.remember(parse(first.as_bytes()).unwrap().header());
         known.remember(parse(first.as_bytes()).unwrap().header());
         assert_eq!(known.0.len(), 1);
-        let again = UntrustedToken::parse(first.as_bytes(), &known).unwrap();
+        let again = UntrustedToken::parse(first.as_bytes(), &known, &mut ()).unwrap();
         assert_eq!(again.unverified_key_id(), "0");
         assert!(Rc::ptr_eq(&again.header.key_id, &known.0[0].1));
         // It vouches for itself only.
@@ -320,7 +365,7 @@ mod tests {
                 Reason::UnsupportedAlgorithm,
             ),
         ] {
-            let parsed = UntrustedToken::parse(bad.as_bytes(), &known);
+            let parsed = UntrustedToken::parse(bad.as_bytes(), &known, &mut ());
             assert_eq!(parsed.unwrap_err(), reason, "{bad}");
         }
         for kid in 1..=KnownHeaders::MAX {

@@ -14,12 +14,15 @@
 //! let forged = cognito_authorizer::verify::Verified { claims: claims() };
 //! ```
 
-use crate::claims::{Claim, Claims, TokenUse};
+use crate::claims::{Claim, Claims};
 use crate::jwks::KeySet;
-use crate::policy::{AudiencePolicy, Policy, Pool, PoolIndex};
+use crate::policy::{AudiencePolicy, Clients, Policy, Pool, PoolIndex};
+use crate::refusal::Refusal;
 use crate::reject::Reason;
 use crate::rs256::Rs256;
+use crate::rules::index::Variables;
 use crate::rules::requirement::{AnyOf, Requirement};
+use crate::step::{Observer, Step};
 use crate::time::Timestamp;
 use crate::token::{Header, UntrustedToken};
 use jwt_compact::Algorithm;
@@ -52,6 +55,19 @@ pub enum Unverified {
     InvalidSignature,
 }
 
+/// All that is asked of a token under one rule, at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Demand<'a> {
+    /// What is asked of every token.
+    pub policy: &'a Policy,
+    /// What the rule asks besides.
+    pub requirement: &'a Requirement,
+    /// What the variables of the rule's template stand for.
+    pub variables: &'a Variables,
+    /// The wall clock.
+    pub now: Timestamp,
+}
+
 impl<'a> Admitted<'a> {
     /// Checks everything that needs no key: issuer, times, token use, app client.
     ///
@@ -59,16 +75,15 @@ impl<'a> Admitted<'a> {
     /// The first check that fails, in this order.
     pub fn new(
         token: UntrustedToken<'a>,
-        policy: &Policy,
-        requirement: &Requirement,
-        now: Timestamp,
+        demand: &Demand<'_>,
+        seen: &mut impl Observer,
     ) -> Result<Self, Reason> {
         let claims = token.unverified_claims();
-        let (pool, _) = claims
+        let pool = claims
             .issuer()
-            .and_then(|issuer| policy.pools.by_issuer(issuer))
-            .ok_or(Reason::UnknownIssuer)?;
-        admit(claims, pool, policy, requirement, now)?;
+            .and_then(|issuer| demand.policy.pools.by_issuer(issuer))
+            .map(|(pool, _)| pool);
+        let pool = admit(claims, pool, demand, seen)?;
         Ok(Self { token, pool })
     }
 
@@ -100,13 +115,21 @@ impl<'a> Admitted<'a> {
     ///
     /// # Errors
     /// See [`Unverified`].
-    pub fn verify(self, keys: &KeySet, algorithm: &Rs256) -> Result<Verified, Unverified> {
+    pub fn verify(
+        self,
+        keys: &KeySet,
+        algorithm: &Rs256,
+        seen: &mut impl Observer,
+    ) -> Result<Verified, Unverified> {
+        // A key that is not there may be in a newer set: that is no end of the step yet.
         let key = keys
             .get(self.token.unverified_key_id())
             .ok_or(Unverified::UnknownKey)?;
-        if !algorithm.verify_signature(self.token.signature(), key, self.token.signing_input()) {
-            return Err(Unverified::InvalidSignature);
-        }
+        seen.saw(Step::Key, Ok(()));
+        let genuine =
+            algorithm.verify_signature(self.token.signature(), key, self.token.signing_input());
+        seen.check(Step::Signature, genuine, Reason::InvalidSignature)
+            .map_err(|_| Unverified::InvalidSignature)?;
         Ok(Verified {
             pool: self.pool,
             claims: self.token.into_claims(),
@@ -120,34 +143,16 @@ impl Verified {
     ///
     /// # Errors
     /// The first check that fails, in the order of [`Admitted::new`].
-    pub fn readmit(
-        &self,
-        policy: &Policy,
-        requirement: &Requirement,
-        now: Timestamp,
-    ) -> Result<(), Reason> {
-        admit(&self.claims, self.pool, policy, requirement, now)
+    pub fn readmit(&self, demand: &Demand<'_>, seen: &mut impl Observer) -> Result<(), Reason> {
+        admit(&self.claims, Some(self.pool), demand, seen).map(|_| ())
     }
 
-    /// Asks whether `aud` is what `token.aud_pattern` wants. What a pattern costs is its author's to
-    /// choose, so it is matched only against what a user pool has signed.
+    /// Checks what is asked of the user pool's word alone.
     ///
     /// # Errors
-    /// [`Reason::WrongAudience`].
-    pub fn check_audience(&self, policy: &Policy, requirement: &Requirement) -> Result<(), Reason> {
-        let AudiencePolicy::Matching(pattern) = &policy.token.audience else {
-            return Ok(());
-        };
-        let fits = policy.pools.get(self.pool).is_some_and(|pool| {
-            audience_fits(&self.claims, pool, requirement, |audience| {
-                audience.len() <= MAX_AUDIENCE_BYTES && pattern.is_match(audience)
-            })
-        });
-        if fits {
-            Ok(())
-        } else {
-            Err(Reason::WrongAudience)
-        }
+    /// See [`conditions`].
+    pub fn satisfies(&self, demand: &Demand<'_>, seen: &mut impl Observer) -> Result<(), Refusal> {
+        conditions(&self.claims, self.pool, demand, seen)
     }
 
     /// What the user pool says about the bearer.
@@ -172,55 +177,85 @@ impl Verified {
     }
 }
 
-fn admit(
+/// The steps after the signature: `token.aud_pattern`, then the rule's scopes, groups, claims and age
+/// of the sign-in.
+///
+/// Claims that are not verified may be put to it too, to learn what would become of them if they were
+/// true; only [`Verified::satisfies`] lets a request pass.
+///
+/// # Errors
+/// The first condition that does not hold.
+pub fn conditions(
     claims: &Claims,
     pool: PoolIndex,
-    policy: &Policy,
-    requirement: &Requirement,
-    now: Timestamp,
-) -> Result<(), Reason> {
-    let pool = policy
-        .pools
-        .get(pool)
-        .filter(|pool| requirement.pools.admits(&pool.id))
-        .ok_or(Reason::UnknownIssuer)?;
+    demand: &Demand<'_>,
+    seen: &mut impl Observer,
+) -> Result<(), Refusal> {
+    let Demand {
+        policy,
+        requirement,
+        variables,
+        now,
+    } = *demand;
+    // What a pattern costs is its author's to choose, so it is matched only against what a user pool
+    // has signed.
+    if let AudiencePolicy::Matching(pattern) = &policy.token.audience {
+        let fits = policy.pools.get(pool).is_some_and(|pool| {
+            audience_fits(claims, pool, requirement, |audience| {
+                audience.len() <= MAX_AUDIENCE_BYTES && pattern.is_match(audience)
+            })
+        });
+        seen.check(Step::Audience, fits, Reason::WrongAudience)
+            .map_err(Refusal::Plain)?;
+    }
+    requirement.check(claims, variables, now, policy.token.clock_skew, seen)
+}
+
+/// The steps that need no key. `pool` is the one whose issuer the token names, if there is one.
+fn admit(
+    claims: &Claims,
+    pool: Option<PoolIndex>,
+    demand: &Demand<'_>,
+    seen: &mut impl Observer,
+) -> Result<PoolIndex, Reason> {
+    let Demand {
+        policy,
+        requirement,
+        now,
+        ..
+    } = *demand;
+    let issuer = pool
+        .and_then(|index| Some((index, policy.pools.get(index)?)))
+        .filter(|(_, pool)| requirement.pools.admits(&pool.id))
+        .ok_or(Reason::UnknownIssuer);
+    let (index, pool) = seen.step(Step::Issuer, issuer)?;
     let skew = policy.token.clock_skew;
     // A token that never expires was not made by Cognito: it is malformed, not expired.
-    let expires = claims.expires().ok_or(Reason::MalformedToken)?;
-    if now >= expires.plus(skew) {
-        return Err(Reason::TokenExpired);
-    }
+    let lasts = match claims.expires() {
+        Some(expires) if now < expires.plus(skew) => Ok(()),
+        Some(_) => Err(Reason::TokenExpired),
+        None => Err(Reason::MalformedToken),
+    };
+    seen.step(Step::Expiry, lasts)?;
     let begins = [claims.not_before(), claims.issued_at()];
-    if begins
-        .into_iter()
-        .flatten()
-        .any(|begin| begin > now.plus(skew))
-    {
-        return Err(Reason::TokenNotYetValid);
+    if begins.iter().any(Option::is_some) {
+        let mut begins = begins.into_iter().flatten();
+        let begun = begins.all(|begin| begin <= now.plus(skew));
+        seen.check(Step::Start, begun, Reason::TokenNotYetValid)?;
     }
     let token_use = claims
         .token_use()
         .filter(|token_use| policy.token.token_use.admits(*token_use))
         .filter(|token_use| requirement.token_use.admits(*token_use))
-        .ok_or(Reason::WrongTokenUse)?;
-    if !client_fits(claims, token_use, pool, requirement) {
-        return Err(Reason::WrongClient);
+        .ok_or(Reason::WrongTokenUse);
+    let token_use = seen.step(Step::TokenUse, token_use)?;
+    let waived = pool.clients == Clients::Any && requirement.clients == AnyOf::Unrestricted;
+    if !waived {
+        let mut clients = claims.clients(token_use);
+        let wanted = clients.any(|client| is_wanted(client, pool, requirement));
+        seen.check(Step::Client, wanted, Reason::WrongClient)?;
     }
-    Ok(())
-}
-
-fn client_fits(
-    claims: &Claims,
-    token_use: TokenUse,
-    pool: &Pool,
-    requirement: &Requirement,
-) -> bool {
-    let waived =
-        pool.clients == crate::policy::Clients::Any && requirement.clients == AnyOf::Unrestricted;
-    waived
-        || claims
-            .clients(token_use)
-            .any(|client| is_wanted(client, pool, requirement))
+    Ok(index)
 }
 
 /// A string must match whole. Of an array only wanted clients are looked at: another service's

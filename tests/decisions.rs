@@ -27,11 +27,12 @@ use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use cognito_authorizer::config;
-use cognito_authorizer::gate::{Caller, Decision, Forward, Gate, Now, Reads, Verdict};
+use cognito_authorizer::decision::{Caller, Decision, Forward, Verdict};
+use cognito_authorizer::gate::{Gate, Now, Reads};
 use cognito_authorizer::keyring::{Answer, Entropy};
 use cognito_authorizer::policy::Policy;
+use cognito_authorizer::refusal::Refusal;
 use cognito_authorizer::reject::Reason;
-use cognito_authorizer::reply::Refusal;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
 use cognito_authorizer::time::{Monotonic, Timestamp};

@@ -6,93 +6,20 @@
 
 mod waiting;
 
-use crate::cache::{Remembered, TokenCache};
-use crate::claim_headers::HeaderValues;
-use crate::header::HeaderEdit;
+use crate::decision::{CacheUse, Candidate, Decider, Decision, Verdict};
+use crate::facts::Need;
 use crate::keyring::shared::SharedSpace;
 use crate::keyring::{Answer, Entropy, Fetch, FetchOutcome, Keyring, KidPrognosis};
-use crate::policy::{Forwarding, Policy, PoolIndex, Preflight};
+use crate::policy::{Policy, PoolIndex, Preflight};
+use crate::refusal::Refusal;
 use crate::reject::Reason;
-use crate::reply::Refusal;
 use crate::request::Request;
 use crate::rs256::Rs256;
-use crate::rules::index::Variables;
-use crate::rules::{Access, Ruling};
+use crate::step::Observer;
 use crate::time::{Monotonic, Timestamp};
-use crate::token::{KnownHeaders, UntrustedToken};
-use crate::verify::{Admitted, Unverified};
 use std::rc::Rc;
 use std::time::Duration;
-use waiting::{Held, Need, Waiting};
-
-/// What is known about a request once its headers have been read.
-#[derive(Debug)]
-pub enum Decision {
-    /// What becomes of it.
-    Verdict(Verdict),
-    /// Keys are missing; [`Gate::hold`] takes it.
-    Hold(Candidate),
-}
-
-/// What becomes of a request.
-#[derive(Debug)]
-pub enum Verdict {
-    /// It goes on to the upstream.
-    Forward(Forward),
-    /// It is answered here.
-    Refuse(Refusal),
-}
-
-/// A request on its way to the upstream.
-#[derive(Debug)]
-pub struct Forward {
-    /// In whose name.
-    pub caller: Caller,
-    /// Changes to the request beside the claim headers.
-    pub edits: Vec<HeaderEdit>,
-}
-
-/// In whose name a request goes on.
-#[derive(Clone, Debug)]
-pub enum Caller {
-    /// Nobody's: the rule asked for no token.
-    Anonymous(Rc<HeaderValues>),
-    /// That of the bearer of a verified token.
-    Known(Rc<Remembered>),
-}
-
-impl Caller {
-    /// What the upstream is told.
-    #[must_use]
-    pub fn headers(&self) -> &HeaderValues {
-        match self {
-            Self::Anonymous(headers) => headers,
-            Self::Known(remembered) => &remembered.headers,
-        }
-    }
-}
-
-/// What the cache had to do with a decision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CacheUse {
-    /// It was not asked.
-    #[default]
-    None,
-    /// The token was remembered.
-    Hit,
-    /// It was not.
-    Miss,
-}
-
-/// A request that may pass once the keys are there: all that is left of it.
-#[derive(Debug)]
-pub struct Candidate {
-    compact: Vec<u8>,
-    ruling: Ruling,
-    variables: Variables,
-    edits: Vec<HeaderEdit>,
-    need: Need,
-}
+use waiting::{Held, Waiting};
 
 /// The names of the headers that a decision looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,13 +51,9 @@ pub struct Now {
 /// The filter of one worker, for one configuration.
 #[derive(Debug)]
 pub struct Gate {
-    policy: Rc<Policy>,
-    algorithm: Rs256,
+    decider: Decider,
     keyring: Keyring,
-    cache: TokenCache,
-    known_headers: KnownHeaders,
     waiting: Waiting,
-    anonymous_headers: Rc<HeaderValues>,
     reads: Reads,
 }
 
@@ -147,26 +70,22 @@ impl Gate {
     pub fn new(policy: Rc<Policy>, algorithm: Rs256, entropy: Entropy) -> Self {
         Self {
             keyring: Keyring::new(&policy.pools, entropy),
-            cache: TokenCache::new(policy.token.cache_entries),
-            known_headers: KnownHeaders::default(),
             waiting: Waiting::default(),
-            anonymous_headers: Rc::new(policy.claim_headers.anonymous_headers()),
             reads: Reads::of(&policy),
-            policy,
-            algorithm,
+            decider: Decider::new(policy, algorithm),
         }
     }
 
     /// The policy.
     #[must_use]
     pub const fn policy(&self) -> &Rc<Policy> {
-        &self.policy
+        self.decider.policy()
     }
 
     /// Whether the host verifies signatures.
     #[must_use]
     pub const fn verifies_by_host(&self) -> bool {
-        self.algorithm.is_host()
+        self.decider.verifies_by_host()
     }
 
     /// The keys.
@@ -189,130 +108,17 @@ impl Gate {
 
     /// Decides about a request.
     pub fn decide(&mut self, request: &Request, now: Timestamp) -> (Decision, CacheUse) {
-        let policy = Rc::clone(&self.policy);
-        let Ok((ruling, variables)) = policy.rules.choose(&request.target()) else {
-            return refused(Reason::UnsafePath);
-        };
-        let edits = self.edits(request);
-        let access = policy.rules.access(ruling);
-        match access {
-            Access::Anyone => return self.anonymous(edits),
-            Access::Nobody => return refused(Reason::DeniedByRule),
-            Access::Optional | Access::Require(_) => {}
-        }
-        if policy.preflight == Preflight::Pass && request.is_preflight() {
-            return self.anonymous(edits);
-        }
-        let compact = match policy.token.sources.extract(request) {
-            Ok(Some(compact)) => compact,
-            Ok(None) if matches!(access, Access::Optional) => return self.anonymous(edits),
-            Ok(None) => return refused(Reason::MissingToken),
-            Err(reason) => return refused(reason),
-        };
-        let (judgement, cache_use) = self.judge(&compact, ruling, &variables, now);
-        let decision = match judgement {
-            Judgement::Passed(remembered) => Decision::Verdict(Verdict::Forward(Forward {
-                caller: Caller::Known(remembered),
-                edits,
-            })),
-            Judgement::Refused(refusal) => Decision::Verdict(Verdict::Refuse(refusal)),
-            Judgement::Needs(need) => Decision::Hold(Candidate {
-                compact: compact.into_owned(),
-                ruling,
-                variables,
-                edits,
-                need,
-            }),
-        };
-        (decision, cache_use)
+        self.decide_seen(request, now, &mut ())
     }
 
-    /// Everything about a token that is not about where it stood.
-    fn judge(
+    /// The same, watched by an observer.
+    pub fn decide_seen(
         &mut self,
-        compact: &[u8],
-        ruling: Ruling,
-        variables: &Variables,
+        request: &Request,
         now: Timestamp,
-    ) -> (Judgement, CacheUse) {
-        let policy = Rc::clone(&self.policy);
-        let Some(requirement) = policy.rules.requirement(ruling) else {
-            return (Judgement::refused(Reason::DeniedByRule), CacheUse::None);
-        };
-        if compact.len() > policy.token.max_bytes {
-            return (Judgement::refused(Reason::TokenTooLarge), CacheUse::None);
-        }
-        let satisfied = |remembered: &Remembered| {
-            let verified = &remembered.verified;
-            verified
-                .check_audience(&policy, requirement)
-                .map_err(Judgement::refused)?;
-            requirement
-                .check(verified.claims(), variables, now, policy.token.clock_skew)
-                .map_err(|unsatisfied| Judgement::Refused(Refusal::from(unsatisfied)))
-        };
-        if let Some(remembered) = self.cache.get(compact) {
-            let pool = remembered.verified.pool();
-            if self.keyring.generation(pool) == Some(remembered.generation) {
-                let judgement = remembered
-                    .verified
-                    .readmit(&policy, requirement, now)
-                    .map_err(Judgement::refused)
-                    .and_then(|()| satisfied(remembered))
-                    .map_or_else(
-                        |refused| refused,
-                        |()| Judgement::Passed(Rc::clone(remembered)),
-                    );
-                return (judgement, CacheUse::Hit);
-            }
-            self.cache.remove(compact);
-        }
-        let cache_use = match self.cache.is_on() {
-            true => CacheUse::Miss,
-            false => CacheUse::None,
-        };
-        let verified = UntrustedToken::parse(compact, &self.known_headers)
-            .and_then(|token| Admitted::new(token, &policy, requirement, now))
-            .map_err(Judgement::refused)
-            .and_then(|admitted| self.verify(admitted));
-        let judgement = match verified {
-            Ok(remembered) => match satisfied(&remembered) {
-                Ok(()) => {
-                    self.cache.insert(compact, Rc::clone(&remembered));
-                    Judgement::Passed(remembered)
-                }
-                Err(refused) => refused,
-            },
-            Err(judgement) => judgement,
-        };
-        (judgement, cache_use)
-    }
-
-    fn verify(&mut self, admitted: Admitted<'_>) -> Result<Rc<Remembered>, Judgement> {
-        let pool = admitted.pool();
-        let payload = admitted.payload();
-        let issued_at = admitted.unverified_issued_at();
-        let header = admitted.header().clone();
-        let keys = self
-            .keyring
-            .keys(pool)
-            .ok_or(Judgement::Needs(Need::Keys(pool)))?;
-        let verified = admitted
-            .verify(&keys.set, &self.algorithm)
-            .map_err(|unverified| match unverified {
-                Unverified::InvalidSignature => Judgement::refused(Reason::InvalidSignature),
-                Unverified::UnknownKey => Judgement::Needs(Need::Kid {
-                    pool,
-                    generation: keys.generation,
-                    issued_at,
-                }),
-            })?;
-        self.known_headers.remember(&header);
-        Ok(Rc::new(Remembered {
-            headers: self.policy.claim_headers.render(verified.claims(), payload),
-            generation: keys.generation,
-            verified,
-        }))
+        seen: &mut impl Observer,
+    ) -> (Decision, CacheUse) {
+        self.decider.decide(request, &self.keyring, now, seen)
     }
 
     /// Takes in a request that [`Gate::decide`] could not decide. It is held, and `None` returned,
@@ -332,7 +138,7 @@ impl Gate {
             Resumed::Waits(candidate) => candidate,
         };
         let patience = self
-            .policy
+            .policy()
             .pools
             .get(pool)
             .map_or(Duration::ZERO, |pool| pool.keys.patience());
@@ -407,7 +213,7 @@ impl Gate {
                 || match held.candidate.need {
                     Need::Keys(pool) => keyring.generation(pool).is_some(),
                     // A newer set, or the end of the search for one.
-                    Need::Kid {
+                    Need::NewerKeys {
                         pool, generation, ..
                     } => {
                         keyring.generation(pool) != Some(generation)
@@ -450,29 +256,17 @@ impl Gate {
     fn resume(&mut self, mut candidate: Candidate, now: Now) -> Resumed {
         let newer = match candidate.need {
             Need::Keys(pool) => self.keyring.generation(pool).is_some(),
-            Need::Kid {
+            Need::NewerKeys {
                 pool, generation, ..
             } => self.keyring.generation(pool) != Some(generation),
         };
         if newer {
-            let Candidate {
-                compact,
-                ruling,
-                variables,
-                ..
-            } = &candidate;
-            match self.judge(compact, *ruling, variables, now.wall).0 {
-                Judgement::Passed(remembered) => {
-                    return Resumed::Verdict(Verdict::Forward(Forward {
-                        caller: Caller::Known(remembered),
-                        edits: candidate.edits,
-                    }));
-                }
-                Judgement::Refused(refusal) => return Resumed::Verdict(Verdict::Refuse(refusal)),
-                Judgement::Needs(need) => candidate.need = need,
-            }
+            candidate = match self.decider.redecide(candidate, &self.keyring, now.wall) {
+                Decision::Verdict(verdict) => return Resumed::Verdict(verdict),
+                Decision::Hold(candidate) => candidate,
+            };
         }
-        let Need::Kid {
+        let Need::NewerKeys {
             pool, issued_at, ..
         } = candidate.need
         else {
@@ -484,9 +278,7 @@ impl Gate {
             KidPrognosis::Settled if self.is_newer_than_keys(pool, issued_at, now) => {
                 Resumed::Verdict(self.unavailable(candidate.need, now.monotonic))
             }
-            KidPrognosis::Settled => {
-                Resumed::Verdict(Verdict::Refuse(Refusal::Plain(Reason::UnknownKey)))
-            }
+            KidPrognosis::Settled => Resumed::Verdict(Verdict::refuse(Reason::UnknownKey)),
             KidPrognosis::Unavailable => {
                 Resumed::Verdict(self.unavailable(candidate.need, now.monotonic))
             }
@@ -507,42 +299,9 @@ impl Gate {
         let scheduled = self.keyring.keys_expected_in(need.pool(), now);
         let after = match need {
             Need::Keys(_) => scheduled,
-            Need::Kid { pool, .. } => self.keyring.kid_expected_in(pool, now).min(scheduled),
+            Need::NewerKeys { pool, .. } => self.keyring.kid_expected_in(pool, now).min(scheduled),
         };
         Verdict::Refuse(Refusal::KeysUnavailable(after))
-    }
-
-    fn anonymous(&self, edits: Vec<HeaderEdit>) -> (Decision, CacheUse) {
-        let verdict = Verdict::Forward(Forward {
-            caller: Caller::Anonymous(Rc::clone(&self.anonymous_headers)),
-            edits,
-        });
-        (Decision::Verdict(verdict), CacheUse::None)
-    }
-
-    /// What every forwarded request loses, whatever rule it is under.
-    fn edits(&self, request: &Request) -> Vec<HeaderEdit> {
-        let overrides = self.policy.rules.stripped_headers().iter();
-        let mut edits: Vec<_> = overrides
-            .map(|name| HeaderEdit::Remove((*name).into()))
-            .collect();
-        if self.policy.token.forwarding == Forwarding::Strip {
-            edits.extend(self.policy.token.sources.strip(request));
-        }
-        edits
-    }
-}
-
-/// What is found out about a token.
-enum Judgement {
-    Passed(Rc<Remembered>),
-    Refused(Refusal),
-    Needs(Need),
-}
-
-impl Judgement {
-    const fn refused(reason: Reason) -> Self {
-        Self::Refused(Refusal::Plain(reason))
     }
 }
 
@@ -550,11 +309,6 @@ impl Judgement {
 enum Resumed {
     Verdict(Verdict),
     Waits(Candidate),
-}
-
-fn refused(reason: Reason) -> (Decision, CacheUse) {
-    let verdict = Verdict::Refuse(Refusal::Plain(reason));
-    (Decision::Verdict(verdict), CacheUse::None)
 }
 
 impl Reads {

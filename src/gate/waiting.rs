@@ -1,32 +1,10 @@
 //! Requests that wait for keys: bounded in number, none longer than its pool's time-out, and no pool
 //! at the expense of another.
 
-use super::Candidate;
-use crate::policy::PoolIndex;
-use crate::time::{Monotonic, Timestamp};
+use crate::decision::Candidate;
+use crate::facts::Need;
+use crate::time::Monotonic;
 use std::time::Duration;
-
-/// What a held request lacks.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Need {
-    /// Any keys of its issuer.
-    Keys(PoolIndex),
-    /// A key that the set of this generation does not have.
-    Kid {
-        pool: PoolIndex,
-        generation: u64,
-        /// When its bearer says that the token was made.
-        issued_at: Option<Timestamp>,
-    },
-}
-
-impl Need {
-    pub(super) const fn pool(self) -> PoolIndex {
-        match self {
-            Self::Keys(pool) | Self::Kid { pool, .. } => pool,
-        }
-    }
-}
 
 /// A held request.
 #[derive(Debug)]
@@ -37,7 +15,7 @@ pub(super) struct Held {
 
 impl Held {
     const fn lacks_a_kid(&self) -> bool {
-        matches!(self.candidate.need, Need::Kid { .. })
+        matches!(self.candidate.need, Need::NewerKeys { .. })
     }
 }
 
@@ -68,7 +46,7 @@ impl Waiting {
     pub(super) fn has_room(&self, need: Need) -> bool {
         match need {
             Need::Keys(_) => self.held.len().saturating_sub(self.for_kids) < Self::MAX_FOR_KEYS,
-            Need::Kid { .. } => self.for_kids < Self::MAX_FOR_KIDS,
+            Need::NewerKeys { .. } => self.for_kids < Self::MAX_FOR_KIDS,
         }
     }
 
@@ -82,7 +60,7 @@ impl Waiting {
         if self.displaced.len() >= Self::MAX_DISPLACED {
             return false;
         }
-        let lacks_a_kid = matches!(need, Need::Kid { .. });
+        let lacks_a_kid = matches!(need, Need::NewerKeys { .. });
         // A list, since there are few pools, and a map would make the module larger by a hundredth.
         let mut places = vec![(need.pool(), 0_usize)];
         for (_, held) in &self.held {

@@ -1,6 +1,7 @@
 //! Counters and gauges, as Envoy's statistics show them under `wasmcustom.`.
 
-use crate::gate::{CacheUse, Gate};
+use crate::decision::CacheUse;
+use crate::gate::Gate;
 use crate::reject::Reason;
 use crate::time::Monotonic;
 use proxy_wasm::hostcalls;

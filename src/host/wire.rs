@@ -1,10 +1,11 @@
 //! What of a request is read, and how a verdict is carried out on it.
 
 use super::metrics::Metrics;
-use crate::gate::{Caller, Forward, Reads, Verdict};
+use crate::decision::{Caller, Forward, Verdict};
+use crate::gate::Reads;
 use crate::header::HeaderEdit;
 use crate::policy::{Identity, Policy, RouteChoice};
-use crate::reply::Refusal;
+use crate::refusal::Refusal;
 use crate::request::Request;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;

@@ -1,4 +1,5 @@
 use super::*;
+use std::time::Duration;
 
 #[track_caller]
 fn replied(style: Style, refusal: &Refusal, status: u16, body: &str, header: Option<(&str, &str)>) {

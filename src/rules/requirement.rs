@@ -5,8 +5,10 @@
 
 use crate::claims::{Claim, ClaimPlace, Claims, TokenUse};
 use crate::pool::UserPoolId;
+use crate::refusal::Refusal;
 use crate::reject::Reason;
 use crate::rules::index::Variables;
+use crate::step::{Observer, Step};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -101,32 +103,6 @@ pub enum AuthAge {
     AtMost(Duration),
 }
 
-/// Why verified claims do not satisfy a requirement, with what the client is told about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unsatisfied<'a> {
-    /// None of these scopes.
-    Scope(&'a [String]),
-    /// None of the groups.
-    Group,
-    /// A claim has another value.
-    Claim,
-    /// The sign-in is older than this.
-    Stale(Duration),
-}
-
-impl Unsatisfied<'_> {
-    /// The stable reason.
-    #[must_use]
-    pub const fn reason(&self) -> Reason {
-        match self {
-            Self::Scope(_) => Reason::InsufficientScope,
-            Self::Group => Reason::InsufficientGroup,
-            Self::Claim => Reason::ClaimMismatch,
-            Self::Stale(_) => Reason::StaleAuthentication,
-        }
-    }
-}
-
 impl Requirement {
     /// Checks what only a verified token can answer: scopes, groups, claims, age of the sign-in,
     /// in this order.
@@ -139,33 +115,30 @@ impl Requirement {
         variables: &Variables,
         now: Timestamp,
         clock_skew: Duration,
-    ) -> Result<(), Unsatisfied<'_>> {
-        if let AnyOf::Only(scopes) = &self.scopes
-            && !claims
-                .scopes()
-                .any(|scope| scopes.iter().any(|one| one == scope))
-        {
-            return Err(Unsatisfied::Scope(scopes));
+        seen: &mut impl Observer,
+    ) -> Result<(), Refusal> {
+        if let AnyOf::Only(scopes) = &self.scopes {
+            let wanted = |scope| scopes.iter().any(|one| one == scope);
+            let has = claims.scopes().any(wanted);
+            seen.check(Step::Scopes, has, Reason::InsufficientScope)
+                .map_err(|_| Refusal::InsufficientScope(scopes.clone()))?;
         }
-        if let AnyOf::Only(groups) = &self.groups
-            && !groups.iter().any(|group| claims.has_group(group))
-        {
-            return Err(Unsatisfied::Group);
+        if let AnyOf::Only(groups) = &self.groups {
+            let is_member = groups.iter().any(|group| claims.has_group(group));
+            seen.check(Step::Groups, is_member, Reason::InsufficientGroup)
+                .map_err(Refusal::Plain)?;
         }
-        if !self
-            .claims
-            .iter()
-            .all(|wanted| wanted.holds(claims, variables))
-        {
-            return Err(Unsatisfied::Claim);
+        for wanted in &self.claims {
+            let fits = wanted.holds(claims, variables);
+            seen.check(Step::Claim, fits, Reason::ClaimMismatch)
+                .map_err(Refusal::Plain)?;
         }
         if let AuthAge::AtMost(age) = self.max_auth_age {
             let fresh = claims.authenticated_at().is_some_and(|at| {
                 now <= at.plus(age).plus(clock_skew) && at <= now.plus(clock_skew)
             });
-            if !fresh {
-                return Err(Unsatisfied::Stale(age));
-            }
+            seen.check(Step::AuthAge, fresh, Reason::StaleAuthentication)
+                .map_err(|_| Refusal::StaleAuthentication(age))?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The cache of verified tokens: nothing but the very token that was verified is found in it.
 
-use cognito_authorizer::gate::{CacheUse, Decision, Gate, Verdict};
+use cognito_authorizer::decision::{CacheUse, Decision, Verdict};
+use cognito_authorizer::gate::Gate;
 use cognito_authorizer::rs256::Rs256;
 
 use crate::issuer::{CLIENT, TestKey, Token};

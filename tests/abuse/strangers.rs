@@ -4,7 +4,8 @@
 //! able to write them, and whatever secret they shared would lie in the same space. So a well-formed
 //! entry is believed, which the last test shows; everything else must do no harm.
 
-use cognito_authorizer::gate::{Decision, Gate, Verdict};
+use cognito_authorizer::decision::{Decision, Verdict};
+use cognito_authorizer::gate::Gate;
 use cognito_authorizer::keyring::shared::{
     EntryNames, KidFetch, KidOutcome, Lease, Record, encode_keys,
 };

@@ -5,7 +5,8 @@ use std::hint::black_box;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use cognito_authorizer::gate::{Decision, Gate, Verdict};
+use cognito_authorizer::decision::{Decision, Verdict};
+use cognito_authorizer::gate::Gate;
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
 use rsa::RsaPublicKey;

@@ -1,10 +1,10 @@
 //! Compares a verdict with what a vector expects: the verdict, the reply, and what the upstream sees.
 
-use cognito_authorizer::gate::{Caller, Forward, Verdict};
+use cognito_authorizer::decision::{Caller, Forward, Verdict};
 use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::policy::Policy;
+use cognito_authorizer::refusal::Refusal;
 use cognito_authorizer::reject::Reason;
-use cognito_authorizer::reply::Refusal;
 
 use crate::vectors::{Expect, Vector};
 

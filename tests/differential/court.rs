@@ -7,7 +7,8 @@ use std::process::Command;
 use std::rc::Rc;
 
 use cognito_authorizer::config;
-use cognito_authorizer::gate::{self, Decision, Gate, Now};
+use cognito_authorizer::decision::{self, Decision};
+use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
@@ -181,7 +182,7 @@ fn core_says(core: &mut Gate, lines: &[Vec<u8>]) -> Verdict {
             .expect("nothing to wait for"),
     };
     match verdict {
-        gate::Verdict::Forward(_) => Verdict::Accepts,
-        gate::Verdict::Refuse(_) => Verdict::Refuses,
+        decision::Verdict::Forward(_) => Verdict::Accepts,
+        decision::Verdict::Refuse(_) => Verdict::Refuses,
     }
 }

@@ -6,11 +6,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use cognito_authorizer::config;
-use cognito_authorizer::gate::{Decision, Gate, Verdict};
+use cognito_authorizer::decision::{Decision, Verdict};
+use cognito_authorizer::gate::Gate;
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
+use cognito_authorizer::refusal::Refusal;
 use cognito_authorizer::reject::Reason;
-use cognito_authorizer::reply::{Refusal, Reply};
+use cognito_authorizer::reply::Reply;
 use cognito_authorizer::request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::Timestamp;

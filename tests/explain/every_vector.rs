@@ -5,20 +5,21 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use cognito_authorizer::config;
-use cognito_authorizer::gate::{Decision, Gate, Verdict};
+use cognito_authorizer::decision::{Decision, Verdict};
+use cognito_authorizer::gate::Gate;
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
+use cognito_authorizer::refusal::Refusal;
 use cognito_authorizer::reject::Reason;
-use cognito_authorizer::reply::Refusal;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::account::step::Kind;
 use crate::account::{self, Account, Paint, Question, Secrets, State};
 use crate::outcome::{difference, headers, none_wrong};
 use crate::vectors::{Expect, Vector, Vectors};
+use cognito_authorizer::step::Step;
 
 pub(crate) fn policy(document: &Value) -> Rc<Policy> {
     let policy = config::parse(document.to_string().as_bytes());
@@ -62,16 +63,16 @@ fn every_vector_is_explained_as_it_is_decided() {
         }
         for step in json["steps"].as_array().unwrap() {
             if step["state"] == "failed" {
-                let name = Kind::ALL.iter().find(|kind| step["step"] == kind.name());
+                let name = Step::ALL.iter().find(|kind| step["step"] == kind.name());
                 *failed_at.entry(name.unwrap().name()).or_default() += 1;
             }
         }
     }
     none_wrong(&wrong);
     // Every step that can fail did.
-    let never: Vec<_> = Kind::ALL
+    let never: Vec<_> = Step::ALL
         .iter()
-        .map(|kind| kind.name())
+        .map(|step| step.name())
         .filter(|name| !failed_at.contains_key(name) && *name != "preflight")
         .collect();
     assert!(never.is_empty(), "no vector fails at {never:?}");
@@ -173,10 +174,10 @@ fn wrong_headers(
 /// What is wrong with the steps: all in their order; one failed, with the reason of the verdict,
 /// or none; none reached after it.
 pub(crate) fn wrong_steps(json: &Value, account: &Account) -> Option<String> {
-    let kinds: Vec<_> = account.steps.iter().map(|step| step.kind).collect();
+    let kinds: Vec<_> = account.steps.iter().map(|step| step.step).collect();
     let mut once = kinds.clone();
     once.dedup();
-    if once != Kind::ALL || !kinds.is_sorted() {
+    if once != Step::ALL || !kinds.is_sorted() {
         return Some(format!("the steps are {kinds:?}"));
     }
     let steps = json["steps"].as_array().expect("steps");
@@ -211,7 +212,7 @@ pub(crate) fn wrong_steps(json: &Value, account: &Account) -> Option<String> {
     let silent = account.steps.iter().find(|step| {
         matches!(step.state, State::Passed | State::Failed(_)) && step.text.is_empty()
     });
-    silent.map(|step| format!("the step {} says nothing", step.kind.name()))
+    silent.map(|step| format!("the step {} says nothing", step.step.name()))
 }
 
 /// A signature that is shown, or a character that a terminal would obey.
@@ -287,7 +288,7 @@ fn given_keys_decide_as_fetched_ones() {
             step["state"].clone()
         };
         let by_keys = account.steps.iter().any(|step| {
-            step.kind == Kind::Key && matches!(step.state, State::Passed | State::Failed(_))
+            step.step == Step::Key && matches!(step.state, State::Passed | State::Failed(_))
         });
         wrong.extend(wrong_steps(&json, &without));
         if by_keys {

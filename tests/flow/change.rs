@@ -1,6 +1,6 @@
 //! Keys that change, and clocks that jump.
 
-use cognito_authorizer::gate::CacheUse;
+use cognito_authorizer::decision::CacheUse;
 
 use crate::script::Event::{Ask, Nothing, Start, Wall};
 use crate::script::{keys, script};

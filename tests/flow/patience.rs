@@ -3,9 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use cognito_authorizer::gate::{Decision, Gate, Now, Progress, Verdict};
+use cognito_authorizer::decision::{Decision, Verdict};
+use cognito_authorizer::gate::{Gate, Now, Progress};
 use cognito_authorizer::keyring::{Answer, Entropy, Fetch};
-use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::refusal::Refusal;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};

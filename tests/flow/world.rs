@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
-use cognito_authorizer::gate::{CacheUse, Caller, Decision, Forward, Gate, Now, Verdict};
+use cognito_authorizer::decision::{CacheUse, Caller, Decision, Forward, Verdict};
+use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::keyring::{Answer, Entropy, Fetch, FetchOutcome};
 use cognito_authorizer::policy::Policy;
-use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::refusal::Refusal;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};

@@ -6,8 +6,9 @@ use std::time::Duration;
 use cognito_authorizer::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders};
 use cognito_authorizer::claims::{ClaimPlace, Claims};
 use cognito_authorizer::header::HeaderName;
+use cognito_authorizer::refusal::Refusal;
 use cognito_authorizer::reject::Reason;
-use cognito_authorizer::reply::{Refusal, Reply, Responses, Style};
+use cognito_authorizer::reply::{Reply, Responses, Style};
 
 use crate::markdown::{Page, file, span, spans};
 

@@ -4,7 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use cognito_authorizer::config;
-use cognito_authorizer::gate::{Decision, Forward, Gate, Verdict};
+use cognito_authorizer::decision::{Decision, Forward, Verdict};
+use cognito_authorizer::gate::Gate;
 use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use arbitrary::{Result, Unstructured};
-use cognito_authorizer::gate::{Caller, Decision, Forward, Gate, Now, Verdict};
+use cognito_authorizer::decision::{Caller, Decision, Forward, Verdict};
+use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::request::Request;

@@ -108,7 +108,7 @@ fn read(compact: &[u8]) -> Result<Read, Reason> {
 pub fn token(data: &[u8]) {
     let compact = compact(data);
     match (
-        UntrustedToken::parse(&compact, &KnownHeaders::default()),
+        UntrustedToken::parse(&compact, &KnownHeaders::default(), &mut ()),
         read(&compact),
     ) {
         (Ok(found), Ok(expected)) => {

@@ -7,6 +7,7 @@ use super::step::Finding;
 use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::policy::{AudiencePolicy, Clients, Pool};
 use cognito_authorizer::rules::requirement::{AnyOf, Requirement, WantedUse};
+use cognito_authorizer::step::Step;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -27,19 +28,19 @@ pub(super) fn issuer(facts: &Facts<'_>) -> Finding {
         found => cut(&found.to_string()),
     };
     let finding = match (facts.pool_index(), facts.pool()) {
-        (Some(index), Some(pool)) if admitted(pool) => Finding::holds(format!(
+        (Some(index), Some(pool)) if facts.passed(Step::Issuer) => Finding::new(format!(
             "{shown} is user_pools[{}], {}",
             index.position(),
             pool.id.as_str()
         )),
-        (_, Some(pool)) => Finding::failing(format!(
+        (_, Some(pool)) => Finding::new(format!(
             "{shown} is the user pool {}, which the rule does not admit (require.pools)",
             pool.id.as_str()
         )),
         (_, None) => {
             let hint = found.as_str().and_then(|issuer| other_form(facts, issuer));
             let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
-            Finding::failing(format!("{shown}; expected {}{hint}", one_of(&wanted)))
+            Finding::new(format!("{shown}; expected {}{hint}", one_of(&wanted)))
         }
     };
     finding.found(found).wanted(wanted)
@@ -74,18 +75,18 @@ fn skew(facts: &Facts<'_>) -> Duration {
 pub(super) fn expiry(facts: &Facts<'_>) -> Finding {
     let now = facts.now;
     let Some(expires) = facts.ask(|claims| claims.expires()).flatten() else {
-        return Finding::failing("exp is missing; expected a time: a token of Cognito expires");
+        return Finding::new("exp is missing; expected a time: a token of Cognito expires");
     };
     let (length, at) = (span(apart(expires, now)), instant(expires));
     let allowed = span(skew(facts));
     let finding = if now < expires {
-        Finding::holds(format!("valid for {length}, until {at}"))
-    } else if now < expires.plus(skew(facts)) {
-        Finding::holds(format!(
+        Finding::new(format!("valid for {length}, until {at}"))
+    } else if facts.passed(Step::Expiry) {
+        Finding::new(format!(
             "expired {length} ago, at {at}, which the clock skew of {allowed} allows"
         ))
     } else {
-        Finding::failing(format!(
+        Finding::new(format!(
             "expired {length} ago, at {at}; the clock skew allows {allowed}"
         ))
     };
@@ -101,13 +102,11 @@ pub(super) fn start(facts: &Facts<'_>) -> Finding {
     let times = times.unwrap_or_default();
     let late = now.plus(skew(facts));
     let mut said = Vec::new();
-    let mut fails = false;
     for (name, time) in times {
         let Some(time) = time else { continue };
         let (length, at) = (span(apart(time, now)), instant(time));
         let ahead = format!("{name} is {length} ahead, at {at}");
         said.push(if time > late {
-            fails = true;
             format!("{ahead}; the clock skew allows {}", span(skew(facts)))
         } else if time > now {
             format!(
@@ -122,9 +121,9 @@ pub(super) fn start(facts: &Facts<'_>) -> Finding {
         });
     }
     if said.is_empty() {
-        return Finding::not_asked("the token names no time before which it is not valid");
+        return Finding::new("the token names no time before which it is not valid");
     }
-    Finding::either(!fails, said.join("; "), said.join("; "))
+    Finding::new(said.join("; "))
         .found(json!({"nbf": facts.claim("nbf"), "iat": facts.claim("iat")}))
         .wanted(json!({"not_after": now.seconds(), "clock_skew": skew(facts).as_secs_f64()}))
 }
@@ -141,8 +140,6 @@ pub(super) fn token_use(facts: &Facts<'_>) -> Finding {
         .filter(|one| everywhere.admits(*one) && here.admits(*one))
         .map(name)
         .collect();
-    let known = facts.ask(|claims| claims.token_use()).flatten();
-    let holds = known.is_some_and(|one| everywhere.admits(one) && here.admits(one));
     let who = match (everywhere, here) {
         (_, WantedUse::Only(_)) => "the rule",
         _ => "token.use",
@@ -153,7 +150,7 @@ pub(super) fn token_use(facts: &Facts<'_>) -> Finding {
         found => cut(&found.to_string()),
     };
     Finding::either(
-        holds,
+        facts.passed(Step::TokenUse),
         format!("{shown}; {expected}"),
         format!("{shown}, but {expected}"),
     )
@@ -171,7 +168,7 @@ const fn name(token_use: TokenUse) -> &'static str {
 /// The app client is one of the pool's and one of the rule's.
 pub(super) fn client(facts: &Facts<'_>) -> Finding {
     let (Some(pool), Some(requirement)) = (facts.pool(), facts.requirement()) else {
-        return Finding::failing("no user pool to ask");
+        return Finding::new("no user pool to ask");
     };
     let token_use = facts.ask(|claims| claims.token_use()).flatten();
     let member = match token_use {
@@ -185,18 +182,11 @@ pub(super) fn client(facts: &Facts<'_>) -> Finding {
         found => format!("{member} is {}", cut(&found.to_string())),
     };
     let Some(wanted) = wanted else {
-        return Finding::not_asked(format!("{shown}; tokens of any app client are admitted"))
+        return Finding::new(format!("{shown}; tokens of any app client are admitted"))
             .found(found);
     };
-    let fits = token_use.is_some_and(|token_use| {
-        let fits = facts.ask(|claims| {
-            let mut clients = claims.clients(token_use);
-            clients.any(|client| is_wanted(client, pool, requirement))
-        });
-        fits.unwrap_or_default()
-    });
     Finding::either(
-        fits,
+        facts.passed(Step::Client),
         shown.clone(),
         format!("{shown}; expected {}", one_of(&wanted)),
     )
@@ -218,27 +208,12 @@ fn wanted_clients(pool: &Pool, requirement: &Requirement) -> Option<Vec<String>>
     }
 }
 
-fn is_wanted(client: &str, pool: &Pool, requirement: &Requirement) -> bool {
-    pool.clients.admits(client) && requirement.clients.admits(client)
-}
-
 /// `aud` matches `token.aud_pattern`.
 pub(super) fn audience(facts: &Facts<'_>) -> Finding {
-    let AudiencePolicy::Matching(pattern) = &facts.policy.token.audience else {
-        return Finding::not_asked("token.aud_pattern is not set");
-    };
-    let (Some(pool), Some(requirement)) = (facts.pool(), facts.requirement()) else {
-        return Finding::failing("no user pool to ask");
-    };
+    if matches!(facts.policy.token.audience, AudiencePolicy::Any) {
+        return Finding::new("token.aud_pattern is not set");
+    }
     let found = facts.claim("aud");
-    let fits = match &found {
-        Value::String(audience) => pattern.is_match(audience),
-        Value::Array(all) => {
-            let mut all = all.iter().filter_map(Value::as_str);
-            all.any(|one| is_wanted(one, pool, requirement) && pattern.is_match(one))
-        }
-        _ => false,
-    };
     // As it is written: the core puts anchors around it.
     let written = facts
         .document
@@ -251,7 +226,7 @@ pub(super) fn audience(facts: &Facts<'_>) -> Finding {
         found => format!("aud is {}", cut(&found.to_string())),
     };
     Finding::either(
-        fits,
+        facts.passed(Step::Audience),
         format!("{shown}, which {expected} matches"),
         format!("{shown}; expected what {expected} matches whole (token.aud_pattern)"),
     )

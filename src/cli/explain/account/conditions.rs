@@ -1,35 +1,18 @@
 //! The steps in which a rule's conditions are asked of the verified claims.
-//!
-//! Each condition is put to [`Requirement::check`] alone: the function that the gate puts all of
-//! them to.
 
 use super::facts::Facts;
 use super::moment::{apart, instant, span};
 use super::safe::{cut, one_of, quoted};
 use super::step::Finding;
 use cognito_authorizer::claims::{ClaimPlace, TokenUse};
-use cognito_authorizer::rules::index::Variables;
-use cognito_authorizer::rules::requirement::{
-    AnyOf, AuthAge, ClaimCondition, Requirement, WantedValue,
-};
+use cognito_authorizer::rules::requirement::{AnyOf, AuthAge, ClaimCondition, WantedValue};
+use cognito_authorizer::step::Step;
 use serde_json::{Value, json};
 
-/// Whether a requirement holds that has one condition.
-fn holds(facts: &Facts<'_>, alone: &Requirement) -> bool {
-    let none = Variables::default();
-    let variables = facts
-        .choice
-        .as_ref()
-        .map_or(&none, |(_, variables)| variables);
-    let skew = facts.policy.token.clock_skew;
-    let checked = facts.ask(|claims| alone.check(claims, variables, facts.now, skew).is_ok());
-    checked.unwrap_or_default()
-}
-
-/// A requirement of one value out of a list, beside what the token has.
-fn one_wanted(facts: &Facts<'_>, alone: &Requirement, wanted: &[String], shown: &str) -> Finding {
+/// What is wanted is one value out of a list, beside what the token has.
+fn one_wanted(facts: &Facts<'_>, step: Step, wanted: &[String], shown: &str) -> Finding {
     Finding::either(
-        holds(facts, alone),
+        facts.passed(step),
         format!("{shown}; wanted is {}", one_of(wanted)),
         format!("{shown}; expected {}", one_of(wanted)),
     )
@@ -40,7 +23,7 @@ fn one_wanted(facts: &Facts<'_>, alone: &Requirement, wanted: &[String], shown: 
 pub(super) fn scopes(facts: &Facts<'_>) -> Finding {
     let wanted = facts.requirement().map(|requirement| &requirement.scopes);
     let Some(AnyOf::Only(wanted)) = wanted else {
-        return Finding::not_asked("the rule asks for no scope");
+        return Finding::new("the rule asks for no scope");
     };
     let found = facts.claim("scope");
     let is_id = facts.ask(|claims| claims.token_use()).flatten() == Some(TokenUse::Id);
@@ -50,18 +33,14 @@ pub(super) fn scopes(facts: &Facts<'_>) -> Finding {
         Value::String(scopes) => format!("scope is {}", quoted(scopes)),
         other => format!("scope is {}, which is no string", cut(&other.to_string())),
     };
-    let alone = Requirement {
-        scopes: AnyOf::Only(wanted.clone()),
-        ..Requirement::default()
-    };
-    one_wanted(facts, &alone, wanted, &shown).found(found)
+    one_wanted(facts, Step::Scopes, wanted, &shown).found(found)
 }
 
 /// The user is in one of the wanted groups.
 pub(super) fn groups(facts: &Facts<'_>) -> Finding {
     let wanted = facts.requirement().map(|requirement| &requirement.groups);
     let Some(AnyOf::Only(wanted)) = wanted else {
-        return Finding::not_asked("the rule asks for no group");
+        return Finding::new("the rule asks for no group");
     };
     let found = facts.claim("cognito:groups");
     let shown = match &found {
@@ -74,26 +53,27 @@ pub(super) fn groups(facts: &Facts<'_>) -> Finding {
             cut(&other.to_string())
         ),
     };
-    let alone = Requirement {
-        groups: AnyOf::Only(wanted.clone()),
-        ..Requirement::default()
-    };
-    one_wanted(facts, &alone, wanted, &shown).found(found)
+    one_wanted(facts, Step::Groups, wanted, &shown).found(found)
 }
 
 /// Every wanted claim has one of its values.
 pub(super) fn claims(facts: &Facts<'_>) -> Vec<Finding> {
     let wanted = facts.requirement().map(|requirement| &*requirement.claims);
     match wanted.unwrap_or_default() {
-        [] => vec![Finding::not_asked("the rule asks for no claim")],
-        wanted => wanted
-            .iter()
-            .map(|condition| claim(facts, condition))
-            .collect(),
+        [] => vec![Finding::new("the rule asks for no claim")],
+        wanted => {
+            let ended = facts.simulation.record.at(Step::Claim);
+            let ended = ended
+                .map(|ended| ended.is_ok())
+                .chain(std::iter::repeat(false));
+            let each = wanted.iter().zip(ended);
+            each.map(|(condition, holds)| claim(facts, condition, holds))
+                .collect()
+        }
     }
 }
 
-fn claim(facts: &Facts<'_>, condition: &ClaimCondition) -> Finding {
+fn claim(facts: &Facts<'_>, condition: &ClaimCondition, holds: bool) -> Finding {
     let name = match &condition.place {
         ClaimPlace::Name(name) => name.clone(),
         ClaimPlace::Pointer { first, rest } => {
@@ -113,12 +93,8 @@ fn claim(facts: &Facts<'_>, condition: &ClaimCondition) -> Finding {
         Value::Object(_) => format!("{name} is an object"),
         found => format!("{name} is {}", cut(&found.to_string())),
     };
-    let alone = Requirement {
-        claims: vec![condition.clone()],
-        ..Requirement::default()
-    };
     Finding::either(
-        holds(facts, &alone),
+        holds,
         format!("{shown}; wanted is {expected}"),
         format!("{shown}; expected {expected}"),
     )
@@ -151,7 +127,7 @@ pub(super) fn auth_age(facts: &Facts<'_>) -> Finding {
         .requirement()
         .map(|requirement| requirement.max_auth_age);
     let Some(AuthAge::AtMost(age)) = wanted else {
-        return Finding::not_asked("the rule does not ask when the user signed in");
+        return Finding::new("the rule does not ask when the user signed in");
     };
     let (now, skew) = (facts.now, facts.policy.token.clock_skew);
     let shown = match facts.ask(|claims| claims.authenticated_at()).flatten() {
@@ -167,12 +143,8 @@ pub(super) fn auth_age(facts: &Facts<'_>) -> Finding {
             instant(at)
         ),
     };
-    let alone = Requirement {
-        max_auth_age: AuthAge::AtMost(age),
-        ..Requirement::default()
-    };
     Finding::either(
-        holds(facts, &alone),
+        facts.passed(Step::AuthAge),
         format!("{shown}; at most {} ago is wanted", span(age)),
         format!(
             "{shown}; expected at most {} ago; the clock skew allows {} more",

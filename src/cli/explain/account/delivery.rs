@@ -1,13 +1,14 @@
 //! How it ends: the reply that the client gets, or the request that the upstream gets.
 
-use super::ending::Ending;
 use super::safe::text;
 use super::secrets::Secrets;
-use cognito_authorizer::gate::{self, Caller, Forward};
+use super::simulation::Ending;
+use cognito_authorizer::decision::{self, Caller, Forward};
 use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::policy::Policy;
+use cognito_authorizer::refusal::Refusal;
 use cognito_authorizer::reject::Reason;
-use cognito_authorizer::reply::{Refusal, Reply};
+use cognito_authorizer::reply::Reply;
 
 /// How it ends.
 #[derive(Clone, Debug)]
@@ -88,7 +89,7 @@ impl Cause {
 impl Verdict {
     pub(super) fn of(
         policy: &Policy,
-        ending: &Ending<'_>,
+        ending: &Ending,
         headers: &[(String, Vec<u8>)],
         secrets: &Secrets,
     ) -> Self {
@@ -101,14 +102,14 @@ impl Verdict {
         };
         let settled = Signature::Settled;
         match verdict {
-            gate::Verdict::Forward(forward) => Self::Forwarded {
+            decision::Verdict::Forward(forward) => Self::Forwarded {
                 caller: match forward.caller {
                     Caller::Anonymous(_) => "anonymous",
                     Caller::Known(_) => "allowed",
                 },
                 upstream: Upstream::of(policy, forward, headers, secrets),
             },
-            gate::Verdict::Refuse(refusal) => Self::refused(policy, refusal, settled, headers),
+            decision::Verdict::Refuse(refusal) => Self::refused(policy, refusal, settled, headers),
         }
     }
 

@@ -7,6 +7,7 @@ use cognito_authorizer::request::Request;
 use cognito_authorizer::rules::index::{Target, UnsafePath, Variables};
 use cognito_authorizer::rules::requirement::Requirement;
 use cognito_authorizer::rules::{Access, Ruling};
+use cognito_authorizer::step::Step;
 use cognito_authorizer::time::Timestamp;
 use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
 use serde_json::Value;
@@ -50,7 +51,8 @@ impl<'a> Facts<'a> {
         simulation: &'a Simulation,
     ) -> Self {
         let target = request.target();
-        let parse = |compact| UntrustedToken::parse(compact, &KnownHeaders::default()).ok();
+        let parse =
+            |compact| UntrustedToken::parse(compact, &KnownHeaders::default(), &mut ()).ok();
         Self {
             policy,
             document,
@@ -80,6 +82,11 @@ impl<'a> Facts<'a> {
                 .map(|(name, value)| (name.to_owned(), value.map(str::to_owned)))
                 .collect(),
         })
+    }
+
+    /// Whether the decision came past a step.
+    pub(super) fn passed(&self, step: Step) -> bool {
+        self.simulation.record.passed(step)
     }
 
     pub(super) fn access(&self) -> Option<&Access> {

@@ -8,13 +8,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cognito_authorizer::claims::Claims;
 use cognito_authorizer::json;
+use cognito_authorizer::step::Step;
+use cognito_authorizer::token::MAX_HEADER_CHARS;
 use serde_json::{Value, json};
 
 /// At most `token.max_bytes`.
 pub(super) fn size(facts: &Facts<'_>) -> Finding {
     let (found, wanted) = (compact(facts).len(), facts.policy.token.max_bytes);
     Finding::either(
-        found <= wanted,
+        facts.passed(Step::Size),
         format!("{found} bytes; at most {wanted} are looked at"),
         format!("{found} bytes; expected at most {wanted} (token.max_bytes)"),
     )
@@ -41,19 +43,22 @@ pub(super) fn form(facts: &Facts<'_>) -> Finding {
     let parts = parts(facts);
     let found = parts.len();
     let finding = match found {
+        3 if facts.passed(Step::Form) => Finding::new("three parts of base64url"),
         3 => {
             let names = ["header", "payload", "signature"].into_iter().zip(&parts);
             let mut broken = names.filter_map(|(name, part)| misspelled(name, part));
-            match broken.next() {
-                None => Finding::holds("three parts of base64url"),
-                Some(cause) => Finding::failing(cause),
-            }
+            let too_long = || {
+                format!(
+                    "a header of more than {MAX_HEADER_CHARS} characters, which no user pool writes"
+                )
+            };
+            Finding::new(broken.next().unwrap_or_else(too_long))
         }
-        5 => Finding::failing(
+        5 => Finding::new(
             "five parts: an encrypted token (JWE), as Cognito's refresh tokens are; expected three, of an id or access token",
         ),
-        1 => Finding::failing("one part; expected a token: three parts between full stops"),
-        _ => Finding::failing(format!("{found} parts; expected three between full stops")),
+        1 => Finding::new("one part; expected a token: three parts between full stops"),
+        _ => Finding::new(format!("{found} parts; expected three between full stops")),
     };
     finding.found(found).wanted(3)
 }
@@ -90,13 +95,13 @@ pub(super) fn header(facts: &Facts<'_>) -> Finding {
     let members = match decoded(facts, 0).map(|header| json::object(&header)) {
         Some(Ok(members)) => members,
         Some(Err(error)) => {
-            return Finding::failing(format!(
+            return Finding::new(format!(
                 "no JSON object, or not only one: {}",
                 cut(&error.to_string())
             ))
             .wanted(wanted);
         }
-        None => return Finding::failing("not base64url").wanted(wanted),
+        None => return Finding::new("not base64url").wanted(wanted),
     };
     let member = |name: &str| {
         members
@@ -118,12 +123,12 @@ pub(super) fn header(facts: &Facts<'_>) -> Finding {
     let is_rs256 = members.get("alg").and_then(Value::as_str) == Some("RS256");
     let has_kid = members.get("kid").is_some_and(Value::is_string);
     let finding = match (is_rs256, has_kid, members.get("crit")) {
-        (false, ..) => Finding::failing(format!("alg is {alg}; expected \"RS256\"")),
-        (true, false, _) => Finding::failing(format!("kid is {kid}; expected the name of a key")),
-        (true, true, Some(_)) => Finding::failing(
+        (false, ..) => Finding::new(format!("alg is {alg}; expected \"RS256\"")),
+        (true, false, _) => Finding::new(format!("kid is {kid}; expected the name of a key")),
+        (true, true, Some(_)) => Finding::new(
             "it has crit, extensions that must be understood (RFC 7515, section 4.1.11); expected none",
         ),
-        (true, true, None) => Finding::holds(format!("alg {alg}, kid {kid}{ignored}")),
+        (true, true, None) => Finding::new(format!("alg {alg}, kid {kid}{ignored}")),
     };
     finding.found(Value::Object(members)).wanted(wanted)
 }
@@ -131,12 +136,12 @@ pub(super) fn header(facts: &Facts<'_>) -> Finding {
 /// One JSON object whose times are numbers.
 pub(super) fn payload(facts: &Facts<'_>) -> Finding {
     let Some(payload) = decoded(facts, 1) else {
-        return Finding::failing("not base64url");
+        return Finding::new("not base64url");
     };
     let members = match json::object(&payload) {
         Ok(members) => members,
         Err(error) => {
-            return Finding::failing(format!(
+            return Finding::new(format!(
                 "no JSON object, or not only one: {}",
                 cut(&error.to_string())
             ));
@@ -158,9 +163,9 @@ pub(super) fn payload(facts: &Facts<'_>) -> Finding {
         });
     let count = members.len();
     let finding = match (wrong, Claims::parse(payload.as_slice())) {
-        (Some(wrong), _) => Finding::failing(wrong),
-        (None, Err(_)) => Finding::failing("claims that cannot be read"),
-        (None, Ok(_)) => Finding::holds(match count {
+        (Some(wrong), _) => Finding::new(wrong),
+        (None, Err(_)) => Finding::new("claims that cannot be read"),
+        (None, Ok(_)) => Finding::new(match count {
             1 => "1 claim".to_owned(),
             _ => format!("{count} claims"),
         }),

@@ -108,7 +108,7 @@ fn steps(text: &mut String, account: &Account, paint: Paint) {
     let mut spared: Vec<&str> = Vec::new();
     let mut beyond: Vec<&str> = Vec::new();
     for step in &account.steps {
-        let name = step.kind.name();
+        let name = step.step.name();
         let word = match step.state {
             State::Passed => paint.good("pass"),
             State::Failed(_) => paint.bad("FAIL"),

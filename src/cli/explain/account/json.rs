@@ -2,7 +2,7 @@
 
 use super::delivery::{Change, Verdict};
 use super::safe::safe_json;
-use super::{Account, RuleChosen, State, Step, instant};
+use super::{Account, RuleChosen, State, StepTaken, instant};
 use serde_json::{Map, Value, json};
 
 /// The account as one JSON object, indented, with a line break at its end.
@@ -66,13 +66,13 @@ fn rule(rule: &RuleChosen) -> Value {
     })
 }
 
-fn step(step: &Step) -> Value {
+fn step(step: &StepTaken) -> Value {
     let reason = match step.state {
         State::Failed(reason) => Some(reason.code()),
         State::Passed | State::NotAsked | State::NotChecked | State::NotReached => None,
     };
     json!({
-        "step": step.kind.name(),
+        "step": step.step.name(),
         "state": step.state.name(),
         "reason": reason,
         "text": step.text,

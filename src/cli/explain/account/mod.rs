@@ -1,17 +1,15 @@
 //! The account of a decision: the verdict that the gate gives, and step by step how it came to it.
 //!
 //! The verdict, the reply and the headers are the gate's own: this is [`Gate::decide`], asked as
-//! Envoy asks it. The steps only tell the story. Which of them failed is read off the gate's
-//! reason, never judged again, so that the story cannot end in another way than the decision did;
-//! what a step found and wanted comes from the functions that the gate itself calls. Should the
-//! two ever disagree, the account says so, and a test that nothing disagrees asks every vector.
+//! Envoy asks it. The steps are those that the decision took, recorded by an observer as it took
+//! them; nothing here decides whether one of them holds. What a step found and wanted is put into
+//! words from the request, the rule and the token.
 //!
 //! [`Gate::decide`]: cognito_authorizer::gate::Gate::decide
 
 mod admission;
 mod conditions;
 mod delivery;
-mod ending;
 mod facts;
 mod form;
 mod human;
@@ -22,7 +20,7 @@ mod request;
 mod safe;
 mod secrets;
 mod simulation;
-pub(crate) mod step;
+mod step;
 mod steps;
 
 pub(crate) use delivery::Verdict;
@@ -33,15 +31,14 @@ pub(crate) use moment::{instant, read_instant, span};
 pub(crate) use safe::text;
 pub(crate) use secrets::Secrets;
 pub(crate) use simulation::Question;
-pub(crate) use step::{State, Step};
+pub(crate) use step::{State, StepTaken};
 
 use cognito_authorizer::policy::{KeySource, Policy};
 use cognito_authorizer::request::Request;
 use cognito_authorizer::time::Timestamp;
-use ending::Ending;
 use facts::Facts;
 use serde_json::Value;
-use simulation::Simulation;
+use simulation::{Ending, Simulation};
 use std::rc::Rc;
 
 /// What becomes of a request, and why.
@@ -54,7 +51,7 @@ pub(crate) struct Account {
     /// The rule that was chosen; `None` if none could be.
     pub(crate) rule: Option<RuleChosen>,
     /// Every step, in the order in which the gate takes them.
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<StepTaken>,
     /// How it ends.
     pub(crate) verdict: Verdict,
     /// What the one who asks should know besides.
@@ -79,9 +76,7 @@ impl Account {
             &simulation,
         );
         let secrets = Secrets::of(&question.headers).and(compact.unwrap_or_default());
-        let ending = Ending::of(&facts);
-        let (steps, mut notes) = steps::steps(&facts, &ending);
-        notes.extend(about_keys(&facts, question));
+        let notes = about_keys(&facts, question).into_iter().collect();
         let shown = |name: &str| {
             let value = text(request.first(name)?);
             Some(secrets.redact(&value))
@@ -90,8 +85,8 @@ impl Account {
             now: question.now,
             request: [shown(":method"), shown(":authority"), shown(":path")],
             rule: facts.rule(),
-            steps,
-            verdict: Verdict::of(policy, &ending, &question.headers, &secrets),
+            steps: steps::steps(&facts),
+            verdict: Verdict::of(policy, &simulation.ending, &question.headers, &secrets),
             notes,
             secrets,
         }
@@ -135,7 +130,9 @@ fn about_keys(facts: &Facts<'_>, question: &Question) -> Option<String> {
         return Some(note.to_owned());
     }
     match facts.pool().map(|pool| &pool.keys) {
-        Some(KeySource::Fetched(endpoint)) if !given && facts.simulation.lacks_keys() => {
+        Some(KeySource::Fetched(endpoint))
+            if !given && matches!(facts.simulation.ending, Ending::Unsigned(_)) =>
+        {
             Some(format!(
                 "the signature was not checked, for want of keys; give them with --jwks FILE, or --jwks {}",
                 endpoint.uri

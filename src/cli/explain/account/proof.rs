@@ -5,10 +5,7 @@ use super::safe::{cut, quoted};
 use super::step::Finding;
 use cognito_authorizer::jwks::KeySet;
 use cognito_authorizer::policy::KeySource;
-use cognito_authorizer::rs256::Rs256;
-use cognito_authorizer::rules::requirement::Requirement;
-use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
-use cognito_authorizer::verify::{Admitted, Unverified};
+use cognito_authorizer::step::Step;
 use serde_json::Value;
 use std::rc::Rc;
 
@@ -38,7 +35,7 @@ pub(super) fn key(facts: &Facts<'_>) -> Finding {
             ),
             _ => "no keys at hand".to_owned(),
         };
-        return Finding::failing(cause).found(kid);
+        return Finding::new(cause).found(kid);
     };
     let kids: Vec<_> = set.kids().map(str::to_owned).collect();
     let shown: Vec<_> = kids.iter().map(|kid| quoted(kid)).collect();
@@ -48,7 +45,7 @@ pub(super) fn key(facts: &Facts<'_>) -> Finding {
         many => format!("; {many} entries of the set are no keys for RS256 and were skipped"),
     };
     Finding::either(
-        set.get(&kid).is_some(),
+        facts.passed(Step::Key),
         format!(
             "{} is in the issuer's set of {}{skipped}",
             quoted(&kid),
@@ -67,13 +64,6 @@ pub(super) fn key(facts: &Facts<'_>) -> Finding {
 /// The signature is the key's.
 pub(super) fn signature(facts: &Facts<'_>) -> Finding {
     let kid = kid(facts);
-    let verified = keys(facts).and_then(|set| {
-        let token = UntrustedToken::parse(facts.compact?, &KnownHeaders::default()).ok()?;
-        let anything = Requirement::default();
-        let requirement = facts.requirement().unwrap_or(&anything);
-        let admitted = Admitted::new(token, facts.policy, requirement, facts.now).ok()?;
-        Some(admitted.verify(&set, &Rs256::module()))
-    });
     let bits = || {
         let parts = facts
             .compact
@@ -81,19 +71,20 @@ pub(super) fn signature(facts: &Facts<'_>) -> Finding {
             .rsplit(|byte| *byte == b'.');
         parts.map(<[u8]>::len).next().unwrap_or_default()
     };
-    let finding = match verified {
-        Some(Ok(_)) => Finding::holds(format!(
+    let finding = if facts.passed(Step::Signature) {
+        Finding::new(format!(
             "made with the key {}, over these very bytes",
             quoted(&kid)
-        )),
-        Some(Err(Unverified::UnknownKey)) | None => {
-            Finding::failing("there is no key to check it with")
-        }
-        Some(Err(Unverified::InvalidSignature)) if bits() == 0 => Finding::failing("there is none"),
-        Some(Err(Unverified::InvalidSignature)) => Finding::failing(format!(
+        ))
+    } else if !facts.passed(Step::Key) {
+        Finding::new("there is no key to check it with")
+    } else if bits() == 0 {
+        Finding::new("there is none")
+    } else {
+        Finding::new(format!(
             "not made with the key {} over these bytes: the token was changed, cut, or signed by somebody else",
             quoted(&kid)
-        )),
+        ))
     };
     finding.wanted(Value::from(kid))
 }

@@ -22,20 +22,20 @@ pub(super) fn path(facts: &Facts<'_>) -> Finding {
     match &facts.choice {
         Err(UnsafePath::Authority) => {
             let authority = authority.as_deref().map_or_else(String::new, quoted);
-            Finding::failing(format!("{authority}: {}", UnsafePath::Authority)).found(found)
+            Finding::new(format!("{authority}: {}", UnsafePath::Authority)).found(found)
         }
         Err(cause) => {
             let mut said = format!("{}: {cause}", shown());
             if matches!(cause, UnsafePath::Ambiguous | UnsafePath::Parameters) {
                 said.push_str(&under_which_rules(facts));
             }
-            Finding::failing(said).found(found)
+            Finding::new(said).found(found)
         }
         Ok(_) if !rules.looks_at_paths() && !rules.looks_at_hosts() => {
-            Finding::not_asked("no rule looks at paths or hosts")
+            Finding::new("no rule looks at paths or hosts")
         }
         Ok(_) if !rules.looks_at_paths() => {
-            Finding::holds("the authority names one host; no rule looks at paths").found(found)
+            Finding::new("the authority names one host; no rule looks at paths").found(found)
         }
         Ok(_) => {
             let others: Vec<_> = readings(facts)
@@ -51,7 +51,7 @@ pub(super) fn path(facts: &Facts<'_>) -> Finding {
                     others.join(" and ")
                 ),
             };
-            Finding::holds(said).found(found)
+            Finding::new(said).found(found)
         }
     }
 }
@@ -96,7 +96,7 @@ fn under_which_rules(facts: &Facts<'_>) -> String {
 /// The rule, and whether it lets anybody in at all.
 pub(super) fn rule(facts: &Facts<'_>) -> Finding {
     let (Some(rule), Some(access)) = (facts.rule(), facts.access()) else {
-        return Finding::failing("no rule could be chosen");
+        return Finding::new("no rule could be chosen");
     };
     let does = match access {
         Access::Anyone => "lets anyone pass, and looks at no token",
@@ -122,7 +122,7 @@ pub(super) fn rule(facts: &Facts<'_>) -> Finding {
         .map(|(name, value)| (name.clone(), json!(value)))
         .collect();
     let found = json!({"rule": rule.name, "match": rule.matches, "variables": variables});
-    Finding::either(!matches!(access, Access::Nobody), said.clone(), said).found(found)
+    Finding::new(said).found(found)
 }
 
 /// A `match` in a few words.
@@ -145,11 +145,11 @@ fn matching(matches: &Value) -> String {
 /// A preflight that passes without a token, where the configuration lets it.
 pub(super) fn preflight(facts: &Facts<'_>) -> Finding {
     match facts.policy.preflight {
-        Preflight::RequireToken => Finding::not_asked("preflights are requests like any other"),
+        Preflight::RequireToken => Finding::new("preflights are requests like any other"),
         Preflight::Pass if facts.request.is_preflight() => {
-            Finding::holds("a cross-origin preflight, which passes without a token")
+            Finding::new("a cross-origin preflight, which passes without a token")
         }
-        Preflight::Pass => Finding::not_asked("the request is no cross-origin preflight"),
+        Preflight::Pass => Finding::new("the request is no cross-origin preflight"),
     }
 }
 
@@ -174,20 +174,20 @@ pub(super) fn token(facts: &Facts<'_>) -> Finding {
         sources.extract(facts.request).map(|token| token.is_some()),
         facts.access(),
     ) {
-        (Ok(true), _) => Finding::holds(format!("one, in the {}", shown.join(" and the "))),
+        (Ok(true), _) => Finding::new(format!("one, in the {}", shown.join(" and the "))),
         (Ok(false), Some(Access::Optional)) => {
-            Finding::holds("none, and the rule lets a request without one pass")
+            Finding::new("none, and the rule lets a request without one pass")
         }
-        (Ok(false), _) => Finding::failing(format!(
+        (Ok(false), _) => Finding::new(format!(
             "none; it is looked for in the {}{}",
             wanted.join(" or the "),
             hints.concat()
         )),
-        (Err(Reason::MultipleTokens), _) => Finding::failing(format!(
+        (Err(Reason::MultipleTokens), _) => Finding::new(format!(
             "more than one, in the {}; expected one, even if all are equal",
             shown.join(" and the ")
         )),
-        (Err(_), _) => Finding::failing("not to be told"),
+        (Err(_), _) => Finding::new("not to be told"),
     };
     finding.found(found).wanted(wanted)
 }

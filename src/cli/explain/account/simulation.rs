@@ -1,14 +1,18 @@
 //! The decision itself, made by the gate as it is made in Envoy, with keys from the desk.
 
-use cognito_authorizer::gate::{Decision, Gate, Now, Verdict};
+use cognito_authorizer::decision::{Decision, Verdict};
+use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::keyring::shared::{Conflict, SharedSpace, Version};
 use cognito_authorizer::keyring::{Answer, Entropy};
 use cognito_authorizer::policy::Policy;
+use cognito_authorizer::refusal::Refusal;
 use cognito_authorizer::reject::Reason;
-use cognito_authorizer::reply::Refusal;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
+use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
+use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
+use cognito_authorizer::verify::{self, Demand};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -24,12 +28,22 @@ pub(crate) struct Question {
     pub(crate) keys: Option<Vec<u8>>,
 }
 
-/// The gate after it has decided, and what it decided.
+/// The gate after it has decided, and how it came to it.
 pub(super) struct Simulation {
     /// It still has the keys by which it decided.
     pub(super) gate: Gate,
-    /// With keys that are there, or were awaited in vain.
-    pub(super) verdict: Verdict,
+    /// Every step that the decision took.
+    pub(super) record: Record,
+    pub(super) ending: Ending,
+}
+
+/// How a decision ends.
+pub(super) enum Ending {
+    /// The gate had all that it needed.
+    Decided(Verdict),
+    /// No keys were given. A bad signature refuses the request in any case; this is what is decided
+    /// about it if the signature is good: nothing stands against it, or a refusal.
+    Unsigned(Option<Refusal>),
 }
 
 /// The number under which the one request is held.
@@ -38,39 +52,70 @@ const CONTEXT: u32 = 1;
 impl Simulation {
     /// Asks a gate whose pools were fetched before the request came, as in an Envoy that is up.
     pub(super) fn run(policy: &Rc<Policy>, request: &Request, question: &Question) -> Self {
-        // Nobody else fetches at the same time: that retries are jittered makes no difference.
+        // No other VM fetches at the same time: that retries are jittered makes no difference.
         let gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(0));
-        let space = Desk::default();
-        let mut clock = Monotonic::default();
         let mut simulation = Self {
             gate,
-            verdict: Verdict::Refuse(Refusal::Plain(Reason::KeysUnavailable)),
+            record: Record::default(),
+            ending: Ending::Unsigned(None),
         };
+        let verdict = simulation.decide(request, question);
+        let lacks_keys = matches!(&verdict, Verdict::Refuse(refusal) if refusal.reason() == Reason::KeysUnavailable);
+        simulation.ending = match lacks_keys {
+            false => Ending::Decided(verdict),
+            true => Ending::Unsigned(simulation.beyond_the_signature(request, question)),
+        };
+        simulation
+    }
+
+    /// The gate's decision; a request that it holds gets its verdict from later ticks.
+    fn decide(&mut self, request: &Request, question: &Question) -> Verdict {
+        let space = Desk::default();
+        let mut clock = Monotonic::default();
         let at = |monotonic| Now {
             wall: question.now,
             monotonic,
         };
-        simulation.gate.start(clock, &space);
-        simulation.turn(at(clock), &space, question.keys.as_deref());
-        let (decision, _) = simulation.gate.decide(request, question.now);
-        let verdict = match decision {
-            Decision::Verdict(verdict) => Some(verdict),
-            Decision::Hold(candidate) => {
-                simulation.gate.hold(CONTEXT, candidate, at(clock), &space)
-            }
+        self.gate.start(clock, &space);
+        self.turn(at(clock), &space, question.keys.as_deref());
+        let record = &mut self.record;
+        let (decision, _) = self.gate.decide_seen(request, question.now, record);
+        let mut verdict = match decision {
+            Decision::Verdict(verdict) => return verdict,
+            Decision::Hold(candidate) => self.gate.hold(CONTEXT, candidate, at(clock), &space),
         };
-        if let Some(verdict) = verdict {
-            simulation.verdict = verdict;
-            return simulation;
-        }
         // The gate gives up within the pool's time-out, and this clock runs as fast as it likes.
-        loop {
-            clock = clock.after(simulation.gate.next_tick(clock));
-            if let Some(verdict) = simulation.turn(at(clock), &space, question.keys.as_deref()) {
-                simulation.verdict = verdict;
-                return simulation;
+        let verdict = loop {
+            match verdict {
+                Some(verdict) => break verdict,
+                None => clock = clock.after(self.gate.next_tick(clock)),
             }
+            verdict = self.turn(at(clock), &space, question.keys.as_deref());
+        };
+        // It was held for its key, and the key never came.
+        if let Verdict::Refuse(refusal) = &verdict
+            && refusal.reason() != Reason::KeysUnavailable
+        {
+            self.record.saw(Step::Key, Err(refusal.reason()));
         }
+        verdict
+    }
+
+    /// The steps after the signature, put to claims that are not verified.
+    fn beyond_the_signature(&mut self, request: &Request, question: &Question) -> Option<Refusal> {
+        let policy = Rc::clone(self.gate.policy());
+        let compact = policy.token.sources.extract(request).ok()??;
+        let token = UntrustedToken::parse(&compact, &KnownHeaders::default(), &mut ()).ok()?;
+        let (ruling, variables) = policy.rules.choose(&request.target()).ok()?;
+        let demand = Demand {
+            policy: &policy,
+            requirement: policy.rules.requirement(ruling)?,
+            variables: &variables,
+            now: question.now,
+        };
+        let claims = token.unverified_claims();
+        let (pool, _) = policy.pools.by_issuer(claims.issuer()?)?;
+        verify::conditions(claims, pool, &demand, &mut self.record).err()
     }
 
     /// One tick, with an answer for every fetch that it wants made.
@@ -89,13 +134,39 @@ impl Simulation {
         }
         progress.verdicts.pop().map(|(_, verdict)| verdict)
     }
+}
 
-    /// Whether the decision ended for want of keys: only where none were given.
-    pub(super) fn lacks_keys(&self) -> bool {
-        match &self.verdict {
-            Verdict::Refuse(refusal) => refusal.reason() == Reason::KeysUnavailable,
-            Verdict::Forward(_) => false,
-        }
+/// The steps of a decision, in the order in which they were taken.
+#[derive(Debug, Default)]
+pub(super) struct Record(Vec<(Step, Result<(), Reason>)>);
+
+impl Observer for Record {
+    fn saw(&mut self, step: Step, ended: Result<(), Reason>) {
+        self.0.push((step, ended));
+    }
+}
+
+impl Record {
+    /// How a step ended, each time that it was taken.
+    pub(super) fn at(&self, step: Step) -> impl Iterator<Item = Result<(), Reason>> {
+        let taken = self.0.iter().filter(move |(taken, _)| *taken == step);
+        taken.map(|(_, ended)| *ended)
+    }
+
+    /// Whether the decision came past a step.
+    pub(super) fn passed(&self, step: Step) -> bool {
+        self.at(step).last() == Some(Ok(()))
+    }
+
+    /// The last step that was taken.
+    pub(super) fn last(&self) -> Option<Step> {
+        self.0.last().map(|(step, _)| *step)
+    }
+
+    /// The step at which the request was refused.
+    pub(super) fn refused_at(&self) -> Option<Step> {
+        let (step, ended) = self.0.last()?;
+        ended.err().map(|_| *step)
     }
 }
 

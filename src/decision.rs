@@ -1,0 +1,358 @@
+//! The decision about one request, from its first step to its last.
+//!
+//! It reads from top to bottom, in the order of [`Step`]; the first step that fails is the reason,
+//! and a fact that is not there yet stops it at a [`Need`]. Nothing here waits, fetches or reads a
+//! clock: the [`gate`](crate::gate) holds what has stopped, and asks again.
+
+use crate::cache::{Remembered, TokenCache};
+use crate::claim_headers::HeaderValues;
+use crate::facts::Need;
+use crate::header::HeaderEdit;
+use crate::keyring::Keyring;
+use crate::policy::{Forwarding, Policy, Preflight};
+use crate::refusal::Refusal;
+use crate::reject::Reason;
+use crate::request::Request;
+use crate::rs256::Rs256;
+use crate::rules::index::Variables;
+use crate::rules::{Access, Ruling};
+use crate::step::{Observer, Step};
+use crate::time::Timestamp;
+use crate::token::{KnownHeaders, UntrustedToken};
+use crate::verify::{Admitted, Demand, Unverified};
+use std::borrow::Cow;
+use std::rc::Rc;
+
+/// What is known about a request once its headers have been read.
+#[derive(Debug)]
+pub enum Decision {
+    /// What becomes of it.
+    Verdict(Verdict),
+    /// A fact is missing; [`Gate::hold`](crate::gate::Gate::hold) takes it.
+    Hold(Candidate),
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It goes on to the upstream.
+    Forward(Forward),
+    /// It is answered here.
+    Refuse(Refusal),
+}
+
+impl Verdict {
+    /// A refusal that the reason says all about.
+    #[must_use]
+    pub const fn refuse(reason: Reason) -> Self {
+        Self::Refuse(Refusal::Plain(reason))
+    }
+}
+
+/// A request on its way to the upstream.
+#[derive(Debug)]
+pub struct Forward {
+    /// In whose name.
+    pub caller: Caller,
+    /// Changes to the request beside the claim headers.
+    pub edits: Vec<HeaderEdit>,
+}
+
+/// In whose name a request goes on.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// In no name: the rule asked for no token.
+    Anonymous(Rc<HeaderValues>),
+    /// That of the bearer of a verified token.
+    Known(Rc<Remembered>),
+}
+
+impl Caller {
+    /// What the upstream is told.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderValues {
+        match self {
+            Self::Anonymous(headers) => headers,
+            Self::Known(remembered) => &remembered.headers,
+        }
+    }
+}
+
+/// What the cache had to do with a decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheUse {
+    /// It was not asked.
+    #[default]
+    None,
+    /// The token was remembered.
+    Hit,
+    /// It was not.
+    Miss,
+}
+
+/// A request that may pass once a fact is there: all that is left of it. It holds the token and
+/// what was chosen by the rest, never a body.
+#[derive(Debug)]
+pub struct Candidate {
+    compact: Vec<u8>,
+    ruling: Ruling,
+    variables: Variables,
+    edits: Vec<HeaderEdit>,
+    pub(crate) need: Need,
+}
+
+/// Why a token is not let through, or not yet.
+enum Stop {
+    Refusal(Refusal),
+    Need(Need),
+}
+
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Self {
+        Self::Refusal(Refusal::Plain(reason))
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
+    }
+}
+
+/// What one worker decides by: the policy, and what it has seen of tokens before.
+#[derive(Debug)]
+pub(crate) struct Decider {
+    policy: Rc<Policy>,
+    algorithm: Rs256,
+    cache: TokenCache,
+    known_headers: KnownHeaders,
+    anonymous_headers: Rc<HeaderValues>,
+}
+
+impl Decider {
+    pub(crate) fn new(policy: Rc<Policy>, algorithm: Rs256) -> Self {
+        Self {
+            cache: TokenCache::new(policy.token.cache_entries),
+            known_headers: KnownHeaders::default(),
+            anonymous_headers: Rc::new(policy.claim_headers.anonymous_headers()),
+            policy,
+            algorithm,
+        }
+    }
+
+    pub(crate) const fn policy(&self) -> &Rc<Policy> {
+        &self.policy
+    }
+
+    pub(crate) const fn verifies_by_host(&self) -> bool {
+        self.algorithm.is_host()
+    }
+
+    /// Decides about a request: what it is and where it goes, then its token.
+    pub(crate) fn decide(
+        &mut self,
+        request: &Request,
+        keyring: &Keyring,
+        now: Timestamp,
+        seen: &mut impl Observer,
+    ) -> (Decision, CacheUse) {
+        let decided = |verdict| (Decision::Verdict(verdict), CacheUse::None);
+        let policy = Rc::clone(&self.policy);
+        let (ruling, variables) = match choose(&policy, request, seen) {
+            Ok(chosen) => chosen,
+            Err(reason) => return decided(Verdict::refuse(reason)),
+        };
+        let access = policy.rules.access(ruling);
+        let is_open = !matches!(access, Access::Nobody);
+        if let Err(reason) = seen.check(Step::Rule, is_open, Reason::DeniedByRule) {
+            return decided(Verdict::refuse(reason));
+        }
+        let edits = self.edits(request);
+        if matches!(access, Access::Anyone) {
+            return decided(self.anonymous(edits));
+        }
+        if policy.preflight == Preflight::Pass && request.is_preflight() {
+            seen.saw(Step::Preflight, Ok(()));
+            return decided(self.anonymous(edits));
+        }
+        let compact = match seen.step(Step::Token, the_one_token(&policy, access, request)) {
+            Ok(Some(compact)) => compact,
+            Ok(None) => return decided(self.anonymous(edits)),
+            Err(reason) => return decided(Verdict::refuse(reason)),
+        };
+        let (checked, cache_use) =
+            self.check_token(&compact, (ruling, &variables), keyring, now, seen);
+        let decision = match checked {
+            Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
+                caller: Caller::Known(remembered),
+                edits,
+            })),
+            Err(Stop::Refusal(refusal)) => Decision::Verdict(Verdict::Refuse(refusal)),
+            Err(Stop::Need(need)) => Decision::Hold(Candidate {
+                compact: compact.into_owned(),
+                ruling,
+                variables,
+                edits,
+                need,
+            }),
+        };
+        (decision, cache_use)
+    }
+
+    /// Decides about a held request again, from its token on, since a fact has changed.
+    pub(crate) fn redecide(
+        &mut self,
+        mut candidate: Candidate,
+        keyring: &Keyring,
+        now: Timestamp,
+    ) -> Decision {
+        let chosen = (candidate.ruling, &candidate.variables);
+        let (checked, _) = self.check_token(&candidate.compact, chosen, keyring, now, &mut ());
+        match checked {
+            Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
+                caller: Caller::Known(remembered),
+                edits: candidate.edits,
+            })),
+            Err(Stop::Refusal(refusal)) => Decision::Verdict(Verdict::Refuse(refusal)),
+            Err(Stop::Need(need)) => {
+                candidate.need = need;
+                Decision::Hold(candidate)
+            }
+        }
+    }
+
+    /// The steps about a token, wherever it stood.
+    fn check_token(
+        &mut self,
+        compact: &[u8],
+        (ruling, variables): (Ruling, &Variables),
+        keyring: &Keyring,
+        now: Timestamp,
+        seen: &mut impl Observer,
+    ) -> (Result<Rc<Remembered>, Stop>, CacheUse) {
+        let policy = Rc::clone(&self.policy);
+        let Some(requirement) = policy.rules.requirement(ruling) else {
+            return (Err(Reason::DeniedByRule.into()), CacheUse::None);
+        };
+        let demand = Demand {
+            policy: &policy,
+            requirement,
+            variables,
+            now,
+        };
+        let fits = compact.len() <= policy.token.max_bytes;
+        if let Err(reason) = seen.check(Step::Size, fits, Reason::TokenTooLarge) {
+            return (Err(reason.into()), CacheUse::None);
+        }
+        if let Some(remembered) = self.recall(compact, keyring) {
+            return (check_again(remembered, &demand, seen), CacheUse::Hit);
+        }
+        let cache_use = match self.cache.is_on() {
+            true => CacheUse::Miss,
+            false => CacheUse::None,
+        };
+        (self.verify(compact, &demand, keyring, seen), cache_use)
+    }
+
+    /// The token as it was verified, if that was with keys which are still the issuer's.
+    fn recall(&mut self, compact: &[u8], keyring: &Keyring) -> Option<Rc<Remembered>> {
+        let remembered = self.cache.get(compact)?;
+        if keyring.generation(remembered.verified.pool()) == Some(remembered.generation) {
+            return Some(Rc::clone(remembered));
+        }
+        self.cache.remove(compact);
+        None
+    }
+
+    /// A token that is not remembered: every step, cheap ones first.
+    fn verify(
+        &mut self,
+        compact: &[u8],
+        demand: &Demand<'_>,
+        keyring: &Keyring,
+        seen: &mut impl Observer,
+    ) -> Result<Rc<Remembered>, Stop> {
+        let token = UntrustedToken::parse(compact, &self.known_headers, seen)?;
+        let admitted = Admitted::new(token, demand, seen)?;
+        let (pool, payload) = (admitted.pool(), admitted.payload());
+        let (header, issued_at) = (admitted.header().clone(), admitted.unverified_issued_at());
+        let keys = keyring.keys(pool).ok_or(Stop::Need(Need::Keys(pool)))?;
+        let verified = admitted
+            .verify(&keys.set, &self.algorithm, seen)
+            .map_err(|unverified| match unverified {
+                Unverified::InvalidSignature => Reason::InvalidSignature.into(),
+                Unverified::UnknownKey => Stop::Need(Need::NewerKeys {
+                    pool,
+                    generation: keys.generation,
+                    issued_at,
+                }),
+            })?;
+        self.known_headers.remember(&header);
+        verified.satisfies(demand, seen)?;
+        let remembered = Rc::new(Remembered {
+            headers: self.policy.claim_headers.render(verified.claims(), payload),
+            generation: keys.generation,
+            verified,
+        });
+        self.cache.insert(compact, Rc::clone(&remembered));
+        Ok(remembered)
+    }
+
+    fn anonymous(&self, edits: Vec<HeaderEdit>) -> Verdict {
+        Verdict::Forward(Forward {
+            caller: Caller::Anonymous(Rc::clone(&self.anonymous_headers)),
+            edits,
+        })
+    }
+
+    /// What every forwarded request loses, whatever rule it is under.
+    fn edits(&self, request: &Request) -> Vec<HeaderEdit> {
+        let overrides = self.policy.rules.stripped_headers().iter();
+        let mut edits: Vec<_> = overrides
+            .map(|name| HeaderEdit::Remove((*name).into()))
+            .collect();
+        if self.policy.token.forwarding == Forwarding::Strip {
+            edits.extend(self.policy.token.sources.strip(request));
+        }
+        edits
+    }
+}
+
+/// The rule that every reading of the request chooses.
+fn choose(
+    policy: &Policy,
+    request: &Request,
+    seen: &mut impl Observer,
+) -> Result<(Ruling, Variables), Reason> {
+    let rules = &policy.rules;
+    let chosen = rules.choose(&request.target());
+    let chosen = chosen.map_err(|_| Reason::UnsafePath);
+    match rules.looks_at_paths() || rules.looks_at_hosts() {
+        true => seen.step(Step::Path, chosen),
+        false => chosen,
+    }
+}
+
+/// The token, or none where the rule lets a request without one pass.
+fn the_one_token<'a>(
+    policy: &Policy,
+    access: &Access,
+    request: &'a Request,
+) -> Result<Option<Cow<'a, [u8]>>, Reason> {
+    match (policy.token.sources.extract(request)?, access) {
+        (None, Access::Optional) => Ok(None),
+        (None, _) => Err(Reason::MissingToken),
+        (token, _) => Ok(token),
+    }
+}
+
+/// A remembered token: what time and the rule decide is asked again.
+fn check_again(
+    remembered: Rc<Remembered>,
+    demand: &Demand<'_>,
+    seen: &mut impl Observer,
+) -> Result<Rc<Remembered>, Stop> {
+    remembered.verified.readmit(demand, seen)?;
+    remembered.verified.satisfies(demand, seen)?;
+    Ok(remembered)
+}

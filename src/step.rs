@@ -1,0 +1,172 @@
+//! The order of the checks, as data, and how a decision can be watched.
+//!
+//! A decision takes its steps from the first to the last and stops at the first that fails, so the
+//! reason of a refusal says how far the request came: the contract promises this order, and cheap
+//! steps stand before dear ones. Whoever wants to know more than the reason hands in an
+//! [`Observer`]. In Envoy it is `()`, of which nothing is left after inlining; the desk tool's
+//! records every step, and tells it.
+
+use crate::reject::Reason;
+
+/// A step, by what it looks at; in the order in which a decision takes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// Can the path and the authority be read in two ways?
+    Path,
+    /// The rule that the request is under.
+    Rule,
+    /// A cross-origin preflight that passes without a token.
+    Preflight,
+    /// Exactly one token, in the configured places.
+    Token,
+    /// Its length.
+    Size,
+    /// Three parts of base64url.
+    Form,
+    /// The first part.
+    Header,
+    /// The second part.
+    Payload,
+    /// `iss`, and the pools that the rule admits.
+    Issuer,
+    /// `exp`.
+    Expiry,
+    /// `nbf` and `iat`.
+    Start,
+    /// `token_use`.
+    TokenUse,
+    /// The app client.
+    Client,
+    /// The key that the token names.
+    Key,
+    /// The signature.
+    Signature,
+    /// `token.aud_pattern`, matched only against what a user pool has signed.
+    Audience,
+    /// The rule's `scopes`.
+    Scopes,
+    /// The rule's `groups`.
+    Groups,
+    /// One of the rule's `claims`, each of which is a step of its own.
+    Claim,
+    /// The rule's `max_auth_age`.
+    AuthAge,
+}
+
+impl Step {
+    /// Every step, in order.
+    pub const ALL: [Self; 20] = [
+        Self::Path,
+        Self::Rule,
+        Self::Preflight,
+        Self::Token,
+        Self::Size,
+        Self::Form,
+        Self::Header,
+        Self::Payload,
+        Self::Issuer,
+        Self::Expiry,
+        Self::Start,
+        Self::TokenUse,
+        Self::Client,
+        Self::Key,
+        Self::Signature,
+        Self::Audience,
+        Self::Scopes,
+        Self::Groups,
+        Self::Claim,
+        Self::AuthAge,
+    ];
+
+    /// The stable name, in the output of the desk tool.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Rule => "rule",
+            Self::Preflight => "preflight",
+            Self::Token => "token",
+            Self::Size => "size",
+            Self::Form => "form",
+            Self::Header => "header",
+            Self::Payload => "payload",
+            Self::Issuer => "issuer",
+            Self::Expiry => "expiry",
+            Self::Start => "start",
+            Self::TokenUse => "token_use",
+            Self::Client => "client",
+            Self::Key => "key",
+            Self::Signature => "signature",
+            Self::Audience => "audience",
+            Self::Scopes => "scopes",
+            Self::Groups => "groups",
+            Self::Claim => "claim",
+            Self::AuthAge => "auth_age",
+        }
+    }
+}
+
+/// Sees each step that a decision takes, and how it ended. What the configuration does not ask for
+/// is no step: it is not seen.
+pub trait Observer {
+    /// A step has been taken.
+    fn saw(&mut self, step: Step, ended: Result<(), Reason>);
+
+    /// Takes a step: its result is seen, and comes back for `?`.
+    ///
+    /// # Errors
+    /// The result's own.
+    #[inline]
+    fn step<T>(&mut self, step: Step, result: Result<T, Reason>) -> Result<T, Reason> {
+        self.saw(step, result.as_ref().map(|_| ()).map_err(|reason| *reason));
+        result
+    }
+
+    /// Takes a step that holds or does not.
+    ///
+    /// # Errors
+    /// `otherwise`, if it does not hold.
+    #[inline]
+    fn check(&mut self, step: Step, holds: bool, otherwise: Reason) -> Result<(), Reason> {
+        self.step(step, holds.then_some(()).ok_or(otherwise))
+    }
+}
+
+/// Nothing watches.
+impl Observer for () {
+    #[inline]
+    fn saw(&mut self, _: Step, _: Result<(), Reason>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_steps_stand_in_their_order_each_with_a_name() {
+        assert!(Step::ALL.is_sorted());
+        let names: std::collections::BTreeSet<_> = Step::ALL.iter().map(|s| s.name()).collect();
+        assert_eq!(names.len(), Step::ALL.len());
+    }
+
+    #[test]
+    fn a_result_is_seen_and_comes_back() {
+        struct Seen(Vec<(Step, Result<(), Reason>)>);
+        impl Observer for Seen {
+            fn saw(&mut self, step: Step, ended: Result<(), Reason>) {
+                self.0.push((step, ended));
+            }
+        }
+        let mut seen = Seen(Vec::new());
+        assert_eq!(seen.step(Step::Size, Ok(7)), Ok(7));
+        let failed = seen.step::<()>(Step::Expiry, Err(Reason::TokenExpired));
+        assert_eq!(failed, Err(Reason::TokenExpired));
+        assert_eq!(
+            seen.0,
+            [
+                (Step::Size, Ok(())),
+                (Step::Expiry, Err(Reason::TokenExpired))
+            ]
+        );
+    }
+}
