@@ -146,6 +146,42 @@ pub fn has_number_member(value: &Value) -> bool {
     }
 }
 
+/// How many bytes a value has allocated, about.
+#[must_use]
+pub fn bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 0,
+        Value::Number(number) => allocated(number.as_str().len()),
+        Value::String(text) => allocated(text.len()),
+        Value::Array(elements) => elements.iter().map(bytes).fold(
+            elements.capacity().saturating_mul(size_of::<Value>()),
+            usize::saturating_add,
+        ),
+        // The nodes of the tree are at least half full.
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| {
+                let entry = size_of::<(String, Value)>().saturating_mul(2);
+                allocated(name.len())
+                    .saturating_add(entry)
+                    .saturating_add(bytes(value))
+            })
+            .fold(0, usize::saturating_add),
+    }
+}
+
+/// How many bytes an allocation of so many takes: allocators hand out multiples of 16 bytes at the least,
+/// and keep a word for themselves.
+#[must_use]
+pub const fn allocated(bytes: usize) -> usize {
+    match bytes {
+        0 => 0,
+        _ => bytes
+            .saturating_add(size_of::<usize>())
+            .next_multiple_of(16),
+    }
+}
+
 /// What is read, and so what is made of names that stand twice and of [`NUMBER_MEMBER`].
 #[derive(Clone, Copy)]
 enum Any {

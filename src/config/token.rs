@@ -220,6 +220,12 @@ fn source(item: &Field<'_>) -> Parsed<TokenSource> {
     }
     let field = fields.required("cookie", "the name of a cookie")?;
     let name = field.text()?;
+    if name.contains('*') {
+        return Err(field.refuse(format_args!(
+            "found {}, in which \"*\" stands for itself; expected the whole name of one cookie",
+            quoted(name)
+        )));
+    }
     // RFC 6265, section 4.1.1: a token, as the names of headers are; but letter case counts.
     if HeaderName::new(name).is_err() {
         return Err(field.wrong());

@@ -137,9 +137,13 @@ impl<'a> Query<'a> {
 }
 
 impl<'a> Parameter<'a> {
-    /// Whether some reader takes its name for this one.
+    /// Whether some reader takes its name for this one. What follows a `#` is a fragment, or a part of
+    /// the value before it.
     #[must_use]
     pub fn is_alias_of(self, wanted: &str) -> bool {
+        if self.delimiter == Delimiter::Hash {
+            return false;
+        }
         let name = self.text.split(|byte| *byte == b'=').next();
         name.is_some_and(|name| is_alias(name.trim_ascii_start(), wanted.as_bytes()))
     }
