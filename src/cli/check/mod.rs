@@ -44,6 +44,10 @@ pub(crate) struct Args {
     /// Leave out warnings of this kind.
     #[arg(long, value_name = "CODE", value_parser = warnings())]
     allow: Vec<String>,
+    /// Be content with files in which there is nothing of the authorizer, as a job over a whole
+    /// repository may be.
+    #[arg(long)]
+    if_any: bool,
     /// How to report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -103,13 +107,6 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
             }
         }
     }
-    // What is alone in its file need not be ours, if another one is.
-    let mut located = files.iter().flatten().flat_map(|file| &file.located);
-    if located.any(Located::is_ours) {
-        for file in files.iter_mut().flatten() {
-            file.located.retain(Located::is_ours);
-        }
-    }
     let read = files.iter().enumerate();
     let clusters = Clusters::of(read.filter_map(|(at, file)| Some((at, file.as_ref()?))));
     for (position, (file, report)) in files.iter().zip(&mut reports).enumerate() {
@@ -127,7 +124,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     let unreadable = files.iter().any(Option::is_none);
     let found: usize = reports.iter().map(|report| report.configurations).sum();
     anyhow::ensure!(
-        unreadable || found > 0,
+        unreadable || found > 0 || args.if_any,
         "found no configuration of the authorizer in {}",
         names(&reports)
     );
