@@ -208,7 +208,8 @@ fn the_name_of_the_key_endpoint_does_not_resolve() {
             },
         });
         cluster["dns_refresh_rate"] = json!("0.2s");
-        cluster["dns_failure_refresh_rate"] = json!({"base_interval": "0.2s", "max_interval": "0.2s"});
+        cluster["dns_failure_refresh_rate"] =
+            json!({"base_interval": "0.2s", "max_interval": "0.2s"});
     });
     let scrapes = watch(&mut stack, |stack, before| {
         grows(stack, "envoy_cluster_update_failure", before);
@@ -321,7 +322,9 @@ fn tokens_are_refused() {
     let mut stack = Stack::start(GENUINE, |_| {});
     fetched(&stack);
     let valid = reader().mint();
-    let wrong_client = reader().claim("client_id", "7zzother0123456789abcdefgh").mint();
+    let wrong_client = reader()
+        .claim("client_id", "7zzother0123456789abcdefgh")
+        .mint();
     // The signature of another token: one of these bytes differs from what was signed.
     let (_, signature) = valid.rsplit_once('.').expect("a compact token");
     let other = reader().claim("scope", "orders/write").mint();
@@ -331,12 +334,36 @@ fn tokens_are_refused() {
     let client = Request::get("/orders").bearer(&wrong_client);
     let denied = Request::get("/elsewhere").bearer(&valid);
     for (situation, good, bad, request, alerts) in [
-        ("forged tokens", 2 * NUMBERS, NUMBERS, &forged, &["CognitoAuthorizerForgedTokens"][..]),
+        (
+            "forged tokens",
+            2 * NUMBERS,
+            NUMBERS,
+            &forged,
+            &["CognitoAuthorizerForgedTokens"][..],
+        ),
         ("a forged token", 2 * NUMBERS, 1, &forged, &[]),
-        ("cookie and header", 2 * NUMBERS, NUMBERS, &twice, &["CognitoAuthorizerWrongTokens"]),
-        ("another client", 10, 1, &client, &["CognitoAuthorizerWrongTokens"]),
+        (
+            "cookie and header",
+            2 * NUMBERS,
+            NUMBERS,
+            &twice,
+            &["CognitoAuthorizerWrongTokens"],
+        ),
+        (
+            "another client",
+            10,
+            1,
+            &client,
+            &["CognitoAuthorizerWrongTokens"],
+        ),
         ("another client now and then", 50, 1, &client, &[]),
-        ("more refused", 5, 6, &denied, &["CognitoAuthorizerMostlyDenied"]),
+        (
+            "more refused",
+            5,
+            6,
+            &denied,
+            &["CognitoAuthorizerMostlyDenied"],
+        ),
         ("fewer refused", 6, 5, &denied, &[]),
     ] {
         let scrapes = watch(&mut stack, |stack, _| traffic(stack, good, bad, request));
@@ -394,8 +421,11 @@ fn the_filter_is_gone() {
 fn every_alert_was_made_true() {
     let source = include_str!("alerts.rs");
     let alerts = files::text("prometheus/alerts.yaml");
-    let names = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
-    let missing: Vec<_> = names.filter(|name| !source.contains(&format!("\"{name}\""))).collect();
+    let names = alerts
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let missing: Vec<_> = names
+        .filter(|name| !source.contains(&format!("\"{name}\"")))
+        .collect();
     assert!(missing.is_empty(), "no test makes {missing:?} fire");
 }
-

@@ -220,7 +220,9 @@ fn translated(policy: &Value) -> Value {
         let words: Vec<_> = words.map(|word| word.as_str().expect(name)).collect();
         json!(words.join(","))
     };
-    let minutes = policy["maxAge"].as_str().and_then(|age| age.strip_suffix('m'));
+    let minutes = policy["maxAge"]
+        .as_str()
+        .and_then(|age| age.strip_suffix('m'));
     let minutes: u32 = minutes.and_then(|age| age.parse().ok()).expect("minutes");
     json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy",
@@ -250,7 +252,11 @@ fn browsers_are_answered_behind_istio() {
     let of_ours = &of_ours["route_config"]["virtual_hosts"][0]["typed_per_filter_config"][CORS];
     for (member, value) in policy.as_object().expect("a policy") {
         let without_spaces = |value: &Value| value.to_string().replace(", ", ",");
-        assert_eq!(without_spaces(&of_ours[member]), without_spaces(value), "{member}");
+        assert_eq!(
+            without_spaces(&of_ours[member]),
+            without_spaces(value),
+            "{member}"
+        );
     }
     for (first, preflight, readable) in [(true, 200, true), (false, 401, false)] {
         let mut stack = Stack::start(GENUINE, |setup| {

@@ -158,8 +158,17 @@ fn keys_come_from_nobody_but_the_named_server() {
 #[test]
 fn every_place_to_change_is_marked() {
     let text = crate::files::text("production.yaml");
-    let ours = ["us-east-1", "us_east_1", "example.com", "4hq8", "/etc/envoy/", "allow_origin"];
-    let settings = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let ours = [
+        "us-east-1",
+        "us_east_1",
+        "example.com",
+        "4hq8",
+        "/etc/envoy/",
+        "allow_origin",
+    ];
+    let settings = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
     let mut marked = 0;
     for line in settings {
         let example = ours.iter().any(|name| line.contains(name));
