@@ -76,6 +76,7 @@ pub mod keyring;
 pub mod policy;
 pub mod pool;
 pub mod reject;
+pub mod remote;
 pub mod reply;
 pub mod request;
 pub mod rs256;

@@ -13,10 +13,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 21] = [
+const LAYERS: [(&str, &str); 22] = [
     // Words of the field.
     ("time", ""),
     ("reject", ""),
+    ("remote", "time"),
     ("header", ""),
     ("pool", ""),
     ("json", ""),
@@ -31,24 +32,27 @@ const LAYERS: [(&str, &str); 21] = [
     // The policy.
     ("claim_headers", "claims header"),
     ("reply", "header reject rules"),
-    ("policy", "bearer claim_headers jwks pool reply rules"),
+    (
+        "policy",
+        "bearer claim_headers jwks pool remote reply rules",
+    ),
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims header json jwks policy pool reply rules",
+        "bearer claim_headers claims header json jwks policy pool remote reply rules",
     ),
     // Decisions.
     ("verify", "claims jwks policy reject rs256 rules time token"),
     ("cache", "claim_headers verify"),
-    ("keyring", "jwks policy time"),
+    ("keyring", "jwks policy remote time"),
     (
         "gate",
-        "cache claim_headers header keyring policy reject reply request rs256 rules time token verify",
+        "cache claim_headers header keyring policy reject remote reply request rs256 rules time token verify",
     ),
     // The adapter.
     (
         "host",
-        "config gate header jwks keyring policy reject reply request rs256 time",
+        "config gate header policy reject remote reply request rs256 time",
     ),
 ];
 
