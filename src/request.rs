@@ -1,6 +1,12 @@
 //! A request, as far as its headers go.
 
+pub mod cookies;
+mod name;
+pub mod query;
+
 use crate::rules::index::Target;
+use cookies::Crumb;
+use query::Query;
 use std::borrow::Cow;
 
 /// The request's headers that the policy looks at, pseudo-headers among them.
@@ -52,21 +58,14 @@ impl Request {
             && says("access-control-request-method")
     }
 
-    /// The parameters of the query, as they stand there.
-    pub fn query(&self) -> impl Iterator<Item = &[u8]> {
-        let query = self.first(":path").and_then(|path| {
-            let path = path.split(|byte| *byte == b'#').next()?;
-            let mark = path.iter().position(|byte| *byte == b'?')?;
-            path.get(mark.saturating_add(1)..)
-        });
-        query.unwrap_or_default().split(|byte| *byte == b'&')
+    /// The query of the path, if it has one.
+    #[must_use]
+    pub fn query(&self) -> Option<Query<'_>> {
+        Query::of(self.first(":path")?)
     }
 
-    /// The cookies of all lines, without white space around them.
-    pub fn cookies(&self) -> impl Iterator<Item = &[u8]> {
-        self.all("cookie")
-            .flat_map(|line| line.split(|byte| *byte == b';'))
-            .map(<[u8]>::trim_ascii)
-            .filter(|cookie| !cookie.is_empty())
+    /// What stands between the semicolons of all `cookie` lines.
+    pub fn crumbs(&self) -> impl Iterator<Item = Crumb<'_>> {
+        self.all("cookie").flat_map(Crumb::of_line)
     }
 }

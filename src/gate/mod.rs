@@ -14,7 +14,7 @@ use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
 use crate::header::HeaderEdit;
 use crate::keyring::Keyring;
-use crate::policy::{Forwarding, Policy, Preflight};
+use crate::policy::{Forwarding, Policy, PoolIndex, Preflight};
 use crate::reject::Reason;
 use crate::remote::call::{Answer, Call, CallId, CallIds};
 use crate::remote::document::Prospect;
@@ -247,9 +247,12 @@ impl Gate {
             return (Judgement::refused(Reason::TokenTooLarge), CacheUse::None);
         }
         let satisfied = |remembered: &Remembered| {
-            let claims = remembered.verified.claims();
+            let verified = &remembered.verified;
+            verified
+                .check_audience(&policy, requirement)
+                .map_err(Judgement::refused)?;
             requirement
-                .check(claims, variables, now, policy.token.clock_skew)
+                .check(verified.claims(), variables, now, policy.token.clock_skew)
                 .map_err(|unsatisfied| Judgement::Refused(Refusal::from(unsatisfied)))
         };
         if let Some(remembered) = self.cache.get(compact) {
@@ -292,6 +295,7 @@ impl Gate {
     fn verify(&mut self, admitted: Admitted<'_>) -> Result<Rc<Remembered>, Judgement> {
         let pool = admitted.pool();
         let payload = admitted.payload();
+        let issued_at = admitted.unverified_issued_at();
         let header = admitted.header().clone();
         let keys = self
             .keyring
@@ -301,7 +305,11 @@ impl Gate {
             .verify(&keys.set, &self.algorithm)
             .map_err(|unverified| match unverified {
                 Unverified::InvalidSignature => Judgement::refused(Reason::InvalidSignature),
-                Unverified::UnknownKey => Judgement::Needs(Need::Kid(pool, keys.generation)),
+                Unverified::UnknownKey => Judgement::Needs(Need::Kid {
+                    pool,
+                    generation: keys.generation,
+                    issued_at,
+                }),
             })?;
         self.known_headers.remember(&header);
         Ok(Rc::new(Remembered {
@@ -358,7 +366,10 @@ impl Gate {
         self.keyring.sync(now.monotonic, space);
         // A demand lasts until the fetches that are due have been begun: see `remote::document`.
         for need in self.waiting.needs_of_a_kid() {
-            if let Need::Kid(pool, generation) = need {
+            if let Need::Kid {
+                pool, generation, ..
+            } = need
+            {
                 self.keyring.demand_newer(pool, generation);
             }
         }
@@ -392,9 +403,9 @@ impl Gate {
         let demands = || {
             self.waiting.needs_of_a_kid().any(|need| match need {
                 Need::Keys(_) => false,
-                Need::Kid(pool, generation) => {
-                    self.keyring.prospect(pool, generation, now) == Prospect::Open
-                }
+                Need::Kid {
+                    pool, generation, ..
+                } => self.keyring.prospect(pool, generation, now) == Prospect::Open,
             })
         };
         if self.keyring.is_due(now) || self.waiting.has_backlog() || demands() {
@@ -418,12 +429,12 @@ impl Gate {
                 || match held.candidate.need {
                     Need::Keys(pool) => keyring.generation(pool).is_some(),
                     // A newer set, or the end of the search for one.
-                    Need::Kid(pool, generation) => {
-                        match keyring.prospect(pool, generation, now.monotonic) {
-                            Prospect::Coming | Prospect::Open => false,
-                            Prospect::Here | Prospect::Settled | Prospect::Unavailable => true,
-                        }
-                    }
+                    Need::Kid {
+                        pool, generation, ..
+                    } => match keyring.prospect(pool, generation, now.monotonic) {
+                        Prospect::Coming | Prospect::Open => false,
+                        Prospect::Here | Prospect::Settled | Prospect::Unavailable => true,
+                    },
                 }
         });
         let mut verdicts = Vec::new();
@@ -461,7 +472,9 @@ impl Gate {
     fn redecide(&mut self, mut candidate: Candidate, now: Now) -> Redecided {
         let newer = match candidate.need {
             Need::Keys(pool) => self.keyring.generation(pool).is_some(),
-            Need::Kid(pool, generation) => self.keyring.generation(pool) != Some(generation),
+            Need::Kid {
+                pool, generation, ..
+            } => self.keyring.generation(pool) != Some(generation),
         };
         if newer {
             let Candidate {
@@ -481,11 +494,20 @@ impl Gate {
                 Judgement::Needs(need) => candidate.need = need,
             }
         }
-        let Need::Kid(pool, generation) = candidate.need else {
+        let Need::Kid {
+            pool,
+            generation,
+            issued_at,
+        } = candidate.need
+        else {
             return Redecided::Waits(candidate);
         };
         match self.keyring.prospect(pool, generation, now.monotonic) {
             Prospect::Here | Prospect::Coming | Prospect::Open => Redecided::Waits(candidate),
+            // The endpoint could not know yet of a key that has been made since.
+            Prospect::Settled if self.is_newer_than_keys(pool, issued_at, now) => {
+                Redecided::Verdict(self.unavailable(candidate.need, now.monotonic))
+            }
             Prospect::Settled => {
                 Redecided::Verdict(Verdict::Refuse(Refusal::Plain(Reason::UnknownKey)))
             }
@@ -495,12 +517,21 @@ impl Gate {
         }
     }
 
+    /// Whether a token says that it was made after the newest key set was answered. The two clocks meet
+    /// here: how long ago the answer was is the same on both.
+    fn is_newer_than_keys(&self, pool: PoolIndex, issued_at: Option<Timestamp>, now: Now) -> bool {
+        let answered_at = self.keyring.answered_at(pool);
+        issued_at
+            .zip(answered_at)
+            .is_some_and(|(issued, answered)| issued.plus(now.monotonic.since(answered)) > now.wall)
+    }
+
     /// The refusal of a request whose need could not be met, and when it may be.
     fn unavailable(&self, need: Need, now: Monotonic) -> Verdict {
         let scheduled = self.keyring.keys_expected_in(need.pool(), now);
         let after = match need {
             Need::Keys(_) => scheduled,
-            Need::Kid(pool, _) => self.keyring.demand_open_in(pool, now).min(scheduled),
+            Need::Kid { pool, .. } => self.keyring.demand_open_in(pool, now).min(scheduled),
         };
         Verdict::Refuse(Refusal::KeysUnavailable(after))
     }

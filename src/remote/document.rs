@@ -143,6 +143,12 @@ impl<C: Content> Document<C> {
         self.content.is_some()
     }
 
+    /// When the newest document was fetched, by any VM.
+    #[must_use]
+    pub const fn fetched_at(&self) -> Option<Monotonic> {
+        self.refresher.fetched_at()
+    }
+
     /// How old the content is, or how long it has been missing since `start`.
     #[must_use]
     pub fn age(&self, start: Monotonic, now: Monotonic) -> Duration {

@@ -106,6 +106,10 @@ impl Refresher {
         self.usable
     }
 
+    pub(super) const fn fetched_at(&self) -> Option<Monotonic> {
+        self.record.fetched_at
+    }
+
     pub(super) const fn generation(&self) -> u64 {
         self.generation
     }
