@@ -13,41 +13,46 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 20] = [
+const LAYERS: [(&str, &str); 22] = [
     // Words of the field.
     ("time", ""),
     ("reject", ""),
+    ("remote", "time"),
     ("header", ""),
     ("pool", ""),
     ("json", ""),
     // From bytes to types.
     ("rs256", ""),
-    ("jwks", "rs256"),
+    ("jwks", "json rs256"),
     ("claims", "json reject time"),
     ("token", "claims json reject rs256"),
-    ("bearer", "header reject"),
-    // The policy.
     ("rules", "claims pool reject time"),
+    ("request", "rules"),
+    ("bearer", "header reject request"),
+    // The policy.
     ("claim_headers", "claims header"),
     ("reply", "header reject rules"),
-    ("policy", "bearer claim_headers jwks pool reply rules"),
+    (
+        "policy",
+        "bearer claim_headers jwks pool remote reply rules",
+    ),
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims header json jwks policy pool reply rules",
+        "bearer claim_headers claims header json jwks policy pool remote reply rules",
     ),
     // Decisions.
     ("verify", "claims jwks policy reject rs256 rules time token"),
     ("cache", "claim_headers verify"),
-    ("keyring", "jwks policy time"),
+    ("keyring", "jwks policy remote time"),
     (
         "gate",
-        "bearer cache claim_headers header keyring policy reject reply rs256 rules time token verify",
+        "cache claim_headers header keyring policy reject remote reply request rs256 rules time token verify",
     ),
     // The adapter.
     (
         "host",
-        "bearer config gate header jwks keyring policy reject reply rs256 time",
+        "config gate header policy reject remote reply request rs256 time",
     ),
 ];
 

@@ -2,7 +2,7 @@
 
 use super::secrets::Secrets;
 use super::text;
-use cognito_authorizer::gate::{Caller, Forward, Outcome};
+use cognito_authorizer::gate::{self, Caller, Forward};
 use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reject::Reason;
@@ -74,23 +74,19 @@ impl Cause {
 impl Verdict {
     pub(super) fn of(
         policy: &Policy,
-        outcome: &Outcome,
+        verdict: &gate::Verdict,
         headers: &[(String, Vec<u8>)],
         secrets: &Secrets,
     ) -> Self {
-        match outcome {
-            Outcome::Forward(forward) => Self::Forwarded {
+        match verdict {
+            gate::Verdict::Forward(forward) => Self::Forwarded {
                 caller: match forward.caller {
                     Caller::Anonymous(_) => "anonymous",
                     Caller::Known(_) => "allowed",
                 },
                 upstream: Upstream::of(policy, forward, headers, secrets),
             },
-            Outcome::Refuse(refusal) => Self::refused(policy, refusal, headers),
-            Outcome::Hold(_) => {
-                let refusal = Refusal::Plain(Reason::KeysUnavailable);
-                Self::refused(policy, &refusal, headers)
-            }
+            gate::Verdict::Refuse(refusal) => Self::refused(policy, refusal, headers),
         }
     }
 

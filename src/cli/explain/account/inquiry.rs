@@ -3,10 +3,10 @@
 use super::hearing::Hearing;
 use super::step::{Finding, Kind};
 use super::{RuleChosen, admission, conditions, form, proof, request};
-use cognito_authorizer::bearer::Request;
 use cognito_authorizer::claims::{ClaimPlace, Claims};
 use cognito_authorizer::policy::{Policy, Pool, PoolIndex};
 use cognito_authorizer::reject::Reason;
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rules::index::{Target, UnsafePath, Variables};
 use cognito_authorizer::rules::requirement::Requirement;
 use cognito_authorizer::rules::{Access, Ruling};
@@ -36,11 +36,7 @@ impl<'a> Inquiry<'a> {
         now: Timestamp,
         hearing: &'a Hearing,
     ) -> Self {
-        let target = Target {
-            path: request.first(":path"),
-            method: request.first(":method"),
-            authority: request.first(":authority"),
-        };
+        let target = request.target();
         let compact = policy.token.sources.extract(request).ok().flatten();
         Self {
             policy,

@@ -31,10 +31,10 @@ pub(crate) use safe::text;
 pub(crate) use secrets::Secrets;
 pub(crate) use step::{Kind, State, Step};
 
-use cognito_authorizer::bearer::Request;
-use cognito_authorizer::gate::{Caller, Forward, Outcome, is_preflight};
+use cognito_authorizer::gate::{self, Caller, Forward};
 use cognito_authorizer::policy::{Policy, Preflight};
 use cognito_authorizer::reject::Reason;
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rules::Access;
 use cognito_authorizer::time::Timestamp;
 use hearing::Hearing;
@@ -94,7 +94,7 @@ impl Account {
         let inquiry = Inquiry::new(policy, document, &request, question.now, &hearing);
         let found = inquiry.compact.as_deref().unwrap_or_default();
         let secrets = Secrets::of(&question.headers).and(found);
-        let (steps, mut notes) = steps(&inquiry, &hearing.outcome);
+        let (steps, mut notes) = steps(&inquiry, &hearing.verdict);
         notes.extend(hearing.notes(policy, &inquiry));
         let shown = |name: &str| {
             let value = text(request.first(name)?);
@@ -105,7 +105,7 @@ impl Account {
             request: [shown(":method"), shown(":authority"), shown(":path")],
             rule: inquiry.rule(),
             steps,
-            verdict: Verdict::of(policy, &hearing.outcome, &question.headers, &secrets),
+            verdict: Verdict::of(policy, &hearing.verdict, &question.headers, &secrets),
             notes,
             secrets,
         }
@@ -140,8 +140,8 @@ fn as_read(headers: &[(String, Vec<u8>)]) -> Request {
 }
 
 /// Every step with its verdict, and a note if a step does not understand the gate.
-fn steps(inquiry: &Inquiry<'_>, outcome: &Outcome) -> (Vec<Step>, Vec<String>) {
-    let (last, refused) = end(inquiry, outcome);
+fn steps(inquiry: &Inquiry<'_>, verdict: &gate::Verdict) -> (Vec<Step>, Vec<String>) {
+    let (last, refused) = end(inquiry, verdict);
     let mut steps = Vec::new();
     let mut puzzled = Vec::new();
     for kind in Kind::ALL {
@@ -187,27 +187,25 @@ fn steps(inquiry: &Inquiry<'_>, outcome: &Outcome) -> (Vec<Step>, Vec<String>) {
 }
 
 /// The step with which the decision ended, and the reason if it was a refusal.
-fn end(inquiry: &Inquiry<'_>, outcome: &Outcome) -> (Kind, Option<Reason>) {
-    match outcome {
-        Outcome::Refuse(refusal) => {
+fn end(inquiry: &Inquiry<'_>, verdict: &gate::Verdict) -> (Kind, Option<Reason>) {
+    match verdict {
+        gate::Verdict::Refuse(refusal) => {
             let reason = refusal.reason();
             (inquiry.failing(reason), Some(reason))
         }
-        Outcome::Forward(Forward {
+        gate::Verdict::Forward(Forward {
             caller: Caller::Known(_),
             ..
         }) => (Kind::LAST, None),
-        Outcome::Forward(_) => {
+        gate::Verdict::Forward(_) => {
             let asks = !matches!(inquiry.access(), Some(Access::Anyone) | None);
             let preflight =
-                inquiry.policy.preflight == Preflight::Pass && is_preflight(inquiry.request);
+                inquiry.policy.preflight == Preflight::Pass && inquiry.request.is_preflight();
             match (asks, preflight) {
                 (false, _) => (Kind::Rule, None),
                 (true, true) => (Kind::Preflight, None),
                 (true, false) => (Kind::Token, None),
             }
         }
-        // A hearing ends with a verdict; were it not to, nobody would have got past the keys.
-        Outcome::Hold(_) => (Kind::Key, Some(Reason::KeysUnavailable)),
     }
 }

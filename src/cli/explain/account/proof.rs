@@ -5,6 +5,7 @@ use super::safe::{cut, quoted};
 use super::step::Finding;
 use cognito_authorizer::jwks::KeySet;
 use cognito_authorizer::policy::KeySource;
+use cognito_authorizer::remote::document::Source;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::rules::requirement::Requirement;
 use cognito_authorizer::verify::{Admitted, Unverified};
@@ -31,7 +32,7 @@ pub(super) fn key(inquiry: &Inquiry<'_>) -> Finding {
         let cause = match inquiry.hearing.unusable() {
             Some(cause) => format!("the given key set cannot be used: {cause}"),
             None => match inquiry.pool().map(|pool| &pool.keys) {
-                Some(KeySource::Fetched(endpoint)) => format!(
+                Some(KeySource::Fetched(Source { endpoint, .. })) => format!(
                     "no keys at hand; Envoy fetches them from {} through the cluster {}, and a request waits for them at most {}",
                     cut(&endpoint.uri),
                     cut(&endpoint.cluster),
