@@ -79,6 +79,7 @@ pub mod policy;
 pub mod pool;
 pub mod refusal;
 pub mod reject;
+pub mod remote;
 pub mod reply;
 pub mod request;
 pub mod rs256;

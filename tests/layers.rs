@@ -13,10 +13,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 21] = [
+const LAYERS: [(&str, &str); 26] = [
     // Words of the field.
     ("time", ""),
     ("reject", ""),
+    ("refusal", "reject"),
+    ("step", "reject"),
+    ("remote", "time"),
     ("header", ""),
     ("pool", ""),
     ("json", ""),
@@ -24,31 +27,42 @@ const LAYERS: [(&str, &str); 21] = [
     ("rs256", ""),
     ("jwks", "json rs256"),
     ("claims", "json reject time"),
-    ("token", "claims json reject rs256"),
-    ("rules", "claims pool reject time"),
+    ("token", "claims json reject rs256 step"),
+    ("rules", "claims pool refusal reject step time"),
     ("request", "rules"),
     ("bearer", "header reject request"),
     // The policy.
     ("claim_headers", "claims header"),
-    ("reply", "header reject rules"),
-    ("policy", "bearer claim_headers jwks pool reply rules"),
+    ("reply", "header refusal reject"),
+    (
+        "policy",
+        "bearer claim_headers jwks pool remote reply rules",
+    ),
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims header json jwks policy pool reply rules",
+        "bearer claim_headers claims header json jwks policy pool remote reply rules",
     ),
     // Decisions.
-    ("verify", "claims jwks policy reject rs256 rules time token"),
+    (
+        "verify",
+        "claims jwks policy refusal reject rs256 rules step time token",
+    ),
     ("cache", "claim_headers verify"),
-    ("keyring", "jwks policy time"),
+    ("keyring", "jwks policy remote time"),
+    ("facts", "policy time"),
+    (
+        "decision",
+        "cache claim_headers facts header keyring policy refusal reject request rs256 rules step time token verify",
+    ),
     (
         "gate",
-        "cache claim_headers header keyring policy reject reply request rs256 rules time token verify",
+        "decision facts keyring policy refusal reject remote request rs256 step time",
     ),
     // The adapter.
     (
         "host",
-        "config gate header jwks keyring policy reject reply request rs256 time",
+        "config decision gate header policy refusal reject remote request rs256 time",
     ),
 ];
 
@@ -227,7 +241,7 @@ fn names_are_found() {
     let modules = modules();
     assert!(says(&modules["host"], "proxy_wasm"));
     assert!(says(&modules["rs256"], "rsa::"));
-    assert!(uses(&modules["gate"]).contains("verify"));
+    assert!(uses(&modules["decision"]).contains("verify"));
     let tool = below(&format!("src/{TOOL}"));
     assert!(says(&tool["check"], "cognito_authorizer"));
     assert!(says(&tool["explain"], "ureq"));

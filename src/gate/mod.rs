@@ -1,21 +1,30 @@
-//! The filter without a host: requests and answers in, verdicts and fetches out.
+//! The filter without a host: requests and answers in, verdicts and calls out.
 //!
 //! The way of a request is [`Gate::decide`]: rule, token, claims, key, signature, the rule's
 //! conditions; the first that fails is the reason. A request whose keys are missing is held
 //! ([`Gate::hold`]) until a tick or an answer brings its verdict.
+//!
+//! Ticks and answers have [`Effects`], which the host carries out: verdicts on held requests, calls to be
+//! made, and what is to be told. The host needs to know nothing else of them: it sends each call and
+//! hands its answer back under the call's number.
 
 mod waiting;
 
 use crate::decision::{CacheUse, Candidate, Decider, Decision, Verdict};
 use crate::facts::Need;
-use crate::keyring::shared::SharedSpace;
-use crate::keyring::{Answer, Entropy, Fetch, FetchOutcome, Keyring, KidPrognosis};
+use crate::keyring::Keyring;
 use crate::policy::{Policy, PoolIndex, Preflight};
 use crate::refusal::Refusal;
 use crate::reject::Reason;
+use crate::remote::call::{Answer, Call, CallId, CallIds};
+use crate::remote::document::Prospect;
+use crate::remote::report::Report;
+use crate::remote::schedule::Entropy;
+use crate::remote::space::SharedSpace;
 use crate::request::Request;
 use crate::rs256::Rs256;
 use crate::step::Observer;
+pub use crate::time::Now;
 use crate::time::{Monotonic, Timestamp};
 use std::rc::Rc;
 use std::time::Duration;
@@ -30,22 +39,15 @@ pub enum Reads {
     Everything,
 }
 
-/// What a tick or an answer brought about.
+/// What a tick or an answer brought about, to be carried out by the host.
 #[derive(Debug, Default)]
-pub struct Progress {
-    /// Fetches to be made.
-    pub fetches: Vec<Fetch>,
+pub struct Effects {
     /// Verdicts on held requests, by the host's number for each.
     pub verdicts: Vec<(u32, Verdict)>,
-}
-
-/// Both clocks, read at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// The wall clock, for tokens.
-    pub wall: Timestamp,
-    /// The monotonic clock, for everything else.
-    pub monotonic: Monotonic,
+    /// Calls to be made, by the gate's number for each.
+    pub calls: Vec<(CallId, Call)>,
+    /// What is to be told.
+    pub reports: Vec<Report>,
 }
 
 /// The filter of one worker, for one configuration.
@@ -53,6 +55,7 @@ pub struct Now {
 pub struct Gate {
     decider: Decider,
     keyring: Keyring,
+    calls: CallIds,
     waiting: Waiting,
     reads: Reads,
 }
@@ -62,7 +65,7 @@ impl Gate {
     pub const BUSY_TICK: Duration = Duration::from_millis(20);
     /// Otherwise: a key that left the set is gone from every worker well within a second.
     pub const IDLE_TICK: Duration = Duration::from_millis(250);
-    /// As soon as the host will call: a request wants a fetch that nobody has begun.
+    /// The shortest period: a fetch is due, and can only be begun in a tick.
     pub const PROMPT_TICK: Duration = Duration::from_millis(1);
 
     /// A gate for a policy.
@@ -70,6 +73,7 @@ impl Gate {
     pub fn new(policy: Rc<Policy>, algorithm: Rs256, entropy: Entropy) -> Self {
         Self {
             keyring: Keyring::new(&policy.pools, entropy),
+            calls: CallIds::default(),
             waiting: Waiting::default(),
             reads: Reads::of(&policy),
             decider: Decider::new(policy, algorithm),
@@ -133,21 +137,21 @@ impl Gate {
         let pool = candidate.need.pool();
         // Another VM may have fetched since the last tick.
         self.keyring.sync_pool(pool, now.monotonic, space);
-        let candidate = match self.resume(candidate, now) {
-            Resumed::Verdict(verdict) => return Some(verdict),
-            Resumed::Waits(candidate) => candidate,
+        let candidate = match self.redecide(candidate, now) {
+            Redecided::Verdict(verdict) => return Some(verdict),
+            Redecided::Waits(candidate) => candidate,
         };
-        let patience = self
+        let wait_limit = self
             .policy()
             .pools
             .get(pool)
-            .map_or(Duration::ZERO, |pool| pool.keys.patience());
+            .map_or(Duration::ZERO, |pool| pool.keys.wait_limit());
         let in_vain = matches!(candidate.need, Need::Keys(_))
-            && self.keyring.keys_expected_in(pool, now.monotonic) >= patience;
+            && self.keyring.keys_expected_in(pool, now.monotonic) >= wait_limit;
         if in_vain || !self.waiting.make_room(candidate.need) {
             return Some(self.unavailable(candidate.need, now.monotonic));
         }
-        let deadline = now.monotonic.after(patience);
+        let deadline = now.monotonic.after(wait_limit);
         self.waiting.add(
             context,
             Held {
@@ -164,35 +168,53 @@ impl Gate {
     }
 
     /// Does what is due: begins fetches, and gives verdicts on held requests.
-    pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Progress {
+    pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Effects {
         self.keyring.sync(now.monotonic, space);
-        let fetches = self.keyring.take_due(now.monotonic, space);
-        Progress {
-            fetches,
+        // A demand lasts until the fetches that are due have been begun: see `remote::document`.
+        for need in self.waiting.needs_of_a_kid() {
+            if let Need::NewerKeys {
+                pool, generation, ..
+            } = need
+            {
+                self.keyring.demand_newer(pool, generation);
+            }
+        }
+        let calls = self.keyring.take_due(now.monotonic, space, &mut self.calls);
+        Effects {
             verdicts: self.verdicts(now),
+            calls,
+            reports: Vec::new(),
         }
     }
 
-    /// Takes in the answer to a fetch.
+    /// Takes in the answer to a call.
     pub fn answered(
         &mut self,
-        fetch: Fetch,
+        id: CallId,
         answer: &Answer,
         now: Now,
         space: &dyn SharedSpace,
-    ) -> (FetchOutcome, Progress) {
-        let outcome = self.keyring.answered(fetch, answer, now.monotonic, space);
-        let progress = Progress {
-            fetches: Vec::new(),
+    ) -> Effects {
+        let report = self.keyring.answered(id, answer, now, space);
+        Effects {
             verdicts: self.verdicts(now),
-        };
-        (outcome, progress)
+            calls: Vec::new(),
+            reports: report.into_iter().collect(),
+        }
     }
 
     /// When the next tick is wanted.
     #[must_use]
     pub fn next_tick(&self, now: Monotonic) -> Duration {
-        if self.keyring.is_due(now) || self.waiting.has_backlog() {
+        let demands = || {
+            self.waiting.needs_of_a_kid().any(|need| match need {
+                Need::Keys(_) => false,
+                Need::NewerKeys {
+                    pool, generation, ..
+                } => self.keyring.prospect(pool, generation, now) == Prospect::Open,
+            })
+        };
+        if self.keyring.is_due(now) || self.waiting.has_backlog() || demands() {
             Self::PROMPT_TICK
         } else if !self.waiting.is_empty() || !self.keyring.is_complete() {
             Self::BUSY_TICK
@@ -201,13 +223,13 @@ impl Gate {
         }
     }
 
-    /// Gives back what other VMs would else wait for.
+    /// Gives back the leases for which other VMs would wait.
     pub fn retire(&mut self, space: &dyn SharedSpace) {
         self.keyring.release(space);
     }
 
     fn verdicts(&mut self, now: Now) -> Vec<(u32, Verdict)> {
-        let keyring = &mut self.keyring;
+        let keyring = &self.keyring;
         let ready = self.waiting.take_ready(|held| {
             now.monotonic >= held.deadline
                 || match held.candidate.need {
@@ -215,10 +237,10 @@ impl Gate {
                     // A newer set, or the end of the search for one.
                     Need::NewerKeys {
                         pool, generation, ..
-                    } => {
-                        keyring.generation(pool) != Some(generation)
-                            || keyring.unknown_kid(pool, now.monotonic) != KidPrognosis::Wait
-                    }
+                    } => match keyring.prospect(pool, generation, now.monotonic) {
+                        Prospect::Coming | Prospect::Open => false,
+                        Prospect::Here | Prospect::Settled | Prospect::Unavailable => true,
+                    },
                 }
         });
         let mut verdicts = Vec::new();
@@ -230,10 +252,10 @@ impl Gate {
             },
         ) in ready
         {
-            match self.resume(candidate, now) {
-                Resumed::Verdict(verdict) => verdicts.push((context, verdict)),
+            match self.redecide(candidate, now) {
+                Redecided::Verdict(verdict) => verdicts.push((context, verdict)),
                 // Its key may still come: it changes places, if there is one.
-                Resumed::Waits(candidate)
+                Redecided::Waits(candidate)
                     if now.monotonic < deadline && self.waiting.has_room(candidate.need) =>
                 {
                     self.waiting.add(
@@ -244,7 +266,7 @@ impl Gate {
                         },
                     );
                 }
-                Resumed::Waits(candidate) => {
+                Redecided::Waits(candidate) => {
                     verdicts.push((context, self.unavailable(candidate.need, now.monotonic)));
                 }
             }
@@ -253,7 +275,7 @@ impl Gate {
     }
 
     /// Judges a request again if there are other keys than it was judged by.
-    fn resume(&mut self, mut candidate: Candidate, now: Now) -> Resumed {
+    fn redecide(&mut self, mut candidate: Candidate, now: Now) -> Redecided {
         let newer = match candidate.need {
             Need::Keys(pool) => self.keyring.generation(pool).is_some(),
             Need::NewerKeys {
@@ -262,25 +284,27 @@ impl Gate {
         };
         if newer {
             candidate = match self.decider.redecide(candidate, &self.keyring, now.wall) {
-                Decision::Verdict(verdict) => return Resumed::Verdict(verdict),
+                Decision::Verdict(verdict) => return Redecided::Verdict(verdict),
                 Decision::Hold(candidate) => candidate,
             };
         }
         let Need::NewerKeys {
-            pool, issued_at, ..
+            pool,
+            generation,
+            issued_at,
         } = candidate.need
         else {
-            return Resumed::Waits(candidate);
+            return Redecided::Waits(candidate);
         };
-        match self.keyring.unknown_kid(pool, now.monotonic) {
-            KidPrognosis::Wait => Resumed::Waits(candidate),
+        match self.keyring.prospect(pool, generation, now.monotonic) {
+            Prospect::Here | Prospect::Coming | Prospect::Open => Redecided::Waits(candidate),
             // The endpoint could not know yet of a key that has been made since.
-            KidPrognosis::Settled if self.is_newer_than_keys(pool, issued_at, now) => {
-                Resumed::Verdict(self.unavailable(candidate.need, now.monotonic))
+            Prospect::Settled if self.is_newer_than_keys(pool, issued_at, now) => {
+                Redecided::Verdict(self.unavailable(candidate.need, now.monotonic))
             }
-            KidPrognosis::Settled => Resumed::Verdict(Verdict::refuse(Reason::UnknownKey)),
-            KidPrognosis::Unavailable => {
-                Resumed::Verdict(self.unavailable(candidate.need, now.monotonic))
+            Prospect::Settled => Redecided::Verdict(Verdict::refuse(Reason::UnknownKey)),
+            Prospect::Unavailable => {
+                Redecided::Verdict(self.unavailable(candidate.need, now.monotonic))
             }
         }
     }
@@ -299,14 +323,14 @@ impl Gate {
         let scheduled = self.keyring.keys_expected_in(need.pool(), now);
         let after = match need {
             Need::Keys(_) => scheduled,
-            Need::NewerKeys { pool, .. } => self.keyring.kid_expected_in(pool, now).min(scheduled),
+            Need::NewerKeys { pool, .. } => self.keyring.demand_open_in(pool, now).min(scheduled),
         };
         Verdict::Refuse(Refusal::KeysUnavailable(after))
     }
 }
 
-/// What became of a candidate that was looked at again.
-enum Resumed {
+/// What became of a held request that was decided again.
+enum Redecided {
     Verdict(Verdict),
     Waits(Candidate),
 }

@@ -130,6 +130,17 @@ impl Waiting {
         taken
     }
 
+    /// What those lack that lack a single key. Nothing is looked through while there are none.
+    pub(super) fn needs_of_a_kid(&self) -> impl Iterator<Item = Need> {
+        let held = match self.for_kids {
+            0 => &[],
+            _ => self.held.as_slice(),
+        };
+        held.iter()
+            .filter(|(_, held)| held.lacks_a_kid())
+            .map(|(_, held)| held.candidate.need)
+    }
+
     fn count_kids(&mut self) {
         self.for_kids = self
             .held

@@ -32,6 +32,8 @@ mod bootstrap;
 mod files;
 mod stack;
 
+#[cfg(feature = "promtool")]
+mod alerts;
 mod configurations;
 mod image;
 mod kubernetes;

@@ -4,9 +4,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use cognito_authorizer::decision::{Decision, Verdict};
-use cognito_authorizer::gate::{Gate, Now, Progress};
-use cognito_authorizer::keyring::{Answer, Entropy, Fetch};
+use cognito_authorizer::gate::{Effects, Gate, Now};
+use cognito_authorizer::keyring::{Answer, Entropy};
 use cognito_authorizer::refusal::Refusal;
+use cognito_authorizer::remote::call::CallId;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
@@ -68,26 +69,26 @@ impl Worker {
         }
     }
 
-    fn tick(&mut self, now: Duration) -> Progress {
+    fn tick(&mut self, now: Duration) -> Effects {
         self.gate.tick(at(now), &self.space)
     }
 
     /// The verdicts of a tick that begins no fetch.
     #[track_caller]
     fn verdicts(&mut self, now: Duration) -> Vec<String> {
-        let progress = self.tick(now);
-        assert_eq!(progress.fetches, []);
-        progress.verdicts.iter().map(|(_, one)| told(one)).collect()
+        let effects = self.tick(now);
+        assert_eq!(effects.calls, []);
+        effects.verdicts.iter().map(|(_, one)| told(one)).collect()
     }
 
     #[track_caller]
-    fn begin(&mut self, now: Duration) -> Fetch {
-        self.tick(now).fetches.pop().expect("a fetch that is due")
+    fn begin(&mut self, now: Duration) -> CallId {
+        self.tick(now).calls.pop().expect("a fetch that is due").0
     }
 
-    fn answer(&mut self, fetch: Fetch, now: Duration, answer: &Answer) -> Vec<String> {
-        let (_, progress) = self.gate.answered(fetch, answer, at(now), &self.space);
-        progress.verdicts.iter().map(|(_, one)| told(one)).collect()
+    fn answer(&mut self, fetch: CallId, now: Duration, answer: &Answer) -> Vec<String> {
+        let effects = self.gate.answered(fetch, answer, at(now), &self.space);
+        effects.verdicts.iter().map(|(_, one)| told(one)).collect()
     }
 
     fn next_tick(&self, now: Duration) -> Duration {

@@ -112,7 +112,9 @@ fn key_clusters(policy: &Policy) -> impl Iterator<Item = (usize, &str)> {
         .pools
         .iter()
         .filter_map(|(index, pool)| match &pool.keys {
-            KeySource::Fetched(endpoint) => Some((index.position(), endpoint.cluster.as_str())),
+            KeySource::Fetched(source) => {
+                Some((index.position(), source.endpoint.cluster.as_str()))
+            }
             KeySource::Inline(_) => None,
         })
 }

@@ -130,12 +130,12 @@ fn about_keys(facts: &Facts<'_>, question: &Question) -> Option<String> {
         return Some(note.to_owned());
     }
     match facts.pool().map(|pool| &pool.keys) {
-        Some(KeySource::Fetched(endpoint))
+        Some(KeySource::Fetched(source))
             if !given && matches!(facts.simulation.ending, Ending::Unsigned(_)) =>
         {
             Some(format!(
                 "the signature was not checked, for want of keys; give them with --jwks FILE, or --jwks {}",
-                endpoint.uri
+                source.endpoint.uri
             ))
         }
         _ => None,

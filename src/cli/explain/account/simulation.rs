@@ -2,19 +2,18 @@
 
 use cognito_authorizer::decision::{Decision, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
-use cognito_authorizer::keyring::shared::{Conflict, SharedSpace, Version};
-use cognito_authorizer::keyring::{Answer, Entropy};
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::Refusal;
 use cognito_authorizer::reject::Reason;
+use cognito_authorizer::remote::call::Answer;
+use cognito_authorizer::remote::schedule::Entropy;
+use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
 use cognito_authorizer::verify::{self, Demand};
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 /// What is asked: what becomes of this request?
@@ -70,7 +69,7 @@ impl Simulation {
 
     /// The gate's decision; a request that it holds gets its verdict from later ticks.
     fn decide(&mut self, request: &Request, question: &Question) -> Verdict {
-        let space = Desk::default();
+        let space = MemorySpace::default();
         let mut clock = Monotonic::default();
         let at = |monotonic| Now {
             wall: question.now,
@@ -119,9 +118,9 @@ impl Simulation {
     }
 
     /// One tick, with an answer for every fetch that it wants made.
-    fn turn(&mut self, now: Now, space: &Desk, keys: Option<&[u8]>) -> Option<Verdict> {
-        let mut progress = self.gate.tick(now, space);
-        for fetch in progress.fetches {
+    fn turn(&mut self, now: Now, space: &MemorySpace, keys: Option<&[u8]>) -> Option<Verdict> {
+        let mut effects = self.gate.tick(now, space);
+        for (id, _) in effects.calls {
             let answer = match keys {
                 Some(keys) => Answer::Response {
                     status: 200,
@@ -129,10 +128,10 @@ impl Simulation {
                 },
                 None => Answer::NoResponse,
             };
-            let (_, next) = self.gate.answered(fetch, &answer, now, space);
-            progress.verdicts.extend(next.verdicts);
+            let next = self.gate.answered(id, &answer, now, space);
+            effects.verdicts.extend(next.verdicts);
         }
-        progress.verdicts.pop().map(|(_, verdict)| verdict)
+        effects.verdicts.pop().map(|(_, verdict)| verdict)
     }
 }
 
@@ -167,34 +166,5 @@ impl Record {
     pub(super) fn refused_at(&self) -> Option<Step> {
         let (step, ended) = self.0.last()?;
         ended.err().map(|_| *step)
-    }
-}
-
-/// What Envoy keeps for its VMs. At a desk there is one.
-#[derive(Debug, Default)]
-struct Desk(RefCell<HashMap<String, (Vec<u8>, u32)>>);
-
-impl SharedSpace for Desk {
-    fn read(&self, name: &str) -> (Option<Vec<u8>>, Version) {
-        match self.0.borrow().get(name) {
-            Some((bytes, version)) => (Some(bytes.clone()), Version::Is(*version)),
-            None => (None, Version::Absent),
-        }
-    }
-
-    fn write(&self, name: &str, value: &[u8], version: Version) -> Result<(), Conflict> {
-        let mut entries = self.0.borrow_mut();
-        let current = entries.get(name).map(|(_, version)| *version);
-        let fits = match version {
-            Version::Any => true,
-            Version::Absent => current.is_none(),
-            Version::Is(version) => current == Some(version),
-        };
-        if !fits {
-            return Err(Conflict);
-        }
-        let next = current.unwrap_or_default().wrapping_add(1);
-        entries.insert(name.to_owned(), (value.to_vec(), next));
-        Ok(())
     }
 }
