@@ -6,9 +6,8 @@
 
 use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
-use crate::facts::Need;
+use crate::facts::{Facts, Need};
 use crate::header::HeaderEdit;
-use crate::keyring::Keyring;
 use crate::policy::{Forwarding, Policy, Preflight};
 use crate::refusal::Refusal;
 use crate::reject::Reason;
@@ -98,7 +97,15 @@ pub struct Candidate {
     ruling: Ruling,
     variables: Variables,
     edits: Vec<HeaderEdit>,
-    pub(crate) need: Need,
+    need: Need,
+}
+
+impl Candidate {
+    /// The fact that the decision stopped for.
+    #[must_use]
+    pub const fn need(&self) -> Need {
+        self.need
+    }
 }
 
 /// Why a token is not let through, or not yet.
@@ -116,6 +123,12 @@ impl From<Reason> for Stop {
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
         Self::Refusal(refusal)
+    }
+}
+
+impl From<Need> for Stop {
+    fn from(need: Need) -> Self {
+        Self::Need(need)
     }
 }
 
@@ -152,7 +165,7 @@ impl Decider {
     pub(crate) fn decide(
         &mut self,
         request: &Request,
-        keyring: &Keyring,
+        facts: &Facts,
         now: Timestamp,
         seen: &mut impl Observer,
     ) -> (Decision, CacheUse) {
@@ -181,7 +194,7 @@ impl Decider {
             Err(reason) => return decided(Verdict::refuse(reason)),
         };
         let (checked, cache_use) =
-            self.check_token(&compact, (ruling, &variables), keyring, now, seen);
+            self.check_token(&compact, (ruling, &variables), facts, now, seen);
         let decision = match checked {
             Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
@@ -203,11 +216,11 @@ impl Decider {
     pub(crate) fn redecide(
         &mut self,
         mut candidate: Candidate,
-        keyring: &Keyring,
+        facts: &Facts,
         now: Timestamp,
     ) -> Decision {
         let chosen = (candidate.ruling, &candidate.variables);
-        let (checked, _) = self.check_token(&candidate.compact, chosen, keyring, now, &mut ());
+        let (checked, _) = self.check_token(&candidate.compact, chosen, facts, now, &mut ());
         match checked {
             Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
@@ -226,7 +239,7 @@ impl Decider {
         &mut self,
         compact: &[u8],
         (ruling, variables): (Ruling, &Variables),
-        keyring: &Keyring,
+        facts: &Facts,
         now: Timestamp,
         seen: &mut impl Observer,
     ) -> (Result<Rc<Remembered>, Stop>, CacheUse) {
@@ -244,20 +257,20 @@ impl Decider {
         if let Err(reason) = seen.check(Step::Size, fits, Reason::TokenTooLarge) {
             return (Err(reason.into()), CacheUse::None);
         }
-        if let Some(remembered) = self.recall(compact, keyring) {
+        if let Some(remembered) = self.recall(compact, facts) {
             return (check_again(remembered, &demand, seen), CacheUse::Hit);
         }
         let cache_use = match self.cache.is_on() {
             true => CacheUse::Miss,
             false => CacheUse::None,
         };
-        (self.verify(compact, &demand, keyring, seen), cache_use)
+        (self.verify(compact, &demand, facts, seen), cache_use)
     }
 
     /// The token as it was verified, if that was with keys which are still the issuer's.
-    fn recall(&mut self, compact: &[u8], keyring: &Keyring) -> Option<Rc<Remembered>> {
+    fn recall(&mut self, compact: &[u8], facts: &Facts) -> Option<Rc<Remembered>> {
         let remembered = self.cache.get(compact)?;
-        if keyring.generation(remembered.verified.pool()) == Some(remembered.generation) {
+        if facts.hold_keys(remembered.verified.pool(), remembered.generation) {
             return Some(Rc::clone(remembered));
         }
         self.cache.remove(compact);
@@ -269,14 +282,14 @@ impl Decider {
         &mut self,
         compact: &[u8],
         demand: &Demand<'_>,
-        keyring: &Keyring,
+        facts: &Facts,
         seen: &mut impl Observer,
     ) -> Result<Rc<Remembered>, Stop> {
         let token = UntrustedToken::parse(compact, &self.known_headers, seen)?;
         let admitted = Admitted::new(token, demand, seen)?;
         let (pool, payload) = (admitted.pool(), admitted.payload());
         let (header, issued_at) = (admitted.header().clone(), admitted.unverified_issued_at());
-        let keys = keyring.keys(pool).ok_or(Stop::Need(Need::Keys(pool)))?;
+        let keys = facts.keys(pool)?;
         let verified = admitted
             .verify(&keys.set, &self.algorithm, seen)
             .map_err(|unverified| match unverified {

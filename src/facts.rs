@@ -1,10 +1,20 @@
 //! What a decision must know that no request brings: so far, the keys of its issuer.
 //!
-//! A fact is there, or there is a [`Need`] for it. A request that stopped at a need is held, and is
-//! decided again from the token on once the fact has changed: no step is resumed in its middle.
+//! A fact is there, or there is a [`Need`] for it. A request that stopped at a need is held in the
+//! need's [`Place`], and is decided again from its token on once [`Facts::outlook`] says that the fact
+//! has changed: no step is resumed in its middle, so a request is decided at most once more than
+//! its facts change.
 
-use crate::policy::PoolIndex;
-use crate::time::Timestamp;
+use crate::keyring::{CurrentKeys, Keyring};
+use crate::policy::{Policy, PoolIndex, Pools};
+use crate::reject::Reason;
+use crate::remote::call::{Answer, Call, CallId, CallIds};
+use crate::remote::document::Prospect;
+use crate::remote::report::Report;
+use crate::remote::schedule::Entropy;
+use crate::remote::space::SharedSpace;
+use crate::time::{Monotonic, Now, Timestamp};
+use std::time::Duration;
 
 /// A fact that a decision stopped for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,6 +32,16 @@ pub enum Need {
     },
 }
 
+/// Where a request waits for its need. Each place has a limit of its own, so that a flood of one kind
+/// takes no room from the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// No key of the issuer has been fetched yet.
+    ColdStart,
+    /// The token names a key that the set does not have: a rotation, or a forgery.
+    UnknownKey,
+}
+
 impl Need {
     /// The user pool whose keys are needed.
     #[must_use]
@@ -29,5 +49,179 @@ impl Need {
         match self {
             Self::Keys(pool) | Self::NewerKeys { pool, .. } => pool,
         }
+    }
+
+    /// Where a request with this need waits.
+    #[must_use]
+    pub const fn place(self) -> Place {
+        match self {
+            Self::Keys(_) => Place::ColdStart,
+            Self::NewerKeys { .. } => Place::UnknownKey,
+        }
+    }
+}
+
+/// What can be said of a need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// The fact is another than the one that the decision stopped at.
+    Changed,
+    /// It may come: the request waits.
+    Open,
+    /// It will not come, and that is the token's fault.
+    Settled(Reason),
+    /// It cannot be had now, but may be after this time.
+    Unavailable(Duration),
+}
+
+/// All facts, as one VM sees them, with the calls by which they are asked for.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    keyring: Keyring,
+    calls: CallIds,
+}
+
+impl Facts {
+    pub(crate) fn new(pools: &Pools, entropy: Entropy) -> Self {
+        Self {
+            keyring: Keyring::new(pools, entropy),
+            calls: CallIds::default(),
+        }
+    }
+
+    pub(crate) const fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// The keys that may verify a pool's tokens now.
+    pub(crate) fn keys(&self, pool: PoolIndex) -> Result<CurrentKeys, Need> {
+        self.keyring.keys(pool).ok_or(Need::Keys(pool))
+    }
+
+    /// Whether what was verified by keys of this generation is verified still.
+    pub(crate) fn hold_keys(&self, pool: PoolIndex, generation: u64) -> bool {
+        self.keyring.generation(pool) == Some(generation)
+    }
+
+    /// What can be said of a need now. Changes nothing.
+    pub(crate) fn outlook(&self, need: Need, now: Now) -> Outlook {
+        let (pool, generation, issued_at) = match need {
+            Need::Keys(pool) => {
+                return match self.keyring.generation(pool) {
+                    Some(_) => Outlook::Changed,
+                    None => Outlook::Open,
+                };
+            }
+            Need::NewerKeys {
+                pool,
+                generation,
+                issued_at,
+            } => (pool, generation, issued_at),
+        };
+        match self.keyring.prospect(pool, generation, now.monotonic) {
+            Prospect::Here => Outlook::Changed,
+            Prospect::Coming | Prospect::Open => Outlook::Open,
+            // The endpoint could not know yet of a key that has been made since.
+            Prospect::Settled if !self.is_newer_than_keys(pool, issued_at, now) => {
+                Outlook::Settled(Reason::UnknownKey)
+            }
+            Prospect::Settled | Prospect::Unavailable => {
+                Outlook::Unavailable(self.expected_in(need, now.monotonic))
+            }
+        }
+    }
+
+    /// Whether a token says that it was made after the newest key set was answered. The two clocks meet
+    /// here: how long ago the answer was is the same on both.
+    fn is_newer_than_keys(&self, pool: PoolIndex, issued_at: Option<Timestamp>, now: Now) -> bool {
+        let answered_at = self.keyring.answered_at(pool);
+        issued_at
+            .zip(answered_at)
+            .is_some_and(|(issued, answered)| issued.plus(now.monotonic.since(answered)) > now.wall)
+    }
+
+    /// How long until a need may be met.
+    pub(crate) fn expected_in(&self, need: Need, now: Monotonic) -> Duration {
+        let scheduled = self.keyring.keys_expected_in(need.pool(), now);
+        match need {
+            Need::Keys(_) => scheduled,
+            Need::NewerKeys { pool, .. } => self.keyring.demand_open_in(pool, now).min(scheduled),
+        }
+    }
+
+    /// How long a request may wait for a need; not at all if nothing can come in that time.
+    pub(crate) fn wait_limit(&self, need: Need, policy: &Policy, now: Monotonic) -> Duration {
+        let pool = policy.pools.get(need.pool());
+        let limit = pool.map_or(Duration::ZERO, |pool| pool.keys.wait_limit());
+        match need {
+            Need::Keys(_) if self.expected_in(need, now) >= limit => Duration::ZERO,
+            Need::Keys(_) | Need::NewerKeys { .. } => limit,
+        }
+    }
+
+    /// Whether a request that waits for this would have a call made in the next tick.
+    pub(crate) fn wants_a_call(&self, need: Need, now: Monotonic) -> bool {
+        match need {
+            // Keys that are missing are due without being demanded.
+            Need::Keys(_) => false,
+            Need::NewerKeys {
+                pool, generation, ..
+            } => self.keyring.prospect(pool, generation, now) == Prospect::Open,
+        }
+    }
+
+    /// Reads what the other VMs have done.
+    pub(crate) fn sync(&mut self, now: Monotonic, space: &dyn SharedSpace) {
+        self.keyring.sync(now, space);
+    }
+
+    /// Reads what the other VMs have done about one need.
+    pub(crate) fn sync_need(&mut self, need: Need, now: Monotonic, space: &dyn SharedSpace) {
+        self.keyring.sync_pool(need.pool(), now, space);
+    }
+
+    /// The calls that are due, `needs` being what requests wait for. A demand lasts until the calls that
+    /// it makes due have been begun: see [`crate::remote::document`].
+    pub(crate) fn take_calls(
+        &mut self,
+        needs: impl Iterator<Item = Need>,
+        now: Monotonic,
+        space: &dyn SharedSpace,
+    ) -> Vec<(CallId, Call)> {
+        for need in needs {
+            if let Need::NewerKeys {
+                pool, generation, ..
+            } = need
+            {
+                self.keyring.demand_newer(pool, generation);
+            }
+        }
+        self.keyring.take_due(now, space, &mut self.calls)
+    }
+
+    /// Takes in the answer to a call.
+    pub(crate) fn answered(
+        &mut self,
+        id: CallId,
+        answer: &Answer,
+        now: Now,
+        space: &dyn SharedSpace,
+    ) -> Option<Report> {
+        self.keyring.answered(id, answer, now, space)
+    }
+
+    /// Gives back the leases for which other VMs would wait.
+    pub(crate) fn release(&mut self, space: &dyn SharedSpace) {
+        self.keyring.release(space);
+    }
+
+    /// Whether a call is due that no VM has begun.
+    pub(crate) fn is_due(&self, now: Monotonic) -> bool {
+        self.keyring.is_due(now)
+    }
+
+    /// Whether no fact is missing.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.keyring.is_complete()
     }
 }

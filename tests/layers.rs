@@ -50,10 +50,10 @@ const LAYERS: [(&str, &str); 26] = [
     ),
     ("cache", "claim_headers verify"),
     ("keyring", "jwks policy remote time"),
-    ("facts", "policy time"),
+    ("facts", "keyring policy reject remote time"),
     (
         "decision",
-        "cache claim_headers facts header keyring policy refusal reject request rs256 rules step time token verify",
+        "cache claim_headers facts header policy refusal reject request rs256 rules step time token verify",
     ),
     (
         "gate",

@@ -11,13 +11,11 @@
 mod waiting;
 
 use crate::decision::{CacheUse, Candidate, Decider, Decision, Verdict};
-use crate::facts::Need;
+use crate::facts::{Facts, Need, Outlook};
 use crate::keyring::Keyring;
-use crate::policy::{Policy, PoolIndex, Preflight};
+use crate::policy::{Policy, Preflight};
 use crate::refusal::Refusal;
-use crate::reject::Reason;
-use crate::remote::call::{Answer, Call, CallId, CallIds};
-use crate::remote::document::Prospect;
+use crate::remote::call::{Answer, Call, CallId};
 use crate::remote::report::Report;
 use crate::remote::schedule::Entropy;
 use crate::remote::space::SharedSpace;
@@ -28,7 +26,7 @@ pub use crate::time::Now;
 use crate::time::{Monotonic, Timestamp};
 use std::rc::Rc;
 use std::time::Duration;
-use waiting::{Held, Waiting};
+use waiting::{Deadline, Held, Waiting};
 
 /// The names of the headers that a decision looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +52,7 @@ pub struct Effects {
 #[derive(Debug)]
 pub struct Gate {
     decider: Decider,
-    keyring: Keyring,
-    calls: CallIds,
+    facts: Facts,
     waiting: Waiting,
     reads: Reads,
 }
@@ -72,8 +69,7 @@ impl Gate {
     #[must_use]
     pub fn new(policy: Rc<Policy>, algorithm: Rs256, entropy: Entropy) -> Self {
         Self {
-            keyring: Keyring::new(&policy.pools, entropy),
-            calls: CallIds::default(),
+            facts: Facts::new(&policy.pools, entropy),
             waiting: Waiting::default(),
             reads: Reads::of(&policy),
             decider: Decider::new(policy, algorithm),
@@ -95,7 +91,7 @@ impl Gate {
     /// The keys.
     #[must_use]
     pub const fn keyring(&self) -> &Keyring {
-        &self.keyring
+        self.facts.keyring()
     }
 
     /// What of a request [`Gate::decide`] looks at.
@@ -107,7 +103,7 @@ impl Gate {
     /// Takes over what other VMs have fetched. A new configuration begins with the keys that the
     /// last one left.
     pub fn start(&mut self, now: Monotonic, space: &dyn SharedSpace) {
-        self.keyring.sync(now, space);
+        self.facts.sync(now, space);
     }
 
     /// Decides about a request.
@@ -122,7 +118,7 @@ impl Gate {
         now: Timestamp,
         seen: &mut impl Observer,
     ) -> (Decision, CacheUse) {
-        self.decider.decide(request, &self.keyring, now, seen)
+        self.decider.decide(request, &self.facts, now, seen)
     }
 
     /// Takes in a request that [`Gate::decide`] could not decide. It is held, and `None` returned,
@@ -134,31 +130,19 @@ impl Gate {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Option<Verdict> {
-        let pool = candidate.need.pool();
         // Another VM may have fetched since the last tick.
-        self.keyring.sync_pool(pool, now.monotonic, space);
+        self.facts.sync_need(candidate.need(), now.monotonic, space);
         let candidate = match self.redecide(candidate, now) {
-            Redecided::Verdict(verdict) => return Some(verdict),
-            Redecided::Waits(candidate) => candidate,
+            Decision::Verdict(verdict) => return Some(verdict),
+            Decision::Hold(candidate) => candidate,
         };
-        let wait_limit = self
-            .policy()
-            .pools
-            .get(pool)
-            .map_or(Duration::ZERO, |pool| pool.keys.wait_limit());
-        let in_vain = matches!(candidate.need, Need::Keys(_))
-            && self.keyring.keys_expected_in(pool, now.monotonic) >= wait_limit;
-        if in_vain || !self.waiting.make_room(candidate.need) {
-            return Some(self.unavailable(candidate.need, now.monotonic));
+        let need = candidate.need();
+        let limit = self.facts.wait_limit(need, self.policy(), now.monotonic);
+        if limit.is_zero() || !self.waiting.make_room(need) {
+            return Some(self.unavailable(need, now.monotonic));
         }
-        let deadline = now.monotonic.after(wait_limit);
-        self.waiting.add(
-            context,
-            Held {
-                candidate,
-                deadline,
-            },
-        );
+        let until = Deadline::At(now.monotonic.after(limit));
+        self.waiting.add(context, Held { candidate, until });
         None
     }
 
@@ -167,19 +151,11 @@ impl Gate {
         self.waiting.remove(context)
     }
 
-    /// Does what is due: begins fetches, and gives verdicts on held requests.
+    /// Does what is due: begins calls, and gives verdicts on held requests.
     pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Effects {
-        self.keyring.sync(now.monotonic, space);
-        // A demand lasts until the fetches that are due have been begun: see `remote::document`.
-        for need in self.waiting.needs_of_a_kid() {
-            if let Need::NewerKeys {
-                pool, generation, ..
-            } = need
-            {
-                self.keyring.demand_newer(pool, generation);
-            }
-        }
-        let calls = self.keyring.take_due(now.monotonic, space, &mut self.calls);
+        self.facts.sync(now.monotonic, space);
+        let demands = self.waiting.demands();
+        let calls = self.facts.take_calls(demands, now.monotonic, space);
         Effects {
             verdicts: self.verdicts(now),
             calls,
@@ -195,7 +171,7 @@ impl Gate {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Effects {
-        let report = self.keyring.answered(id, answer, now, space);
+        let report = self.facts.answered(id, answer, now, space);
         Effects {
             verdicts: self.verdicts(now),
             calls: Vec::new(),
@@ -206,17 +182,13 @@ impl Gate {
     /// When the next tick is wanted.
     #[must_use]
     pub fn next_tick(&self, now: Monotonic) -> Duration {
-        let demands = || {
-            self.waiting.needs_of_a_kid().any(|need| match need {
-                Need::Keys(_) => false,
-                Need::NewerKeys {
-                    pool, generation, ..
-                } => self.keyring.prospect(pool, generation, now) == Prospect::Open,
-            })
-        };
-        if self.keyring.is_due(now) || self.waiting.has_backlog() || demands() {
+        let wants_a_call = |need| self.facts.wants_a_call(need, now);
+        if self.facts.is_due(now)
+            || self.waiting.has_backlog()
+            || self.waiting.demands().any(wants_a_call)
+        {
             Self::PROMPT_TICK
-        } else if !self.waiting.is_empty() || !self.keyring.is_complete() {
+        } else if !self.waiting.is_empty() || !self.facts.is_complete() {
             Self::BUSY_TICK
         } else {
             Self::IDLE_TICK
@@ -225,114 +197,57 @@ impl Gate {
 
     /// Gives back the leases for which other VMs would wait.
     pub fn retire(&mut self, space: &dyn SharedSpace) {
-        self.keyring.release(space);
+        self.facts.release(space);
     }
 
+    /// The verdicts that can be given on held requests.
     fn verdicts(&mut self, now: Now) -> Vec<(u32, Verdict)> {
-        let keyring = &self.keyring;
+        let facts = &self.facts;
         let ready = self.waiting.take_ready(|held| {
-            now.monotonic >= held.deadline
-                || match held.candidate.need {
-                    Need::Keys(pool) => keyring.generation(pool).is_some(),
-                    // A newer set, or the end of the search for one.
-                    Need::NewerKeys {
-                        pool, generation, ..
-                    } => match keyring.prospect(pool, generation, now.monotonic) {
-                        Prospect::Coming | Prospect::Open => false,
-                        Prospect::Here | Prospect::Settled | Prospect::Unavailable => true,
-                    },
-                }
+            held.until.has_passed(now.monotonic)
+                || facts.outlook(held.candidate.need(), now) != Outlook::Open
         });
         let mut verdicts = Vec::new();
-        for (
-            context,
-            Held {
-                candidate,
-                deadline,
-            },
-        ) in ready
-        {
+        for (context, Held { candidate, until }) in ready {
             match self.redecide(candidate, now) {
-                Redecided::Verdict(verdict) => verdicts.push((context, verdict)),
-                // Its key may still come: it changes places, if there is one.
-                Redecided::Waits(candidate)
-                    if now.monotonic < deadline && self.waiting.has_room(candidate.need) =>
+                Decision::Verdict(verdict) => verdicts.push((context, verdict)),
+                // What it needs now may still come: it changes places, if there is room.
+                Decision::Hold(candidate)
+                    if !until.has_passed(now.monotonic)
+                        && self.waiting.has_room(candidate.need()) =>
                 {
-                    self.waiting.add(
-                        context,
-                        Held {
-                            candidate,
-                            deadline,
-                        },
-                    );
+                    self.waiting.add(context, Held { candidate, until });
                 }
-                Redecided::Waits(candidate) => {
-                    verdicts.push((context, self.unavailable(candidate.need, now.monotonic)));
+                Decision::Hold(candidate) => {
+                    verdicts.push((context, self.unavailable(candidate.need(), now.monotonic)));
                 }
             }
         }
         verdicts
     }
 
-    /// Judges a request again if there are other keys than it was judged by.
-    fn redecide(&mut self, mut candidate: Candidate, now: Now) -> Redecided {
-        let newer = match candidate.need {
-            Need::Keys(pool) => self.keyring.generation(pool).is_some(),
-            Need::NewerKeys {
-                pool, generation, ..
-            } => self.keyring.generation(pool) != Some(generation),
-        };
-        if newer {
-            candidate = match self.decider.redecide(candidate, &self.keyring, now.wall) {
-                Decision::Verdict(verdict) => return Redecided::Verdict(verdict),
+    /// Decides about a held request again, if the fact that it stopped at has changed or never will.
+    fn redecide(&mut self, mut candidate: Candidate, now: Now) -> Decision {
+        if self.facts.outlook(candidate.need(), now) == Outlook::Changed {
+            candidate = match self.decider.redecide(candidate, &self.facts, now.wall) {
+                Decision::Verdict(verdict) => return Decision::Verdict(verdict),
                 Decision::Hold(candidate) => candidate,
             };
         }
-        let Need::NewerKeys {
-            pool,
-            generation,
-            issued_at,
-        } = candidate.need
-        else {
-            return Redecided::Waits(candidate);
-        };
-        match self.keyring.prospect(pool, generation, now.monotonic) {
-            Prospect::Here | Prospect::Coming | Prospect::Open => Redecided::Waits(candidate),
-            // The endpoint could not know yet of a key that has been made since.
-            Prospect::Settled if self.is_newer_than_keys(pool, issued_at, now) => {
-                Redecided::Verdict(self.unavailable(candidate.need, now.monotonic))
-            }
-            Prospect::Settled => Redecided::Verdict(Verdict::refuse(Reason::UnknownKey)),
-            Prospect::Unavailable => {
-                Redecided::Verdict(self.unavailable(candidate.need, now.monotonic))
+        match self.facts.outlook(candidate.need(), now) {
+            Outlook::Changed | Outlook::Open => Decision::Hold(candidate),
+            Outlook::Settled(reason) => Decision::Verdict(Verdict::refuse(reason)),
+            Outlook::Unavailable(after) => {
+                Decision::Verdict(Verdict::Refuse(Refusal::KeysUnavailable(after)))
             }
         }
-    }
-
-    /// Whether a token says that it was made after the newest key set was answered. The two clocks meet
-    /// here: how long ago the answer was is the same on both.
-    fn is_newer_than_keys(&self, pool: PoolIndex, issued_at: Option<Timestamp>, now: Now) -> bool {
-        let answered_at = self.keyring.answered_at(pool);
-        issued_at
-            .zip(answered_at)
-            .is_some_and(|(issued, answered)| issued.plus(now.monotonic.since(answered)) > now.wall)
     }
 
     /// The refusal of a request whose need could not be met, and when it may be.
     fn unavailable(&self, need: Need, now: Monotonic) -> Verdict {
-        let scheduled = self.keyring.keys_expected_in(need.pool(), now);
-        let after = match need {
-            Need::Keys(_) => scheduled,
-            Need::NewerKeys { pool, .. } => self.keyring.demand_open_in(pool, now).min(scheduled),
-        };
+        let after = self.facts.expected_in(need, now);
         Verdict::Refuse(Refusal::KeysUnavailable(after))
     }
-}
-
-/// What became of a held request that was decided again.
-enum Redecided {
-    Verdict(Verdict),
-    Waits(Candidate),
 }
 
 impl Reads {

@@ -1,58 +1,86 @@
-//! Requests that wait for keys: bounded in number, none longer than its pool's time-out, and no pool
-//! at the expense of another.
+//! Requests that wait for a fact: bounded in number, none longer than its limit, and no pool at the
+//! expense of another.
 
 use crate::decision::Candidate;
-use crate::facts::Need;
+use crate::facts::{Need, Place};
 use crate::time::Monotonic;
-use std::time::Duration;
 
 /// A held request.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) candidate: Candidate,
-    pub(super) deadline: Monotonic,
+    pub(super) until: Deadline,
 }
 
-impl Held {
-    const fn lacks_a_kid(&self) -> bool {
-        matches!(self.candidate.need, Need::NewerKeys { .. })
+/// Until when a request is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deadline {
+    At(Monotonic),
+    /// It had to make room for another, holds no place, and is answered at the next tick.
+    Displaced,
+}
+
+impl Deadline {
+    pub(super) fn has_passed(self, now: Monotonic) -> bool {
+        match self {
+            Self::At(deadline) => now >= deadline,
+            Self::Displaced => true,
+        }
     }
 }
 
-/// All held requests of a worker by the host's numbers, oldest first.
+impl Held {
+    const fn need(&self) -> Need {
+        self.candidate.need()
+    }
+
+    fn is_in(&self, place: Place) -> bool {
+        self.need().place() == place
+    }
+}
+
+/// All held requests of a worker by the host's numbers.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
+    /// In the order in which they came to their places.
     held: Vec<(u32, Held)>,
-    /// How many of them lack a single key. They have places of their own, so that random kids
-    /// cannot take those of a cold start.
-    for_kids: usize,
-    /// Those who had to make room: they hold no place, and are answered at the next tick.
     displaced: Vec<(u32, Held)>,
+    /// How many of `held` wait for an unknown key: most often none, and then none is looked for.
+    for_unknown_keys: usize,
     backlog: bool,
 }
 
+impl Place {
+    /// How many requests of one worker it takes.
+    const fn limit(self) -> usize {
+        match self {
+            // What a worker can hold through a cold start. With all others, at 16 kB a token: 23 MB.
+            Self::ColdStart => 1024,
+            // A rotation reaches a worker as a few requests at once; more is a flood.
+            Self::UnknownKey => 128,
+        }
+    }
+}
+
 impl Waiting {
-    /// What a worker can hold through a cold start. With those for kids and the displaced, at 16 kB a
-    /// token: 23 MB.
-    const MAX_FOR_KEYS: usize = 1024;
-    /// A rotation reaches a worker as a few requests at once; more is a flood.
-    const MAX_FOR_KIDS: usize = 128;
-    /// Who may be displaced between two ticks: four batches of verdicts.
+    /// How many may be displaced between two ticks: four batches of verdicts.
     const MAX_DISPLACED: usize = 256;
     /// Verdicts given at one go: with signatures verified in the module, 64 take 40 ms, and a
     /// worker does nothing else meanwhile.
     const BATCH: usize = 64;
 
     pub(super) fn has_room(&self, need: Need) -> bool {
-        match need {
-            Need::Keys(_) => self.held.len().saturating_sub(self.for_kids) < Self::MAX_FOR_KEYS,
-            Need::NewerKeys { .. } => self.for_kids < Self::MAX_FOR_KIDS,
-        }
+        let place = need.place();
+        let taken = match place {
+            Place::ColdStart => self.held.len().saturating_sub(self.for_unknown_keys),
+            Place::UnknownKey => self.for_unknown_keys,
+        };
+        taken < place.limit()
     }
 
-    /// Whether there is a place. If there is none, the newest request of the pool that has most makes
-    /// room, as long as the newcomer's pool has fewer: nobody can verify yet whose tokens these are,
-    /// and a flood of forged ones for one pool must not keep those of another out.
+    /// Whether there is room. If there is none, the newest request of the pool that has most makes
+    /// room, as long as the newcomer's pool has fewer: before its signature is verified no token can
+    /// be told from a forged one, and a flood for one pool must not keep those of another out.
     pub(super) fn make_room(&mut self, need: Need) -> bool {
         if self.has_room(need) {
             return true;
@@ -60,44 +88,40 @@ impl Waiting {
         if self.displaced.len() >= Self::MAX_DISPLACED {
             return false;
         }
-        let lacks_a_kid = matches!(need, Need::NewerKeys { .. });
+        let place = need.place();
         // A list, since there are few pools, and a map would make the module larger by a hundredth.
-        let mut places = vec![(need.pool(), 0_usize)];
-        for (_, held) in &self.held {
-            if held.lacks_a_kid() != lacks_a_kid {
-                continue;
-            }
-            let pool = held.candidate.need.pool();
-            match places.iter_mut().find(|(known, _)| *known == pool) {
-                Some((_, places)) => *places = places.saturating_add(1),
-                None => places.push((pool, 1)),
+        let mut pools = vec![(need.pool(), 0_usize)];
+        for (_, held) in self.held.iter().filter(|(_, held)| held.is_in(place)) {
+            let pool = held.need().pool();
+            match pools.iter_mut().find(|(known, _)| *known == pool) {
+                Some((_, held)) => *held = held.saturating_add(1),
+                None => pools.push((pool, 1)),
             }
         }
-        let own = places.first().map_or(0, |(_, places)| *places);
-        let Some((crowded, most)) = places.into_iter().max_by_key(|(_, places)| *places) else {
+        let own = pools.first().map_or(0, |(_, held)| *held);
+        let Some((crowded, most)) = pools.into_iter().max_by_key(|(_, held)| *held) else {
             return false;
         };
         if most <= own.saturating_add(1) {
             return false;
         }
-        let is_of_crowd = |(_, held): &(u32, Held)| {
-            held.lacks_a_kid() == lacks_a_kid && held.candidate.need.pool() == crowded
-        };
+        let is_of_crowd =
+            |(_, held): &(u32, Held)| held.is_in(place) && held.need().pool() == crowded;
         let Some(newest) = self.held.iter().rposition(is_of_crowd) else {
             return false;
         };
         let (context, mut held) = self.held.remove(newest);
-        held.deadline = Monotonic::new(Duration::ZERO);
+        held.until = Deadline::Displaced;
         self.displaced.push((context, held));
-        self.count_kids();
+        self.count();
         self.backlog = true;
         true
     }
 
     pub(super) fn add(&mut self, context: u32, held: Held) {
         self.remove(context);
-        if held.lacks_a_kid() {
-            self.for_kids = self.for_kids.saturating_add(1);
+        if held.is_in(Place::UnknownKey) {
+            self.for_unknown_keys = self.for_unknown_keys.saturating_add(1);
         }
         self.held.push((context, held));
     }
@@ -107,13 +131,13 @@ impl Waiting {
         let before = count(self);
         self.held.retain(|(other, _)| *other != context);
         self.displaced.retain(|(other, _)| *other != context);
-        self.count_kids();
+        self.count();
         count(self) < before
     }
 
-    /// Takes out requests that may have a verdict, first those displaced, then the oldest, and a
-    /// batch at the most.
-    pub(super) fn take_ready(&mut self, mut ready: impl FnMut(&Held) -> bool) -> Vec<(u32, Held)> {
+    /// Takes out requests that may have a verdict: first the displaced, then those that came first,
+    /// and a batch at the most.
+    pub(super) fn take_ready(&mut self, ready: impl Fn(&Held) -> bool) -> Vec<(u32, Held)> {
         let displaced = self.displaced.len().min(Self::BATCH);
         let mut taken: Vec<_> = self.displaced.drain(..displaced).collect();
         let mut left = Vec::with_capacity(self.held.len());
@@ -126,27 +150,25 @@ impl Waiting {
         }
         self.backlog = taken.len() == Self::BATCH;
         self.held = left;
-        self.count_kids();
+        self.count();
         taken
     }
 
-    /// What those lack that lack a single key. Nothing is looked through while there are none.
-    pub(super) fn needs_of_a_kid(&self) -> impl Iterator<Item = Need> {
-        let held = match self.for_kids {
+    /// What requests wait for, as far as it must be demanded: keys that are missing altogether are
+    /// fetched without that.
+    pub(super) fn demands(&self) -> impl Iterator<Item = Need> {
+        let held = match self.for_unknown_keys {
             0 => &[],
             _ => self.held.as_slice(),
         };
         held.iter()
-            .filter(|(_, held)| held.lacks_a_kid())
-            .map(|(_, held)| held.candidate.need)
+            .filter(|(_, held)| held.is_in(Place::UnknownKey))
+            .map(|(_, held)| held.need())
     }
 
-    fn count_kids(&mut self) {
-        self.for_kids = self
-            .held
-            .iter()
-            .filter(|(_, held)| held.lacks_a_kid())
-            .count();
+    fn count(&mut self) {
+        let unknown = |(_, held): &&(u32, Held)| held.is_in(Place::UnknownKey);
+        self.for_unknown_keys = self.held.iter().filter(unknown).count();
     }
 
     /// Whether the last batch may have left some that are ready.
