@@ -54,6 +54,7 @@ impl<'a> Inquiry<'a> {
     pub(super) fn findings(&self, kind: Kind) -> Vec<Finding> {
         match kind {
             Kind::Path => vec![request::path(self)],
+            Kind::Method => vec![request::method(self)],
             Kind::Rule => vec![request::rule(self)],
             Kind::Preflight => vec![request::preflight(self)],
             Kind::Token => vec![request::token(self)],

@@ -34,7 +34,7 @@ pub(crate) use step::{Kind, State, Step};
 use cognito_authorizer::gate::{self, Caller, Forward};
 use cognito_authorizer::policy::{Policy, Preflight};
 use cognito_authorizer::reject::Reason;
-use cognito_authorizer::request::Request;
+use cognito_authorizer::request::{Request, Rest};
 use cognito_authorizer::rules::Access;
 use cognito_authorizer::time::Timestamp;
 use hearing::Hearing;
@@ -118,7 +118,8 @@ impl Account {
 }
 
 /// The request as Envoy hands it over: lines of `authorization` joined by commas, those of
-/// `cookie` by semicolons (RFC 9113, section 8.2.3), all others apart.
+/// `cookie` by semicolons (RFC 9113, section 8.2.3), all others apart; with a body if the headers
+/// announce one (RFC 9112, section 6.3).
 fn as_read(headers: &[(String, Vec<u8>)]) -> Request {
     let mut joined: Vec<(String, Vec<u8>)> = Vec::new();
     for (name, value) in headers {
@@ -135,8 +136,17 @@ fn as_read(headers: &[(String, Vec<u8>)]) -> Request {
             None => joined.push((name.clone(), value.clone())),
         }
     }
+    let announces = |(name, value): &(String, Vec<u8>)| match name.as_str() {
+        "content-length" => value.trim_ascii() != b"0",
+        "transfer-encoding" => true,
+        _ => false,
+    };
+    let rest = match headers.iter().any(announces) {
+        true => Rest::Something,
+        false => Rest::Nothing,
+    };
     let headers = joined.into_iter();
-    Request::new(headers.map(|(name, value)| (name.into(), value)).collect())
+    Request::new(headers.map(|(name, value)| (name.into(), value)).collect()).followed_by(rest)
 }
 
 /// Every step with its verdict, and a note if a step does not understand the gate.

@@ -56,6 +56,19 @@ pub(super) fn path(inquiry: &Inquiry<'_>) -> Finding {
     }
 }
 
+/// Could the upstream act on another method than the rules see?
+pub(super) fn method(inquiry: &Inquiry<'_>) -> Finding {
+    let method = inquiry.target.method.map(text).unwrap_or_default();
+    let finding = match inquiry.policy.check_method(inquiry.request) {
+        Err(cause) => Finding::failing(format!("{}: {cause}", cut(&method))),
+        Ok(()) if !inquiry.policy.decides_by_methods() => {
+            return Finding::not_asked("nothing is decided by methods");
+        }
+        Ok(()) => Finding::holds(format!("{}, as any upstream reads it", cut(&method))),
+    };
+    finding.found(method)
+}
+
 fn before_query(target: &[u8]) -> &[u8] {
     target.split(|byte| *byte == b'?').next().unwrap_or(target)
 }
