@@ -13,6 +13,8 @@ use crate::reject::Reason;
 pub enum Step {
     /// Can the path and the authority be read in two ways?
     Path,
+    /// Could the upstream act on another method?
+    Method,
     /// The rule that the request is under.
     Rule,
     /// A cross-origin preflight that passes without a token.
@@ -55,8 +57,9 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Path,
+        Self::Method,
         Self::Rule,
         Self::Preflight,
         Self::Token,
@@ -83,6 +86,7 @@ impl Step {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Path => "path",
+            Self::Method => "method",
             Self::Rule => "rule",
             Self::Preflight => "preflight",
             Self::Token => "token",

@@ -27,8 +27,9 @@ use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use cognito_authorizer::config;
+use cognito_authorizer::decision::HeaderReads;
 use cognito_authorizer::decision::{Caller, Decision, Forward, Verdict};
-use cognito_authorizer::gate::{Gate, Now, Reads};
+use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::keyring::{Answer, Entropy};
 use cognito_authorizer::policy::{KeySource, Policy, Pool};
 use cognito_authorizer::reject::Reason;
@@ -36,7 +37,7 @@ use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use issuer::{TestKey, Token};
-use outcome::{difference, headers, none_wrong};
+use outcome::{difference, headers, none_wrong, rest};
 use rsa::RsaPublicKey;
 use rsa::pkcs1v15::{Signature, VerifyingKey};
 use rsa::pkcs8::DecodePublicKey as _;
@@ -68,14 +69,15 @@ fn wall(vector: &Vector) -> Timestamp {
 }
 
 fn request(headers: &[(String, Vec<u8>)]) -> Request {
-    let headers = headers.iter().cloned();
-    Request::new(headers.map(|(name, value)| (name.into(), value)).collect())
+    let lines = headers.iter().cloned();
+    Request::new(lines.map(|(name, value)| (name.into(), value)).collect())
+        .followed_by(rest(headers))
 }
 
 /// The request as the host adapter reads it: only the headers that the gate names, of each only
 /// what a look-up by name shows. Envoy joins the lines of `authorization` with commas.
-fn as_read(headers: &[(String, Vec<u8>)], reads: &Reads) -> Request {
-    let Reads::Named(names) = reads else {
+fn as_read(headers: &[(String, Vec<u8>)], reads: &HeaderReads) -> Request {
+    let HeaderReads::Named(names) = reads else {
         return request(headers);
     };
     let found = names.iter().filter_map(|name| {
@@ -90,7 +92,7 @@ fn as_read(headers: &[(String, Vec<u8>)], reads: &Reads) -> Request {
         };
         Some(((*name).into(), value))
     });
-    Request::new(found.collect())
+    Request::new(found.collect()).followed_by(rest(headers))
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 26] = [
+const LAYERS: [(&str, &str); 27] = [
     // Words of the field.
     ("time", ""),
     ("reject", ""),
@@ -31,17 +31,18 @@ const LAYERS: [(&str, &str); 26] = [
     ("rules", "claims pool refusal reject step time"),
     ("request", "rules"),
     ("bearer", "header reject request"),
+    ("owned", "header request"),
     // The policy.
     ("claim_headers", "claims header"),
     ("reply", "header refusal reject"),
     (
         "policy",
-        "bearer claim_headers jwks pool remote reply rules",
+        "bearer claim_headers jwks owned pool remote reply request rules",
     ),
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims header json jwks policy pool remote reply rules",
+        "bearer claim_headers claims header json jwks owned policy pool remote reply rules",
     ),
     // Decisions.
     (
@@ -53,7 +54,7 @@ const LAYERS: [(&str, &str); 26] = [
     ("facts", "keyring policy reject remote time"),
     (
         "decision",
-        "cache claim_headers facts header policy refusal reject request rs256 rules step time token verify",
+        "cache claim_headers facts header owned policy refusal reject request rs256 rules step time token verify",
     ),
     (
         "gate",

@@ -10,10 +10,10 @@
 
 mod waiting;
 
-use crate::decision::{CacheUse, Candidate, Decider, Decision, Verdict};
+use crate::decision::{CacheUse, Candidate, Decider, Decision, HeaderReads, Verdict};
 use crate::facts::{Facts, Need, Outlook};
 use crate::keyring::Keyring;
-use crate::policy::{Policy, Preflight};
+use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::remote::call::{Answer, Call, CallId};
 use crate::remote::report::Report;
@@ -27,15 +27,6 @@ use crate::time::{Monotonic, Timestamp};
 use std::rc::Rc;
 use std::time::Duration;
 use waiting::{Deadline, Held, Waiting};
-
-/// The names of the headers that a decision looks at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reads {
-    /// These, each of which a look-up by name shows in full.
-    Named(Vec<&'static str>),
-    /// All: a second line of a header could hide from a look-up by name.
-    Everything,
-}
 
 /// What a tick or an answer brought about, to be carried out by the host.
 #[derive(Debug, Default)]
@@ -54,7 +45,6 @@ pub struct Gate {
     decider: Decider,
     facts: Facts,
     waiting: Waiting,
-    reads: Reads,
 }
 
 impl Gate {
@@ -71,7 +61,6 @@ impl Gate {
         Self {
             facts: Facts::new(&policy.pools, entropy),
             waiting: Waiting::default(),
-            reads: Reads::of(&policy),
             decider: Decider::new(policy, algorithm),
         }
     }
@@ -96,8 +85,8 @@ impl Gate {
 
     /// What of a request [`Gate::decide`] looks at.
     #[must_use]
-    pub const fn reads(&self) -> &Reads {
-        &self.reads
+    pub const fn reads(&self) -> &HeaderReads {
+        self.decider.reads()
     }
 
     /// Takes over what other VMs have fetched. A new configuration begins with the keys that the
@@ -247,37 +236,5 @@ impl Gate {
     fn unavailable(&self, need: Need, now: Monotonic) -> Verdict {
         let after = self.facts.expected_in(need, now);
         Verdict::Refuse(Refusal::KeysUnavailable(after))
-    }
-}
-
-impl Reads {
-    /// Path, method and authority are read only if something depends on them: each costs a call.
-    fn of(policy: &Policy) -> Self {
-        let Policy {
-            token,
-            rules,
-            preflight,
-            ..
-        } = policy;
-        if token.sources.needs_every_header() {
-            return Self::Everything;
-        }
-        let preflights = *preflight == Preflight::Pass;
-        let mut names = Vec::new();
-        let mut read = |name, wanted: bool| {
-            if wanted {
-                names.push(name);
-            }
-        };
-        read("authorization", token.sources.reads_authorization());
-        read(
-            ":path",
-            rules.looks_at_paths() || token.sources.reads_query(),
-        );
-        read(":method", rules.looks_at_methods() || preflights);
-        read(":authority", rules.looks_at_hosts());
-        read("origin", preflights);
-        read("access-control-request-method", preflights);
-        Self::Named(names)
     }
 }

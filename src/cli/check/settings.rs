@@ -3,9 +3,9 @@
 use super::Notes;
 use super::finding;
 use crate::document::{below, item};
+use cognito_authorizer::owned::METHOD_OVERRIDES;
 use cognito_authorizer::policy::{Clients, KeySource, Policy};
 use cognito_authorizer::remote::schedule::MaxStale;
-use cognito_authorizer::rules::METHOD_OVERRIDE_HEADERS;
 use cognito_authorizer::rules::pattern::PathCase;
 use serde_json::Value;
 use std::time::Duration;
@@ -61,8 +61,8 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
         notes.add(&finding::CASE_SENSITIVE, "path_case", text);
     }
     let keeps = document.get("method_override").and_then(Value::as_str) == Some("keep");
-    if keeps && policy.rules.looks_at_methods() {
-        let text = format!("{} reach the upstream", METHOD_OVERRIDE_HEADERS.join(", "));
+    if keeps && policy.decides_by_methods() {
+        let text = format!("{} reach the upstream", METHOD_OVERRIDES.join(", "));
         notes.add(&finding::METHOD_OVERRIDE, "method_override", text);
     }
 }

@@ -56,6 +56,20 @@ pub(super) fn path(facts: &Facts<'_>) -> Finding {
     }
 }
 
+/// Could the upstream act on another method than the rules see?
+pub(super) fn method(facts: &Facts<'_>) -> Finding {
+    if !facts.policy.decides_by_methods() {
+        return Finding::new("nothing is decided by methods");
+    }
+    let method = facts.target.method.map(text).unwrap_or_default();
+    let shown = cut(&method);
+    let said = match facts.policy.check_method(facts.request) {
+        Err(cause) => format!("{shown}: {cause}"),
+        Ok(()) => format!("{shown}, as any upstream reads it"),
+    };
+    Finding::new(said).found(method)
+}
+
 fn before_query(target: &[u8]) -> &[u8] {
     target.split(|byte| *byte == b'?').next().unwrap_or(target)
 }

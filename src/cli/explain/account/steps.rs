@@ -66,6 +66,7 @@ fn states(facts: &Facts<'_>, step: Step) -> Vec<State> {
 fn findings(facts: &Facts<'_>, step: Step) -> Vec<Finding> {
     match step {
         Step::Path => vec![request::path(facts)],
+        Step::Method => vec![request::method(facts)],
         Step::Rule => vec![request::rule(facts)],
         Step::Preflight => vec![request::preflight(facts)],
         Step::Token => vec![request::token(facts)],

@@ -4,6 +4,8 @@
 //! and a fact that is not there yet stops it at a [`Need`]. Nothing here waits, fetches or reads a
 //! clock: the [`gate`](crate::gate) holds what has stopped, and asks again.
 
+mod reads;
+
 use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
 use crate::facts::{Facts, Need};
@@ -19,6 +21,7 @@ use crate::step::{Observer, Step};
 use crate::time::Timestamp;
 use crate::token::{KnownHeaders, UntrustedToken};
 use crate::verify::{Admitted, Demand, Unverified};
+pub use reads::HeaderReads;
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -135,6 +138,7 @@ impl From<Need> for Stop {
 /// What one worker decides by: the policy, and what it has seen of tokens before.
 #[derive(Debug)]
 pub(crate) struct Decider {
+    reads: HeaderReads,
     policy: Rc<Policy>,
     algorithm: Rs256,
     cache: TokenCache,
@@ -144,10 +148,16 @@ pub(crate) struct Decider {
 
 impl Decider {
     pub(crate) fn new(policy: Rc<Policy>, algorithm: Rs256) -> Self {
+        let reads = HeaderReads::of(&policy);
         Self {
             cache: TokenCache::new(policy.token.cache_entries),
             known_headers: KnownHeaders::default(),
-            anonymous_headers: Rc::new(policy.claim_headers.anonymous_headers()),
+            anonymous_headers: Rc::new(match reads {
+                // Those that are there are among the edits.
+                HeaderReads::Everything => HeaderValues::default(),
+                HeaderReads::Named(_) => policy.claim_headers.anonymous_headers(),
+            }),
+            reads,
             policy,
             algorithm,
         }
@@ -155,6 +165,10 @@ impl Decider {
 
     pub(crate) const fn policy(&self) -> &Rc<Policy> {
         &self.policy
+    }
+
+    pub(crate) const fn reads(&self) -> &HeaderReads {
+        &self.reads
     }
 
     pub(crate) const fn verifies_by_host(&self) -> bool {
@@ -180,17 +194,19 @@ impl Decider {
         if let Err(reason) = seen.check(Step::Rule, is_open, Reason::DeniedByRule) {
             return decided(Verdict::refuse(reason));
         }
-        let edits = self.edits(request);
+        let mut edits = self.edits(request);
         if matches!(access, Access::Anyone) {
-            return decided(self.anonymous(edits));
+            return decided(self.anonymous(request, edits));
         }
         if policy.preflight == Preflight::Pass && request.is_preflight() {
             seen.saw(Step::Preflight, Ok(()));
-            return decided(self.anonymous(edits));
+            edits.extend(policy.token.sources.strip(request));
+            edits.extend(policy.owned.on_preflight(request));
+            return decided(self.anonymous(request, edits));
         }
         let compact = match seen.step(Step::Token, the_one_token(&policy, access, request)) {
             Ok(Some(compact)) => compact,
-            Ok(None) => return decided(self.anonymous(edits)),
+            Ok(None) => return decided(self.anonymous(request, edits)),
             Err(reason) => return decided(Verdict::refuse(reason)),
         };
         let (checked, cache_use) =
@@ -311,7 +327,10 @@ impl Decider {
         Ok(remembered)
     }
 
-    fn anonymous(&self, edits: Vec<HeaderEdit>) -> Verdict {
+    fn anonymous(&self, request: &Request, mut edits: Vec<HeaderEdit>) -> Verdict {
+        if self.reads == HeaderReads::Everything {
+            edits.extend(self.policy.owned.claims_in(request));
+        }
         Verdict::Forward(Forward {
             caller: Caller::Anonymous(Rc::clone(&self.anonymous_headers)),
             edits,
@@ -320,10 +339,12 @@ impl Decider {
 
     /// What every forwarded request loses, whatever rule it is under.
     fn edits(&self, request: &Request) -> Vec<HeaderEdit> {
-        let overrides = self.policy.rules.stripped_headers().iter();
-        let mut edits: Vec<_> = overrides
-            .map(|name| HeaderEdit::Remove((*name).into()))
-            .collect();
+        let owned = &self.policy.owned;
+        let mut edits: Vec<_> = match self.reads {
+            HeaderReads::Everything => owned.found_in(request).collect(),
+            HeaderReads::Named(_) => owned.by_name().collect(),
+        };
+        edits.extend(owned.connection(request));
         if self.policy.token.forwarding == Forwarding::Strip {
             edits.extend(self.policy.token.sources.strip(request));
         }
@@ -340,10 +361,15 @@ fn choose(
     let rules = &policy.rules;
     let chosen = rules.choose(&request.target());
     let chosen = chosen.map_err(|_| Reason::UnsafePath);
-    match rules.looks_at_paths() || rules.looks_at_hosts() {
+    let chosen = match rules.looks_at_paths() || rules.looks_at_hosts() {
         true => seen.step(Step::Path, chosen),
         false => chosen,
+    }?;
+    if policy.decides_by_methods() {
+        let safe = policy.check_method(request);
+        seen.step(Step::Method, safe.map_err(|_| Reason::UnsafeMethod))?;
     }
+    Ok(chosen)
 }
 
 /// The token, or none where the rule lets a request without one pass.

@@ -1,0 +1,49 @@
+//! Which headers a decision looks at: each that is read costs a call.
+
+use crate::owned::Override;
+use crate::policy::{Policy, Preflight};
+
+/// The names of the headers that a decision looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderReads {
+    /// These, each of which a look-up by name shows in full.
+    Named(Vec<&'static str>),
+    /// All: a second line of a header could hide from a look-up by name.
+    Everything,
+}
+
+impl HeaderReads {
+    /// Path, method and authority are read only if something depends on them: each costs a call.
+    pub(super) fn of(policy: &Policy) -> Self {
+        let Policy {
+            token,
+            rules,
+            preflight,
+            owned,
+            ..
+        } = policy;
+        if token.sources.needs_every_header() || owned.needs_every_header() {
+            return Self::Everything;
+        }
+        let preflights = *preflight == Preflight::Pass;
+        let methods = policy.decides_by_methods();
+        let parameters = methods && policy.method_override == Override::Strip;
+        let mut names = Vec::new();
+        let mut read = |name, wanted: bool| {
+            if wanted {
+                names.push(name);
+            }
+        };
+        read("authorization", token.sources.reads_authorization());
+        read(
+            ":path",
+            rules.looks_at_paths() || token.sources.reads_query() || parameters,
+        );
+        read(":method", methods);
+        read(":authority", rules.looks_at_hosts());
+        read("origin", preflights);
+        read("access-control-request-method", preflights);
+        read("connection", !owned.is_empty());
+        Self::Named(names)
+    }
+}
