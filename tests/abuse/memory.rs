@@ -34,15 +34,20 @@ fn resident() -> usize {
     pages.parse::<usize>().expect("a number") * 4096
 }
 
-/// What claims say they take is what the process grows by.
+/// What claims say they take is what the process grows by, and the cache goes by what they say.
 #[test]
+fn remembered_tokens_take_what_the_bound_says() {
+    claims_know_what_they_take();
+    the_cache_goes_by_it();
+}
+
 fn claims_know_what_they_take() {
     // What is freed would be taken again before the process grows.
     let mut kept = Vec::new();
     for (what, value) in stuffings() {
         let payload = json!({"sub": "s", "custom:stuffing": value}).to_string();
         let before = resident();
-        let claims: Vec<_> = (0..60)
+        let claims: Vec<_> = (0..150)
             .map(|_| Claims::parse(payload.as_bytes()).expect("claims"))
             .collect();
         let grown = resident().saturating_sub(before);
@@ -50,7 +55,7 @@ fn claims_know_what_they_take() {
         kept.push(claims);
         // Other tests share the process; what is said may be a little more than is taken.
         assert!(
-            said * 13 / 10 > grown,
+            said * 3 / 2 > grown,
             "{what}: {said} bytes said, {grown} taken"
         );
         assert!(grown * 3 > said, "{what}: {said} bytes said, {grown} taken");
@@ -78,8 +83,7 @@ impl HostVerifier for Yes {
 }
 
 /// 4096 entries are 16 MiB, of whatever tokens.
-#[test]
-fn remembered_tokens_take_what_the_bound_says() {
+fn the_cache_goes_by_it() {
     const ENTRIES: usize = 4096;
     for (what, value) in stuffings() {
         let algorithm = Rs256::host_if_proven(Rc::new(Yes(std::cell::Cell::new(0))));
@@ -87,7 +91,7 @@ fn remembered_tokens_take_what_the_bound_says() {
         let mut gate = gate(algorithm);
         let mut cache = TokenCache::new(ENTRIES);
         let mut each = 0;
-        for number in 0..200 {
+        for number in 0..80 {
             let token = Token::access(POOL)
                 .claim("custom:stuffing", value.clone())
                 .claim("jti", number);
@@ -112,7 +116,7 @@ fn remembered_tokens_take_what_the_bound_says() {
         );
         // And no less is remembered than fits.
         assert!(
-            cache.len() == 200 || (cache.len() + 20) * (each + TokenCache::ENTRY_BYTES) > bound,
+            cache.len() == 80 || (cache.len() + 20) * (each + TokenCache::ENTRY_BYTES) > bound,
             "{what}: {}",
             cache.len()
         );
