@@ -3,7 +3,7 @@
 use super::Notes;
 use super::finding;
 use crate::document::{below, item};
-use cognito_authorizer::policy::{Clients, KeySource, MaxStale, Policy};
+use cognito_authorizer::policy::{Clients, KeySource, MaxStale, Policy, Preflight};
 use cognito_authorizer::rules::METHOD_OVERRIDE_HEADERS;
 use cognito_authorizer::rules::pattern::PathCase;
 use serde_json::Value;
@@ -51,9 +51,9 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
             notes.add(&finding::QUERY_TOKEN, &path, "a token in the URL");
         }
     }
-    if document.get("default").and_then(Value::as_str) == Some("anyone") {
-        let text = "what no rule matches is open to everyone";
-        notes.add(&finding::OPEN_DEFAULT, "default", text);
+    if policy.preflight == Preflight::Pass {
+        let text = "a preflight reaches the upstream without a token";
+        notes.add(&finding::PREFLIGHT_PASS, "cors_preflight", text);
     }
     if policy.rules.path_case() == PathCase::Sensitive && policy.rules.looks_at_paths() {
         let text = "/admin and /Admin are two paths";

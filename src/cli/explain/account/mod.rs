@@ -19,7 +19,7 @@ mod json;
 mod moment;
 mod proof;
 mod request;
-mod safe;
+pub(crate) mod safe;
 mod secrets;
 mod simulation;
 pub(crate) mod step;
