@@ -5,7 +5,7 @@
 //! # The way of a request
 //!
 //! ```text
-//!  host/http ──▶ gate ──▶ rules    which rule; can the path be read in two ways?
+//!  host/wire ──▶ gate ──▶ rules    which rule; can the path be read in two ways?
 //!                 │ ────▶ bearer   exactly one token, in the configured places
 //!                 │ ────▶ cache    known already? then only time and rule are asked again
 //!                 │ ────▶ token    compact serialisation, header, claims: an UntrustedToken
@@ -18,7 +18,7 @@
 //! ```
 //!
 //! The whole decision is [`gate::Gate::decide`], cheap refusals first. Keys come the other way:
-//! `host/root` ticks, [`keyring`] says what to fetch, the answer goes into data shared by all VMs
+//! `host/worker` ticks, [`keyring`] says what to fetch, the answer goes into data shared by all VMs
 //! of the process, and the gate wakes whom it held.
 //!
 //! # Who knows what
@@ -77,6 +77,7 @@ pub mod policy;
 pub mod pool;
 pub mod reject;
 pub mod reply;
+pub mod request;
 pub mod rs256;
 pub mod rules;
 pub mod time;

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use cognito_authorizer::gate::{Gate, Outcome};
+use cognito_authorizer::gate::{Decision, Gate, Verdict};
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
 use rsa::RsaPublicKey;
@@ -52,10 +52,10 @@ fn counted() -> (Gate, Rc<Counted>) {
 
 fn reason(gate: &mut Gate, token: &str) -> Option<Reason> {
     match gate.decide(&bearer(token), now(0).wall).0 {
-        Outcome::Forward(_) => None,
-        Outcome::Refuse(refusal) => Some(refusal.reason()),
+        Decision::Verdict(Verdict::Forward(_)) => None,
+        Decision::Verdict(Verdict::Refuse(refusal)) => Some(refusal.reason()),
         // Inline keys: it would be told so at once.
-        Outcome::Hold(_) => Some(Reason::UnknownKey),
+        Decision::Hold(_) => Some(Reason::UnknownKey),
     }
 }
 

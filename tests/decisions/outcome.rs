@@ -1,6 +1,6 @@
-//! Compares an outcome with what a vector expects: the verdict, the reply, and what the upstream sees.
+//! Compares a verdict with what a vector expects: the verdict, the reply, and what the upstream sees.
 
-use cognito_authorizer::gate::{Caller, Forward, Outcome};
+use cognito_authorizer::gate::{Caller, Forward, Verdict};
 use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reject::Reason;
@@ -40,16 +40,15 @@ fn forwarded(mut headers: Vec<(String, Vec<u8>)>, forward: &Forward) -> Vec<(Str
     headers
 }
 
-/// What is wrong with the outcome, if anything is.
-pub(crate) fn difference(vector: &Vector, policy: &Policy, outcome: &Outcome) -> Option<String> {
-    let found = match outcome {
-        Outcome::Refuse(refusal) => refusal.reason().code(),
-        Outcome::Hold(_) => "held",
-        Outcome::Forward(Forward {
+/// What is wrong with the verdict, if anything is.
+pub(crate) fn difference(vector: &Vector, policy: &Policy, verdict: &Verdict) -> Option<String> {
+    let found = match verdict {
+        Verdict::Refuse(refusal) => refusal.reason().code(),
+        Verdict::Forward(Forward {
             caller: Caller::Anonymous(_),
             ..
         }) => "anonymous",
-        Outcome::Forward(Forward {
+        Verdict::Forward(Forward {
             caller: Caller::Known(_),
             ..
         }) => "allowed",
@@ -65,9 +64,9 @@ pub(crate) fn difference(vector: &Vector, policy: &Policy, outcome: &Outcome) ->
             vector.name
         ));
     }
-    let problem = match (outcome, &vector.expect) {
-        (Outcome::Refuse(refusal), _) => promised(policy, refusal),
-        (Outcome::Forward(forward), Expect::Forwarded(_, upstream)) => received(
+    let problem = match (verdict, &vector.expect) {
+        (Verdict::Refuse(refusal), _) => promised(policy, refusal),
+        (Verdict::Forward(forward), Expect::Forwarded(_, upstream)) => received(
             &forwarded(headers(vector, policy), forward),
             upstream,
             policy,

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use cognito_authorizer::bearer;
 use cognito_authorizer::config;
-use cognito_authorizer::gate::{Gate, Outcome};
+use cognito_authorizer::gate::{Decision, Gate, Verdict};
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::reply::{Refusal, Reply};
+use cognito_authorizer::request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::Timestamp;
 use serde_json::json;
@@ -168,11 +168,13 @@ fn expected(vector: &Vector, policy: &Rc<Policy>) -> Expected {
     let headers = headers(vector, policy).into_iter();
     let headers = headers.map(|(name, value)| (name.into(), value)).collect();
     let at = Timestamp::from_seconds(vector.now).expect("a time");
-    let refusal = match gate.decide(&bearer::Request::new(headers), at).0 {
-        Outcome::Refuse(refusal) => refusal,
+    let refusal = match gate.decide(&request::Request::new(headers), at).0 {
+        Decision::Verdict(Verdict::Refuse(refusal)) => refusal,
         // Inline keys lack it for ever.
-        Outcome::Hold(_) => Refusal::Plain(Reason::UnknownKey),
-        Outcome::Forward(_) => panic!("{} is forwarded by the gate", vector.name),
+        Decision::Hold(_) => Refusal::Plain(Reason::UnknownKey),
+        Decision::Verdict(Verdict::Forward(_)) => {
+            panic!("{} is forwarded by the gate", vector.name)
+        }
     };
     assert_eq!(refusal.reason().code(), reason, "{}", vector.name);
     Expected {

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use cognito_authorizer::bearer::Request;
 use cognito_authorizer::config;
-use cognito_authorizer::gate::{Gate, Outcome};
+use cognito_authorizer::gate::{Decision, Gate, Verdict};
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
@@ -93,12 +93,12 @@ fn wrong_end(
     if found != (&json!(verdict), &reason, &json!(metric)) {
         return Some(format!("expected {metric}, found {found:?}"));
     }
-    let outcome = decided(policy, question);
-    if let Some(difference) = difference(vector, policy, &outcome) {
+    let verdict = decided(policy, question);
+    if let Some(difference) = difference(vector, policy, &verdict) {
         return Some(difference);
     }
-    match (&outcome, &vector.expect) {
-        (Outcome::Refuse(refusal), _) => {
+    match (&verdict, &vector.expect) {
+        (Verdict::Refuse(refusal), _) => {
             let id = question
                 .headers
                 .iter()
@@ -120,7 +120,7 @@ fn wrong_end(
 
 /// What the gate decides that is asked without any account, about the lines as Envoy hands them
 /// over: those of `authorization` joined.
-pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Outcome {
+pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Verdict {
     let mut gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
     let (joined, others): (Vec<_>, Vec<_>) = question
         .headers
@@ -132,9 +132,9 @@ pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Outcome {
     let request = others.into_iter().chain(joined);
     let request = Request::new(request.map(|(name, value)| (name.into(), value)).collect());
     match gate.decide(&request, question.now).0 {
+        Decision::Verdict(verdict) => verdict,
         // Only for want of a key that inline keys will never have.
-        Outcome::Hold(_) => Outcome::Refuse(Refusal::Plain(Reason::UnknownKey)),
-        decided => decided,
+        Decision::Hold(_) => Verdict::Refuse(Refusal::Plain(Reason::UnknownKey)),
     }
 }
 

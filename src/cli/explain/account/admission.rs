@@ -1,4 +1,5 @@
-//! The steps that need no key: issuer, times, token use, app client, audience.
+//! The steps about what a token is for: issuer, times, token use and app client before its
+//! signature, and audience after it.
 
 use super::facts::Facts;
 use super::moment::{apart, instant, span};
@@ -7,6 +8,7 @@ use super::step::Finding;
 use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::policy::{AudiencePolicy, Clients, Pool};
 use cognito_authorizer::rules::requirement::{AnyOf, Requirement, WantedUse};
+use cognito_authorizer::verify::MAX_AUDIENCE_BYTES;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -231,11 +233,12 @@ pub(super) fn audience(facts: &Facts<'_>) -> Finding {
         return Finding::failing("no user pool to ask");
     };
     let found = facts.claim("aud");
+    let matches = |one: &str| one.len() <= MAX_AUDIENCE_BYTES && pattern.is_match(one);
     let fits = match &found {
-        Value::String(audience) => pattern.is_match(audience),
+        Value::String(audience) => matches(audience),
         Value::Array(all) => {
             let mut all = all.iter().filter_map(Value::as_str);
-            all.any(|one| is_wanted(one, pool, requirement) && pattern.is_match(one))
+            all.any(|one| is_wanted(one, pool, requirement) && matches(one))
         }
         _ => false,
     };
@@ -250,10 +253,16 @@ pub(super) fn audience(facts: &Facts<'_>) -> Finding {
         Value::Null => "aud is missing".to_owned(),
         found => format!("aud is {}", cut(&found.to_string())),
     };
+    let limit = match &found {
+        Value::String(audience) if audience.len() > MAX_AUDIENCE_BYTES => {
+            format!("; at most {MAX_AUDIENCE_BYTES} bytes are looked at")
+        }
+        _ => String::new(),
+    };
     Finding::either(
         fits,
         format!("{shown}, which {expected} matches"),
-        format!("{shown}; expected what {expected} matches whole (token.aud_pattern)"),
+        format!("{shown}; expected what {expected} matches whole (token.aud_pattern){limit}"),
     )
     .found(found)
     .wanted(written)

@@ -3,7 +3,7 @@
 use super::ending::Ending;
 use super::safe::text;
 use super::secrets::Secrets;
-use cognito_authorizer::gate::{Caller, Forward, Outcome};
+use cognito_authorizer::gate::{self, Caller, Forward};
 use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reject::Reason;
@@ -92,27 +92,23 @@ impl Verdict {
         headers: &[(String, Vec<u8>)],
         secrets: &Secrets,
     ) -> Self {
-        let outcome = match ending {
-            Ending::Decided(outcome) => outcome,
+        let verdict = match ending {
+            Ending::Decided(verdict) => verdict,
             Ending::Unsigned(None) => return Self::Unknown,
             Ending::Unsigned(Some(refusal)) => {
                 return Self::refused(policy, refusal, Signature::NotChecked, headers);
             }
         };
         let settled = Signature::Settled;
-        match outcome {
-            Outcome::Forward(forward) => Self::Forwarded {
+        match verdict {
+            gate::Verdict::Forward(forward) => Self::Forwarded {
                 caller: match forward.caller {
                     Caller::Anonymous(_) => "anonymous",
                     Caller::Known(_) => "allowed",
                 },
                 upstream: Upstream::of(policy, forward, headers, secrets),
             },
-            Outcome::Refuse(refusal) => Self::refused(policy, refusal, settled, headers),
-            Outcome::Hold(_) => {
-                let refusal = Refusal::Plain(Reason::KeysUnavailable);
-                Self::refused(policy, &refusal, settled, headers)
-            }
+            gate::Verdict::Refuse(refusal) => Self::refused(policy, refusal, settled, headers),
         }
     }
 

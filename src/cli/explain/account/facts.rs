@@ -1,9 +1,9 @@
 //! The facts that the steps are told from: the request, the rule, the token, the keys.
 
 use super::simulation::Simulation;
-use cognito_authorizer::bearer::Request;
 use cognito_authorizer::claims::{ClaimPlace, Claims};
 use cognito_authorizer::policy::{Policy, Pool, PoolIndex};
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rules::index::{Target, UnsafePath, Variables};
 use cognito_authorizer::rules::requirement::Requirement;
 use cognito_authorizer::rules::{Access, Ruling};
@@ -49,11 +49,7 @@ impl<'a> Facts<'a> {
         now: Timestamp,
         simulation: &'a Simulation,
     ) -> Self {
-        let target = Target {
-            path: request.first(":path"),
-            method: request.first(":method"),
-            authority: request.first(":authority"),
-        };
+        let target = request.target();
         let parse = |compact| UntrustedToken::parse(compact, &KnownHeaders::default()).ok();
         Self {
             policy,

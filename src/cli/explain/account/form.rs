@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cognito_authorizer::claims::Claims;
 use cognito_authorizer::json;
+use cognito_authorizer::token::MAX_HEADER_CHARS;
 use serde_json::{Value, json};
 
 /// At most `token.max_bytes`.
@@ -87,6 +88,11 @@ fn misspelled(name: &str, part: &[u8]) -> Option<String> {
 /// One JSON object with `alg` `RS256`, a string `kid` and no `crit`.
 pub(super) fn header(facts: &Facts<'_>) -> Finding {
     let wanted = json!({"alg": "RS256", "kid": "a string", "crit": null});
+    let length = parts(facts).first().map_or(0, |part| part.len());
+    if length > MAX_HEADER_CHARS {
+        let text = format!("{length} characters; expected at most {MAX_HEADER_CHARS}");
+        return Finding::failing(text).wanted(wanted);
+    }
     let members = match decoded(facts, 0).map(|header| json::object(&header)) {
         Some(Ok(members)) => members,
         Some(Err(error)) => {

@@ -35,8 +35,8 @@ pub(crate) use secrets::Secrets;
 pub(crate) use simulation::Question;
 pub(crate) use step::{State, Step};
 
-use cognito_authorizer::bearer::Request;
 use cognito_authorizer::policy::{KeySource, Policy};
+use cognito_authorizer::request::Request;
 use cognito_authorizer::time::Timestamp;
 use ending::Ending;
 use facts::Facts;
@@ -135,12 +135,10 @@ fn about_keys(facts: &Facts<'_>, question: &Question) -> Option<String> {
         return Some(note.to_owned());
     }
     match facts.pool().map(|pool| &pool.keys) {
-        Some(KeySource::Fetched(endpoint)) if !given && facts.simulation.lacks_keys() => {
-            Some(format!(
-                "the signature was not checked, for want of keys; give them with --jwks FILE, or --jwks {}",
-                endpoint.uri
-            ))
-        }
+        Some(KeySource::Fetched(endpoint)) if facts.simulation.lacks_keys() => Some(format!(
+            "the signature was not checked, for want of keys; give them with --jwks FILE, or --jwks {}",
+            endpoint.uri
+        )),
         _ => None,
     }
 }

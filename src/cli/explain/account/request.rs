@@ -5,7 +5,6 @@ use super::safe::text;
 use super::safe::{cut, quoted};
 use super::step::Finding;
 use cognito_authorizer::bearer::{TokenSource, TokenSources};
-use cognito_authorizer::gate::is_preflight;
 use cognito_authorizer::policy::Preflight;
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::rules::Access;
@@ -147,7 +146,7 @@ fn matching(matches: &Value) -> String {
 pub(super) fn preflight(facts: &Facts<'_>) -> Finding {
     match facts.policy.preflight {
         Preflight::RequireToken => Finding::not_asked("preflights are requests like any other"),
-        Preflight::Pass if is_preflight(facts.request) => {
+        Preflight::Pass if facts.request.is_preflight() => {
             Finding::holds("a cross-origin preflight, which passes without a token")
         }
         Preflight::Pass => Finding::not_asked("the request is no cross-origin preflight"),

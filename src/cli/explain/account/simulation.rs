@@ -1,11 +1,12 @@
 //! The decision itself, made by the gate as it is made in Envoy, with keys from the desk.
 
-use cognito_authorizer::bearer::Request;
-use cognito_authorizer::gate::{Gate, Now, Outcome};
+use cognito_authorizer::gate::{Decision, Gate, Now, Verdict};
 use cognito_authorizer::keyring::shared::{Conflict, SharedSpace, Version};
 use cognito_authorizer::keyring::{Answer, Entropy};
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reject::Reason;
+use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use std::cell::RefCell;
@@ -27,8 +28,9 @@ pub(crate) struct Question {
 pub(super) struct Simulation {
     /// It still has the keys by which it decided.
     pub(super) gate: Gate,
-    /// Never [`Outcome::Hold`]: keys are there, or awaited in vain.
-    pub(super) outcome: Outcome,
+    /// With keys that are there, or were awaited in vain.
+    pub(super) verdict: Verdict,
+    keys_given: bool,
 }
 
 /// The number under which the one request is held.
@@ -43,9 +45,8 @@ impl Simulation {
         let mut clock = Monotonic::default();
         let mut simulation = Self {
             gate,
-            outcome: Outcome::Refuse(cognito_authorizer::reply::Refusal::Plain(
-                Reason::KeysUnavailable,
-            )),
+            verdict: Verdict::Refuse(Refusal::Plain(Reason::KeysUnavailable)),
+            keys_given: question.keys.is_some(),
         };
         let at = |monotonic| Now {
             wall: question.now,
@@ -53,27 +54,29 @@ impl Simulation {
         };
         simulation.gate.start(clock, &space);
         simulation.turn(at(clock), &space, question.keys.as_deref());
-        let (outcome, _) = simulation.gate.decide(request, question.now);
-        let verdict = match outcome {
-            Outcome::Hold(candidate) => simulation.gate.hold(CONTEXT, candidate, at(clock), &space),
-            decided => Some(decided),
+        let (decision, _) = simulation.gate.decide(request, question.now);
+        let verdict = match decision {
+            Decision::Verdict(verdict) => Some(verdict),
+            Decision::Hold(candidate) => {
+                simulation.gate.hold(CONTEXT, candidate, at(clock), &space)
+            }
         };
-        if let Some(outcome) = verdict {
-            simulation.outcome = outcome;
+        if let Some(verdict) = verdict {
+            simulation.verdict = verdict;
             return simulation;
         }
         // The gate gives up within the pool's time-out, and this clock runs as fast as it likes.
         loop {
             clock = clock.after(simulation.gate.next_tick(clock));
-            if let Some(outcome) = simulation.turn(at(clock), &space, question.keys.as_deref()) {
-                simulation.outcome = outcome;
+            if let Some(verdict) = simulation.turn(at(clock), &space, question.keys.as_deref()) {
+                simulation.verdict = verdict;
                 return simulation;
             }
         }
     }
 
     /// One tick, with an answer for every fetch that it wants made.
-    fn turn(&mut self, now: Now, space: &Desk, keys: Option<&[u8]>) -> Option<Outcome> {
+    fn turn(&mut self, now: Now, space: &Desk, keys: Option<&[u8]>) -> Option<Verdict> {
         let mut progress = self.gate.tick(now, space);
         for fetch in progress.fetches {
             let answer = match keys {
@@ -86,14 +89,17 @@ impl Simulation {
             let (_, next) = self.gate.answered(fetch, &answer, now, space);
             progress.verdicts.extend(next.verdicts);
         }
-        progress.verdicts.pop().map(|(_, outcome)| outcome)
+        progress.verdicts.pop().map(|(_, verdict)| verdict)
     }
 
-    /// Whether the decision ended for want of keys: only where none were given.
+    /// Whether the decision ended for want of keys, because none were given. A token that is newer
+    /// than a given set is refused as in Envoy, where its key may be on the way.
     pub(super) fn lacks_keys(&self) -> bool {
-        match &self.outcome {
-            Outcome::Refuse(refusal) => refusal.reason() == Reason::KeysUnavailable,
-            Outcome::Forward(_) | Outcome::Hold(_) => false,
+        match &self.verdict {
+            Verdict::Refuse(refusal) => {
+                !self.keys_given && refusal.reason() == Reason::KeysUnavailable
+            }
+            Verdict::Forward(_) => false,
         }
     }
 }

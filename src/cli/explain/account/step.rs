@@ -32,12 +32,12 @@ pub(crate) enum Kind {
     TokenUse,
     /// The app client.
     Client,
-    /// `token.aud_pattern`.
-    Audience,
     /// The key that the token names.
     Key,
     /// The signature.
     Signature,
+    /// `token.aud_pattern`.
+    Audience,
     /// The rule's `scopes`.
     Scopes,
     /// The rule's `groups`.
@@ -64,9 +64,9 @@ impl Kind {
         Self::Start,
         Self::TokenUse,
         Self::Client,
-        Self::Audience,
         Self::Key,
         Self::Signature,
+        Self::Audience,
         Self::Scopes,
         Self::Groups,
         Self::Claim,

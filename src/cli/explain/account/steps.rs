@@ -4,7 +4,7 @@ use super::ending::Ending;
 use super::facts::Facts;
 use super::step::{Finding, Kind, State, Step};
 use super::{admission, conditions, form, proof, request};
-use cognito_authorizer::gate::{Caller, Forward, Outcome, is_preflight};
+use cognito_authorizer::gate::{Caller, Forward, Verdict};
 use cognito_authorizer::policy::Preflight;
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::reply::Refusal;
@@ -71,25 +71,23 @@ fn end(facts: &Facts<'_>, ending: &Ending<'_>) -> (Kind, Option<Reason>) {
         (failing(facts, reason), Some(reason))
     };
     match ending {
-        Ending::Decided(Outcome::Refuse(refusal)) => refused(refusal),
+        Ending::Decided(Verdict::Refuse(refusal)) => refused(refusal),
         Ending::Unsigned(Some(refusal)) => refused(refusal),
         Ending::Unsigned(None)
-        | Ending::Decided(Outcome::Forward(Forward {
+        | Ending::Decided(Verdict::Forward(Forward {
             caller: Caller::Known(_),
             ..
         })) => (Kind::LAST, None),
-        Ending::Decided(Outcome::Forward(_)) => {
+        Ending::Decided(Verdict::Forward(_)) => {
             let asks = !matches!(facts.access(), Some(Access::Anyone) | None);
             let preflight =
-                facts.policy.preflight == Preflight::Pass && is_preflight(facts.request);
+                facts.policy.preflight == Preflight::Pass && facts.request.is_preflight();
             match (asks, preflight) {
                 (false, _) => (Kind::Rule, None),
                 (true, true) => (Kind::Preflight, None),
                 (true, false) => (Kind::Token, None),
             }
         }
-        // The simulation ends with a verdict; without one no request would get past the keys.
-        Ending::Decided(Outcome::Hold(_)) => (Kind::Key, Some(Reason::KeysUnavailable)),
     }
 }
 
