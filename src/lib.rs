@@ -6,6 +6,7 @@
 //!
 //! ```text
 //!  host/wire ──▶ gate ──▶ rules    which rule; can the path be read in two ways?
+//!                 │ ────▶ request  could the upstream act on another method?
 //!                 │ ────▶ bearer   exactly one token, in the configured places
 //!                 │ ────▶ cache    known already? then only time and rule are asked again
 //!                 │ ────▶ token    compact serialisation, header, claims: an UntrustedToken
@@ -14,7 +15,7 @@
 //!                 │ ────▶ verify   signature (rs256): Verified
 //!                 │ ────▶ rules    scopes, groups, claims, age of the sign-in
 //!                 ▼
-//!          Forward + claim_headers  ·  Refuse + reply  ·  Hold
+//!     Forward + claim_headers, owned  ·  Refuse + reply  ·  Hold
 //! ```
 //!
 //! The whole decision is [`gate::Gate::decide`], cheap refusals first. Keys come the other way:
@@ -26,9 +27,9 @@
 //! | module | knows | does not know |
 //! |---|---|---|
 //! | [`time`], [`reject`], [`pool`], [`header`], [`json`] | the words of the field | each other |
-//! | [`bearer`], [`token`], [`claims`] | what a request and a token look like | what is allowed |
+//! | [`request`], [`bearer`], [`token`], [`claims`] | what a request and a token look like | what is allowed |
 //! | [`jwks`], [`rs256`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
-//! | [`rules`], [`claim_headers`], [`reply`], [`policy`] | what the configuration decides | how it is spelled |
+//! | [`rules`], [`claim_headers`], [`owned`], [`reply`], [`policy`] | what the configuration decides | how it is spelled |
 //! | [`config`] | field names, defaults, limits | what happens to a request |
 //! | [`verify`], [`cache`] | when a token is true, and for how long | where it stood |
 //! | [`keyring`] | when to fetch and who does | how a fetch is made |
@@ -55,6 +56,8 @@
 //! | two tokens, one for each reader | every place and every line counts ([`bearer`]) |
 //! | duplicate members, two spellings of a byte | strict readers ([`json`], [`token`]); two parsers must agree |
 //! | spoofed claim headers, on open paths too | [`claim_headers`] are the filter's own: set or removed on every way out |
+//! | the same under a name that the upstream folds, in a trailer, or named in `connection` | whatever folds to a name of the filter's own is its own ([`owned`]) |
+//! | `post`, `_method`, `x-http-method-override`, `x-forwarded-host`, `x-original-url` | refused, or taken off, where something is decided by what they override ([`request`], [`owned`]) |
 //! | `/%61dmin`, `//admin`, `/x/..;/admin` | every reading of a path must choose the same rule ([`rules`]) |
 //! | floods of random `kid`s | one fetch in ten seconds per process, and waiting places of their own ([`keyring`], [`gate`]) |
 //! | floods of one-time tokens | only accepted ones are remembered, and newcomers push out newcomers ([`cache`]) |
@@ -73,6 +76,7 @@ pub mod header;
 pub mod json;
 pub mod jwks;
 pub mod keyring;
+pub mod owned;
 pub mod policy;
 pub mod pool;
 pub mod reject;

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 21] = [
+const LAYERS: [(&str, &str); 22] = [
     // Words of the field.
     ("time", ""),
     ("reject", ""),
@@ -28,14 +28,18 @@ const LAYERS: [(&str, &str); 21] = [
     ("rules", "claims pool reject time"),
     ("request", "rules"),
     ("bearer", "header reject request"),
+    ("owned", "header request"),
     // The policy.
     ("claim_headers", "claims header"),
     ("reply", "header reject rules"),
-    ("policy", "bearer claim_headers jwks pool reply rules"),
+    (
+        "policy",
+        "bearer claim_headers jwks owned pool reply request rules",
+    ),
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims header json jwks policy pool reply rules",
+        "bearer claim_headers claims header json jwks owned policy pool reply rules",
     ),
     // Decisions.
     ("verify", "claims jwks policy reject rs256 rules time token"),
@@ -43,7 +47,7 @@ const LAYERS: [(&str, &str); 21] = [
     ("keyring", "jwks policy time"),
     (
         "gate",
-        "cache claim_headers header keyring policy reject reply request rs256 rules time token verify",
+        "cache claim_headers header keyring owned policy reject reply request rs256 rules time token verify",
     ),
     // The adapter.
     (

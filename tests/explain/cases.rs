@@ -273,6 +273,39 @@ fn rules() -> Cases {
     ];
     let preflight = [&["--path", "/orders", "--method", "OPTIONS"][..], &origin].concat();
     cases.ask("preflight", None, &preflight);
+    let body = ["--header", "content-length: 3"];
+    let with_body = [&preflight[..], &body].concat();
+    cases.ask("preflight-with-body", None, &with_body);
+    let aliases = [
+        "--path",
+        "/orders",
+        "--method",
+        "OPTIONS",
+        "--header",
+        "x.user.id: admin",
+        "--header",
+        "x-forwarded-host: elsewhere.example.com",
+        "--header",
+        "x-original-url: /admin",
+        "--header",
+        "x-http-method: DELETE",
+        "--header",
+        "connection: upgrade, x-user-id",
+        "--header",
+        "cookie: session=1",
+    ];
+    let aliases = [&aliases[..], &origin].concat();
+    cases.ask("other-words", None, &aliases);
+    for (name, path, method) in [
+        ("unsafe-method", "/health", "get"),
+        (
+            "unsafe-method-parameter",
+            "/health?a=b&_method=DELETE",
+            "GET",
+        ),
+    ] {
+        cases.ask(name, None, &["--path", path, "--method", method]);
+    }
     cases
 }
 

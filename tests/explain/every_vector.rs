@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::account::step::Kind;
 use crate::account::{self, Account, Paint, Question, Secrets, State};
-use crate::outcome::{difference, headers, none_wrong};
+use crate::outcome::{difference, headers, none_wrong, rest};
 use crate::vectors::{Expect, Vector, Vectors};
 
 pub(crate) fn policy(document: &Value) -> Rc<Policy> {
@@ -130,7 +130,8 @@ pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Verdict {
     let lines: Vec<_> = joined.into_iter().map(|(_, value)| value).collect();
     let joined = (!lines.is_empty()).then(|| ("authorization".to_owned(), lines.join(&b',')));
     let request = others.into_iter().chain(joined);
-    let request = Request::new(request.map(|(name, value)| (name.into(), value)).collect());
+    let request = Request::new(request.map(|(name, value)| (name.into(), value)).collect())
+        .followed_by(rest(&question.headers));
     match gate.decide(&request, question.now).0 {
         Decision::Verdict(verdict) => verdict,
         // Only for want of a key that inline keys will never have.

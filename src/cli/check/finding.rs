@@ -82,6 +82,15 @@ codes! {
     METHOD_OVERRIDE = "method-override", Warning,
         "Headers that name another method reach the upstream",
         "rules look at methods, but an upstream that honours x-http-method-override acts on another";
+    HOST_OVERRIDE = "host-override", Warning,
+        "Headers that name another host reach the upstream",
+        "rules look at hosts, but an upstream that believes x-forwarded-host acts on another";
+    PATH_OVERRIDE = "path-override", Warning,
+        "Headers that name another path reach the upstream",
+        "rules look at paths, but an upstream that honours x-original-url acts on another";
+    HEADER_ALIASES = "header-aliases", Warning,
+        "Other spellings of the filter's headers reach the upstream",
+        "an upstream that takes x.cognito.sub or x_cognito_sub for x-cognito-sub believes what a client sends; keep them only where it tells them apart";
     STALE_FOREVER = "stale-forever", Warning,
         "Keys serve without end while none can be fetched",
         "whoever can block the fetch keeps a withdrawn key in use; a day outlasts most outages";

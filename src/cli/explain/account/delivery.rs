@@ -4,7 +4,8 @@ use super::ending::Ending;
 use super::safe::text;
 use super::secrets::Secrets;
 use cognito_authorizer::gate::{self, Caller, Forward};
-use cognito_authorizer::header::HeaderEdit;
+use cognito_authorizer::header::{HeaderEdit, HeaderName};
+use cognito_authorizer::owned;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::reply::{Refusal, Reply};
@@ -68,19 +69,52 @@ pub(crate) struct Change {
 pub(crate) enum Cause {
     /// It is the filter's own (`claim_headers`, `payload_header`).
     Claim,
-    /// A token stood there (`token.forward: false`).
+    /// A token stood there (`token.forward: false`), or could on a preflight.
     Token,
+    /// Servers may take it for one of the filter's own (`header_aliases`).
+    Alias,
     /// It could name another method than the one that the rules saw (`method_override`).
     MethodOverride,
+    /// It could name another host (`host_override`).
+    HostOverride,
+    /// It could name another path (`path_override`).
+    PathOverride,
+    /// The next proxy would take off what it names.
+    Connection,
 }
 
 impl Cause {
+    /// Why the gate changes a header of this name.
+    fn of(policy: &Policy, name: &str) -> Self {
+        let overriding = |names: &[&str]| names.contains(&name);
+        let mut claimed = policy.claim_headers.names();
+        if policy.owned.is_alias(name) {
+            Self::Alias
+        } else if overriding(&owned::METHOD_OVERRIDES) {
+            Self::MethodOverride
+        } else if overriding(&owned::HOST_OVERRIDES) {
+            Self::HostOverride
+        } else if overriding(&owned::PATH_OVERRIDES) {
+            Self::PathOverride
+        } else if claimed.any(|own| own.as_str() == name) {
+            Self::Claim
+        } else if name == "connection" {
+            Self::Connection
+        } else {
+            Self::Token
+        }
+    }
+
     /// The stable name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Claim => "claim_header",
             Self::Token => "token",
+            Self::Alias => "header_alias",
             Self::MethodOverride => "method_override",
+            Self::HostOverride => "host_override",
+            Self::PathOverride => "path_override",
+            Self::Connection => "connection",
         }
     }
 }
@@ -144,19 +178,21 @@ impl Upstream {
                 .collect(),
             changes: Vec::new(),
         };
-        let overriding = policy.rules.stripped_headers();
         for edit in &forward.edits {
             let (name, value) = match edit {
                 HeaderEdit::Remove(name) => (name, None),
                 HeaderEdit::Set(name, value) => (name, Some(shown(value))),
             };
-            let cause = match overriding.contains(&&**name) {
-                true => Cause::MethodOverride,
-                false => Cause::Token,
-            };
-            upstream.change(name, value, cause);
+            match Cause::of(policy, name) {
+                // Told below, whether it was sent or not.
+                Cause::Claim => {}
+                cause => upstream.change(name, value, cause),
+            }
         }
-        for (name, value) in forward.caller.headers().iter() {
+        let told = forward.caller.headers();
+        for name in policy.claim_headers.names().map(HeaderName::as_str) {
+            let value = told.iter().find(|(told, _)| &***told == name);
+            let value = value.and_then(|(_, value)| value);
             upstream.change(name, value.map(str::to_owned), Cause::Claim);
         }
         upstream

@@ -153,7 +153,10 @@ fn delivered(text: &mut String, account: &Account, upstream: &Upstream, paint: P
                 paint.faint("  (set by the filter, in place of the client's own)")
             }
             Some((Cause::Token, _)) => paint.faint("  (the token was taken out)"),
-            Some((Cause::MethodOverride, _)) | None => String::new(),
+            Some((Cause::Connection, _)) => {
+                paint.faint("  (names of the filter's own were taken out)")
+            }
+            Some(_) | None => String::new(),
         };
         let value = safe(&cut(&account.secrets.brief(value)));
         let _ = writeln!(text, "  {}: {value}{mark}", safe(name));
@@ -167,8 +170,12 @@ fn delivered(text: &mut String, account: &Account, upstream: &Upstream, paint: P
             (Cause::Claim, true) => "the client's own value was taken off",
             (Cause::Claim, false) => "there is no claim for it",
             (Cause::Token, true) => "the token was taken off",
+            (Cause::Alias, true) => "taken off: a server may read it as one of the filter's own",
             (Cause::MethodOverride, true) => "taken off: it could name another method",
-            (Cause::Token | Cause::MethodOverride, false) => continue,
+            (Cause::HostOverride, true) => "taken off: it could name another host",
+            (Cause::PathOverride, true) => "taken off: it could name another path",
+            (Cause::Connection, true) => "taken off: it named nothing but the filter's own",
+            (_, false) => continue,
         };
         let _ = writeln!(
             text,

@@ -36,7 +36,7 @@ pub(crate) use simulation::Question;
 pub(crate) use step::{State, Step};
 
 use cognito_authorizer::policy::{KeySource, Policy};
-use cognito_authorizer::request::Request;
+use cognito_authorizer::request::{Request, Rest};
 use cognito_authorizer::time::Timestamp;
 use ending::Ending;
 use facts::Facts;
@@ -99,7 +99,8 @@ impl Account {
 }
 
 /// The request as Envoy hands it over: lines of `authorization` joined by commas, those of
-/// `cookie` by semicolons (RFC 9113, section 8.2.3), all others apart.
+/// `cookie` by semicolons (RFC 9113, section 8.2.3), all others apart; with a body if the headers
+/// announce one (RFC 9112, section 6.3).
 fn as_read(headers: &[(String, Vec<u8>)]) -> Request {
     let mut joined: Vec<(String, Vec<u8>)> = Vec::new();
     for (name, value) in headers {
@@ -116,8 +117,17 @@ fn as_read(headers: &[(String, Vec<u8>)]) -> Request {
             None => joined.push((name.clone(), value.clone())),
         }
     }
+    let announces = |(name, value): &(String, Vec<u8>)| match name.as_str() {
+        "content-length" => value.trim_ascii() != b"0",
+        "transfer-encoding" => true,
+        _ => false,
+    };
+    let rest = match headers.iter().any(announces) {
+        true => Rest::Something,
+        false => Rest::Nothing,
+    };
     let headers = joined.into_iter();
-    Request::new(headers.map(|(name, value)| (name.into(), value)).collect())
+    Request::new(headers.map(|(name, value)| (name.into(), value)).collect()).followed_by(rest)
 }
 
 /// What the one who asks should know about the keys.

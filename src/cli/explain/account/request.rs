@@ -56,6 +56,19 @@ pub(super) fn path(facts: &Facts<'_>) -> Finding {
     }
 }
 
+/// Could the upstream act on another method than the rules see?
+pub(super) fn method(facts: &Facts<'_>) -> Finding {
+    let method = facts.target.method.map(text).unwrap_or_default();
+    let finding = match facts.policy.check_method(facts.request) {
+        Err(cause) => Finding::failing(format!("{}: {cause}", cut(&method))),
+        Ok(()) if !facts.policy.decides_by_methods() => {
+            return Finding::not_asked("nothing is decided by methods");
+        }
+        Ok(()) => Finding::holds(format!("{}, as any upstream reads it", cut(&method))),
+    };
+    finding.found(method)
+}
+
 fn before_query(target: &[u8]) -> &[u8] {
     target.split(|byte| *byte == b'?').next().unwrap_or(target)
 }

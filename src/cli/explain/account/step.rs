@@ -8,6 +8,8 @@ use serde_json::Value;
 pub(crate) enum Kind {
     /// Can the path and the authority be read in two ways?
     Path,
+    /// Could the upstream act on another method?
+    Method,
     /// The rule that the request is under.
     Rule,
     /// A cross-origin preflight that passes without a token.
@@ -50,8 +52,9 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Path,
+        Self::Method,
         Self::Rule,
         Self::Preflight,
         Self::Token,
@@ -84,6 +87,7 @@ impl Kind {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Path => "path",
+            Self::Method => "method",
             Self::Rule => "rule",
             Self::Preflight => "preflight",
             Self::Token => "token",
@@ -111,6 +115,7 @@ impl Kind {
     pub(super) const fn of(reason: Reason) -> Self {
         match reason {
             Reason::UnsafePath => Self::Path,
+            Reason::UnsafeMethod => Self::Method,
             Reason::DeniedByRule => Self::Rule,
             Reason::MissingToken | Reason::MultipleTokens => Self::Token,
             Reason::TokenTooLarge => Self::Size,

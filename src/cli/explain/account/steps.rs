@@ -95,6 +95,7 @@ fn end(facts: &Facts<'_>, ending: &Ending<'_>) -> (Kind, Option<Reason>) {
 fn findings(facts: &Facts<'_>, kind: Kind) -> Vec<Finding> {
     match kind {
         Kind::Path => vec![request::path(facts)],
+        Kind::Method => vec![request::method(facts)],
         Kind::Rule => vec![request::rule(facts)],
         Kind::Preflight => vec![request::preflight(facts)],
         Kind::Token => vec![request::token(facts)],
