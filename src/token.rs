@@ -38,9 +38,9 @@ pub struct Header<'a> {
 impl<'a> UntrustedToken<'a> {
     /// Takes a compact token apart.
     ///
-    /// The checks, in this order: three parts of strict, unpadded base64url, the first of at most
-    /// [`MAX_HEADER_CHARS`]; a header that is one JSON object with `alg` exactly `RS256`, a string
-    /// `kid` and no `crit`; a payload that [`Claims::parse`] accepts. `jwk`, `jku`, `x5c` and `x5u`
+    /// The checks, in this order: three parts of strict, unpadded base64url; a header of at most
+    /// [`MAX_HEADER_CHARS`] that is one JSON object with `alg` exactly `RS256`, a string `kid` and no
+    /// `crit`; a payload that [`Claims::parse`] accepts. `jwk`, `jku`, `x5c` and `x5u`
     /// are never looked at: a token that brings its own key has no say in which key verifies it.
     ///
     /// # Errors
@@ -54,6 +54,7 @@ impl<'a> UntrustedToken<'a> {
         let key_id = match parts.header {
             HeaderText::Known(key_id) => Ok(key_id),
             HeaderText::New(header) => agreed_key_id(parts.segment, &header).map(Rc::from),
+            HeaderText::TooLong => Err(Reason::MalformedToken),
         };
         let key_id = seen.step(Step::Header, key_id)?;
         let claims = seen.step(Step::Payload, Claims::parse(parts.claims))?;
@@ -127,6 +128,8 @@ enum HeaderText {
     Known(Rc<str>),
     /// It is still to be read.
     New(Vec<u8>),
+    /// Longer than [`MAX_HEADER_CHARS`]: nothing of it is looked at.
+    TooLong,
 }
 
 impl<'a> Parts<'a> {
@@ -135,11 +138,9 @@ impl<'a> Parts<'a> {
         let compact = std::str::from_utf8(compact).map_err(|_| malformed)?;
         let (signing_input, signature) = compact.rsplit_once('.').ok_or(malformed)?;
         let (segment, payload) = signing_input.split_once('.').ok_or(malformed)?;
-        if segment.len() > MAX_HEADER_CHARS {
-            return Err(malformed);
-        }
         let header = match known.key_id(segment) {
             Some(key_id) => HeaderText::Known(Rc::clone(key_id)),
+            None if segment.len() > MAX_HEADER_CHARS => HeaderText::TooLong,
             None => HeaderText::New(decoded(segment)?),
         };
         Ok(Self {

@@ -5,6 +5,7 @@ mod keys;
 mod question;
 
 use crate::locate::File;
+pub(crate) use account::safe;
 use account::{Account, Paint, Verdict, human, json, read_instant};
 use cognito_authorizer::time::Timestamp;
 use question::HeaderLine;

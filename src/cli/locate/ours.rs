@@ -27,7 +27,13 @@ const TOKEN_FIELDS: [&str; 7] = [
 ];
 
 /// What `responses` has that replies elsewhere seldom have.
-const RESPONSES_FIELDS: [&str; 4] = ["style", "unauthorized", "forbidden", "expired_token"];
+const RESPONSES_FIELDS: [&str; 5] = [
+    "style",
+    "unauthorized",
+    "expired_token",
+    "access_denied",
+    "authorizer_failure",
+];
 
 /// A shorter name is too often near to another word.
 const LONG: usize = 10;

@@ -1,4 +1,5 @@
-//! The steps that need no key: issuer, times, token use, app client, audience.
+//! The steps about what a token is for: issuer, times, token use and app client before its
+//! signature, and audience after it.
 
 use super::facts::Facts;
 use super::moment::{apart, instant, span};
@@ -8,6 +9,7 @@ use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::policy::{AudiencePolicy, Clients, Pool};
 use cognito_authorizer::rules::requirement::{AnyOf, Requirement, WantedUse};
 use cognito_authorizer::step::Step;
+use cognito_authorizer::verify::MAX_AUDIENCE_BYTES;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -225,10 +227,16 @@ pub(super) fn audience(facts: &Facts<'_>) -> Finding {
         Value::Null => "aud is missing".to_owned(),
         found => format!("aud is {}", cut(&found.to_string())),
     };
+    let limit = match &found {
+        Value::String(audience) if audience.len() > MAX_AUDIENCE_BYTES => {
+            format!("; at most {MAX_AUDIENCE_BYTES} bytes are looked at")
+        }
+        _ => String::new(),
+    };
     Finding::either(
         facts.passed(Step::Audience),
         format!("{shown}, which {expected} matches"),
-        format!("{shown}; expected what {expected} matches whole (token.aud_pattern)"),
+        format!("{shown}; expected what {expected} matches whole (token.aud_pattern){limit}"),
     )
     .found(found)
     .wanted(written)

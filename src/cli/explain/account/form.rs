@@ -47,12 +47,7 @@ pub(super) fn form(facts: &Facts<'_>) -> Finding {
         3 => {
             let names = ["header", "payload", "signature"].into_iter().zip(&parts);
             let mut broken = names.filter_map(|(name, part)| misspelled(name, part));
-            let too_long = || {
-                format!(
-                    "a header of more than {MAX_HEADER_CHARS} characters, which no user pool writes"
-                )
-            };
-            Finding::new(broken.next().unwrap_or_else(too_long))
+            Finding::new(broken.next().unwrap_or_default())
         }
         5 => Finding::new(
             "five parts: an encrypted token (JWE), as Cognito's refresh tokens are; expected three, of an id or access token",
@@ -92,6 +87,11 @@ fn misspelled(name: &str, part: &[u8]) -> Option<String> {
 /// One JSON object with `alg` `RS256`, a string `kid` and no `crit`.
 pub(super) fn header(facts: &Facts<'_>) -> Finding {
     let wanted = json!({"alg": "RS256", "kid": "a string", "crit": null});
+    let length = parts(facts).first().map_or(0, |part| part.len());
+    if length > MAX_HEADER_CHARS {
+        let text = format!("{length} characters; expected at most {MAX_HEADER_CHARS}");
+        return Finding::new(text).wanted(wanted);
+    }
     let members = match decoded(facts, 0).map(|header| json::object(&header)) {
         Some(Ok(members)) => members,
         Some(Err(error)) => {

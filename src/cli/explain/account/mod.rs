@@ -17,7 +17,7 @@ mod json;
 mod moment;
 mod proof;
 mod request;
-mod safe;
+pub(crate) mod safe;
 mod secrets;
 mod simulation;
 mod step;

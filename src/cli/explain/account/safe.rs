@@ -19,7 +19,7 @@ pub(crate) fn safe(text: &str) -> String {
 }
 
 /// The same within JSON, whose own escapes stand for the same text (RFC 8259, section 7).
-pub(super) fn safe_json(json: &str) -> String {
+pub(crate) fn safe_json(json: &str) -> String {
     let mut harmless = String::with_capacity(json.len());
     for character in json.chars() {
         // Line breaks are the layout's: within strings they are escaped already.
@@ -33,6 +33,15 @@ pub(super) fn safe_json(json: &str) -> String {
         }
     }
     harmless
+}
+
+/// A line of a file, character for character: those are replaced that a terminal would obey or hide.
+pub(crate) fn safe_line(line: &str) -> String {
+    let shown = |character| match is_harmful(character) && character != '\t' {
+        true => char::REPLACEMENT_CHARACTER,
+        false => character,
+    };
+    line.chars().map(shown).collect()
 }
 
 /// Controls (C0, DEL, C1), what changes the direction of text (UAX #9), and what has no width.
