@@ -86,10 +86,7 @@ impl<E> Failure<E> {
     }
 
     /// The bytes of the document that the endpoint answered with, or what came instead.
-    pub(super) fn of<'a>(
-        answer: &'a Answer,
-        too_large: impl FnOnce() -> E,
-    ) -> Result<&'a [u8], Self> {
+    pub(super) fn of(answer: &Answer, too_large: impl FnOnce() -> E) -> Result<&[u8], Self> {
         Err(match answer {
             Answer::Response {
                 status: 200,

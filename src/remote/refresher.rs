@@ -170,9 +170,10 @@ impl Refresher {
         })
     }
 
-    /// A request waits for content newer than this generation.
-    pub(super) const fn demand_newer(&mut self, generation: u64) {
-        self.demanded = Some(generation);
+    /// A request waits for content newer than this generation. Of several, one that waits for what is
+    /// here already demands nothing.
+    pub(super) fn demand_newer(&mut self, generation: u64) {
+        self.demanded = self.demanded.max(Some(generation));
     }
 
     /// What can be said of content newer than this generation. A set of the same contents is no newer

@@ -108,7 +108,7 @@ fn another_cause_is_news_and_another_status_is_not() {
             &[r#"13 Warning no answer through cluster "a" within 5s; there are no keys yet: every token of this pool gets 503"#],
             4,
         ),
-        (25.0, Nothing, &["21 Info 1 fetched, 0 entries skipped"], 4),
+        (25.0, Nothing, &["22 Info 1 fetched, 0 entries skipped"], 4),
     ]);
 }
 
