@@ -1,4 +1,4 @@
-//! Why a fetch failed, in the words of whoever has to find out.
+//! Why a fetch failed, in words that say where to look.
 
 use super::call::{Answer, Endpoint, NotSent};
 use std::fmt;
