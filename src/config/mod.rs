@@ -42,6 +42,7 @@ mod token;
 
 pub use document::{MAX_BYTES, MAX_DEPTH};
 pub use headers::MAX_CLAIM_HEADERS;
+pub use nearest::nearest;
 pub use place::{WHOLE, member};
 pub use pools::MAX_USER_POOLS;
 pub use problem::{Problem, Problems};

@@ -2,10 +2,10 @@
 //! in escapes: such a text is read as JSON, and only its whole has a place.
 
 use super::places::{Place, Places, item, member};
-use super::scalar::Dialect;
+use super::scalar::{Dialect, MERGE};
 use super::source::{Position, Source, Span};
 use super::{Document, Unreadable};
-use saphyr_parser::{Event, Marker, Parser, ScanError, StrInput};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -101,18 +101,19 @@ impl<'a> Reader<'a> {
             return Err(unreadable(span, text));
         }
         self.count(span, 1)?;
-        let (value, anchor) = match event {
+        let (value, anchor, tag) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.place(path, key, span, false);
-                (self.dialect.meaning(&text, style, tag.as_deref()), anchor)
+                let value = self.dialect.meaning(&text, style, tag.as_deref());
+                (value, anchor, tag)
             }
-            Event::SequenceStart(anchor, _) => {
+            Event::SequenceStart(anchor, tag) => {
                 self.place(path, key, span, true);
-                (self.list(path, depth.saturating_add(1))?, anchor)
+                (self.list(path, depth.saturating_add(1))?, anchor, tag)
             }
-            Event::MappingStart(anchor, _) => {
+            Event::MappingStart(anchor, tag) => {
                 self.place(path, key, span, true);
-                (self.object(path, depth.saturating_add(1))?, anchor)
+                (self.object(path, depth.saturating_add(1))?, anchor, tag)
             }
             Event::Alias(anchor) => {
                 // What an alias repeats is shown where it is repeated.
@@ -125,6 +126,10 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
             _ => return Err(unreadable(span, "found the end; expected a value")),
+        };
+        let value = match self.dialect.own_tag(tag.as_deref()) {
+            None => value,
+            Some(tag) => Value::Object(Map::from_iter([(tag, value)])),
         };
         if anchor > 0 {
             self.anchors.insert(anchor, value.clone());
@@ -146,16 +151,29 @@ impl<'a> Reader<'a> {
 
     fn object(&mut self, path: &str, depth: usize) -> Result<Value, Unreadable> {
         let mut members = Map::new();
+        let mut merged = None;
         loop {
             let (event, key) = self.next()?;
-            let name = match event {
-                Event::MappingEnd => return Ok(Value::Object(members)),
-                Event::Scalar(name, ..) => name.into_owned(),
+            let (name, merges) = match event {
+                Event::MappingEnd => {
+                    if let Some((value, key)) = merged {
+                        self.merge(&mut members, value, path, key);
+                    }
+                    return Ok(Value::Object(members));
+                }
+                Event::Scalar(name, style, _, tag) => {
+                    let merges = self.dialect == Dialect::Definition
+                        && (&*name, style) == (MERGE, ScalarStyle::Plain);
+                    match self.dialect.own_tag(tag.as_deref()) {
+                        None => (name.into_owned(), merges),
+                        Some(tag) => (format!("{tag} {name}"), false),
+                    }
+                }
                 _ => return Err(unreadable(key, "found a name that is no text")),
             };
             let path = member(path, &name);
             // Readers differ on which of the two holds.
-            if members.contains_key(&name) {
+            if members.contains_key(&name) || merges && merged.is_some() {
                 return Err(unreadable(
                     key,
                     format!("found {name:?} twice in one object"),
@@ -163,7 +181,32 @@ impl<'a> Reader<'a> {
             }
             let next = self.next()?;
             let value = self.node(next, &path, Some(key), depth)?;
-            members.insert(name, value);
+            if merges {
+                merged = Some((value, key));
+            } else {
+                members.insert(name, value);
+            }
+        }
+    }
+
+    /// Adds what a merge key names to an object; what the object says itself stands, and of several
+    /// the first. What cannot be merged stays under the merge key.
+    fn merge(&mut self, members: &mut Map<String, Value>, value: Value, path: &str, key: Span) {
+        let sources = match value {
+            Value::Array(sources) if sources.iter().all(Value::is_object) => sources,
+            other => vec![other],
+        };
+        for source in sources {
+            let added = match source {
+                Value::Object(added) => added,
+                other => Map::from_iter([(MERGE.to_owned(), other)]),
+            };
+            for (name, value) in added {
+                if !members.contains_key(&name) {
+                    self.place(&member(path, &name), Some(key), key, true);
+                    members.insert(name, value);
+                }
+            }
         }
     }
 
@@ -334,6 +377,55 @@ mod tests {
             (1, 8),
             "found an alias within what it stands for",
         );
+    }
+
+    #[track_caller]
+    fn defines(text: &str, expected: &Value) {
+        let documents = read(&Source::new("a.yaml", text), Dialect::Definition).unwrap();
+        assert_eq!(documents[0].value, *expected, "{text}");
+    }
+
+    #[test]
+    fn a_definition_keeps_the_tags_of_its_own() {
+        defines("a: !Ref b\n", &json!({"a": {"!Ref": "b"}}));
+        defines("a: !Ref 1\n", &json!({"a": {"!Ref": 1}}));
+        defines("a: !If [c, d]\n", &json!({"a": {"!If": ["c", "d"]}}));
+        defines("a: !T {b: 1}\n", &json!({"a": {"!T": {"b": 1}}}));
+        defines("!Ref a: 1\n", &json!({"!Ref a": 1}));
+        defines(
+            "a: !!binary aGk=\n",
+            &json!({"a": {"!tag:yaml.org,2002:binary": "aGk="}}),
+        );
+        // YAML's own say nothing that only others know.
+        defines(
+            "a: !!str 1\nc: !!map {d: 1}\n",
+            &json!({"a": "1", "c": {"d": 1}}),
+        );
+        assert_eq!(only("a: !Ref b\n").value, json!({"a": "b"}));
+    }
+
+    #[test]
+    fn a_definition_follows_merge_keys() {
+        defines(
+            "x: &x {a: 1, b: 2}\ny: {b: 3, <<: *x}\n",
+            &json!({"x": {"a": 1, "b": 2}, "y": {"a": 1, "b": 3}}),
+        );
+        defines("<<: [{a: 1}, {a: 2, b: 2}]\n", &json!({"a": 1, "b": 2}));
+        // Through an object that merges others itself.
+        defines(
+            "x: &x {<<: {a: 1}}\ny: {<<: *x}\n",
+            &json!({"x": {"a": 1}, "y": {"a": 1}}),
+        );
+        // What is no object cannot be merged, and in quotes it is a name that some readers merge.
+        defines("<<: a\nb: 1\n", &json!({"<<": "a", "b": 1}));
+        defines("<<: [{a: 1}, 2]\n", &json!({"<<": [{"a": 1}, 2]}));
+        defines("\"<<\": {a: 1}\n", &json!({"<<": {"a": 1}}));
+        assert_eq!(only("<<: {a: 1}\n").value, json!({"<<": {"a": 1}}));
+        let twice = read(
+            &Source::new("a.yaml", "<<: {}\n<<: {}\n"),
+            Dialect::Definition,
+        );
+        assert_eq!(twice.unwrap_err().text, "found \"<<\" twice in one object");
     }
 
     #[test]

@@ -152,7 +152,13 @@ pub(super) fn definition(random: &mut Random) -> Value {
         }
         let mut item = Map::new();
         for _ in 0..random.below(3) + 1 {
-            let method = random.pick(&["get", "post", "options", "x-amazon-apigateway-any-method"]);
+            let method = random.pick(&[
+                "get",
+                "get",
+                "head",
+                "post",
+                "x-amazon-apigateway-any-method",
+            ]);
             let mut operation = Map::new();
             if !random.one_in(3) {
                 operation.insert("security".to_owned(), security(random));
