@@ -155,6 +155,8 @@ enum Place {
     Unknown,
 }
 
+const UNKNOWN_PATH: &str = "paths that no rule can be about might be among those of others";
+
 /// Where all operations are. A path that no rule can be about closes its operations, and every other
 /// that would take their requests: all but those of one path, and no more.
 fn places(
@@ -174,34 +176,41 @@ fn places(
             false => Route::new(prefix, operation.path).map(Place::Route),
         };
         places.push(route.unwrap_or_else(|text| {
-            let obstacle = Obstacle {
-                place: member("paths", operation.path),
-                text,
-                advice: None,
-            };
-            close(decision, obstacle);
+            let place = member("paths", operation.path);
+            let advice = None;
+            close(
+                decision,
+                Obstacle {
+                    place,
+                    text,
+                    advice,
+                },
+            );
             Place::Unknown
         }));
     }
-    if places.iter().any(|place| matches!(place, Place::Unknown)) {
-        for (place, decision) in places.iter().zip(decisions) {
-            let one = match place {
-                Place::Route(route) => route.is_one_path(),
-                Place::Everywhere => false,
-                Place::Unknown => true,
-            };
-            if !one {
-                let text = "paths that no rule can be about might be among those of others";
-                close(
-                    decision,
-                    Obstacle {
-                        place: "paths".to_owned(),
-                        text: text.to_owned(),
-                        advice: None,
-                    },
-                );
+    let unknown = places.iter().any(|place| matches!(place, Place::Unknown));
+    let whole = |shape: &Route| {
+        let mut items = operations.iter().zip(&places).filter(|(one, _)| one.whole);
+        items.any(
+            |(_, place)| matches!(place, Place::Route(item) if item.segments == shape.segments),
+        )
+    };
+    for ((place, decision), operation) in places.iter().zip(decisions).zip(operations) {
+        let text = match place {
+            Place::Route(route) if !operation.whole && whole(route) => {
+                "a path item that cannot be read is for the same requests"
             }
-        }
+            Place::Route(route) if unknown && !route.is_one_path() => UNKNOWN_PATH,
+            Place::Everywhere if unknown => UNKNOWN_PATH,
+            Place::Route(_) | Place::Everywhere | Place::Unknown => continue,
+        };
+        let obstacle = Obstacle {
+            place: "paths".to_owned(),
+            text: text.to_owned(),
+            advice: None,
+        };
+        close(decision, obstacle);
     }
     places
 }

@@ -47,6 +47,8 @@ pub(super) struct Operation<'d> {
     pub(super) place: String,
     /// What it says, or why that cannot be read.
     pub(super) says: Result<Object<'d>, Obstacle>,
+    /// Whether it stands for a whole path item, of which no more is known.
+    pub(super) whole: bool,
 }
 
 /// The name of a greedy route for everything else in an HTTP API.
@@ -269,6 +271,7 @@ impl<'d> Definition<'d> {
                         method: None,
                         place: item.place.clone(),
                         says: Err(obstacle.of("a path item that cannot be read")),
+                        whole: true,
                     }]
                 })
             })
@@ -351,6 +354,7 @@ fn operations_of<'d>(path: &'d str, item: &Part<'d>) -> Result<Vec<Operation<'d>
             method,
             place,
             says,
+            whole: false,
         });
     }
     Ok(operations)

@@ -261,28 +261,34 @@ impl<'d> Part<'d> {
         let Value::Object(members) = self.value else {
             return None;
         };
-        members.iter().find_map(|(name, value)| {
-            let reference = name == "Ref" && members.len() == 1 && value.is_string();
-            // Not what it is called: no text of a template reaches a configuration, in comments either.
-            let found = match name.as_str() {
-                "<<" => "a merge key that cannot be followed",
-                _ if name.starts_with('!') => "a tag of a template, which this tool cannot resolve",
-                _ if reference || name.starts_with("Fn::") => {
-                    "an intrinsic function of CloudFormation, which this tool cannot resolve"
-                }
-                // A path says so where paths are read.
-                _ if !name.starts_with('/') && placeholder(name).is_some() => {
-                    "a placeholder in a name"
-                }
-                _ => return None,
-            };
-            Some(self.obstacle(format!("found {found}")).advised(UNRESOLVED))
-        })
+        // Not what it is called: no text of a template reaches a configuration, in comments either.
+        let found = members.keys().find_map(|name| foreign(name))?;
+        Some(self.obstacle(format!("found {found}")).advised(UNRESOLVED))
     }
 
     /// What stands there, read or not: for what decides nothing.
     pub(super) fn raw(&self) -> &'d Value {
         self.value
+    }
+}
+
+/// What a member is by its name, if that is none of OpenAPI's, nor one that authors give to schemes.
+fn foreign(name: &str) -> Option<&'static str> {
+    match name {
+        // A path says so where paths are read.
+        _ if name.starts_with('/') => None,
+        "<<" => Some("a merge key that cannot be followed"),
+        _ if name.starts_with('!') => Some("a tag of a template, which this tool cannot resolve"),
+        _ if name == "Ref" || name.starts_with("Fn::") => {
+            Some("an intrinsic function of CloudFormation, which this tool cannot resolve")
+        }
+        _ if placeholder(name).is_some() => Some("a placeholder in a name"),
+        _ if name.contains(['$', '!', '<', '>', '{', '}', ':', '%'])
+            || nearest(name, &["$ref", "Ref"]).is_some() =>
+        {
+            Some("a name that a reference or a template may be")
+        }
+        _ => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::arithmetic_side_effects)]
 
+mod hidden;
 mod random;
 mod reference;
 
@@ -26,9 +27,13 @@ struct Cli {
 }
 
 fn imported(definition: &Value, options: &[&str]) -> anyhow::Result<Imported> {
+    imported_text(definition.to_string(), options)
+}
+
+fn imported_text(definition: String, options: &[&str]) -> anyhow::Result<Imported> {
     let words = ["import", "-"].iter().chain(options);
     let args = Cli::parse_from(words).args;
-    let source = Source::new("test", definition.to_string());
+    let source = Source::new("test", definition);
     let document = Document::only_in(&source, Dialect::Definition)?;
     import(&Definition::new(&document, args.api)?, &args, "test")
 }

@@ -57,7 +57,7 @@ fn jwt(pool: &str) -> Value {
         "type": "oauth2",
         "x-amazon-apigateway-authorizer": {
             "type": "jwt", "identitySource": "$request.header.Authorization",
-            "jwtConfiguration": {"issuer": issuer},
+            "jwtConfiguration": {"issuer": issuer, "audience": ["c1", "c2"]},
         },
     })
 }
@@ -182,6 +182,9 @@ pub(super) fn definition(random: &mut Random) -> Value {
     definition["paths"] = Value::Object(paths);
     if random.one_in(4) {
         definition["security"] = security(random);
+    }
+    if random.one_in(4) {
+        definition["x-amazon-apigateway-cors"] = json!({"allowOrigins": ["https://a.example.com"]});
     }
     if random.one_in(20) {
         let deny = json!([{"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}]);
