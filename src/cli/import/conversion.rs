@@ -55,7 +55,7 @@ pub(super) fn import(
     let mut decisions: Vec<_> = operations.iter().map(|one| context.decide(one)).collect();
     for decision in decisions.iter_mut().filter(|_| !guards.is_empty()) {
         decision.access = Access::Nobody;
-        decision.obstacles.clone_from(&guards);
+        decision.obstacles.splice(..0, guards.iter().cloned());
     }
     let places = places(definition, &prefix, &operations, &mut decisions);
     let pools = pools(&schemes, &profile, &decisions, args)?;

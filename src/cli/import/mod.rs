@@ -32,7 +32,7 @@ mod security;
 mod tests;
 mod yaml;
 
-use crate::document::{Dialect, Document, Source, Unreadable};
+use crate::document::{Dialect, Document, Source};
 use anyhow::Context as _;
 use conversion::{Imported, import};
 use definition::{Api, Definition};
@@ -143,7 +143,9 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     })
 }
 
-fn unreadable(source: &Source, error: &Unreadable) -> anyhow::Error {
+/// A file that cannot be read as YAML, or that is no object: a template before it is rendered, or
+/// another language.
+fn unreadable(source: &Source, error: &str) -> anyhow::Error {
     let name = source.name();
     let terraform = source.text().contains("resource \"aws_");
     if terraform || part::placeholder(source.text()).is_some() {
@@ -157,7 +159,13 @@ fn carry_over(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let source = Source::read(&args.openapi)?;
     let name = source.name().to_owned();
     let document = Document::only_in(&source, Dialect::Definition)
-        .map_err(|error| unreadable(&source, &error))?;
+        .map_err(|error| unreadable(&source, &error.to_string()))?;
+    if !document.value.is_object() {
+        return Err(unreadable(
+            &source,
+            "found no object; expected an API's definition",
+        ));
+    }
     let definition = Definition::new(&document, args.api).with_context(|| name.clone())?;
     let imported = import(&definition, args, &name).with_context(|| name.clone())?;
     match &args.output {

@@ -101,6 +101,10 @@ impl<'d> Part<'d> {
             Value::Null => "nothing",
             Value::Bool(_) => "yes or no",
             Value::Number(_) => "a number",
+            Value::String(text) if placeholder(text).is_some() => {
+                let text = format!("found a placeholder; expected {expected}");
+                return self.obstacle(text).advised(UNRESOLVED);
+            }
             Value::String(_) => "a text",
             Value::Array(_) => "a list",
             Value::Object(_) => "an object",
@@ -112,11 +116,7 @@ impl<'d> Part<'d> {
     pub(super) fn text(&self) -> Result<&'d str, Obstacle> {
         let part = self.followed()?;
         match part.value {
-            Value::String(text) if placeholder(text).is_some() => {
-                let obstacle = part.obstacle("found a placeholder; expected a text without");
-                Err(obstacle.advised(UNRESOLVED))
-            }
-            Value::String(text) => Ok(text),
+            Value::String(text) if placeholder(text).is_none() => Ok(text),
             _ => Err(part.wrong("a text")),
         }
     }
