@@ -77,7 +77,11 @@ impl Document {
         Self::only_in(source, Dialect::Kubernetes)
     }
 
-    fn only_in(source: &Source, dialect: Dialect) -> Result<Self, Unreadable> {
+    /// As [`Document::only`], with plain scalars as this reader takes them.
+    ///
+    /// # Errors
+    /// As [`Document::only`].
+    pub(crate) fn only_in(source: &Source, dialect: Dialect) -> Result<Self, Unreadable> {
         let mut documents = Self::all_in(source, dialect)?.into_iter();
         let (first, second) = (documents.next(), documents.next());
         match (first, second) {

@@ -36,11 +36,31 @@ struct Shape {
     methods: Methods,
 }
 
-/// A method; `ANY` is asked last.
+/// A method, in the order of rules: one for `GET` would take `HEAD`, and one for all takes what is
+/// left.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Method {
+    Head,
     Named(String),
     Any,
+}
+
+impl Method {
+    fn new(name: Option<&str>) -> Self {
+        match name {
+            None => Self::Any,
+            Some("HEAD") => Self::Head,
+            Some(name) => Self::Named(name.to_owned()),
+        }
+    }
+
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Head => Some("HEAD"),
+            Self::Named(name) => Some(name),
+            Self::Any => None,
+        }
+    }
 }
 
 /// The operations of an API, by the shapes of their paths.
@@ -115,7 +135,7 @@ impl Routes {
         let mut rules: Vec<_> = first.into_iter().chain(last).flat_map(own_rules).collect();
         let matching = || Matching::Everything;
         rules.extend(ordered(&self.everything, matching));
-        rules
+        keep_head(rules)
     }
 
     /// A REST API goes down a tree of resources, prefers what is named to what is a variable, and
@@ -246,20 +266,66 @@ fn needed(steps: Vec<Step>) -> Vec<Ordered> {
     rules
 }
 
+/// Where a rule for `GET` would take the `HEAD` that a later rule is for, adds one for `HEAD`.
+fn keep_head(rules: Vec<Ordered>) -> Vec<Ordered> {
+    let mut kept: Vec<Ordered> = Vec::new();
+    for (at, rule) in rules.iter().enumerate() {
+        if let (Some("GET"), Matching::Route(route)) = (rule.method.as_deref(), &rule.matching) {
+            let own = |other: &Ordered| {
+                other.method.as_deref() == Some("HEAD")
+                    && matches!(&other.matching, Matching::Route(other) if other.segments == route.segments)
+            };
+            let mut later = rules.iter().skip(at.saturating_add(1));
+            let next = later.find(|later| {
+                matches!(later.method.as_deref(), None | Some("HEAD"))
+                    && match &later.matching {
+                        Matching::Route(other) => other.meets(route),
+                        Matching::Prefix(_) | Matching::Everything => true,
+                    }
+            });
+            if let Some(next) = next
+                && next.access != rule.access
+                && !kept.iter().any(own)
+            {
+                let takes_all = match &next.matching {
+                    Matching::Route(other) => other.takes(route),
+                    Matching::Prefix(_) | Matching::Everything => true,
+                };
+                kept.push(Ordered {
+                    matching: rule.matching.clone(),
+                    method: Some("HEAD".to_owned()),
+                    // Of some of these paths alone it may be another one's.
+                    access: if takes_all {
+                        next.access.clone()
+                    } else {
+                        Access::Nobody
+                    },
+                    origin: next.origin.clone(),
+                });
+            }
+        }
+        kept.push(rule.clone());
+    }
+    kept
+}
+
 fn own_rules(shape: &Shape) -> impl Iterator<Item = Ordered> {
     ordered(&shape.methods, || Matching::Route(shape.route.clone()))
 }
 
 /// The rules for methods, those that are named first.
 fn ordered(methods: &Methods, matching: impl Fn() -> Matching) -> impl Iterator<Item = Ordered> {
-    methods
-        .iter()
+    let get = methods.get(&Method::new(Some("GET")));
+    let any = methods.get(&Method::Any);
+    // Here a rule for GET takes HEAD as well, there it is for the any-method.
+    let head = any.filter(|any| {
+        get.is_some_and(|get| get.0 != any.0) && !methods.contains_key(&Method::Head)
+    });
+    let head = head.map(|any| (&Method::Head, any)).into_iter();
+    head.chain(methods)
         .map(move |(method, (access, origin))| Ordered {
             matching: matching(),
-            method: match method {
-                Method::Named(name) => Some(name.clone()),
-                Method::Any => None,
-            },
+            method: method.name().map(str::to_owned),
             access: access.clone(),
             origin: origin.clone(),
         })
@@ -271,7 +337,7 @@ fn insert(
     access: Access,
     origin: String,
 ) -> Result<(), Indistinct> {
-    let method = method.map_or(Method::Any, |name| Method::Named(name.to_owned()));
+    let method = Method::new(method);
     let Some((known, origins)) = methods.get_mut(&method) else {
         methods.insert(method, (access, vec![origin]));
         return Ok(());
