@@ -88,6 +88,11 @@ deny: target/tools/bin/cargo-deny
 differential: build venv
 	@tests/differential/run.sh
 
+# Real servers and frameworks do what the filter decided about. UPSTREAMS_SEED throws the dice again.
+.PHONY: test-upstreams
+test-upstreams: build venv
+	@tests/upstreams/upstreams.sh
+
 test test-matrix: provoke
 
 # Cargo's own tools, of the versions that the targets above and below were written for.
