@@ -134,12 +134,18 @@ fn parsed(text: &Indented<'_>, dialect: Dialect) -> Result<Vec<Document>, Unread
             Event::StreamEnd => return Ok(documents),
             Event::DocumentStart(_) => {
                 reader.places = Places::default();
+                reader.twice.clear();
                 reader.anchors.clear();
                 let next = reader.next()?;
                 let value = reader.node(next, "", None, 0)?;
                 if !value.is_null() {
                     let places = std::mem::take(&mut reader.places);
-                    documents.push(Document { value, places });
+                    let twice = std::mem::take(&mut reader.twice);
+                    documents.push(Document {
+                        value,
+                        places,
+                        twice,
+                    });
                 }
             }
             Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
@@ -153,6 +159,7 @@ struct Reader<'a> {
     text: &'a Indented<'a>,
     dialect: Dialect,
     places: Places,
+    twice: Vec<(String, Span)>,
     anchors: BTreeMap<usize, Value>,
     parts: usize,
 }
@@ -166,6 +173,7 @@ impl<'a> Reader<'a> {
             parser: Parser::new_from_str(&text.text),
             text,
             places: Places::default(),
+            twice: Vec::new(),
             anchors: BTreeMap::new(),
             parts: 0,
         }
@@ -281,7 +289,10 @@ impl<'a> Reader<'a> {
             };
             let path = member(path, &name);
             // Readers differ on which of the two holds.
-            if members.contains_key(&name) || merges && merged.is_some() {
+            let twice = members.contains_key(&name);
+            if twice && self.dialect == Dialect::Envoy {
+                self.twice.push((path.clone(), key));
+            } else if twice || merges && merged.is_some() {
                 return Err(unreadable(
                     key,
                     format!("found {name:?} twice in one object"),
@@ -455,6 +466,20 @@ mod tests {
             documents[0].value,
             json!({"c": {"<<": base, "b": 3}, "d": {"<<": [{"a": 4}, base]}, "e": {"<<": 5}})
         );
+    }
+
+    /// Of two members of one name Envoy 1.40 takes the second.
+    #[test]
+    fn names_stand_twice_for_envoy() {
+        let source = Source::new("a.yaml", "a: {b: 1, b: [2]}\nc: 3\n");
+        let documents = read(&source, Dialect::Envoy).unwrap();
+        assert_eq!(documents[0].value, json!({"a": {"b": [2]}, "c": 3}));
+        let part = documents[0].part("a");
+        let [(path, span)] = part.twice.as_slice() else {
+            panic!("{:?}", part.twice)
+        };
+        assert_eq!((path.as_str(), span.start.column), ("b", 11));
+        assert!(documents[0].part("c").twice.is_empty());
     }
 
     /// Each of these is read so by Envoy 1.40.

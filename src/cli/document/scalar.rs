@@ -59,8 +59,10 @@ impl Dialect {
         let plain = style == ScalarStyle::Plain;
         // `!` alone makes a text of anything. For Envoy no other tag does: it looks at the text,
         // even at one in quotes, as soon as there is any.
+        let bare =
+            tag.is_some_and(|tag| matches!((&*tag.handle, &*tag.suffix), ("!", "") | ("", "!")));
         let is_text = match (self, suffix) {
-            (_, Some("")) => true,
+            _ if bare => true,
             (Self::Envoy, Some(_)) => false,
             (_, Some("str")) => true,
             _ => !plain,
