@@ -226,7 +226,11 @@ pub(super) fn read(
         unknown.map_or("", |one| &one.scheme),
         match parts {
             Err(obstacle) => format!(", which cannot be read: {obstacle}"),
-            Ok(_) => schemes.keys().map(|name| format!("\n{name}")).collect(),
+            Ok(_) => {
+                let names = schemes.keys().map(String::as_str);
+                let lines = names.chain(definition.misplaced_schemes());
+                lines.map(|line| format!("\n{line}")).collect()
+            }
         }
     );
     Ok(schemes)
