@@ -198,7 +198,8 @@ pub(super) fn read(
     let mut schemes = BTreeMap::new();
     for (name, part) in parts.as_deref().unwrap_or_default() {
         let pools = named.iter().filter(|one| one.scheme == *name);
-        let pools: Vec<_> = pools.map(|one| one.pool.clone()).collect();
+        let mut pools: Vec<_> = pools.map(|one| one.pool.clone()).collect();
+        pools.dedup_by(|one, other| one.id == other.id);
         let mut reader = Reader {
             version: definition.version,
             clients,
@@ -225,7 +226,11 @@ pub(super) fn read(
         unknown.map_or("", |one| &one.scheme),
         match parts {
             Err(obstacle) => format!(", which cannot be read: {obstacle}"),
-            Ok(_) => schemes.keys().map(|name| format!("\n{name}")).collect(),
+            Ok(_) => {
+                let names = schemes.keys().map(String::as_str);
+                let lines = names.chain(definition.misplaced_schemes());
+                lines.map(|line| format!("\n{line}")).collect()
+            }
         }
     );
     Ok(schemes)
@@ -289,11 +294,8 @@ impl Reader<'_> {
         authorizer: &Object<'_>,
     ) -> Result<Authorizer, Obstacle> {
         let what = "a Cognito authorizer";
-        self.asked = true;
-        let pools = match self.pools {
-            [] => providers(authorizer).map_err(|one| unnamed(one).of(what))?,
-            named => named.to_vec(),
-        };
+        let said = providers(authorizer).map_err(|one| unnamed(one).of(what));
+        let pools = self.pools(authorizer, said)?;
         let read = || {
             let from = match authorizer.member("identitySource")? {
                 Some(source) => place(&source, "method.request.")?,
@@ -324,17 +326,14 @@ impl Reader<'_> {
         authorizer: &Object<'_>,
     ) -> Result<Authorizer, Obstacle> {
         let what = "a JWT authorizer";
-        self.asked = true;
         let settings = authorizer
             .expect("jwtConfiguration")
             .and_then(|one| one.object());
-        let pool = match self.pools {
-            [] => issuer(scheme, &settings).map_err(|one| one.of(what))?,
-            [one] => one.clone(),
-            _ => {
-                return Err(part.obstacle("a JWT authorizer, which has one issuer and so one pool"));
-            }
-        };
+        if self.pools.len() > 1 {
+            return Err(part.obstacle("a JWT authorizer, which has one issuer and so one pool"));
+        }
+        let said = issuer(scheme, &settings).map(|one| vec![one]);
+        let pools = self.pools(authorizer, said.map_err(|one| one.of(what)))?;
         let (clients, unread) = self.audience(settings).map_err(|one| one.of(what))?;
         let from = match authorizer.member("identitySource")? {
             None => authorization(),
@@ -346,7 +345,7 @@ impl Reader<'_> {
         };
         Ok(Authorizer {
             kind: AuthorizerKind::Jwt,
-            pools: vec![pool],
+            pools,
             clients,
             unread,
             profile: Profile {
@@ -354,6 +353,32 @@ impl Reader<'_> {
                 aud_pattern: None,
             },
         })
+    }
+
+    /// The pools that the command line names, or else those that the definition says.
+    fn pools(
+        &mut self,
+        authorizer: &Object<'_>,
+        said: Result<Vec<Pool>, Obstacle>,
+    ) -> Result<Vec<Pool>, Obstacle> {
+        self.asked = true;
+        if self.pools.is_empty() {
+            return said;
+        }
+        let ids = |pools: &[Pool]| -> BTreeSet<String> {
+            let ids = pools.iter().map(|pool| pool.id.as_str().to_owned());
+            ids.collect()
+        };
+        match said {
+            Ok(said) if ids(&said) == ids(self.pools) => return Ok(said),
+            Ok(said) => {
+                let said: Vec<_> = ids(&said).into_iter().collect();
+                let text = format!("--user-pool stands in for {}", said.join(", "));
+                self.notes.changed(authorizer.place.clone(), text);
+            }
+            Err(_) => {}
+        }
+        Ok(self.pools.to_vec())
     }
 
     /// The app clients that an audience names, and what of it could not be read.

@@ -52,6 +52,10 @@ pub(super) fn import(
     let waived = args.waive.contains(&Waiver::ResourcePolicy);
     let mut guards: Vec<_> = definition.hidden().cloned().into_iter().collect();
     guards.extend(policy::read(definition, waived, &mut notes));
+    // With no operation in sight there is none that it closes, and it is listed all the same.
+    for obstacle in guards.iter().filter(|_| operations.is_empty()) {
+        notes.lacks(obstacle.clone());
+    }
     let mut decisions: Vec<_> = operations.iter().map(|one| context.decide(one)).collect();
     for decision in decisions.iter_mut().filter(|_| !guards.is_empty()) {
         decision.access = Access::Nobody;

@@ -266,47 +266,82 @@ fn needed(steps: Vec<Step>) -> Vec<Ordered> {
     rules
 }
 
-/// Where a rule for `GET` would take the `HEAD` that a later rule is for, adds one for `HEAD`.
+impl Matching {
+    /// Whether some path of a route is one that it is about.
+    fn meets(&self, route: &Route) -> bool {
+        match self {
+            Self::Route(own) => own.meets(route),
+            Self::Prefix(_) | Self::Everything => true,
+        }
+    }
+
+    /// Whether all paths of a route are.
+    fn takes(&self, route: &Route) -> bool {
+        match self {
+            Self::Route(own) => own.takes(route),
+            Self::Prefix(_) | Self::Everything => true,
+        }
+    }
+}
+
+/// Where a rule for `GET` would take the `HEAD` that later rules are for, adds one for `HEAD`.
 fn keep_head(rules: Vec<Ordered>) -> Vec<Ordered> {
     let mut kept: Vec<Ordered> = Vec::new();
     for (at, rule) in rules.iter().enumerate() {
-        if let (Some("GET"), Matching::Route(route)) = (rule.method.as_deref(), &rule.matching) {
-            let own = |other: &Ordered| {
-                other.method.as_deref() == Some("HEAD")
-                    && matches!(&other.matching, Matching::Route(other) if other.segments == route.segments)
-            };
-            let mut later = rules.iter().skip(at.saturating_add(1));
-            let next = later.find(|later| {
-                matches!(later.method.as_deref(), None | Some("HEAD"))
-                    && match &later.matching {
-                        Matching::Route(other) => other.meets(route),
-                        Matching::Prefix(_) | Matching::Everything => true,
-                    }
-            });
-            if let Some(next) = next
-                && next.access != rule.access
-                && !kept.iter().any(own)
-            {
-                let takes_all = match &next.matching {
-                    Matching::Route(other) => other.takes(route),
-                    Matching::Prefix(_) | Matching::Everything => true,
-                };
-                kept.push(Ordered {
-                    matching: rule.matching.clone(),
-                    method: Some("HEAD".to_owned()),
-                    // Of some of these paths alone it may be another one's.
-                    access: if takes_all {
-                        next.access.clone()
-                    } else {
-                        Access::Nobody
-                    },
-                    origin: next.origin.clone(),
-                });
+        let head = match (rule.method.as_deref(), &rule.matching) {
+            (Some("GET"), Matching::Route(route)) if !has_head(&kept, route) => {
+                let later = rules.get(at..).unwrap_or_default().iter();
+                head_of(rule, route, later)
             }
-        }
+            _ => None,
+        };
+        kept.extend(head);
         kept.push(rule.clone());
     }
     kept
+}
+
+fn has_head(rules: &[Ordered], route: &Route) -> bool {
+    rules.iter().any(|rule| {
+        let same = |own: &Route| own.segments == route.segments;
+        rule.method.as_deref() == Some("HEAD")
+            && matches!(&rule.matching, Matching::Route(own) if same(own))
+    })
+}
+
+/// The rule for the `HEAD` of a route that has only `GET`, if it asks for anything else.
+fn head_of<'o>(
+    get: &Ordered,
+    route: &Route,
+    later: impl Iterator<Item = &'o Ordered>,
+) -> Option<Ordered> {
+    let for_head = |one: &&Ordered| matches!(one.method.as_deref(), None | Some("HEAD"));
+    let mut takers = Vec::new();
+    let mut whole = false;
+    for one in later.filter(for_head) {
+        if one.matching.meets(route) {
+            takers.push(one);
+            whole = one.matching.takes(route);
+        }
+        if whole {
+            break;
+        }
+    }
+    let first = takers.first()?;
+    if takers.iter().all(|one| one.access == get.access) {
+        return None;
+    }
+    // Of several that ask for different things each has some of these paths.
+    let agreed = whole && takers.iter().all(|one| one.access == first.access);
+    Some(Ordered {
+        matching: get.matching.clone(),
+        method: Some("HEAD".to_owned()),
+        access: match agreed {
+            true => first.access.clone(),
+            false => Access::Nobody,
+        },
+        origin: first.origin.clone(),
+    })
 }
 
 fn own_rules(shape: &Shape) -> impl Iterator<Item = Ordered> {

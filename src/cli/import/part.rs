@@ -275,15 +275,18 @@ impl<'d> Part<'d> {
 /// What a member is by its name, if that is none of OpenAPI's, nor one that authors give to schemes.
 fn foreign(name: &str) -> Option<&'static str> {
     match name {
-        // A path says so where paths are read.
-        _ if name.starts_with('/') => None,
+        // A path says so where paths are read; these say nothing about what is beside them.
+        _ if name.starts_with('/') || ["$schema", "$id", "$comment"].contains(&name) => None,
         "<<" => Some("a merge key that cannot be followed"),
         _ if name.starts_with('!') => Some("a tag of a template, which this tool cannot resolve"),
         _ if name == "Ref" || name.starts_with("Fn::") => {
             Some("an intrinsic function of CloudFormation, which this tool cannot resolve")
         }
         _ if placeholder(name).is_some() => Some("a placeholder in a name"),
-        _ if name.contains(['$', '!', '<', '>', '{', '}', ':', '%'])
+        _ if name.contains(['$', '!', '<', '{', '}'])
+            || name.contains("::")
+            || name.starts_with("Fn:")
+            || name.starts_with("Fn_")
             || nearest(name, &["$ref", "Ref"]).is_some() =>
         {
             Some("a name that a reference or a template may be")
@@ -329,9 +332,13 @@ impl<'d> Object<'d> {
             .ok_or_else(|| self.obstacle(format!("found no {name}")))
     }
 
-    /// A member that was meant to be this one.
+    /// A member that was meant to be this one, which is not there.
     pub(super) fn misspelt(&self, name: &str) -> Option<Part<'d>> {
-        let mut others = self.members().filter(|(other, _)| *other != name);
+        // Extensions are called as their owners like.
+        let kind = |name: &str| name.starts_with("x-");
+        let mut others = self
+            .members()
+            .filter(|(other, _)| kind(other) == kind(name));
         let slip = others.find(|(other, _)| nearest(other, &[name]).is_some());
         slip.map(|(_, part)| part)
     }

@@ -195,6 +195,10 @@ fn change(definition: &mut Value, random: &mut Random) -> Option<Change> {
             Some(Change::Misspelt(pointer))
         }
         _ if random.one_in(2) => {
+            // No reader looks for a reference in the place of a reference's text.
+            if name == "$ref" {
+                return None;
+            }
             let part = definition.pointer_mut(&pointer)?;
             let moved = std::mem::take(part);
             let place = format!("x-moved-{}", random.next());
@@ -233,7 +237,7 @@ fn what_is_not_read_opens_nothing() {
     let tokens = tokens();
     assert!(tokens.len() < 64);
     let (mut read, mut refused, mut narrowed, mut passed) = (0, 0, 0, 0);
-    for _ in 0..60 {
+    for _ in 0..40 {
         let whole = definition(&mut random);
         let api = random.pick(&["--api=rest", "--api=http"]);
         // One client that every audience names: what counts as none is then this one.
@@ -284,8 +288,8 @@ fn what_is_not_read_opens_nothing() {
                 "{changes:?}\n{text}"
             );
             if changes.iter().all(|one| matches!(one, Change::Moved(_))) {
-                assert_eq!(
-                    now, before,
+                assert!(
+                    now == before,
                     "{changes:?} is followed\n{text}\n{}",
                     after.text
                 );
@@ -295,5 +299,5 @@ fn what_is_not_read_opens_nothing() {
         }
     }
     println!("{read} read, {narrowed} of them narrower, {refused} refused");
-    assert!(passed > 1_000 && narrowed > 50 && read > narrowed);
+    assert!(passed > 1_000 && narrowed > 30 && read > narrowed);
 }
