@@ -62,6 +62,7 @@ mod moto;
 mod oddities;
 mod operations;
 mod outages;
+mod own_headers;
 mod path_table;
 mod paths;
 mod protocols;
