@@ -4,6 +4,7 @@ use crate::issuer::TestKey;
 use crate::{POOL, accepted, case, minimal, values};
 use cognito_authorizer::config;
 use cognito_authorizer::policy::{Clients, KeySource};
+use cognito_authorizer::remote::document::Source;
 use serde_json::{Value, json};
 
 #[test]
@@ -211,7 +212,7 @@ fn an_issuer_is_a_form_or_a_url() {
     let read = |issuer: &str| {
         let policy = accepted(json!({"/user_pools/0/issuer": issuer}));
         let pool = policy.pools.iter().next().unwrap().1;
-        let KeySource::Fetched(endpoint) = &pool.keys else {
+        let KeySource::Fetched(Source { endpoint, .. }) = &pool.keys else {
             panic!("{:?}", pool.keys);
         };
         (pool.issuer.clone(), endpoint.uri.clone())
@@ -374,7 +375,8 @@ fn a_key_uri_is_absolute() {
         );
     }
     let policy = accepted(json!({"/user_pools/0/jwks/uri": "http://127.0.0.1:5000/jwks?a=b"}));
-    let KeySource::Fetched(endpoint) = &policy.pools.iter().next().unwrap().1.keys else {
+    let KeySource::Fetched(Source { endpoint, .. }) = &policy.pools.iter().next().unwrap().1.keys
+    else {
         panic!("inline");
     };
     assert_eq!(endpoint.scheme, "http");
