@@ -82,6 +82,11 @@ deny: target/tools/bin/cargo-deny ## Licences, duplicates, sources, build script
 differential: build venv ## The same tokens before four verifiers.
 	@tests/differential/run.sh
 
+# Real servers and frameworks do what the filter decided about. UPSTREAMS_SEED throws the dice again.
+.PHONY: test-upstreams
+test-upstreams: build venv ## Real servers and frameworks as the oracle.
+	@tests/upstreams/upstreams.sh
+
 test test-matrix test-formats: provoke
 
 # Cargo's own tools, of the versions that the targets above and below were written for.

@@ -18,9 +18,10 @@ use std::process::ExitCode;
 /// What a script learns from the exit status, as every help page says it.
 const EXIT_STATUS: &str = "\
 Exit status:
-  0  nothing to report: the configuration is sound, the request would pass
-  1  the answer is no: problems were found, the request would be refused
-  2  no answer: wrong usage, or input that cannot be read";
+  0  all is well: nothing is wrong with the configuration, the request would pass
+  1  the answer is no, or something is listed: problems, losses, a refusal
+  2  no answer: wrong usage, input that cannot be read, nothing of the authorizer in it,
+     no keys by which to tell";
 
 /// The answer is no.
 const REFUSED: u8 = 1;

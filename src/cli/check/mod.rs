@@ -254,6 +254,10 @@ fn of_configuration(located: &Located, clusters: &Clusters) -> Vec<Finding> {
             clusters::unknown(&policy, located, clusters, &mut notes);
         }
     }
+    for (path, span) in &located.config.twice {
+        let text = "stands twice in one object, of which Envoy takes the last; expected it once";
+        notes.add_at(&finding::PROBLEM, path, *span, text);
+    }
     let mut around = Notes {
         document: &located.document,
         findings: notes.findings,

@@ -70,11 +70,9 @@ fn walk(value: &Value, path: &str, notes: &mut Notes<'_>) {
             }
         }
         Value::Object(members) => {
-            let mut members = members.iter();
-            while let Some((name, value)) = members.next() {
-                if !FREE.contains(&name.as_str()) {
-                    walk(value, &member(path, name), notes);
-                }
+            let members = members.iter();
+            for (name, value) in members.filter(|(name, _)| !FREE.contains(&name.as_str())) {
+                walk(value, &member(path, name), notes);
             }
         }
         _ => {}

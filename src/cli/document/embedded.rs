@@ -1,6 +1,6 @@
 //! A document in a text of another: JSON in a block scalar of YAML keeps its own places.
 
-use super::source::{Position, Source};
+use super::source::{Position, Source, Span};
 use super::{Dialect, Document, Unreadable};
 
 impl Document {
@@ -32,6 +32,17 @@ impl Document {
         match read {
             Ok(document) => Ok(Self {
                 value: document.value,
+                twice: document
+                    .twice
+                    .into_iter()
+                    .map(|(path, Span { start, end })| {
+                        let span = Span {
+                            start: to_file(start),
+                            end: to_file(end),
+                        };
+                        (path, span)
+                    })
+                    .collect(),
                 places: document.places.moved(to_file),
             }),
             Err(mut error) => {

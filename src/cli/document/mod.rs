@@ -24,6 +24,9 @@ pub(crate) struct Document {
     pub(crate) value: Value,
     /// Where it says it.
     pub(crate) places: Places,
+    /// The members that stand twice in one object, where the second one holds for Envoy: their
+    /// paths, and where they are.
+    pub(crate) twice: Vec<(String, Span)>,
 }
 
 /// Why a file cannot be read at all.
@@ -66,6 +69,7 @@ impl Document {
         Self {
             value,
             places: Places::whole(whole),
+            twice: Vec::new(),
         }
     }
 
@@ -77,7 +81,11 @@ impl Document {
         Self::only_in(source, Dialect::Kubernetes)
     }
 
-    fn only_in(source: &Source, dialect: Dialect) -> Result<Self, Unreadable> {
+    /// As [`Document::only`], with plain scalars as this reader takes them.
+    ///
+    /// # Errors
+    /// As [`Document::only`].
+    pub(crate) fn only_in(source: &Source, dialect: Dialect) -> Result<Self, Unreadable> {
         let mut documents = Self::all_in(source, dialect)?.into_iter();
         let (first, second) = (documents.next(), documents.next());
         match (first, second) {
@@ -103,6 +111,22 @@ impl Document {
         Self {
             value: self.get(path).cloned().unwrap_or_default(),
             places: self.places.within(path),
+            twice: self
+                .twice
+                .iter()
+                .filter_map(|one| within(path, one))
+                .collect(),
         }
     }
+}
+
+/// A path from a part on, if it is below.
+fn within(part: &str, (path, span): &(String, Span)) -> Option<(String, Span)> {
+    let rest = path.strip_prefix(part)?;
+    let rest = match rest.strip_prefix('.') {
+        Some(rest) => rest,
+        None if part.is_empty() || rest.starts_with('[') => rest,
+        None => return None,
+    };
+    Some((rest.to_owned(), *span))
 }

@@ -2,7 +2,7 @@
 //! in escapes: such a text is read as JSON, and only its whole has a place.
 
 use super::places::{Place, Places, item, member};
-use super::scalar::Dialect;
+use super::scalar::{Dialect, IGNORE, MERGE};
 use super::source::{Position, Source, Span};
 use super::{Document, Unreadable};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, StrInput};
@@ -134,12 +134,18 @@ fn parsed(text: &Indented<'_>, dialect: Dialect) -> Result<Vec<Document>, Unread
             Event::StreamEnd => return Ok(documents),
             Event::DocumentStart(_) => {
                 reader.places = Places::default();
+                reader.twice.clear();
                 reader.anchors.clear();
                 let next = reader.next()?;
                 let value = reader.node(next, "", None, 0)?;
                 if !value.is_null() {
                     let places = std::mem::take(&mut reader.places);
-                    documents.push(Document { value, places });
+                    let twice = std::mem::take(&mut reader.twice);
+                    documents.push(Document {
+                        value,
+                        places,
+                        twice,
+                    });
                 }
             }
             Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
@@ -153,6 +159,7 @@ struct Reader<'a> {
     text: &'a Indented<'a>,
     dialect: Dialect,
     places: Places,
+    twice: Vec<(String, Span)>,
     anchors: BTreeMap<usize, Value>,
     parts: usize,
 }
@@ -166,6 +173,7 @@ impl<'a> Reader<'a> {
             parser: Parser::new_from_str(&text.text),
             text,
             places: Places::default(),
+            twice: Vec::new(),
             anchors: BTreeMap::new(),
             parts: 0,
         }
@@ -200,18 +208,19 @@ impl<'a> Reader<'a> {
             return Err(unreadable(span, text));
         }
         self.count(span, 1)?;
-        let (value, anchor) = match event {
+        let (value, anchor, tag) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.place(path, key, span, false);
-                (self.dialect.meaning(&text, style, tag.as_deref()), anchor)
+                let value = self.dialect.meaning(&text, style, tag.as_deref());
+                (value, anchor, tag)
             }
-            Event::SequenceStart(anchor, _) => {
+            Event::SequenceStart(anchor, tag) => {
                 self.place(path, key, span, true);
-                (self.list(path, depth.saturating_add(1))?, anchor)
+                (self.list(path, depth.saturating_add(1))?, anchor, tag)
             }
-            Event::MappingStart(anchor, _) => {
+            Event::MappingStart(anchor, tag) => {
                 self.place(path, key, span, true);
-                (self.object(path, depth.saturating_add(1))?, anchor)
+                (self.object(path, depth.saturating_add(1))?, anchor, tag)
             }
             Event::Alias(anchor) => {
                 // What an alias repeats is shown where it is repeated.
@@ -224,6 +233,10 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
             _ => return Err(unreadable(span, "found the end; expected a value")),
+        };
+        let value = match self.dialect.own_tag(tag.as_deref()) {
+            None => value,
+            Some(tag) => Value::Object(Map::from_iter([(tag, value)])),
         };
         if anchor > 0 {
             self.anchors.insert(anchor, value.clone());
@@ -246,39 +259,40 @@ impl<'a> Reader<'a> {
     fn object(&mut self, path: &str, depth: usize) -> Result<Value, Unreadable> {
         let mut members = Map::new();
         let mut ignored = 0;
-        let mut merged: Option<(Value, Span)> = None;
+        let mut merged = None;
         loop {
             let (event, key) = self.next()?;
             let (name, style, tag) = match event {
                 Event::MappingEnd => {
-                    let (merged, at) = merged.unwrap_or_default();
-                    for name in merge(&mut members, merged) {
-                        self.place(&member(path, &name), Some(at), at, false);
+                    if let Some((value, key)) = merged {
+                        self.merge(&mut members, value, path, key);
                     }
                     return Ok(Value::Object(members));
                 }
-                Event::Scalar(name, style, _, tag) => (name.into_owned(), style, tag),
+                Event::Scalar(name, style, _, tag) => (name, style, tag),
                 _ => return Err(unreadable(key, "found a name that is no text")),
             };
-            let plain = style == ScalarStyle::Plain;
-            if self.dialect == Dialect::Envoy && tag.is_some_and(|tag| tag.suffix == "ignore") {
-                // Envoy's own tag, for members that are there for their anchors.
-                let path = format!("{path}.!ignore[{ignored}]");
+            if self.dialect.ignores(tag.as_deref()) {
+                let path = format!("{path}.{IGNORE}[{ignored}]");
                 ignored = usize::saturating_add(ignored, 1);
                 let next = self.next()?;
                 self.node(next, &path, None, depth)?;
                 continue;
             }
-            // To Envoy it is a name like any other.
-            if plain && name == "<<" && self.dialect == Dialect::Kubernetes && merged.is_none() {
-                let next = self.next()?;
-                let value = self.node(next, &member(path, &name), Some(key), depth)?;
-                merged = Some((value, key));
-                continue;
-            }
+            let (name, merges) = match self.dialect.own_tag(tag.as_deref()) {
+                None => {
+                    let merges = self.dialect.merges() && style == ScalarStyle::Plain;
+                    let merges = merges && name == MERGE;
+                    (name.into_owned(), merges)
+                }
+                Some(tag) => (format!("{tag} {name}"), false),
+            };
             let path = member(path, &name);
             // Readers differ on which of the two holds.
-            if members.contains_key(&name) {
+            let twice = members.contains_key(&name);
+            if twice && self.dialect == Dialect::Envoy {
+                self.twice.push((path.clone(), key));
+            } else if twice || merges && merged.is_some() {
                 return Err(unreadable(
                     key,
                     format!("found {name:?} twice in one object"),
@@ -286,7 +300,32 @@ impl<'a> Reader<'a> {
             }
             let next = self.next()?;
             let value = self.node(next, &path, Some(key), depth)?;
-            members.insert(name, value);
+            if merges {
+                merged = Some((value, key));
+            } else {
+                members.insert(name, value);
+            }
+        }
+    }
+
+    /// Adds what a merge key names to an object; what the object says itself stands, and of several
+    /// the first. What cannot be merged stays under the merge key.
+    fn merge(&mut self, members: &mut Map<String, Value>, value: Value, path: &str, key: Span) {
+        let sources = match value {
+            Value::Array(sources) if sources.iter().all(Value::is_object) => sources,
+            other => vec![other],
+        };
+        for source in sources {
+            let added = match source {
+                Value::Object(added) => added,
+                other => Map::from_iter([(MERGE.to_owned(), other)]),
+            };
+            for (name, value) in added {
+                if !members.contains_key(&name) {
+                    self.place(&member(path, &name), Some(key), key, true);
+                    members.insert(name, value);
+                }
+            }
         }
     }
 
@@ -316,28 +355,6 @@ impl<'a> Reader<'a> {
             return Err(unreadable(span, text));
         }
         Ok(())
-    }
-}
-
-/// Adds what `<<` stands for, one object or several, and says which members are new: an object's own
-/// come before theirs, and those of the first before those of the others.
-fn merge(members: &mut Map<String, Value>, merged: Value) -> Vec<String> {
-    match merged {
-        Value::Object(others) => {
-            let new = others.into_iter().filter_map(|(name, value)| {
-                let absent = !members.contains_key(&name);
-                absent.then(|| {
-                    members.insert(name.clone(), value);
-                    name
-                })
-            });
-            new.collect()
-        }
-        Value::Array(all) => {
-            let new = all.into_iter().flat_map(|one| merge(members, one));
-            new.collect()
-        }
-        _ => Vec::new(),
     }
 }
 
@@ -451,6 +468,20 @@ mod tests {
         );
     }
 
+    /// Of two members of one name Envoy 1.40 takes the second.
+    #[test]
+    fn names_stand_twice_for_envoy() {
+        let source = Source::new("a.yaml", "a: {b: 1, b: [2]}\nc: 3\n");
+        let documents = read(&source, Dialect::Envoy).unwrap();
+        assert_eq!(documents[0].value, json!({"a": {"b": [2]}, "c": 3}));
+        let part = documents[0].part("a");
+        let [(path, span)] = part.twice.as_slice() else {
+            panic!("{:?}", part.twice)
+        };
+        assert_eq!((path.as_str(), span.start.column), ("b", 11));
+        assert!(documents[0].part("c").twice.is_empty());
+    }
+
     /// Each of these is read so by Envoy 1.40.
     #[test]
     fn quoted_texts_may_go_on_further_left() {
@@ -517,6 +548,55 @@ mod tests {
             (1, 8),
             "found an alias within what it stands for",
         );
+    }
+
+    #[track_caller]
+    fn defines(text: &str, expected: &Value) {
+        let documents = read(&Source::new("a.yaml", text), Dialect::Definition).unwrap();
+        assert_eq!(documents[0].value, *expected, "{text}");
+    }
+
+    #[test]
+    fn a_definition_keeps_the_tags_of_its_own() {
+        defines("a: !Ref b\n", &json!({"a": {"!Ref": "b"}}));
+        defines("a: !Ref 1\n", &json!({"a": {"!Ref": 1}}));
+        defines("a: !If [c, d]\n", &json!({"a": {"!If": ["c", "d"]}}));
+        defines("a: !T {b: 1}\n", &json!({"a": {"!T": {"b": 1}}}));
+        defines("!Ref a: 1\n", &json!({"!Ref a": 1}));
+        defines(
+            "a: !!binary aGk=\n",
+            &json!({"a": {"!tag:yaml.org,2002:binary": "aGk="}}),
+        );
+        // YAML's own say nothing that only others know.
+        defines(
+            "a: !!str 1\nc: !!map {d: 1}\n",
+            &json!({"a": "1", "c": {"d": 1}}),
+        );
+        assert_eq!(only("a: !Ref b\n").value, json!({"a": "b"}));
+    }
+
+    #[test]
+    fn a_definition_follows_merge_keys() {
+        defines(
+            "x: &x {a: 1, b: 2}\ny: {b: 3, <<: *x}\n",
+            &json!({"x": {"a": 1, "b": 2}, "y": {"a": 1, "b": 3}}),
+        );
+        defines("<<: [{a: 1}, {a: 2, b: 2}]\n", &json!({"a": 1, "b": 2}));
+        // Through an object that merges others itself.
+        defines(
+            "x: &x {<<: {a: 1}}\ny: {<<: *x}\n",
+            &json!({"x": {"a": 1}, "y": {"a": 1}}),
+        );
+        // What is no object cannot be merged, and in quotes it is a name that some readers merge.
+        defines("<<: a\nb: 1\n", &json!({"<<": "a", "b": 1}));
+        defines("<<: [{a: 1}, 2]\n", &json!({"<<": [{"a": 1}, 2]}));
+        defines("\"<<\": {a: 1}\n", &json!({"<<": {"a": 1}}));
+        assert_eq!(only("<<: {a: 1}\n").value, json!({"a": 1}));
+        let twice = read(
+            &Source::new("a.yaml", "<<: {}\n<<: {}\n"),
+            Dialect::Definition,
+        );
+        assert_eq!(twice.unwrap_err().text, "found \"<<\" twice in one object");
     }
 
     #[test]

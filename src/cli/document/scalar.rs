@@ -14,17 +14,55 @@ pub(crate) enum Dialect {
     Envoy,
     /// JSON, which leaves no choice.
     Json,
+    /// Definitions of APIs, which may be templates: as Kubernetes, but a tag of the file's own is
+    /// kept, as the name of an object's only member.
+    Definition,
 }
 
+/// Envoy's own tag, for members that are there for their anchors.
+pub(super) const IGNORE: &str = "!ignore";
+
+/// The merge key of YAML 1.1, where it is not in quotes.
+pub(super) const MERGE: &str = "<<";
+
+/// The prefix of the tags that YAML itself gives a meaning.
+const CORE: &str = "tag:yaml.org,2002:";
+
 impl Dialect {
+    /// Whether merge keys are followed. To Envoy they are names like any other.
+    pub(super) fn merges(self) -> bool {
+        matches!(self, Self::Kubernetes | Self::Definition)
+    }
+
+    /// Whether a member is left out whose name has this tag.
+    pub(super) fn ignores(self, tag: Option<&Tag>) -> bool {
+        let named = |tag: &Tag| format!("{}{}", tag.handle, tag.suffix) == IGNORE;
+        self == Self::Envoy && tag.is_some_and(named)
+    }
+
+    /// A tag that says what only those who know it can resolve, `!Ref` say, if it is to be kept.
+    pub(super) fn own_tag(self, tag: Option<&Tag>) -> Option<String> {
+        let tag = tag.filter(|_| self == Self::Definition)?;
+        let name = format!("{}{}", tag.handle, tag.suffix);
+        let known = ["str", "map", "seq", "null", "bool", "int", "float"];
+        let core = name.strip_prefix(CORE);
+        let plain = name == "!" || core.is_some_and(|core| known.contains(&core));
+        (!plain).then(|| match name.strip_prefix('!') {
+            Some(_) => name,
+            None => format!("!{name}"),
+        })
+    }
+
     /// The value of a scalar.
     pub(super) fn meaning(self, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
         let suffix = tag.map(|tag| tag.suffix.as_str());
         let plain = style == ScalarStyle::Plain;
         // `!` alone makes a text of anything. For Envoy no other tag does: it looks at the text,
         // even at one in quotes, as soon as there is any.
+        let bare =
+            tag.is_some_and(|tag| matches!((&*tag.handle, &*tag.suffix), ("!", "") | ("", "!")));
         let is_text = match (self, suffix) {
-            (_, Some("")) => true,
+            _ if bare => true,
             (Self::Envoy, Some(_)) => false,
             (_, Some("str")) => true,
             _ => !plain,
@@ -45,7 +83,7 @@ impl Dialect {
                 Some(whole) => return Value::String(whole.to_string()),
                 None => None,
             },
-            Self::Kubernetes | Self::Json => number(text),
+            Self::Kubernetes | Self::Json | Self::Definition => number(text),
         };
         number.map_or_else(|| Value::String(text.to_owned()), Value::Number)
     }

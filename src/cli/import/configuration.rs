@@ -53,7 +53,12 @@ impl Configuration {
                 comment(&mut text, "", title);
             }
             for note in listed {
-                comment(&mut text, "", &format!("- {}: {}", note.place, note.text));
+                let place = if note.place.is_empty() {
+                    "the definition"
+                } else {
+                    &note.place
+                };
+                comment(&mut text, "", &format!("- {place}: {}", note.text));
             }
         }
         text.push_str("user_pools:\n");
@@ -133,7 +138,6 @@ impl Configuration {
         text.push_str(&format!("- match: {{{}}}\n", parts.join(", ")));
         match &rule.access {
             Access::Anyone => text.push_str("  allow: anyone\n"),
-            Access::Optional => text.push_str("  allow: optional\n"),
             Access::Nobody => text.push_str("  allow: nobody\n"),
             Access::Require(requirement) => {
                 let parts = self.requirement(requirement);

@@ -5,15 +5,15 @@ use super::definition::{Definition, Operation};
 use super::losses::{label, note_audience, note_decisions, note_differences};
 use super::note::Notes;
 use super::order::Routes;
+use super::part::Obstacle;
 use super::pools::{clients, commonest, named, one_issuer, pools};
 use super::route::Route;
 use super::security::{Access, Context, Decision};
 use super::{Args, Case, Waiver, authorizer, cors, policy, replies};
-use crate::document::{Document, Source};
-use anyhow::{Context as _, bail, ensure};
+use crate::document::{Document, Source, member};
+use anyhow::{Context as _, bail};
 use cognito_authorizer::config;
 use cognito_authorizer::rules::pattern::PathPattern;
-use serde_json::Value;
 
 /// A configuration, and what is to be said about it.
 pub(super) struct Imported {
@@ -33,51 +33,56 @@ pub(super) fn import(
     name: &str,
 ) -> anyhow::Result<Imported> {
     let mut notes = Notes::default();
-    definition.note_unknown_extensions(&mut notes);
+    definition.note_top(&mut notes);
     let prefix = prefix(definition, args, &mut notes)?;
-    let schemes = authorizer::read(definition, &clients(args));
-    let operations = definition.operations(&mut notes);
+    let schemes = authorizer::read(definition, &clients(args), &args.user_pool, &mut notes)?;
+    let operations = definition.operations();
     let mut context = Context {
         version: definition.version,
         schemes: &schemes,
-        top: definition.top("security"),
+        top: definition.top(),
         profile: None,
         without_api_keys: args.waive.contains(&Waiver::ApiKeys),
     };
     let profile = match &args.authorizer {
         Some(name) => named(&schemes, name)?.profile.clone(),
-        None => commonest(&operations, &context)?,
+        None => commonest(definition, &operations, &context)?,
     };
     context.profile = Some(&profile);
     let waived = args.waive.contains(&Waiver::ResourcePolicy);
-    let policy = policy::read(definition, waived, &mut notes);
-    let mut decisions = Vec::new();
-    for operation in &operations {
-        let mut decision = context.decide(operation);
-        if let Some(obstacle) = &policy {
-            decision.access = Access::Nobody;
-            decision.obstacles = vec![obstacle.clone()];
-        }
-        decisions.push(decision);
+    let mut guards: Vec<_> = definition.hidden().cloned().into_iter().collect();
+    guards.extend(policy::read(definition, waived, &mut notes));
+    // With no operation in sight there is none that it closes, and it is listed all the same.
+    for obstacle in guards.iter().filter(|_| operations.is_empty()) {
+        notes.lacks(obstacle.clone());
     }
+    let mut decisions: Vec<_> = operations.iter().map(|one| context.decide(one)).collect();
+    for decision in decisions.iter_mut().filter(|_| !guards.is_empty()) {
+        decision.access = Access::Nobody;
+        decision.obstacles.splice(..0, guards.iter().cloned());
+    }
+    let places = places(definition, &prefix, &operations, &mut decisions);
     let pools = pools(&schemes, &profile, &decisions, args)?;
     for decision in &mut decisions {
         one_issuer(decision, &schemes, &pools);
     }
     note_decisions(definition, &operations, &decisions, &context, &mut notes);
     let mut routes = Routes::default();
-    let mut unlike = Vec::new();
-    for (operation, decision) in operations.iter().zip(&decisions) {
-        let both = (operation, decision);
-        if let Err(text) = add(&mut routes, definition, &prefix, both, &mut notes) {
-            unlike.push(format!("\n{}: {text}", operation.place));
+    for ((operation, decision), place) in operations.iter().zip(&decisions).zip(places) {
+        let (method, access) = (operation.method.as_deref(), decision.access.clone());
+        let origin = origin(operation, decision);
+        let added = match place {
+            Place::Unknown => Ok(()),
+            Place::Everywhere => routes.add_default(method, access, origin),
+            Place::Route(route) => routes.add(route, method, access, origin),
+        };
+        if added.is_err() {
+            notes.not_carried(
+                operation.place.clone(),
+                "rules cannot tell it from an operation that asks for something else; both are closed",
+            );
         }
     }
-    ensure!(
-        unlike.is_empty(),
-        "found paths that API Gateway does not have{}",
-        unlike.concat()
-    );
     note_differences(definition, &operations, &mut notes);
     note_audience(&profile, &operations, &decisions, &mut notes);
     let path_case = path_case(args.path_case, routes.need_letter_case(), &mut notes)?;
@@ -145,49 +150,93 @@ fn prefix(
     Ok(segments)
 }
 
-/// Adds an operation's rule.
-///
-/// # Errors
-/// Its path is none that API Gateway has.
-fn add(
-    routes: &mut Routes,
+/// Where an operation is.
+enum Place {
+    Route(Route),
+    /// Wherever no other is (`$default`).
+    Everywhere,
+    /// At a path that is none of API Gateway's, or that cannot be read.
+    Unknown,
+}
+
+const UNKNOWN_PATH: &str = "paths that no rule can be about might be among those of others";
+
+/// Where all operations are. A path that no rule can be about closes its operations, and every other
+/// that would take their requests: all but those of one path, and no more.
+fn places(
     definition: &Definition<'_>,
     prefix: &[String],
-    (operation, decision): (&Operation<'_>, &Decision),
-    notes: &mut Notes,
-) -> Result<(), String> {
-    let mut origin = label(operation);
-    let id = operation.says.and_then(|says| says.get("operationId"));
-    if let Some(id) = id.and_then(Value::as_str) {
-        origin.push_str(&format!(" ({id})"));
+    operations: &[Operation<'_>],
+    decisions: &mut [Decision],
+) -> Vec<Place> {
+    let mut places = Vec::new();
+    let close = |decision: &mut Decision, obstacle: Obstacle| {
+        decision.access = Access::Nobody;
+        decision.obstacles.push(obstacle);
+    };
+    for (operation, decision) in operations.iter().zip(decisions.iter_mut()) {
+        let route = match definition.is_default_route(operation.path) {
+            true => Ok(Place::Everywhere),
+            false => Route::new(prefix, operation.path).map(Place::Route),
+        };
+        places.push(route.unwrap_or_else(|text| {
+            let place = member("paths", operation.path);
+            let advice = None;
+            close(
+                decision,
+                Obstacle {
+                    place,
+                    text,
+                    advice,
+                },
+            );
+            Place::Unknown
+        }));
     }
+    let unknown = places.iter().any(|place| matches!(place, Place::Unknown));
+    let whole = |shape: &Route| {
+        let mut items = operations.iter().zip(&places).filter(|(one, _)| one.whole);
+        items.any(
+            |(_, place)| matches!(place, Place::Route(item) if item.segments == shape.segments),
+        )
+    };
+    for ((place, decision), operation) in places.iter().zip(decisions).zip(operations) {
+        let text = match place {
+            Place::Route(route) if !operation.whole && whole(route) => {
+                "a path item that cannot be read is for the same requests"
+            }
+            Place::Route(route) if unknown && !route.is_one_path() => UNKNOWN_PATH,
+            Place::Everywhere if unknown => UNKNOWN_PATH,
+            Place::Route(_) | Place::Everywhere | Place::Unknown => continue,
+        };
+        let obstacle = Obstacle {
+            place: "paths".to_owned(),
+            text: text.to_owned(),
+            advice: None,
+        };
+        close(decision, obstacle);
+    }
+    places
+}
+
+/// What a rule came from, in words.
+fn origin(operation: &Operation<'_>, decision: &Decision) -> String {
+    let mut origin = label(operation);
+    let says = operation.says.as_ref().ok();
+    let id = says.and_then(|says| says.get("operationId")?.text().ok());
+    origin.extend(id.map(|id| format!(" ({id})")));
     let why: Vec<_> = match decision.access {
         Access::Nobody => decision
             .obstacles
             .iter()
-            .map(|one| one.text.clone())
+            .map(|one| one.text.as_str())
             .collect(),
-        Access::Anyone | Access::Optional | Access::Require(_) => {
-            decision.authorizers.iter().cloned().collect()
-        }
+        Access::Anyone | Access::Require(_) => decision.authorizer.as_deref().into_iter().collect(),
     };
     if !why.is_empty() {
         origin.push_str(&format!(": {}", why.join(", ")));
     }
-    let access = decision.access.clone();
-    let method = operation.method.as_deref();
-    let added = if definition.is_default_route(operation.path) {
-        routes.add_default(method, access, origin)
-    } else {
-        routes.add(Route::new(prefix, operation.path)?, method, access, origin)
-    };
-    if added.is_err() {
-        notes.not_carried(
-            operation.place.clone(),
-            "rules cannot tell it from an operation that asks for something else; both are closed",
-        );
-    }
-    Ok(())
+    origin
 }
 
 fn path_case(

@@ -2,6 +2,7 @@
 
 use super::definition::{Api, Definition};
 use super::note::Notes;
+use super::part::{Obstacle, Part};
 use crate::document::member;
 use serde_json::{Map, Value, json};
 
@@ -9,16 +10,22 @@ const EXTENSION: &str = "x-amazon-apigateway-cors";
 
 /// Whether API Gateway answers preflights by itself; if so, what to write in Envoy instead.
 pub(super) fn read(definition: &Definition<'_>, notes: &mut Notes) -> Option<Value> {
-    let cors = definition.top(EXTENSION)?;
     let place = member("", EXTENSION);
+    let cors = definition.top().member(EXTENSION);
     if definition.api == Api::Rest {
-        notes.changed(
-            place,
-            "API Gateway looks at it in HTTP APIs alone, and so does this",
-        );
+        if matches!(cors, Ok(Some(_))) {
+            let text = "API Gateway looks at it in HTTP APIs alone, and so does this";
+            notes.changed(place, text);
+        }
         return None;
     }
-    let policy = policy(cors);
+    let policy = match cors.and_then(|cors| cors.map(|cors| policy(&cors)).transpose()) {
+        Ok(policy) => policy?,
+        Err(obstacle) => {
+            notes.lacks(obstacle.of("CORS that cannot be read; preflights need a token"));
+            return None;
+        }
+    };
     notes.not_carried(
         place,
         format!(
@@ -32,18 +39,18 @@ pub(super) fn read(definition: &Definition<'_>, notes: &mut Notes) -> Option<Val
 }
 
 /// The CorsPolicy that says what the definition does.
-fn policy(cors: &Value) -> Map<String, Value> {
+fn policy(cors: &Part<'_>) -> Result<Map<String, Value>, Obstacle> {
+    let cors = cors.object()?;
     let list = |name: &str| {
-        let list = cors.get(name)?.as_array()?;
-        let texts: Vec<_> = list.iter().filter_map(Value::as_str).collect();
-        (!texts.is_empty()).then_some(texts)
+        let texts = cors.member(name)?.map(|part| part.texts()).transpose()?;
+        Ok(texts.filter(|texts| !texts.is_empty()))
     };
     let mut policy = Map::new();
     policy.insert(
         "@type".to_owned(),
         json!("type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy"),
     );
-    if let Some(origins) = list("allowOrigins") {
+    if let Some(origins) = list("allowOrigins")? {
         let origins: Vec<_> = origins.into_iter().map(origin).collect();
         policy.insert("allow_origin_string_match".to_owned(), json!(origins));
     }
@@ -52,17 +59,18 @@ fn policy(cors: &Value) -> Map<String, Value> {
         ("allowHeaders", "allow_headers"),
         ("exposeHeaders", "expose_headers"),
     ] {
-        if let Some(names) = list(theirs) {
+        if let Some(names) = list(theirs)? {
             policy.insert(ours.to_owned(), json!(names.join(", ")));
         }
     }
-    if let Some(seconds) = cors.get("maxAge").and_then(Value::as_u64) {
-        policy.insert("max_age".to_owned(), json!(seconds.to_string()));
+    if let Some(seconds) = cors.member("maxAge")? {
+        policy.insert("max_age".to_owned(), json!(seconds.scalar()?));
     }
-    if cors.get("allowCredentials").and_then(Value::as_bool) == Some(true) {
+    let credentials = cors.member("allowCredentials")?;
+    if credentials.is_some_and(|part| part.raw() == &Value::Bool(true)) {
         policy.insert("allow_credentials".to_owned(), json!(true));
     }
-    policy
+    Ok(policy)
 }
 
 /// An origin, in which API Gateway allows `*` for all, or in place of any text.

@@ -1,9 +1,11 @@
 //! The definition of an API: Swagger 2.0 or OpenAPI 3, with API Gateway's extensions.
 
+use super::EXPORT;
 use super::note::Notes;
+use super::part::{Object, Obstacle, Part};
 use crate::document::{Document, member};
-use anyhow::bail;
-use serde_json::{Map, Value};
+use anyhow::{Error, bail};
+use cognito_authorizer::config::nearest;
 
 /// Which specification the document follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +28,13 @@ pub(crate) enum Api {
 /// A definition.
 pub(super) struct Definition<'d> {
     document: &'d Document,
+    root: Object<'d>,
+    paths: Object<'d>,
+    hidden: Option<Obstacle>,
     pub(super) version: Version,
     pub(super) api: Api,
+    /// What speaks for the other kind of API.
+    doubt: Option<String>,
 }
 
 /// What may be done at a path.
@@ -38,8 +45,10 @@ pub(super) struct Operation<'d> {
     pub(super) method: Option<String>,
     /// Where it stands in the definition.
     pub(super) place: String,
-    /// What it says; `None` where something stands that is no operation.
-    pub(super) says: Option<&'d Map<String, Value>>,
+    /// What it says, or why that cannot be read.
+    pub(super) says: Result<Object<'d>, Obstacle>,
+    /// Whether it stands for a whole path item, of which no more is known.
+    pub(super) whole: bool,
 }
 
 /// The name of a greedy route for everything else in an HTTP API.
@@ -50,47 +59,44 @@ const METHODS: [&str; 8] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace",
 ];
 /// What else a path item may say; nothing of it decides who may call.
-const BESIDE_METHODS: [&str; 5] = ["summary", "description", "servers", "parameters", "$ref"];
-/// More would be a circle.
-const MAX_REFERENCES: usize = 16;
+const BESIDE_METHODS: [&str; 4] = ["summary", "description", "servers", "parameters"];
+const UNKNOWN_EXTENSION: &str = "an extension that is not known here";
 
 /// Extensions that say nothing about who may call, and those that are read elsewhere.
 const KNOWN_EXTENSIONS: [&str; 21] = [
-    "api-key-source",
-    "any-method",
-    "auth",
-    "authorizer",
-    "authtype",
-    "binary-media-types",
-    "cors",
-    "documentation",
-    "endpoint-access-mode",
-    "endpoint-configuration",
-    "gateway-responses",
-    "importexport-version",
-    "integration",
-    "integrations",
-    "minimum-compression-size",
-    "policy",
-    "request-validator",
-    "request-validators",
-    "security-policy",
-    "tag-value",
-    "api-id",
+    "x-amazon-apigateway-api-key-source",
+    "x-amazon-apigateway-any-method",
+    "x-amazon-apigateway-auth",
+    "x-amazon-apigateway-authorizer",
+    "x-amazon-apigateway-authtype",
+    "x-amazon-apigateway-binary-media-types",
+    "x-amazon-apigateway-cors",
+    "x-amazon-apigateway-documentation",
+    "x-amazon-apigateway-endpoint-access-mode",
+    "x-amazon-apigateway-endpoint-configuration",
+    "x-amazon-apigateway-gateway-responses",
+    "x-amazon-apigateway-importexport-version",
+    "x-amazon-apigateway-integration",
+    "x-amazon-apigateway-integrations",
+    "x-amazon-apigateway-minimum-compression-size",
+    "x-amazon-apigateway-policy",
+    "x-amazon-apigateway-request-validator",
+    "x-amazon-apigateway-request-validators",
+    "x-amazon-apigateway-security-policy",
+    "x-amazon-apigateway-tag-value",
+    "x-amazon-apigateway-api-id",
 ];
 
 impl<'d> Definition<'d> {
     /// Reads the parts of a document that say what it is.
     ///
     /// # Errors
-    /// It is neither Swagger 2.0 nor OpenAPI 3.0 or 3.1.
+    /// It is neither Swagger 2.0 nor OpenAPI 3.0 or 3.1, or its paths cannot be read at all.
     pub(super) fn new(document: &'d Document, api: Option<Api>) -> anyhow::Result<Self> {
-        let text = |name: &str| match document.value.get(name) {
-            Some(Value::String(text)) => Some(text.clone()),
-            // YAML makes `swagger: 2.0` a number.
-            Some(Value::Number(number)) => Some(number.to_string()),
-            _ => None,
-        };
+        let whole = Part::whole(document).partly().map_err(Error::msg)?;
+        let (root, mut hidden) = whole;
+        // YAML makes `swagger: 2.0` a number.
+        let text = |name: &str| root.get(name)?.scalar().ok();
         let version = match (text("swagger"), text("openapi")) {
             (Some(version), None) if version == "2.0" => Version::Swagger2,
             (None, Some(version)) if ["3.0", "3.1"].iter().any(|known| is_of(&version, known)) => {
@@ -98,58 +104,110 @@ impl<'d> Definition<'d> {
             }
             (Some(found), None) => bail!("swagger: found {found}; expected 2.0"),
             (None, Some(found)) => bail!("openapi: found {found}; expected 3.0 or 3.1"),
-            _ => bail!("found neither swagger nor openapi; expected an API's definition"),
+            (Some(_), Some(_)) => {
+                bail!("found both swagger and openapi; expected one, with what belongs to it")
+            }
+            (None, None) => match template(&root) {
+                Some(kind) => bail!("found {kind}; expected an API's definition. {EXPORT}"),
+                None => bail!("found neither swagger nor openapi; expected an API's definition"),
+            },
         };
-        if !document.value.get("paths").is_some_and(Value::is_object) {
-            bail!("paths: found no object; expected the API's paths");
-        }
+        let paths = root.expect("paths").and_then(|paths| paths.partly());
+        let (paths, elsewhere) = paths
+            .map_err(|obstacle| anyhow::anyhow!("paths: {obstacle}; expected the API's paths"))?;
+        hidden = hidden.or(elsewhere);
         let mut definition = Self {
             document,
+            root,
+            paths,
+            hidden,
             version,
             api: Api::Rest,
+            doubt: None,
         };
-        definition.api = api.unwrap_or_else(|| definition.guess());
+        (definition.api, definition.doubt) = match api {
+            Some(api) => (api, None),
+            None => definition.guess(),
+        };
         Ok(definition)
     }
 
-    /// REST if anything says so, since its routing refuses more; HTTP if something says that.
-    fn guess(&self) -> Api {
-        let says = |name: &str| self.top(&format!("x-amazon-apigateway-{name}")).is_some();
-        let kinds: Vec<_> = self
-            .schemes()
-            .into_iter()
-            .filter_map(|(_, _, scheme)| scheme.get("x-amazon-apigateway-authorizer")?.get("type"))
-            .collect();
-        let rest = self.version == Version::Swagger2
-            || kinds.iter().any(|kind| {
-                kind.as_str().is_some_and(|kind| {
-                    kind.eq_ignore_ascii_case("cognito_user_pools")
-                        || kind.eq_ignore_ascii_case("token")
-                })
-            })
-            || [
+    /// HTTP if an authorizer says so, since a REST API has none of that type; else REST if anything
+    /// says that, since its routing refuses more; HTTP if something says so. And what says otherwise.
+    fn guess(&self) -> (Api, Option<String>) {
+        let extension = |names: &[&str]| {
+            let mut names = names
+                .iter()
+                .map(|name| format!("x-amazon-apigateway-{name}"));
+            names.find(|name| self.root.get(name).is_some())
+        };
+        let schemes = self.schemes().unwrap_or_default();
+        let kind = |wanted: &[&str]| {
+            let of = |scheme: &Part<'_>| {
+                let authorizer = scheme
+                    .object()
+                    .ok()?
+                    .get("x-amazon-apigateway-authorizer")?;
+                let kind = authorizer.object().ok()?.get("type")?.text().ok()?;
+                Some(kind.to_ascii_lowercase())
+            };
+            let mut kinds = schemes.iter().filter_map(|(_, scheme)| of(scheme));
+            let found = kinds.find(|kind| wanted.contains(&kind.as_str()));
+            found.map(|kind| format!("an authorizer of type {kind}"))
+        };
+        let swagger = (self.version == Version::Swagger2).then(|| "Swagger 2.0".to_owned());
+        let rest = kind(&["cognito_user_pools", "token"]).or(swagger);
+        let rest = rest.or_else(|| {
+            extension(&[
                 "gateway-responses",
                 "policy",
                 "request-validators",
                 "api-key-source",
-            ]
-            .into_iter()
-            .any(says);
-        let http = kinds.iter().any(|kind| kind.as_str() == Some("jwt"))
-            || ["cors", "importexport-version"].into_iter().any(says)
-            || self.paths().any(|(path, _)| path == DEFAULT_ROUTE);
-        if http && !rest { Api::Http } else { Api::Rest }
+            ])
+        });
+        let default = || {
+            let default = self.paths.get(DEFAULT_ROUTE);
+            default.map(|_| format!("the route {DEFAULT_ROUTE}"))
+        };
+        let jwt = kind(&["jwt"]);
+        let http = jwt
+            .clone()
+            .or_else(|| extension(&["cors", "importexport-version"]));
+        let doubt = |api: &str, hint: String, other: &str| {
+            format!(
+                "read as a definition of {api}, though {hint} is in it: --api {other} reads it so"
+            )
+        };
+        match (jwt.is_some(), rest, http.or_else(default)) {
+            (false, Some(_), Some(http)) => (Api::Rest, Some(doubt("a REST API", http, "http"))),
+            (false, _, None) => (Api::Rest, None),
+            (_, Some(rest), _) => (Api::Http, Some(doubt("an HTTP API", rest, "rest"))),
+            (_, None, _) => (Api::Http, None),
+        }
     }
 
-    /// A member at the top.
-    pub(super) fn top(&self, name: &str) -> Option<&'d Value> {
-        self.document.value.get(name)
+    /// What is read at the top of the definition.
+    pub(super) fn top(&self) -> &Object<'d> {
+        &self.root
+    }
+
+    /// Why some of the top, or of the paths, is not in sight: whatever that is, it might have guarded
+    /// every operation.
+    pub(super) fn hidden(&self) -> Option<&Obstacle> {
+        self.hidden.as_ref()
     }
 
     /// Title and version, as people call the API.
     pub(super) fn title(&self) -> String {
         let info = |name: &str| {
-            let text = self.document.get(&format!("info.{name}"))?.as_str()?;
+            let text = self
+                .root
+                .get("info")?
+                .object()
+                .ok()?
+                .get(name)?
+                .text()
+                .ok()?;
             Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
         };
         let parts = [info("title"), info("version")];
@@ -161,39 +219,37 @@ impl<'d> Definition<'d> {
         self.document.places.key(place).start.line
     }
 
-    /// Follows `$ref` within the document; `None` if it leads nowhere.
-    fn resolve(&self, value: &'d Value) -> Option<&'d Value> {
-        let mut value = value;
-        for _ in 0..MAX_REFERENCES {
-            let Some(reference) = value.get("$ref") else {
-                return Some(value);
-            };
-            let pointer = reference.as_str()?.strip_prefix('#')?;
-            value = self.document.value.pointer(pointer)?;
-        }
-        None
-    }
-
-    /// The security schemes: name, place, and what it says (null if it cannot be followed).
-    pub(super) fn schemes(&self) -> Vec<(&'d str, String, &'d Value)> {
-        let place = match self.version {
-            Version::Swagger2 => "securityDefinitions",
-            Version::OpenApi3 => "components.securitySchemes",
+    /// The security schemes by their names.
+    ///
+    /// # Errors
+    /// Any of them might stand where this tool cannot look.
+    pub(super) fn schemes(&self) -> Result<Vec<(&'d str, Part<'d>)>, Obstacle> {
+        let schemes = match self.version {
+            Version::Swagger2 => self.root.member("securityDefinitions")?,
+            Version::OpenApi3 => match self.root.member("components")? {
+                None => None,
+                Some(components) => components.object()?.member("securitySchemes")?,
+            },
         };
-        let schemes = self.document.get(place).and_then(Value::as_object);
-        let schemes = schemes.into_iter().flatten().map(|(name, scheme)| {
-            let says = self.resolve(scheme).unwrap_or(&Value::Null);
-            (name.as_str(), member(place, name), says)
-        });
-        schemes.collect()
+        match schemes {
+            None => Ok(Vec::new()),
+            Some(schemes) => Ok(schemes.object()?.members().collect()),
+        }
     }
 
-    fn paths(&self) -> impl Iterator<Item = (&'d str, &'d Value)> {
-        let paths = self.top("paths").and_then(Value::as_object);
-        let paths = paths.into_iter().flatten();
-        paths
-            .filter(|(path, _)| !path.starts_with("x-"))
-            .map(|(path, item)| (path.as_str(), item))
+    /// Security schemes of the other version of the specification, which this one does not know.
+    pub(super) fn misplaced_schemes(&self) -> Option<&'static str> {
+        let (other, text) = match self.version {
+            Version::Swagger2 => (
+                "components",
+                "components: belongs to OpenAPI 3; Swagger 2.0 has securityDefinitions",
+            ),
+            Version::OpenApi3 => (
+                "securityDefinitions",
+                "securityDefinitions: belongs to Swagger 2.0; OpenAPI 3 has components.securitySchemes",
+            ),
+        };
+        self.root.get(other).map(|_| text)
     }
 
     /// Whether a path stands for all that no other does.
@@ -202,92 +258,49 @@ impl<'d> Definition<'d> {
     }
 
     /// Every path, and every operation, in the order of the document.
-    pub(super) fn operations(&self, notes: &mut Notes) -> Vec<Operation<'d>> {
-        let mut paths: Vec<_> = self
-            .paths()
-            .map(|(path, item)| (path, member("paths", path), item))
+    pub(super) fn operations(&self) -> Vec<Operation<'d>> {
+        let extension = |path: &str| path.starts_with("x-");
+        let paths = self.paths.members().filter(|(path, _)| !extension(path));
+        let mut operations: Vec<_> = paths
+            // What hides some of the paths is no path.
+            .filter(|(path, _)| self.hidden.is_none() || path.starts_with('/'))
+            .flat_map(|(path, item)| {
+                operations_of(path, &item).unwrap_or_else(|obstacle| {
+                    vec![Operation {
+                        path,
+                        method: None,
+                        place: item.place.clone(),
+                        says: Err(obstacle.of("a path item that cannot be read")),
+                        whole: true,
+                    }]
+                })
+            })
             .collect();
-        paths.sort_by_key(|(_, place, _)| self.document.places.key(place).start);
-        let mut operations = Vec::new();
-        for (path, place, item) in paths {
-            let found = match self.resolve(item).and_then(Value::as_object) {
-                Some(says) => self.of_path(path, &place, says, notes),
-                None => {
-                    let closed = self.unreadable(path, &place, "no path item", notes);
-                    vec![closed]
-                }
-            };
-            operations.extend(found);
-        }
-        operations
-    }
-
-    fn of_path(
-        &self,
-        path: &'d str,
-        place: &str,
-        item: &'d Map<String, Value>,
-        notes: &mut Notes,
-    ) -> Vec<Operation<'d>> {
-        let mut operations = Vec::new();
-        for (name, says) in item {
-            let place = member(place, name);
-            let method = if name == ANY_METHOD {
-                None
-            } else if METHODS.contains(&name.as_str()) {
-                Some(name.to_ascii_uppercase())
-            } else {
-                if name.starts_with("x-") {
-                    unknown_extension(name, &place, notes);
-                } else if !BESIDE_METHODS.contains(&name.as_str()) {
-                    operations.push(self.unreadable(path, &place, "no method", notes));
-                }
-                continue;
-            };
-            match says.as_object() {
-                Some(says) => operations.push(Operation {
-                    path,
-                    method,
-                    place,
-                    says: Some(says),
-                }),
-                None => {
-                    let closed = self.unreadable(path, &place, "no operation", notes);
-                    operations.push(Operation { method, ..closed });
-                }
-            }
-        }
         operations.sort_by_key(|operation| self.document.places.key(&operation.place).start);
         operations
-    }
-
-    /// What cannot be read might have been an operation: nobody may call it.
-    fn unreadable(
-        &self,
-        path: &'d str,
-        place: &str,
-        found: &str,
-        notes: &mut Notes,
-    ) -> Operation<'d> {
-        notes.not_carried(place, format!("found {found} that can be read; closed"));
-        Operation {
-            path,
-            method: None,
-            place: place.to_owned(),
-            says: None,
-        }
     }
 
     /// The path that the definition says all others are below, if it is more than `/`.
     pub(super) fn base_path(&self) -> Option<(&'static str, String)> {
         let (place, path) = match self.version {
-            Version::Swagger2 => ("basePath", self.top("basePath")?.as_str()?.to_owned()),
+            Version::Swagger2 => (
+                "basePath",
+                self.root.get("basePath")?.text().ok()?.to_owned(),
+            ),
             Version::OpenApi3 => {
-                let server = self.top("servers")?.get(0)?;
-                let variable = server.get("variables").and_then(|all| all.get("basePath"));
-                let path = match variable.and_then(|variable| variable.get("default")) {
-                    Some(default) => default.as_str()?.to_owned(),
-                    None => path_of(server.get("url")?.as_str()?),
+                let server = self
+                    .root
+                    .get("servers")?
+                    .list()
+                    .ok()?
+                    .first()?
+                    .object()
+                    .ok()?;
+                let of = |object: Part<'d>, name: &str| object.object().ok()?.get(name);
+                let variable = server.get("variables").and_then(|all| of(all, "basePath"));
+                let path = match variable.and_then(|variable| of(variable, "default")) {
+                    Some(default) => default.text().ok()?.to_owned(),
+                    None => path_of(server.get("url")?.text().ok()?),
                 };
                 ("servers", path)
             }
@@ -296,12 +309,81 @@ impl<'d> Definition<'d> {
         (!path.is_empty()).then(|| (place, format!("/{path}")))
     }
 
-    /// Extensions of API Gateway at the top that nobody reads.
-    pub(super) fn note_unknown_extensions(&self, notes: &mut Notes) {
-        let top = self.document.value.as_object();
-        for (name, _) in top.into_iter().flatten() {
-            unknown_extension(name, &member("", name), notes);
+    /// What there is to say about the top: extensions of API Gateway that nobody reads, and slips.
+    pub(super) fn note_top(&self, notes: &mut Notes) {
+        for (name, part) in self.root.members() {
+            if is_unknown_extension(name) {
+                notes.not_carried(part.place, UNKNOWN_EXTENSION);
+            }
         }
+        if self.root.get("security").is_none() {
+            note_slip(&self.root, notes);
+        }
+        if let Some(doubt) = &self.doubt {
+            notes.changed("", doubt);
+        }
+    }
+}
+
+/// What a path item has for each method.
+fn operations_of<'d>(path: &'d str, item: &Part<'d>) -> Result<Vec<Operation<'d>>, Obstacle> {
+    let mut operations = Vec::new();
+    for (name, part) in item.object()?.members() {
+        let method = if name == ANY_METHOD {
+            None
+        } else if METHODS.contains(&name) {
+            Some(name.to_ascii_uppercase())
+        } else if is_unknown_extension(name) {
+            return Err(part.obstacle(UNKNOWN_EXTENSION));
+        } else if name.starts_with("x-") || BESIDE_METHODS.contains(&name) {
+            continue;
+        } else {
+            return Err(part.obstacle("found no method that OpenAPI knows"));
+        };
+        let place = member(&item.place, name);
+        let says = part.object().and_then(|says| {
+            let unknown = says.members().find(|(name, _)| is_unknown_extension(name));
+            match unknown {
+                None => Ok(says),
+                Some((_, part)) => Err(part.obstacle(UNKNOWN_EXTENSION)),
+            }
+        });
+        let says = says.map_err(|obstacle| obstacle.of("an operation that cannot be read"));
+        operations.push(Operation {
+            path,
+            method,
+            place,
+            says,
+            whole: false,
+        });
+    }
+    Ok(operations)
+}
+
+/// Says that `security` may have been meant where something else stands: API Gateway passes it over.
+pub(super) fn note_slip(object: &Object<'_>, notes: &mut Notes) {
+    if let Some(slip) = object.misspelt("security") {
+        notes.changed(
+            slip.place,
+            "may be a slip of security; API Gateway passes it over, and so does this",
+        );
+    }
+}
+
+/// Whose template a file is, that has a definition in it at best.
+fn template(root: &Object<'_>) -> Option<&'static str> {
+    let has = |name: &str| root.get(name).is_some();
+    if has("AWSTemplateFormatVersion") || has("Resources") || has("Transform") {
+        Some("a template of CloudFormation or SAM")
+    } else if has("service") && has("provider") || has("functions") && has("provider") {
+        Some("a configuration of the Serverless Framework")
+    } else if ["terraform", "terraform_version", "resource"]
+        .into_iter()
+        .any(has)
+    {
+        Some("a configuration or a state of Terraform")
+    } else {
+        None
     }
 }
 
@@ -320,11 +402,9 @@ fn path_of(url: &str) -> String {
         .to_owned()
 }
 
-/// Notes an extension of API Gateway that is not known here: it may have kept someone out.
-pub(super) fn unknown_extension(name: &str, place: &str, notes: &mut Notes) {
-    if let Some(extension) = name.strip_prefix("x-amazon-apigateway-")
-        && !KNOWN_EXTENSIONS.contains(&extension)
-    {
-        notes.not_carried(place, "an extension that is not known here");
-    }
+/// Whether a name is of an extension of API Gateway that is not known here, or a slip of one that is:
+/// it may keep someone out.
+fn is_unknown_extension(name: &str) -> bool {
+    !KNOWN_EXTENSIONS.contains(&name)
+        && (name.starts_with("x-amazon-apigateway-") || nearest(name, &KNOWN_EXTENSIONS).is_some())
 }

@@ -1,9 +1,10 @@
 //! What is said about the parts of a definition that a configuration does not have.
 
 use super::authorizer::{Profile, Says};
-use super::definition::{Api, Definition, Operation, unknown_extension};
+use super::definition::{Api, Definition, Operation, note_slip};
 use super::note::Notes;
-use super::security::{Access, Context, Decision, Obstacle};
+use super::part::{Obstacle, Part};
+use super::security::{Access, Context, Decision};
 use super::yaml::flow;
 use crate::document::member;
 use serde_json::{Value, json};
@@ -31,13 +32,16 @@ pub(super) fn note_decisions(
     for (operation, decision) in operations.iter().zip(decisions) {
         let which = match decision.access {
             Access::Nobody => &mut closed,
-            Access::Anyone | Access::Optional | Access::Require(_) => &mut narrowed,
+            Access::Anyone | Access::Require(_) => &mut narrowed,
         };
         for obstacle in &decision.obstacles {
             if !causes.contains(&obstacle) {
                 causes.push(obstacle);
             }
-            which.entry(obstacle).or_default().push(label(operation));
+            let operations = which.entry(obstacle).or_default();
+            if operations.last() != Some(&label(operation)) {
+                operations.push(label(operation));
+            }
         }
         for key in &decision.waived {
             waived.entry(key).or_default().push(label(operation));
@@ -46,16 +50,10 @@ pub(super) fn note_decisions(
             inherited.push(label(operation));
         }
     }
-    for cause in causes {
-        let mut text = cause.text.clone();
-        if let Some(advice) = &cause.advice {
-            text.push_str(&format!(" ({advice})"));
-        }
-        for (what, operations) in [
-            ("closed", &closed),
-            ("open to the other alternatives alone", &narrowed),
-        ] {
-            if let Some(operations) = operations.get(cause) {
+    for cause in &causes {
+        let mut text = cause.to_string();
+        for (what, operations) in [("closed", &closed), ("a token is asked for", &narrowed)] {
+            if let Some(operations) = operations.get(*cause) {
                 text.push_str(&format!("; {what}: {}", operations.join(", ")));
             }
         }
@@ -71,17 +69,18 @@ pub(super) fn note_decisions(
         );
     }
     for scheme in context.schemes.values() {
-        let used = notes.iter().any(|note| note.place == scheme.place);
-        if let (Says::Other(text), false) = (&scheme.says, used) {
+        if let Says::Other(obstacle) = &scheme.says
+            && !causes.contains(&obstacle)
+        {
             notes.changed(
                 scheme.place.clone(),
-                format!("{text}; no operation asks for it"),
+                format!("{}; no operation asks for it", obstacle.text),
             );
         }
     }
     if definition.api == Api::Rest && !inherited.is_empty() {
         let text = format!(
-            "API Gateway does not look at it in a REST API; here it holds, as the specification says: {}",
+            "API Gateway's manual says that a REST API does not look at it; here it holds, as the specification says: {}",
             inherited.join(", ")
         );
         notes.changed("security", text);
@@ -101,16 +100,22 @@ pub(super) fn note_differences(
     let mut told = Vec::new();
     let mut headers = BTreeSet::new();
     for operation in operations {
-        let Some(says) = operation.says else {
+        let Ok(says) = &operation.says else {
             continue;
         };
-        for (name, _) in says {
-            unknown_extension(name, &member(&operation.place, name), notes);
+        if says.get("security").is_none() {
+            note_slip(says, notes);
         }
-        if says.contains_key(VALIDATOR) || definition.top(VALIDATOR).is_some() {
+        if says
+            .get(VALIDATOR)
+            .or(definition.top().get(VALIDATOR))
+            .is_some()
+        {
             validated.push(label(operation));
         }
+        // None of it decides who may call: what of it cannot be read is the integration's business.
         let integration = says.get("x-amazon-apigateway-integration");
+        let integration = integration.as_ref().map(Part::raw);
         if let Some(integration) = integration.filter(|one| names_claims(one)) {
             told.push(label(operation));
             headers.extend(claim_headers(integration));
@@ -148,7 +153,8 @@ pub(super) fn note_differences(
         );
         notes.changed("paths", text);
     }
-    if let Some(endpoint) = definition.top(ENDPOINT) {
+    if let Some(endpoint) = definition.top().get(ENDPOINT) {
+        let endpoint = endpoint.raw();
         let private = endpoint.get("vpcEndpointIds").is_some()
             || endpoint
                 .get("types")

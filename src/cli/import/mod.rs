@@ -11,7 +11,8 @@
 //!              configuration ──▶ the filter's own parser, before anyone sees it
 //! ```
 //!
-//! What the filter cannot ask for is a [`note`], and closes what it protected.
+//! A [`part`] of the definition is read in full or is an obstacle, and an obstacle closes what the part
+//! was about. What the filter cannot ask for is a [`note`], and closes what it protected.
 
 mod authorizer;
 mod configuration;
@@ -21,6 +22,7 @@ mod definition;
 mod losses;
 mod note;
 mod order;
+mod part;
 mod policy;
 mod pools;
 mod replies;
@@ -30,7 +32,7 @@ mod security;
 mod tests;
 mod yaml;
 
-use crate::document::{Document, Source};
+use crate::document::{Dialect, Document, Source};
 use anyhow::Context as _;
 use conversion::{Imported, import};
 use definition::{Api, Definition};
@@ -47,8 +49,13 @@ use std::process::ExitCode;
 /// error and at the top of what is written. What guards no operation (gateway responses, request
 /// validation, CORS) is listed alike. Status 1 says that there is such a list, 0 that there is none.
 ///
-/// Export a REST API with its extensions:
-///   aws apigateway get-export --parameters extensions=apigateway --export-type oas30 ...
+/// An operation of which any part cannot be read is closed, and listed: what stands in another file,
+/// what a template leaves to CloudFormation, Terraform or the like. An export of the deployed API has
+/// all of it resolved. Of a REST API:
+///   aws apigateway get-export --rest-api-id ID --stage-name STAGE --export-type oas30
+///     --parameters extensions=apigateway api.json
+/// Of an HTTP API:
+///   aws apigatewayv2 export-api --api-id ID --specification OAS30 --output-type YAML api.yaml
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -71,6 +78,9 @@ pub(crate) struct Args {
     /// Admit tokens of every app client of the pool, as a REST API's authorizer does
     #[arg(long)]
     any_client: bool,
+    /// The user pool of a security scheme, by its id or ARN, where the definition has a placeholder
+    #[arg(long, value_name = "SCHEME=ID")]
+    user_pool: Vec<authorizer::NamedPool>,
     /// The Envoy cluster that reaches the key endpoint [default: cognito_REGION]
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
@@ -115,10 +125,47 @@ enum Waiver {
     ResourcePolicy,
 }
 
+/// What helps whose definition is not in sight: the commands that write one.
+const EXPORT: &str = "Export the deployed API: \
+    aws apigateway get-export --rest-api-id ID --stage-name STAGE --export-type oas30 \
+    --parameters extensions=apigateway api.json (a REST API), \
+    aws apigatewayv2 export-api --api-id ID --specification OAS30 --output-type YAML api.yaml (an HTTP API)";
+
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    carry_over(args, out).map_err(|error| match error.is::<std::io::Error>() {
+        true => error,
+        // Names from the definition are part of what is wrong with it.
+        false => {
+            let text = format!("{error:#}");
+            let lines: Vec<_> = text.lines().map(note::shown).collect();
+            anyhow::anyhow!(lines.join("\n"))
+        }
+    })
+}
+
+/// A file that cannot be read as YAML, or that is no object: a template before it is rendered, or
+/// another language.
+fn unreadable(source: &Source, error: &str) -> anyhow::Error {
+    let name = source.name();
+    let terraform = source.text().contains("resource \"aws_");
+    if terraform || part::placeholder(source.text()).is_some() {
+        anyhow::anyhow!("{name}: {error}; this seems to be a template. {EXPORT}")
+    } else {
+        anyhow::anyhow!("{name}: {error}")
+    }
+}
+
+fn carry_over(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let source = Source::read(&args.openapi)?;
     let name = source.name().to_owned();
-    let document = Document::only(&source).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+    let document = Document::only_in(&source, Dialect::Definition)
+        .map_err(|error| unreadable(&source, &error.to_string()))?;
+    if !document.value.is_object() {
+        return Err(unreadable(
+            &source,
+            "found no object; expected an API's definition",
+        ));
+    }
     let definition = Definition::new(&document, args.api).with_context(|| name.clone())?;
     let imported = import(&definition, args, &name).with_context(|| name.clone())?;
     match &args.output {
@@ -172,7 +219,17 @@ fn report(
                     note::Kind::Changed => "note",
                 };
                 let line = definition.line(&note.place);
-                writeln!(out, "{name}:{line}: {kind}: {}: {}", note.place, note.text)?;
+                let (name, place) = (note::shown(name), note::shown(&note.place));
+                let place = if place.is_empty() {
+                    "the definition"
+                } else {
+                    &place
+                };
+                writeln!(
+                    out,
+                    "{name}:{line}: {kind}: {place}: {}",
+                    note::shown(&note.text)
+                )?;
             }
             let operations = counted(imported.operations, "operation");
             let rules = counted(imported.rules, "rule");

@@ -1,5 +1,7 @@
 //! What becomes of a definition's parts that have no equal here: nothing is dropped without a word.
 
+use super::part::{Obstacle, placeholder};
+use super::yaml::is_escaped;
 use serde_json::{Value, json};
 
 /// How much a part lost on the way.
@@ -30,8 +32,31 @@ impl Note {
             Kind::Waived => "waived",
             Kind::Changed => "changed",
         };
-        json!({"kind": kind, "place": self.place, "line": line, "text": self.text})
+        json!({"kind": kind, "place": shown(&self.place), "line": line, "text": shown(&self.text)})
     }
+}
+
+/// What a file says, as it is shown: a placeholder is an ellipsis, and no character moves the cursor
+/// of a terminal, or turns what follows around.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(found) = placeholder(rest) {
+        shown.push_str(rest.get(..found.start).unwrap_or_default());
+        shown.push('…');
+        rest = rest.get(found.end..).unwrap_or_default();
+    }
+    shown.push_str(rest);
+    let characters = shown.chars();
+    characters
+        .map(|character| {
+            if is_escaped(character) {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
+        .collect()
 }
 
 /// All notes, in the order in which they were made; each once.
@@ -52,6 +77,11 @@ impl Notes {
     /// Says that a part means something else here.
     pub(super) fn changed(&mut self, place: impl Into<String>, text: impl Into<String>) {
         self.add(Kind::Changed, place.into(), text.into());
+    }
+
+    /// Says that something stands in the way of a part that closes nothing.
+    pub(super) fn lacks(&mut self, obstacle: Obstacle) {
+        self.not_carried(obstacle.place.clone(), obstacle.to_string());
     }
 
     fn add(&mut self, kind: Kind, place: String, text: String) {

@@ -36,11 +36,31 @@ struct Shape {
     methods: Methods,
 }
 
-/// A method; `ANY` is asked last.
+/// A method, in the order of rules: one for `GET` would take `HEAD`, and one for all takes what is
+/// left.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Method {
+    Head,
     Named(String),
     Any,
+}
+
+impl Method {
+    fn new(name: Option<&str>) -> Self {
+        match name {
+            None => Self::Any,
+            Some("HEAD") => Self::Head,
+            Some(name) => Self::Named(name.to_owned()),
+        }
+    }
+
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Head => Some("HEAD"),
+            Self::Named(name) => Some(name),
+            Self::Any => None,
+        }
+    }
 }
 
 /// The operations of an API, by the shapes of their paths.
@@ -115,7 +135,7 @@ impl Routes {
         let mut rules: Vec<_> = first.into_iter().chain(last).flat_map(own_rules).collect();
         let matching = || Matching::Everything;
         rules.extend(ordered(&self.everything, matching));
-        rules
+        keep_head(rules)
     }
 
     /// A REST API goes down a tree of resources, prefers what is named to what is a variable, and
@@ -246,20 +266,101 @@ fn needed(steps: Vec<Step>) -> Vec<Ordered> {
     rules
 }
 
+impl Matching {
+    /// Whether some path of a route is one that it is about.
+    fn meets(&self, route: &Route) -> bool {
+        match self {
+            Self::Route(own) => own.meets(route),
+            Self::Prefix(_) | Self::Everything => true,
+        }
+    }
+
+    /// Whether all paths of a route are.
+    fn takes(&self, route: &Route) -> bool {
+        match self {
+            Self::Route(own) => own.takes(route),
+            Self::Prefix(_) | Self::Everything => true,
+        }
+    }
+}
+
+/// Where a rule for `GET` would take the `HEAD` that later rules are for, adds one for `HEAD`.
+fn keep_head(rules: Vec<Ordered>) -> Vec<Ordered> {
+    let mut kept: Vec<Ordered> = Vec::new();
+    for (at, rule) in rules.iter().enumerate() {
+        let head = match (rule.method.as_deref(), &rule.matching) {
+            (Some("GET"), Matching::Route(route)) if !has_head(&kept, route) => {
+                let later = rules.get(at..).unwrap_or_default().iter();
+                head_of(rule, route, later)
+            }
+            _ => None,
+        };
+        kept.extend(head);
+        kept.push(rule.clone());
+    }
+    kept
+}
+
+fn has_head(rules: &[Ordered], route: &Route) -> bool {
+    rules.iter().any(|rule| {
+        let same = |own: &Route| own.segments == route.segments;
+        rule.method.as_deref() == Some("HEAD")
+            && matches!(&rule.matching, Matching::Route(own) if same(own))
+    })
+}
+
+/// The rule for the `HEAD` of a route that has only `GET`, if it asks for anything else.
+fn head_of<'o>(
+    get: &Ordered,
+    route: &Route,
+    later: impl Iterator<Item = &'o Ordered>,
+) -> Option<Ordered> {
+    let for_head = |one: &&Ordered| matches!(one.method.as_deref(), None | Some("HEAD"));
+    let mut takers = Vec::new();
+    let mut whole = false;
+    for one in later.filter(for_head) {
+        if one.matching.meets(route) {
+            takers.push(one);
+            whole = one.matching.takes(route);
+        }
+        if whole {
+            break;
+        }
+    }
+    let first = takers.first()?;
+    if takers.iter().all(|one| one.access == get.access) {
+        return None;
+    }
+    // Of several that ask for different things each has some of these paths.
+    let agreed = whole && takers.iter().all(|one| one.access == first.access);
+    Some(Ordered {
+        matching: get.matching.clone(),
+        method: Some("HEAD".to_owned()),
+        access: match agreed {
+            true => first.access.clone(),
+            false => Access::Nobody,
+        },
+        origin: first.origin.clone(),
+    })
+}
+
 fn own_rules(shape: &Shape) -> impl Iterator<Item = Ordered> {
     ordered(&shape.methods, || Matching::Route(shape.route.clone()))
 }
 
 /// The rules for methods, those that are named first.
 fn ordered(methods: &Methods, matching: impl Fn() -> Matching) -> impl Iterator<Item = Ordered> {
-    methods
-        .iter()
+    let get = methods.get(&Method::new(Some("GET")));
+    let any = methods.get(&Method::Any);
+    // Here a rule for GET takes HEAD as well, there it is for the any-method.
+    let head = any.filter(|any| {
+        get.is_some_and(|get| get.0 != any.0) && !methods.contains_key(&Method::Head)
+    });
+    let head = head.map(|any| (&Method::Head, any)).into_iter();
+    head.chain(methods)
         .map(move |(method, (access, origin))| Ordered {
             matching: matching(),
-            method: match method {
-                Method::Named(name) => Some(name.clone()),
-                Method::Any => None,
-            },
+            method: method.name().map(str::to_owned),
             access: access.clone(),
             origin: origin.clone(),
         })
@@ -271,7 +372,7 @@ fn insert(
     access: Access,
     origin: String,
 ) -> Result<(), Indistinct> {
-    let method = method.map_or(Method::Any, |name| Method::Named(name.to_owned()));
+    let method = Method::new(method);
     let Some((known, origins)) = methods.get_mut(&method) else {
         methods.insert(method, (access, vec![origin]));
         return Ok(());

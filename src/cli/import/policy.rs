@@ -2,9 +2,9 @@
 
 use super::definition::Definition;
 use super::note::Notes;
-use super::security::Obstacle;
+use super::part::{Object, Obstacle, Part};
 use crate::document::member;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 const EXTENSION: &str = "x-amazon-apigateway-policy";
 
@@ -14,15 +14,21 @@ pub(super) fn read(
     waived: bool,
     notes: &mut Notes,
 ) -> Option<Obstacle> {
-    let policy = definition.top(EXTENSION)?;
-    let obstacle = Obstacle {
-        place: member("", EXTENSION),
-        text: "a resource policy that does not let everyone in".to_owned(),
-        advice: None,
+    let policy = definition.top().member(EXTENSION);
+    let everyone = match &policy {
+        Ok(None) => return None,
+        Ok(Some(policy)) => lets_everyone_in(policy),
+        Err(obstacle) => Err(obstacle.clone()),
     };
-    if lets_everyone_in(policy) {
-        return None;
-    }
+    let obstacle = match everyone {
+        Ok(true) => return None,
+        Ok(false) => Obstacle {
+            place: member("", EXTENSION),
+            text: "a resource policy that does not let everyone in".to_owned(),
+            advice: None,
+        },
+        Err(obstacle) => obstacle.of("a resource policy that cannot be read"),
+    };
     if waived {
         notes.waived(obstacle.place, obstacle.text);
         return None;
@@ -31,42 +37,37 @@ pub(super) fn read(
 }
 
 /// Whether some statement allows every call by everyone, and none denies any.
-fn lets_everyone_in(policy: &Value) -> bool {
-    let statements = match policy.get("Statement") {
-        Some(Value::Array(statements)) => statements.iter().collect(),
-        Some(statement) => vec![statement],
-        None => Vec::new(),
+fn lets_everyone_in(policy: &Part<'_>) -> Result<bool, Obstacle> {
+    let statements = policy.object()?.expect("Statement")?;
+    let statements = match statements.raw() {
+        Value::Array(_) => statements.list()?,
+        _ => vec![statements],
     };
-    let statements: Option<Vec<&Map<String, Value>>> =
-        statements.into_iter().map(Value::as_object).collect();
-    statements.is_some_and(|statements| {
-        let effect = |statement: &Map<String, Value>| {
-            statement.get("Effect").and_then(Value::as_str) == Some("Allow")
-        };
-        statements.iter().all(|statement| effect(statement))
-            && statements
-                .iter()
-                .any(|statement| is_about_everything(statement))
-    })
+    let (mut allows_all, mut denies) = (false, false);
+    for statement in statements {
+        let statement = statement.object()?;
+        denies |= statement.expect("Effect")?.text()? != "Allow";
+        allows_all |= is_about_everything(&statement)?;
+    }
+    Ok(allows_all && !denies)
 }
 
-fn is_about_everything(statement: &Map<String, Value>) -> bool {
+fn is_about_everything(statement: &Object<'_>) -> Result<bool, Obstacle> {
     let plain = ["Sid", "Effect", "Principal", "Action", "Resource"];
-    let principal = match statement.get("Principal") {
-        Some(Value::Object(kinds)) => kinds.get("AWS"),
-        other => other,
+    let any = |part: Option<Part<'_>>, is: fn(&str) -> bool| match part {
+        None => Ok(false),
+        Some(part) => Ok(part.texts()?.into_iter().any(is)),
     };
-    let any = |value: Option<&Value>, is: fn(&str) -> bool| match value {
-        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).any(is),
-        Some(Value::String(one)) => is(one),
-        _ => false,
-    };
-    statement.keys().all(|name| plain.contains(&name.as_str()))
-        && any(principal, |who| who == "*")
-        && any(statement.get("Action"), |action| {
-            ["*", "execute-api:*", "execute-api:Invoke"].contains(&action)
-        })
-        && any(statement.get("Resource"), is_every_resource)
+    let mut principal = statement.member("Principal")?;
+    if let Some(Value::Object(_)) = principal.as_ref().map(Part::raw) {
+        let kinds = principal.map(|kinds| kinds.object()).transpose()?;
+        principal = kinds.and_then(|kinds| kinds.get("AWS"));
+    }
+    let named = |action: &str| ["*", "execute-api:*", "execute-api:Invoke"].contains(&action);
+    Ok(statement.members().all(|(name, _)| plain.contains(&name))
+        && any(principal, |who| who == "*")?
+        && any(statement.get("Action"), named)?
+        && any(statement.get("Resource"), is_every_resource)?)
 }
 
 /// `*`, or an API's ARN (short or whole) with a star for each of stage, method and path.
@@ -87,7 +88,14 @@ fn is_every_resource(resource: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::{Document, Span};
     use serde_json::json;
+
+    /// Whether a policy is read, and lets everyone in.
+    fn lets_in(policy: &Value) -> bool {
+        let document = Document::unplaced(policy.clone(), Span::default());
+        lets_everyone_in(&Part::whole(&document)) == Ok(true)
+    }
 
     #[track_caller]
     fn everyone(change: &str, value: Value) -> bool {
@@ -98,7 +106,7 @@ mod tests {
             "Resource": "arn:aws:execute-api:us-east-1:123456789012:abcdef/*",
         });
         statement[change] = value;
-        lets_everyone_in(&json!({"Version": "2012-10-17", "Statement": [statement]}))
+        lets_in(&json!({"Version": "2012-10-17", "Statement": [statement]}))
     }
 
     #[test]
@@ -116,6 +124,9 @@ mod tests {
             "Condition",
             json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})
         ));
+        assert!(!everyone("Conditoin", json!({})));
+        assert!(!everyone("Resource", json!("execute-api:/${stage}/*")));
+        assert!(!everyone("Resource", json!(["*", {"Ref": "Api"}])));
         assert!(!everyone("NotAction", json!("execute-api:Invoke")));
         assert!(!everyone("Action", json!("execute-api:InvalidateCache")));
         for resource in [
@@ -134,7 +145,7 @@ mod tests {
             json!("*"),
             Value::Null,
         ] {
-            assert!(!lets_everyone_in(&policy), "{policy}");
+            assert!(!lets_in(&policy), "{policy}");
         }
     }
 
@@ -142,12 +153,8 @@ mod tests {
     fn a_denial_beside_it_counts() {
         let all = json!({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"});
         let other = |effect: &str| json!({"Effect": effect, "Principal": "*", "Action": "*", "Resource": "x:/a"});
-        assert!(lets_everyone_in(&json!({"Statement": all})));
-        assert!(lets_everyone_in(
-            &json!({"Statement": [other("Allow"), all]})
-        ));
-        assert!(!lets_everyone_in(
-            &json!({"Statement": [all, other("Deny")]})
-        ));
+        assert!(lets_in(&json!({"Statement": all})));
+        assert!(lets_in(&json!({"Statement": [other("Allow"), all]})));
+        assert!(!lets_in(&json!({"Statement": [all, other("Deny")]})));
     }
 }

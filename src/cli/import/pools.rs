@@ -1,10 +1,11 @@
 //! Whose tokens the configuration admits: what the authorizers that are carried over ask for.
 
-use super::Args;
 use super::authorizer::{Authorizer, Clients, Profile, Says, Scheme};
 use super::configuration::Entry;
-use super::definition::Operation;
-use super::security::{Access, Context, Decision, Obstacle};
+use super::definition::{Definition, Operation};
+use super::part::Obstacle;
+use super::security::{Access, Context, Decision};
+use super::{Args, EXPORT};
 use anyhow::{Context as _, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +43,11 @@ pub(super) fn named<'s>(
 }
 
 /// The token place and pattern of most operations: a filter has one of each.
+///
+/// # Errors
+/// There is no pool to be found.
 pub(super) fn commonest(
+    definition: &Definition<'_>,
     operations: &[Operation<'_>],
     context: &Context<'_>,
 ) -> anyhow::Result<Profile> {
@@ -50,7 +55,7 @@ pub(super) fn commonest(
     let all = context.schemes.values().filter_map(authorizer_of);
     counts.extend(all.map(|authorizer| (&authorizer.profile, 0)));
     for operation in operations {
-        for name in context.decide(operation).authorizers {
+        if let Some(name) = context.decide(operation).authorizer {
             let authorizer = context.schemes.get(&name).and_then(authorizer_of);
             if let Some(count) = authorizer.and_then(|one| counts.get_mut(&one.profile)) {
                 *count = count.saturating_add(1);
@@ -62,16 +67,34 @@ pub(super) fn commonest(
     if let Some((profile, _)) = most {
         return Ok(profile.clone());
     }
-    let mut found = String::new();
+    let mut found = Vec::new();
+    // An API that has other authorizers alone has no pool that could be named.
+    let mut unread = context.schemes.is_empty();
     for (name, scheme) in context.schemes {
         let text = match &scheme.says {
-            Says::Other(text) => text,
-            Says::Token(_) | Says::ApiKey => "API keys",
+            Says::Other(obstacle) => {
+                unread |= obstacle.advice.is_some();
+                obstacle.to_string()
+            }
+            Says::Token(_) | Says::ApiKey => "API keys".to_owned(),
         };
-        found.push_str(&format!("\n{name}: {text}"));
+        found.push(format!("\n{name}: {text}"));
+    }
+    match definition.schemes() {
+        Err(obstacle) => found.push(format!("\n{}: {obstacle}", obstacle.place)),
+        Ok(_) => found.extend(
+            definition
+                .misplaced_schemes()
+                .map(|text| format!("\n{text}")),
+        ),
+    }
+    if unread {
+        let option = "--user-pool SCHEME=ID says which pool a scheme means";
+        found.push(format!("\n{option}. {EXPORT}"));
     }
     bail!(
-        "found no authorizer of a Cognito user pool, and so nothing that this filter could check{found}"
+        "found no user pool that can be read, and so nothing that this filter could check{}",
+        found.concat()
     )
 }
 
@@ -84,8 +107,8 @@ pub(super) fn pools(
 ) -> anyhow::Result<BTreeMap<String, Entry>> {
     let taken = decisions
         .iter()
-        .filter(|decision| matches!(decision.access, Access::Require(_) | Access::Optional))
-        .flat_map(|decision| &decision.authorizers);
+        .filter(|decision| matches!(decision.access, Access::Require(_)))
+        .filter_map(|decision| decision.authorizer.as_ref());
     let mut taken: BTreeSet<&String> = taken.collect();
     if taken.is_empty() {
         taken.extend(schemes.keys());
@@ -129,10 +152,8 @@ pub(super) fn one_issuer(
     schemes: &BTreeMap<String, Scheme>,
     pools: &BTreeMap<String, Entry>,
 ) {
-    for name in &decision.authorizers {
-        let Some(scheme) = schemes.get(name) else {
-            continue;
-        };
+    let name = decision.authorizer.as_ref();
+    if let Some(scheme) = name.and_then(|name| schemes.get(name)) {
         let named = authorizer_of(scheme).into_iter().flat_map(|one| &one.pools);
         let other = named.filter(|pool| {
             let entry = pools.get(pool.id.as_str());

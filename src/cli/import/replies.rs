@@ -3,7 +3,7 @@
 use super::authorizer::refusal;
 use super::definition::{Api, Definition};
 use super::note::Notes;
-use crate::document::member;
+use super::part::{Object, Obstacle, Part};
 use cognito_authorizer::reply::Template;
 use serde_json::{Map, Value, json};
 
@@ -43,126 +43,133 @@ pub(super) fn read(definition: &Definition<'_>, notes: &mut Notes) -> Map<String
     if definition.api == Api::Rest {
         responses.insert("style".to_owned(), json!("api_gateway"));
     }
-    let Some(all) = definition.top(EXTENSION) else {
-        return responses;
-    };
-    let Some(all) = all.as_object() else {
-        notes.not_carried(member("", EXTENSION), "found no object");
-        return responses;
+    let all = definition.top().member(EXTENSION);
+    let all = match all.and_then(|all| all.map(|all| all.object()).transpose()) {
+        Ok(Some(all)) => all,
+        Ok(None) => return responses,
+        Err(obstacle) => {
+            notes.lacks(obstacle);
+            return responses;
+        }
     };
     for (kind, own, default) in KINDS {
         // API Gateway takes one of the two whole, and never parts of both.
-        let name = if all.contains_key(own) { own } else { default };
-        if let Some(response) = all.get(name) {
-            let place = member(&member("", EXTENSION), name);
-            let changed = changed(kind, response, &place, notes);
-            if !changed.is_empty() {
-                responses.insert(kind.to_owned(), Value::Object(changed));
+        if let Some(response) = all.get(own).or_else(|| all.get(default)) {
+            match response.object() {
+                Ok(response) => {
+                    let changed = changed(kind, &response, notes);
+                    if !changed.is_empty() {
+                        responses.insert(kind.to_owned(), Value::Object(changed));
+                    }
+                }
+                Err(obstacle) => notes.lacks(obstacle),
             }
         }
     }
-    for name in all.keys() {
+    for (name, part) in all.members() {
         let known = KINDS
             .iter()
-            .any(|(_, own, default)| name == own || name == default);
+            .any(|(_, own, default)| name == *own || name == *default);
         if !known {
-            let why = ELSEWHERE.iter().find(|(one, _)| one == name);
+            let why = ELSEWHERE.iter().find(|(one, _)| *one == name);
             let why = why.map_or("the filter never sends this reply", |(_, why)| why);
-            notes.not_carried(member(&member("", EXTENSION), name), why);
+            notes.not_carried(part.place, why);
         }
     }
     responses
 }
 
-fn changed(kind: &str, response: &Value, place: &str, notes: &mut Notes) -> Map<String, Value> {
+fn changed(kind: &str, response: &Object<'_>, notes: &mut Notes) -> Map<String, Value> {
     let mut changed = Map::new();
-    match response.get("statusCode") {
-        None | Some(Value::Null) => {}
-        Some(found) => {
-            let text = found
-                .as_str()
-                .map_or_else(|| found.to_string(), str::to_owned);
-            match text.parse().ok().filter(|status| STATUS.contains(status)) {
-                Some(status) => {
-                    changed.insert("status".to_owned(), json!(status));
-                }
-                None => notes.not_carried(
-                    member(place, "statusCode"),
-                    format!("found {found}; expected a status from 300 to 599"),
-                ),
-            }
+    if let Some(found) = response.get("statusCode")
+        && !found.raw().is_null()
+    {
+        let status = found.scalar().and_then(|text| {
+            let status = text.parse().ok().filter(|status| STATUS.contains(status));
+            status.ok_or_else(|| {
+                found.obstacle(format!("found {text}; expected a status from 300 to 599"))
+            })
+        });
+        match status {
+            Ok(status) => drop(changed.insert("status".to_owned(), json!(status))),
+            Err(obstacle) => notes.lacks(obstacle),
         }
     }
-    let headers = headers(kind, response.get("responseParameters"), place, notes);
+    let headers = headers(kind, response, notes);
     if !headers.is_empty() {
         changed.insert("headers".to_owned(), Value::Object(headers));
     }
-    if let Some(body) = body(response.get("responseTemplates"), place, notes) {
+    if let Some(body) = body(response, notes) {
         changed.insert("body".to_owned(), json!(body));
     }
     changed
 }
 
+/// What a member says, if it is there and an object.
+fn object<'d>(response: &Object<'d>, name: &str, notes: &mut Notes) -> Option<Object<'d>> {
+    let part = response.get(name).filter(|part| !part.raw().is_null())?;
+    part.object().map_err(|obstacle| notes.lacks(obstacle)).ok()
+}
+
 /// Headers with values of their own, `'in quotes'`.
-fn headers(
-    kind: &str,
-    parameters: Option<&Value>,
-    place: &str,
-    notes: &mut Notes,
-) -> Map<String, Value> {
+fn headers(kind: &str, response: &Object<'_>, notes: &mut Notes) -> Map<String, Value> {
     let mut headers = Map::new();
-    let place = member(place, "responseParameters");
-    let parameters = parameters.and_then(Value::as_object);
-    for (parameter, value) in parameters.into_iter().flatten() {
-        let value = value.as_str().unwrap_or_default();
-        let fixed = value
-            .strip_prefix('\'')
-            .and_then(|value| value.strip_suffix('\''));
-        let name = parameter.strip_prefix("gatewayresponse.header.");
-        let place = member(&place, parameter);
-        let (Some(name), Some(fixed)) = (name, fixed) else {
-            notes.not_carried(
-                place,
-                format!("found {value:?}; expected a header with a value in quotes"),
-            );
-            continue;
-        };
-        let mut with = headers.clone();
-        with.insert(name.to_ascii_lowercase(), json!(fixed));
-        let problem = match headers.contains_key(&name.to_ascii_lowercase()) {
-            true => Some("found the header twice".to_owned()),
-            false => refusal("responses", json!({kind: {"headers": with}})).map(|problem| {
-                // Where it stands in the definition is what helps.
-                problem
-                    .split_once(": ")
-                    .map_or(problem.clone(), |(_, text)| text.to_owned())
-            }),
-        };
-        match problem {
-            None => headers = with,
-            Some(problem) => notes.not_carried(place, problem),
+    let parameters = object(response, "responseParameters", notes);
+    for (parameter, part) in parameters.iter().flat_map(Object::members) {
+        match header(kind, parameter, &part, &headers) {
+            Ok((name, value)) => drop(headers.insert(name, json!(value))),
+            Err(obstacle) => notes.lacks(obstacle),
         }
     }
     headers
 }
 
+fn header(
+    kind: &str,
+    parameter: &str,
+    part: &Part<'_>,
+    others: &Map<String, Value>,
+) -> Result<(String, String), Obstacle> {
+    let text = part.text()?;
+    let fixed = text
+        .strip_prefix('\'')
+        .and_then(|text| text.strip_suffix('\''));
+    let name = parameter.strip_prefix("gatewayresponse.header.");
+    let (Some(name), Some(fixed)) = (name, fixed) else {
+        return Err(part.obstacle(format!(
+            "found {text:?}; expected a header with a value in quotes"
+        )));
+    };
+    let name = name.to_ascii_lowercase();
+    if others.contains_key(&name) {
+        return Err(part.obstacle("found the header twice"));
+    }
+    let mut with = others.clone();
+    with.insert(name.clone(), json!(fixed));
+    match refusal("responses", json!({kind: {"headers": with}})) {
+        None => Ok((name, fixed.to_owned())),
+        // Where it stands in the definition is what helps.
+        Some(problem) => Err(part.obstacle(match problem.split_once(": ") {
+            Some((_, text)) => text,
+            None => &problem,
+        })),
+    }
+}
+
 /// The body for JSON, which is the type of every reply here.
-fn body(templates: Option<&Value>, place: &str, notes: &mut Notes) -> Option<String> {
+fn body(response: &Object<'_>, notes: &mut Notes) -> Option<String> {
     const JSON: &str = "application/json";
-    let place = member(place, "responseTemplates");
-    let templates = templates?.as_object()?;
-    for other in templates.keys().filter(|name| *name != JSON) {
+    let templates = object(response, "responseTemplates", notes)?;
+    for (_, other) in templates.members().filter(|(name, _)| *name != JSON) {
         notes.not_carried(
-            member(&place, other),
+            other.place,
             "replies are application/json, whatever the request accepts",
         );
     }
-    let body = templates.get(JSON)?.as_str()?;
-    match Template::new(body) {
-        Ok(_) => Some(body.to_owned()),
-        Err(error) => {
-            notes.not_carried(member(&place, JSON), error.to_string());
-            None
-        }
-    }
+    let part = templates.get(JSON)?;
+    let body = part.text().and_then(|body| match Template::new(body) {
+        Ok(_) => Ok(body.to_owned()),
+        Err(error) => Err(part.obstacle(error.to_string())),
+    });
+    body.map_err(|obstacle| notes.lacks(obstacle)).ok()
 }

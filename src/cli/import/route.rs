@@ -1,5 +1,6 @@
 //! The paths of a definition, in the syntax of rules.
 
+use super::part::placeholder;
 use cognito_authorizer::rules::pattern::PathPattern;
 
 /// A part of a path. The order is that in which API Gateway prefers them.
@@ -34,6 +35,9 @@ impl Route {
         for segment in prefix {
             route.push(Segment::Literal(decoded(segment)), segment.clone());
         }
+        if placeholder(path).is_some() {
+            return Err("found a placeholder in a path".to_owned());
+        }
         let Some(path) = path.strip_prefix('/') else {
             return Err("expected a path that begins with \"/\"".to_owned());
         };
@@ -55,6 +59,13 @@ impl Route {
                     Some(name) => route.push_variable(Segment::Rest, name),
                     None => route.push_variable(Segment::Variable, name),
                 },
+                // Other gateways mean a variable by these; to API Gateway and to rules they are none.
+                _ if segment.contains('*') || segment.starts_with(':') => {
+                    return Err(format!(
+                        "found {segment:?}, which API Gateway takes for a plain text; expected \
+                         {{name}} or {{name+}} for a variable"
+                    ));
+                }
                 // A segment that is empty would be taken for the end of the path.
                 _ if !segment.is_empty() && PathPattern::exact(&format!("/{segment}")).is_ok() => {
                     route.push(Segment::Literal(decoded(segment)), segment.to_owned());
@@ -108,6 +119,12 @@ impl Route {
         path
     }
 
+    /// Whether it is the route of one path.
+    pub(super) fn is_one_path(&self) -> bool {
+        let mut segments = self.segments.iter();
+        segments.all(|segment| matches!(segment, Segment::Literal(_)))
+    }
+
     /// Everything below it.
     pub(super) fn below(&self) -> Self {
         let mut below = self.clone();
@@ -131,6 +148,16 @@ impl Route {
         other.segments.len() > start.len() && start.iter().zip(&other.segments).all(fits)
     }
 
+    /// Whether every path of the other is one of its, too.
+    pub(super) fn takes(&self, other: &Self) -> bool {
+        let fits = |(one, other): (&Segment, &Segment)| {
+            one == other || *one == Segment::Variable && *other != Segment::Rest
+        };
+        self.covers(other)
+            || self.segments.len() == other.segments.len()
+                && self.segments.iter().zip(&other.segments).all(fits)
+    }
+
     /// Whether some path is of both.
     pub(super) fn meets(&self, other: &Self) -> bool {
         let (mut ours, mut theirs) = (self.segments.iter(), other.segments.iter());
@@ -149,7 +176,7 @@ impl Route {
 }
 
 /// The path with its escapes decoded, as far as they are text.
-fn decoded(segment: &str) -> String {
+pub(super) fn decoded(segment: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = segment.as_bytes();
     while let Some((first, after)) = rest.split_first() {

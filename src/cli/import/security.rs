@@ -1,16 +1,16 @@
 //! From the security of an operation to what a rule asks for. What cannot be asked for is refused:
 //! no scheme that was dropped may leave a door open.
 
-use super::authorizer::{AuthorizerKind, Clients, Profile, Says, Scheme};
+use super::authorizer::{Authorizer, AuthorizerKind, Clients, Profile, Says, Scheme, refusal};
 use super::definition::{Operation, Version};
-use serde_json::{Map, Value};
+use super::part::{Object, Obstacle, Part};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a rule does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     Anyone,
-    Optional,
     Nobody,
     Require(Requirement),
 }
@@ -27,21 +27,11 @@ pub(super) struct Requirement {
     pub(super) scopes: BTreeSet<String>,
 }
 
-/// Why something is not asked for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Obstacle {
-    /// Where the cause stands in the definition.
-    pub(super) place: String,
-    pub(super) text: String,
-    /// What one could do about it.
-    pub(super) advice: Option<String>,
-}
-
 /// What became of an operation's security.
 pub(super) struct Decision {
     pub(super) access: Access,
-    /// The schemes whose tokens are taken.
-    pub(super) authorizers: BTreeSet<String>,
+    /// The scheme whose tokens are taken.
+    pub(super) authorizer: Option<String>,
     pub(super) obstacles: Vec<Obstacle>,
     /// API keys that nobody asks for any more, as the user wished.
     pub(super) waived: BTreeSet<String>,
@@ -51,242 +41,213 @@ pub(super) struct Decision {
 pub(super) struct Context<'a> {
     pub(super) version: Version,
     pub(super) schemes: &'a BTreeMap<String, Scheme>,
-    /// The security of operations that have none of their own.
-    pub(super) top: Option<&'a Value>,
+    /// The top of the definition, whose security is that of operations without their own.
+    pub(super) top: &'a Object<'a>,
     /// What the filter has once for all rules; `None` while that is being found out.
     pub(super) profile: Option<&'a Profile>,
     /// Whether API keys may be dropped beside an authorizer.
     pub(super) without_api_keys: bool,
 }
 
-/// One of the ways to be let in.
-enum Alternative {
-    /// Nothing is asked for.
-    Free,
-    Token {
-        scheme: String,
-        requirement: Requirement,
-    },
+/// What keeps an operation closed.
+struct Closed(Vec<Obstacle>);
+
+impl From<Obstacle> for Closed {
+    fn from(obstacle: Obstacle) -> Self {
+        Self(vec![obstacle])
+    }
 }
 
-impl Context<'_> {
+/// All that the requirements of an operation ask for.
+#[derive(Default)]
+struct Asked<'s> {
+    tokens: Vec<(&'s str, &'s Authorizer, BTreeSet<String>)>,
+    /// Where the schemes of API keys stand.
+    keys: BTreeSet<String>,
+    /// Requirements that ask for nothing.
+    nothing: Vec<Obstacle>,
+    /// What no rule can ask for.
+    others: Vec<Obstacle>,
+}
+
+impl<'a> Context<'a> {
     /// Whether the operation has only the security at the top.
     pub(super) fn inherits(&self, operation: &Operation<'_>) -> bool {
-        let own = operation
-            .says
-            .is_some_and(|says| says.contains_key("security"));
-        !own && self.top.is_some()
+        let own = |says: &Object<'_>| says.get("security").is_some();
+        !operation.says.as_ref().is_ok_and(own) && self.top.get("security").is_some()
     }
 
     /// What an operation's security comes to.
     pub(super) fn decide(&self, operation: &Operation<'_>) -> Decision {
         let mut decision = Decision {
             access: Access::Nobody,
-            authorizers: BTreeSet::new(),
+            authorizer: None,
             obstacles: Vec::new(),
             waived: BTreeSet::new(),
         };
-        // What could not be read has been noted, and is closed.
-        let Some(says) = operation.says else {
-            return decision;
-        };
-        let security = says.get("security").or(self.top);
-        let obstacle = |text: &str| Obstacle {
+        let says = operation
+            .says
+            .as_ref()
+            .map_err(|one| Closed::from(one.clone()));
+        match says.and_then(|says| self.access(operation, says, &mut decision)) {
+            Ok(access) => decision.access = access,
+            Err(Closed(obstacles)) => decision.obstacles = obstacles,
+        }
+        decision
+    }
+
+    fn access(
+        &self,
+        operation: &Operation<'_>,
+        says: &Object<'_>,
+        decision: &mut Decision,
+    ) -> Result<Access, Closed> {
+        let here = |text: &str| Obstacle {
             place: operation.place.clone(),
             text: text.to_owned(),
             advice: None,
         };
-        let empty = Vec::new();
-        let alternatives = match security {
-            None => &empty,
-            Some(Value::Array(alternatives)) => alternatives,
-            Some(_) => {
-                decision
-                    .obstacles
-                    .push(obstacle("security that is no list"));
-                return decision;
+        let security = says.get("security").or_else(|| self.top.get("security"));
+        let requirements = security.map(|all| all.list()).transpose();
+        let requirements = requirements.map_err(|one| one.of("security that cannot be read"))?;
+        let requirements = requirements.unwrap_or_default();
+        own_authorization(says, requirements.is_empty())?;
+        let mut asked = Asked::default();
+        for requirement in requirements {
+            self.ask(&requirement, &mut asked)
+                .map_err(|one| one.of("security that cannot be read"))?;
+        }
+        if !asked.others.is_empty() {
+            return Err(Closed(asked.others));
+        }
+        asked.tokens.dedup();
+        let (name, authorizer, scopes) = match asked.tokens.as_slice() {
+            [one] => one.clone(),
+            [] if asked.keys.is_empty() => return Ok(Access::Anyone),
+            [] => return Err(here("an API key and nothing else").into()),
+            [(one, ..), others @ ..] if others.iter().all(|(other, ..)| other == one) => {
+                return Err(here("one authorizer twice, with other scopes").into());
             }
+            _ => return Err(here("several authorizers, of which a method has one").into()),
         };
-        if let Some(text) = own_authorization(says, alternatives.is_empty()) {
-            decision.obstacles.push(obstacle(&text));
-            return decision;
-        }
-        if alternatives.is_empty() {
-            decision.access = Access::Anyone;
-            return decision;
-        }
-        let mut free = 0_usize;
-        let mut requirements = Vec::new();
-        for alternative in alternatives {
-            match self.alternative(alternative, operation, &mut decision.waived) {
-                Ok(Alternative::Free) => free = free.saturating_add(1),
-                Ok(Alternative::Token {
-                    scheme,
-                    requirement,
-                }) => {
-                    decision.authorizers.insert(scheme);
-                    requirements.push(requirement);
-                }
-                Err(obstacles) => decision.obstacles.extend(obstacles),
+        if !self.without_api_keys {
+            let keys = asked.keys.into_iter().map(|place| Obstacle {
+                place,
+                text: "API keys and their usage plans".to_owned(),
+                advice: None,
+            });
+            let keys: Vec<_> = keys.collect();
+            if !keys.is_empty() {
+                return Err(Closed(keys));
             }
-        }
-        decision.access = if free == alternatives.len() {
-            Access::Anyone
-        } else if free > 0 {
-            Access::Optional
         } else {
-            match either(requirements) {
-                Ok(Some(requirement)) => Access::Require(requirement),
-                Ok(None) => Access::Nobody,
-                Err(text) => {
-                    decision.obstacles.push(obstacle(text));
-                    Access::Nobody
-                }
-            }
-        };
-        decision
+            decision.waived = asked.keys;
+        }
+        if let Some(profile) = self.profile.filter(|one| **one != authorizer.profile) {
+            return Err(self.elsewhere(name, authorizer, profile).into());
+        }
+        decision.obstacles.extend(asked.nothing);
+        decision.obstacles.extend(authorizer.unread.clone());
+        decision.authorizer = Some(name.to_owned());
+        let pools = authorizer.pools.iter();
+        Ok(Access::Require(Requirement {
+            token_use: match (authorizer.kind, scopes.is_empty()) {
+                (AuthorizerKind::Jwt, _) => None,
+                (AuthorizerKind::UserPools, true) => Some("id"),
+                (AuthorizerKind::UserPools, false) => Some("access"),
+            },
+            pools: pools.map(|pool| pool.id.as_str().to_owned()).collect(),
+            clients: authorizer.clients.clone(),
+            scopes,
+        }))
     }
 
-    fn alternative(
-        &self,
-        alternative: &Value,
-        operation: &Operation<'_>,
-        waived: &mut BTreeSet<String>,
-    ) -> Result<Alternative, Vec<Obstacle>> {
-        let here = |text: String| Obstacle {
-            place: operation.place.clone(),
-            text,
-            advice: None,
-        };
-        let Some(wanted) = alternative.as_object() else {
-            return Err(vec![here("security that is no object".to_owned())]);
-        };
+    /// Adds what one requirement asks for. A method has one authorizer: that several requirements
+    /// were alternatives is for other gateways.
+    fn ask(&self, requirement: &Part<'_>, asked: &mut Asked<'a>) -> Result<(), Obstacle> {
+        let wanted = requirement.object()?;
         if wanted.is_empty() {
             return match self.version {
                 // OpenAPI 3, operation object: an empty requirement makes security optional.
-                Version::OpenApi3 => Ok(Alternative::Free),
-                Version::Swagger2 => Err(vec![here("an empty security requirement".to_owned())]),
+                Version::OpenApi3 => {
+                    let text = "an empty requirement beside an authorizer, which API Gateway asks all the same";
+                    asked.nothing.push(requirement.obstacle(text));
+                    Ok(())
+                }
+                Version::Swagger2 => Err(requirement.obstacle("found an empty requirement")),
             };
         }
-        let mut tokens = Vec::new();
-        let mut obstacles = Vec::new();
-        let mut keys = BTreeSet::new();
-        for (name, scopes) in wanted {
-            let Some(scheme) = self.schemes.get(name) else {
-                obstacles.push(here(format!(
-                    "security scheme {name:?}, which is not defined"
-                )));
+        for (name, scopes) in wanted.members() {
+            let scopes = scopes_of(&scopes)?;
+            let Some((name, scheme)) = self.schemes.get_key_value(name) else {
+                asked.others.push(Obstacle {
+                    advice: (name == "NONE").then(|| {
+                        "SAM's sign for a method without an authorizer, which an export does not have"
+                            .to_owned()
+                    }),
+                    ..requirement.obstacle(format!("security scheme {name:?}, which is not defined"))
+                });
                 continue;
             };
-            let there = |text: String| Obstacle {
-                place: scheme.place.clone(),
-                text,
-                advice: None,
-            };
             match &scheme.says {
-                Says::Other(text) => obstacles.push(there(text.clone())),
-                Says::ApiKey if self.without_api_keys => {
-                    keys.insert(scheme.place.clone());
+                Says::Other(obstacle) => asked.others.push(obstacle.clone()),
+                Says::ApiKey => {
+                    asked.keys.insert(scheme.place.clone());
                 }
-                Says::ApiKey => obstacles.push(there("API keys and their usage plans".to_owned())),
-                Says::Token(authorizer) => {
-                    if let Some(profile) = self.profile.filter(|one| **one != authorizer.profile) {
-                        obstacles.push(Obstacle {
-                            place: scheme.place.clone(),
-                            text: format!(
-                                "an authorizer of tokens in another place or of another pattern: {}",
-                                authorizer.profile.describe(),
-                            ),
-                            advice: Some(format!(
-                                "a filter has one of each, here {}; --authorizer {name} writes the \
-                                 configuration of a second one",
-                                profile.describe(),
-                            )),
-                        });
-                    } else {
-                        match texts(scopes) {
-                            Some(scopes) => tokens.push((name, authorizer, scopes)),
-                            None => {
-                                obstacles.push(here("scopes that no token can have".to_owned()))
-                            }
-                        }
-                    }
-                }
+                Says::Token(authorizer) => asked.tokens.push((name, authorizer, scopes)),
             }
         }
-        if !obstacles.is_empty() {
-            return Err(obstacles);
+        Ok(())
+    }
+
+    fn elsewhere(&self, name: &str, authorizer: &Authorizer, profile: &Profile) -> Obstacle {
+        let scheme = self.schemes.get(name);
+        Obstacle {
+            place: scheme.map_or_else(String::new, |scheme| scheme.place.clone()),
+            text: format!(
+                "an authorizer of tokens in another place or of another pattern: {}",
+                authorizer.profile.describe(),
+            ),
+            advice: Some(format!(
+                "a filter has one of each, here {}; --authorizer {name} writes the configuration \
+                 of a second one",
+                profile.describe(),
+            )),
         }
-        let mut tokens = tokens.into_iter();
-        let (Some((name, authorizer, scopes)), None) = (tokens.next(), tokens.next()) else {
-            return Err(vec![here(match keys.is_empty() {
-                true => "two authorizers at once".to_owned(),
-                false => "an API key and nothing else".to_owned(),
-            })]);
-        };
-        waived.extend(keys);
-        let token_use = match (authorizer.kind, scopes.is_empty()) {
-            (AuthorizerKind::Jwt, _) => None,
-            (AuthorizerKind::UserPools, true) => Some("id"),
-            (AuthorizerKind::UserPools, false) => Some("access"),
-        };
-        let pools = authorizer
-            .pools
-            .iter()
-            .map(|pool| pool.id.as_str().to_owned());
-        Ok(Alternative::Token {
-            scheme: name.clone(),
-            requirement: Requirement {
-                token_use,
-                pools: pools.collect(),
-                clients: authorizer.clients.clone(),
-                scopes,
-            },
-        })
     }
 }
 
 /// What `x-amazon-apigateway-auth` asks for beyond `security`.
-fn own_authorization(says: &Map<String, Value>, open: bool) -> Option<String> {
-    let kind = says.get("x-amazon-apigateway-auth")?.get("type");
-    let kind = kind.and_then(Value::as_str).map(str::to_ascii_uppercase);
-    match kind.as_deref() {
-        Some("NONE") => None,
-        Some("AWS_IAM") => Some("IAM authorization (signed requests)".to_owned()),
-        // The others only repeat what `security` says.
-        Some(kind) if open => Some(format!("authorization {kind} without a security scheme")),
-        Some(_) => None,
-        None => Some("x-amazon-apigateway-auth that cannot be read".to_owned()),
-    }
-}
-
-/// Scopes as a token can have them (RFC 6749, section 3.3).
-fn texts(scopes: &Value) -> Option<BTreeSet<String>> {
-    let visible = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
-    let scopes = scopes.as_array()?.iter().map(|scope| {
-        let scope = scope.as_str()?;
-        (!scope.is_empty() && scope.bytes().all(visible)).then(|| scope.to_owned())
-    });
-    scopes.collect()
-}
-
-/// One requirement that holds where any of these does, no more and no less; none of none.
-fn either(requirements: Vec<Requirement>) -> Result<Option<Requirement>, &'static str> {
-    let mut requirements = requirements.into_iter();
-    let Some(mut whole) = requirements.next() else {
-        return Ok(None);
+fn own_authorization(says: &Object<'_>, open: bool) -> Result<(), Obstacle> {
+    const AUTH: &str = "x-amazon-apigateway-auth";
+    let Some(auth) = says.member(AUTH)? else {
+        return Ok(());
     };
-    for other in requirements {
-        let alike = whole.token_use == other.token_use && whole.clients == other.clients;
-        // No scopes is no condition: it cannot be one of several.
-        let scoped = whole.scopes.is_empty() == other.scopes.is_empty();
-        if alike && whole.scopes == other.scopes {
-            whole.pools.extend(other.pools);
-        } else if alike && scoped && whole.pools == other.pools {
-            whole.scopes.extend(other.scopes);
-        } else {
-            return Err("alternatives that differ in more than their pools or their scopes");
+    let kind = auth.object().and_then(|auth| auth.expect("type")?.text());
+    let kind = kind.map_err(|one| one.of("x-amazon-apigateway-auth that cannot be read"))?;
+    match kind.to_ascii_uppercase().as_str() {
+        "NONE" => Ok(()),
+        "AWS_IAM" => Err(auth.obstacle("IAM authorization (signed requests)")),
+        // The others only repeat what `security` says.
+        kind if open => {
+            Err(auth.obstacle(format!("authorization {kind} without a security scheme")))
         }
+        _ => Ok(()),
     }
-    Ok(Some(whole))
+}
+
+/// Scopes as a token can have them (RFC 6749, section 3.3), and as a rule can want them.
+fn scopes_of(part: &Part<'_>) -> Result<BTreeSet<String>, Obstacle> {
+    let visible = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+    let mut scopes = BTreeSet::new();
+    for scope in part.list()? {
+        let text = scope.text()?;
+        let possible = !text.is_empty() && text.bytes().all(visible);
+        let rule = json!([{"match": {"path": "/"}, "require": {"scopes": [text]}}]);
+        if !possible || refusal("rules", rule).is_some() {
+            return Err(scope.obstacle("found a scope that no rule can want"));
+        }
+        scopes.insert(text.to_owned());
+    }
+    Ok(scopes)
 }

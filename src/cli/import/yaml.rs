@@ -1,5 +1,6 @@
 //! YAML as people write it: a line for a rule, quotes only where they are needed.
 
+use super::note::shown;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -58,25 +59,20 @@ pub(super) fn scalar(text: &str) -> String {
     quoted
 }
 
-/// Control characters, and what YAML 1.1 takes for the end of a line.
-fn is_escaped(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}')
+/// Control characters, what YAML 1.1 takes for the end of a line, and what shows a text in another
+/// order than it is read in.
+pub(super) fn is_escaped(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{61c}')
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A comment, on as many lines as it takes.
 pub(super) fn comment(into: &mut String, indent: &str, text: &str) {
     const WIDTH: usize = 100;
     // What a definition says must not end the comment.
-    let text: String = text
-        .chars()
-        .map(|character| {
-            if is_escaped(character) {
-                ' '
-            } else {
-                character
-            }
-        })
-        .collect();
+    let breaks = |character: char| character.is_whitespace() && is_escaped(character);
+    let text = shown(&text.replace(breaks, " "));
     let mut line = format!("{indent}#");
     // The sign of a list does not stand alone.
     let hanging = text.starts_with("- ");

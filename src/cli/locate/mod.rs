@@ -116,7 +116,14 @@ impl File {
     /// # Errors
     /// The place at which it is neither YAML nor JSON.
     pub(crate) fn new(source: Source) -> Result<Self, Unreadable> {
-        let mut documents = Document::all(&source)?;
+        // What is for Envoy may be more than others take.
+        let mut documents = Document::all(&source).or_else(|error| {
+            let read = Document::all_in(&source, Dialect::Envoy);
+            let read = read
+                .ok()
+                .filter(|all| all.iter().any(|one| kind(&one.value) == Kind::Envoy));
+            read.ok_or(error)
+        })?;
         let is_json = source.text().trim_ascii_start().starts_with(['{', '[']);
         // Only now it is known whose reader the file is for.
         if is_json {

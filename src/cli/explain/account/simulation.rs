@@ -59,8 +59,7 @@ impl Simulation {
             ending: Ending::Unsigned(None),
         };
         let verdict = simulation.decide(request, question);
-        let lacks_keys = matches!(&verdict, Verdict::Refuse(refusal) if refusal.reason() == Reason::KeysUnavailable);
-        simulation.ending = match lacks_keys {
+        simulation.ending = match lacks_keys(&verdict, question) {
             false => Ending::Decided(verdict),
             true => Ending::Unsigned(simulation.beyond_the_signature(request, question)),
         };
@@ -93,7 +92,7 @@ impl Simulation {
         };
         // It was held for its key, and the key never came.
         if let Verdict::Refuse(refusal) = &verdict
-            && refusal.reason() != Reason::KeysUnavailable
+            && !lacks_keys(&verdict, question)
         {
             self.record.saw(Step::Key, Err(refusal.reason()));
         }
@@ -133,6 +132,15 @@ impl Simulation {
         }
         effects.verdicts.pop().map(|(_, verdict)| verdict)
     }
+}
+
+/// Whether a decision ended for want of keys that were not given.
+fn lacks_keys(verdict: &Verdict, question: &Question) -> bool {
+    let reason = match verdict {
+        Verdict::Refuse(refusal) => Some(refusal.reason()),
+        Verdict::Forward(_) => None,
+    };
+    question.keys.is_none() && reason == Some(Reason::KeysUnavailable)
 }
 
 /// The steps of a decision, in the order in which they were taken.

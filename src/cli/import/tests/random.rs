@@ -57,7 +57,7 @@ fn jwt(pool: &str) -> Value {
         "type": "oauth2",
         "x-amazon-apigateway-authorizer": {
             "type": "jwt", "identitySource": "$request.header.Authorization",
-            "jwtConfiguration": {"issuer": issuer},
+            "jwtConfiguration": {"issuer": issuer, "audience": ["c1", "c2"]},
         },
     })
 }
@@ -152,7 +152,13 @@ pub(super) fn definition(random: &mut Random) -> Value {
         }
         let mut item = Map::new();
         for _ in 0..random.below(3) + 1 {
-            let method = random.pick(&["get", "post", "options", "x-amazon-apigateway-any-method"]);
+            let method = random.pick(&[
+                "get",
+                "get",
+                "head",
+                "post",
+                "x-amazon-apigateway-any-method",
+            ]);
             let mut operation = Map::new();
             if !random.one_in(3) {
                 operation.insert("security".to_owned(), security(random));
@@ -176,6 +182,9 @@ pub(super) fn definition(random: &mut Random) -> Value {
     definition["paths"] = Value::Object(paths);
     if random.one_in(4) {
         definition["security"] = security(random);
+    }
+    if random.one_in(4) {
+        definition["x-amazon-apigateway-cors"] = json!({"allowOrigins": ["https://a.example.com"]});
     }
     if random.one_in(20) {
         let deny = json!([{"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}]);

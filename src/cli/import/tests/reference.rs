@@ -9,6 +9,7 @@ use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::rules::requirement::{AnyOf, Requirement, WantedUse};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// What an operation asks for.
 #[derive(Debug, PartialEq)]
@@ -16,8 +17,8 @@ pub(super) enum Asks {
     Nothing,
     /// What no configuration can ask for, or what cannot be read.
     Other,
-    /// One of these: schemes with scopes, all of which must agree.
-    OneOf(Vec<Vec<(String, Vec<String>)>>),
+    /// A token of this scheme, with one of these scopes.
+    Token(String, Vec<String>),
 }
 
 pub(super) fn asks(definition: &Value, operation: &Value) -> Asks {
@@ -38,30 +39,35 @@ pub(super) fn asks(definition: &Value, operation: &Value) -> Asks {
         _ if nothing => return Asks::Nothing,
         _ => {}
     }
-    let Some(alternatives) = security.unwrap().as_array() else {
+    let Some(requirements) = security.unwrap().as_array() else {
         return Asks::Other;
     };
-    let mut all = Vec::new();
-    for alternative in alternatives {
-        let Some(schemes) = alternative.as_object() else {
-            continue;
+    let mut all: BTreeSet<(&String, Vec<String>)> = BTreeSet::new();
+    for requirement in requirements {
+        let Some(schemes) = requirement.as_object() else {
+            return Asks::Other;
         };
-        if schemes.is_empty() && definition.get("openapi").is_some() {
-            return Asks::Nothing;
+        if schemes.is_empty() && definition.get("openapi").is_none() {
+            return Asks::Other;
         }
-        let schemes = schemes
-            .iter()
-            .map(|(name, scopes)| match scopes.as_array() {
-                Some(scopes) => {
-                    let scopes = scopes.iter().map(|scope| scope.as_str().unwrap());
-                    (name.clone(), scopes.map(str::to_owned).collect())
-                }
-                // Whatever it was to be, nothing can ask for it.
-                None => ("unreadable".to_owned(), Vec::new()),
-            });
-        all.push(schemes.collect());
+        for (name, scopes) in schemes {
+            let Some(scopes) = scopes.as_array() else {
+                return Asks::Other;
+            };
+            let scopes = scopes
+                .iter()
+                .map(|scope| scope.as_str().unwrap().to_owned());
+            all.insert((name, scopes.collect()));
+        }
     }
-    Asks::OneOf(all)
+    let known = |name: &str| TOKENS.iter().any(|(token, ..)| *token == name);
+    let mut all = all.into_iter();
+    match (all.next(), all.next()) {
+        (None, _) => Asks::Nothing,
+        // A method has one authorizer, and nothing here asks for an API key beside it.
+        (Some((name, scopes)), None) if known(name) => Asks::Token(name.clone(), scopes),
+        _ => Asks::Other,
+    }
 }
 
 /// A path's segments, and its path item.
@@ -178,11 +184,12 @@ fn rank(segment: &str, part: &str) -> Option<u8> {
     }
 }
 
-/// Whether everyone whom a requirement lets in has what one of the alternatives asks for.
+/// Whether everyone whom a requirement lets in has what the scheme asks for.
 pub(super) fn is_no_wider(
     requirement: &Requirement,
     policy: &Policy,
-    alternatives: &[Vec<(String, Vec<String>)>],
+    scheme: &str,
+    wanted: &[String],
 ) -> bool {
     let every_pool: Vec<&str> = policy
         .pools
@@ -193,47 +200,17 @@ pub(super) fn is_no_wider(
         AnyOf::Unrestricted => every_pool,
         AnyOf::Only(pools) => pools.iter().map(|pool| pool.as_str()).collect(),
     };
-    let scopes: Vec<Option<&str>> = match &requirement.scopes {
-        AnyOf::Unrestricted => vec![None],
-        AnyOf::Only(scopes) => scopes.iter().map(|scope| Some(scope.as_str())).collect(),
+    let scoped = match &requirement.scopes {
+        AnyOf::Unrestricted => wanted.is_empty(),
+        AnyOf::Only(scopes) => scopes.iter().all(|scope| wanted.contains(scope)),
     };
-    let uses = match requirement.token_use {
-        WantedUse::Any => vec![TokenUse::Id, TokenUse::Access],
-        WantedUse::Only(one) => vec![one],
+    let kind = match wanted {
+        [] => TokenUse::Id,
+        _ => TokenUse::Access,
     };
-    // Each token that it lets in, by its pool, its one scope and its use.
-    pools.iter().all(|pool| {
-        scopes.iter().all(|scope| {
-            uses.iter().all(|token_use| {
-                alternatives.iter().any(|schemes| {
-                    let [(name, wanted)] = schemes.as_slice() else {
-                        return false;
-                    };
-                    let scheme = TOKENS.iter().find(|(token, ..)| token == name);
-                    scheme.is_some_and(|(_, pools, strict)| {
-                        let wanted_use = if wanted.is_empty() {
-                            TokenUse::Id
-                        } else {
-                            TokenUse::Access
-                        };
-                        pools.contains(pool)
-                            && (wanted.is_empty()
-                                || scope.is_some_and(|scope| wanted.iter().any(|one| one == scope)))
-                            && (!strict || *token_use == wanted_use)
-                    })
-                })
-            })
-        })
+    let scheme = TOKENS.iter().find(|(token, ..)| *token == scheme);
+    scheme.is_some_and(|(_, known, strict)| {
+        let fits = !strict || requirement.token_use == WantedUse::Only(kind);
+        scoped && fits && pools.iter().all(|pool| known.contains(pool))
     })
-}
-
-/// One authorizer that can be carried over, and nothing beside it.
-pub(super) fn is_plain(alternatives: &[Vec<(String, Vec<String>)>]) -> bool {
-    let [schemes] = alternatives else {
-        return false;
-    };
-    let [(name, _)] = schemes.as_slice() else {
-        return false;
-    };
-    TOKENS.iter().any(|(token, ..)| token == name)
 }
