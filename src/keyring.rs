@@ -29,7 +29,9 @@ pub struct Keyring {
 /// One pool's keys.
 #[derive(Debug)]
 enum Set {
+    /// They stand in the configuration, and never change: their generation is 0 for good.
     Inline(Rc<KeySet>),
+    /// They are fetched. The issuer is what log lines call them by.
     Fetched {
         issuer: String,
         document: Box<Document<KeySet>>,
@@ -236,6 +238,8 @@ impl Keyring {
 }
 
 impl Set {
+    /// Sets of one issuer that come through two clusters, or from two addresses, are two documents: a
+    /// configuration is never served what another one fetched from elsewhere.
     fn new(pool: &Pool) -> Self {
         match &pool.keys {
             KeySource::Inline(set) => Self::Inline(Rc::clone(set)),
@@ -286,6 +290,10 @@ impl Set {
 }
 
 /// What is told of a fetch: the cause first, then what it means for tokens.
+///
+/// An operator reads this line first and, of a long outage, perhaps alone: so it names issuer, cluster and
+/// cause, and says whether requests are refused already. Nothing in it comes from the endpoint's answer but
+/// its status; Envoy's own words for a connection that failed have lost their control characters.
 fn report(
     issuer: &str,
     document: &Document<KeySet>,

@@ -32,7 +32,7 @@ use crate::token::{KnownHeaders, UntrustedToken};
 use crate::verify::{Admitted, Unverified};
 use std::rc::Rc;
 use std::time::Duration;
-use waiting::{Held, Need, Waiting};
+use waiting::{Held, Need, Until, Waiting};
 
 /// What is known about a request once its headers have been read.
 #[derive(Debug)]
@@ -345,14 +345,8 @@ impl Gate {
         if in_vain || !self.waiting.make_room(candidate.need) {
             return Some(self.unavailable(candidate.need, now.monotonic));
         }
-        let deadline = now.monotonic.after(wait_limit);
-        self.waiting.add(
-            context,
-            Held {
-                candidate,
-                deadline,
-            },
-        );
+        let until = Until::Deadline(now.monotonic.after(wait_limit));
+        self.waiting.add(context, Held { candidate, until });
         None
     }
 
@@ -365,13 +359,8 @@ impl Gate {
     pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Effects {
         self.keyring.sync(now.monotonic, space);
         // A demand lasts until the fetches that are due have been begun: see `remote::document`.
-        for need in self.waiting.needs_of_a_kid() {
-            if let Need::Kid {
-                pool, generation, ..
-            } = need
-            {
-                self.keyring.demand_newer(pool, generation);
-            }
+        for (pool, generation) in self.waiting.demands() {
+            self.keyring.demand_newer(pool, generation);
         }
         let calls = self.keyring.take_due(now.monotonic, space, &mut self.calls);
         Effects {
@@ -400,15 +389,12 @@ impl Gate {
     /// When the next tick is wanted.
     #[must_use]
     pub fn next_tick(&self, now: Monotonic) -> Duration {
-        let demands = || {
-            self.waiting.needs_of_a_kid().any(|need| match need {
-                Need::Keys(_) => false,
-                Need::Kid {
-                    pool, generation, ..
-                } => self.keyring.prospect(pool, generation, now) == Prospect::Open,
-            })
-        };
-        if self.keyring.is_due(now) || self.waiting.has_backlog() || demands() {
+        let may_be_met =
+            |(pool, generation)| self.keyring.prospect(pool, generation, now) == Prospect::Open;
+        if self.keyring.is_due(now)
+            || self.waiting.has_backlog()
+            || self.waiting.demands().any(may_be_met)
+        {
             Self::PROMPT_TICK
         } else if !self.waiting.is_empty() || !self.keyring.is_complete() {
             Self::BUSY_TICK
@@ -425,7 +411,7 @@ impl Gate {
     fn verdicts(&mut self, now: Now) -> Vec<(u32, Verdict)> {
         let keyring = &self.keyring;
         let ready = self.waiting.take_ready(|held| {
-            now.monotonic >= held.deadline
+            held.until.is_over(now.monotonic)
                 || match held.candidate.need {
                     Need::Keys(pool) => keyring.generation(pool).is_some(),
                     // A newer set, or the end of the search for one.
@@ -438,27 +424,14 @@ impl Gate {
                 }
         });
         let mut verdicts = Vec::new();
-        for (
-            context,
-            Held {
-                candidate,
-                deadline,
-            },
-        ) in ready
-        {
+        for (context, Held { candidate, until }) in ready {
             match self.redecide(candidate, now) {
                 Redecided::Verdict(verdict) => verdicts.push((context, verdict)),
                 // Its key may still come: it changes places, if there is one.
                 Redecided::Waits(candidate)
-                    if now.monotonic < deadline && self.waiting.has_room(candidate.need) =>
+                    if !until.is_over(now.monotonic) && self.waiting.has_room(candidate.need) =>
                 {
-                    self.waiting.add(
-                        context,
-                        Held {
-                            candidate,
-                            deadline,
-                        },
-                    );
+                    self.waiting.add(context, Held { candidate, until });
                 }
                 Redecided::Waits(candidate) => {
                     verdicts.push((context, self.unavailable(candidate.need, now.monotonic)));

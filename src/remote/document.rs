@@ -156,7 +156,7 @@ impl<C: Content> Document<C> {
     }
 
     /// Demands content newer than this generation until the next [`Document::take_due`].
-    pub const fn demand_newer(&mut self, generation: u64) {
+    pub fn demand_newer(&mut self, generation: u64) {
         self.refresher.demand_newer(generation);
     }
 

@@ -1,4 +1,4 @@
-//! Why a fetch failed, in the words of whoever has to find out.
+//! Why a fetch failed, in words that say where to look.
 
 use super::call::{Answer, Endpoint, NotSent};
 use std::fmt;
@@ -86,10 +86,7 @@ impl<E> Failure<E> {
     }
 
     /// The bytes of the document that the endpoint answered with, or what came instead.
-    pub(super) fn of<'a>(
-        answer: &'a Answer,
-        too_large: impl FnOnce() -> E,
-    ) -> Result<&'a [u8], Self> {
+    pub(super) fn of(answer: &Answer, too_large: impl FnOnce() -> E) -> Result<&[u8], Self> {
         Err(match answer {
             Answer::Response {
                 status: 200,
@@ -110,7 +107,8 @@ impl<E> Failure<E> {
     }
 
     /// Takes the reason out of Envoy's words, such as `upstream connect error or disconnect/reset before
-    /// headers. reset reason: remote connection failure, transport failure reason: …`.
+    /// headers. reset reason: remote connection failure, transport failure reason: …`. The last part, and
+    /// with it what is wrong with a certificate, is there only in an Envoy that is told not to hide it.
     fn unreached(text: &str) -> Self {
         let after = |mark| text.split_once(mark).map(|(_, after)| after.trim());
         match after("transport failure reason: ") {
@@ -158,26 +156,29 @@ impl<E: fmt::Display> fmt::Display for At<'_, E> {
             ),
             Failure::NoConnection(reason) => write!(
                 formatter,
-                "no connection to the endpoint of cluster {cluster:?} ({reason})"
+                "no connection through cluster {cluster:?} ({reason}): its address, a firewall, or its certificate"
             ),
             Failure::Certificate(reason) => write!(
                 formatter,
-                "the certificate of the endpoint of cluster {cluster:?} was refused ({reason})"
+                "the certificate behind cluster {cluster:?} was refused ({reason})"
             ),
             Failure::TimedOut => write!(
                 formatter,
-                "no answer from cluster {cluster:?} within {timeout:?}"
+                "no answer through cluster {cluster:?} within {timeout:?}"
             ),
             Failure::BrokenOff => {
-                write!(formatter, "the answer from cluster {cluster:?} broke off")
+                write!(
+                    formatter,
+                    "the answer through cluster {cluster:?} broke off"
+                )
             }
             Failure::Status(status) => write!(
                 formatter,
-                "the endpoint of cluster {cluster:?} answered {status}; expected 200"
+                "the endpoint answered {status} through cluster {cluster:?}; expected 200"
             ),
             Failure::Invalid(invalid) => write!(
                 formatter,
-                "the answer from cluster {cluster:?} cannot be used: {invalid}"
+                "the answer through cluster {cluster:?} cannot be used: {invalid}"
             ),
         }
     }
@@ -221,7 +222,7 @@ mod tests {
             ),
             (
                 local(503, &format!("{reset}remote connection failure")),
-                r#"no connection to the endpoint of cluster "k" (remote connection failure)"#,
+                r#"no connection through cluster "k" (remote connection failure): its address, a firewall, or its certificate"#,
             ),
             (
                 local(
@@ -230,11 +231,11 @@ mod tests {
                         "{reset}remote connection failure, transport failure reason: delayed connect error: Connection refused"
                     ),
                 ),
-                r#"no connection to the endpoint of cluster "k" (delayed connect error: Connection refused)"#,
+                r#"no connection through cluster "k" (delayed connect error: Connection refused): its address, a firewall, or its certificate"#,
             ),
             (
                 local(503, "no healthy upstream"),
-                r#"no connection to the endpoint of cluster "k" (no healthy upstream)"#,
+                r#"no connection through cluster "k" (no healthy upstream): its address, a firewall, or its certificate"#,
             ),
             (
                 local(
@@ -243,27 +244,27 @@ mod tests {
                         "{reset}remote connection failure, transport failure reason: TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:TLS_error_end"
                     ),
                 ),
-                r#"the certificate of the endpoint of cluster "k" was refused (TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:TLS_error_end)"#,
+                r#"the certificate behind cluster "k" was refused (TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:TLS_error_end)"#,
             ),
             (
                 local(504, "upstream request timeout"),
-                r#"no answer from cluster "k" within 5s"#,
+                r#"no answer through cluster "k" within 5s"#,
             ),
             (
                 Answer::NoResponse,
-                r#"the answer from cluster "k" broke off"#,
+                r#"the answer through cluster "k" broke off"#,
             ),
             (
                 response(503, Some(Vec::new())),
-                r#"the endpoint of cluster "k" answered 503; expected 200"#,
+                r#"the endpoint answered 503 through cluster "k"; expected 200"#,
             ),
             (
                 response(0, None),
-                r#"the endpoint of cluster "k" answered 0; expected 200"#,
+                r#"the endpoint answered 0 through cluster "k"; expected 200"#,
             ),
             (
                 response(200, None),
-                r#"the answer from cluster "k" cannot be used: too large"#,
+                r#"the answer through cluster "k" cannot be used: too large"#,
             ),
         ] {
             let failure = Failure::of(&answer, || "too large").unwrap_err();

@@ -1,4 +1,17 @@
 //! When one document is fetched and by which VM, whatever is in it.
+//!
+//! All VMs decide by the same [`Record`], and a decision counts only once it is written: each step reads
+//! the record, changes a copy, and writes it with the version that was read. A VM that loses this race has
+//! decided nothing, and looks again at its next tick.
+//!
+//! A fetch has three such steps. [`Refresher::take_due`] writes a lease with a random name. The answer
+//! ends it ([`Refresher::end_fetch`]): if the record's lease has another name by then, the answer came too
+//! late and is thrown away, since it may be older than what is there. Then [`Refresher::succeed`] or
+//! [`Refresher::fail`] writes the outcome, the time of the next fetch, and what the outcome says about a
+//! demand. [`Refresher::release`] gives a lease back unused.
+//!
+//! This part knows nothing of the content but which fetch brought it, so that the module has it once,
+//! however many kinds of documents there are.
 
 use super::call::{CallId, CallIds, Endpoint};
 use super::failure::Cause;
@@ -68,19 +81,22 @@ pub(super) struct Refresher {
     loaded: Option<Monotonic>,
     /// Counts contents that differ.
     generation: u64,
-    /// Whether the content may still serve; worked out at every tick, so that a request needs no clock
+    /// Whether the content may still serve: worked out at every tick, so that a request needs no clock
     /// for it.
     usable: bool,
     /// The generation to which a newer one is wanted. Set by every waiting request at every tick, and
     /// cleared once the tick has looked at it: a request that goes away leaves no wish behind.
     demanded: Option<u64>,
-    /// This VM's own fetch that is under way.
+    /// This VM's own fetch that is under way, by the call that makes it.
     fetching: Option<(CallId, Lease)>,
 }
 
+/// What makes a fetch due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trigger {
+    /// Its time has come.
     Schedule,
+    /// A request waits for newer content.
     Demand,
 }
 
@@ -170,9 +186,10 @@ impl Refresher {
         })
     }
 
-    /// A request waits for content newer than this generation.
-    pub(super) const fn demand_newer(&mut self, generation: u64) {
-        self.demanded = Some(generation);
+    /// A request waits for content newer than this generation. Of several, one that waits for what is
+    /// here already demands nothing.
+    pub(super) fn demand_newer(&mut self, generation: u64) {
+        self.demanded = self.demanded.max(Some(generation));
     }
 
     /// What can be said of content newer than this generation. A set of the same contents is no newer
@@ -245,6 +262,7 @@ impl Refresher {
         (now >= self.scheduled()).then_some(Trigger::Schedule)
     }
 
+    /// Whether a fetch is due that no VM has begun.
     pub(super) fn is_due(&self, now: Monotonic) -> bool {
         self.due(now).is_some()
     }

@@ -26,16 +26,16 @@ pub enum Counted {
 /// The level of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// For those who look for it.
+    /// A detail of what goes on.
     Debug,
     /// All is well again.
     Info,
-    /// Somebody should look.
+    /// Something needs an operator.
     Warning,
 }
 
 impl Report {
-    /// A line for those who look for it.
+    /// A line about a detail of what goes on.
     #[must_use]
     pub const fn debug(kind: &'static str, counted: Option<Counted>, text: String) -> Self {
         let level = Level::Debug;
@@ -59,7 +59,7 @@ impl Report {
         }
     }
 
-    /// A line that says what is not.
+    /// A line that says what needs an operator.
     #[must_use]
     pub const fn warning(kind: &'static str, counted: Option<Counted>, text: String) -> Self {
         let level = Level::Warning;

@@ -35,6 +35,7 @@ const PROVOKED: (&str, &str) = (
 pub(crate) struct Setup {
     listeners: Vec<Listener>,
     clusters: Vec<(String, Option<u16>)>,
+    resources: Vec<(&'static str, Value)>,
     concurrency: u32,
     dynamic: bool,
     provoked: bool,
@@ -51,6 +52,7 @@ impl Setup {
                 ("upstream".to_owned(), Some(upstream.port())),
                 (KEYS_CLUSTER.to_owned(), Some(keys.port())),
             ],
+            resources: Vec::new(),
             concurrency: 2,
             dynamic: false,
             provoked: false,
@@ -74,6 +76,12 @@ impl Setup {
     /// Adds a cluster without any host.
     pub(crate) fn empty_cluster(mut self, name: &str) -> Self {
         self.clusters.push((name.to_owned(), None));
+        self
+    }
+
+    /// Adds a resource, of `clusters` or `listeners`, as Envoy's own configuration has it.
+    pub(crate) fn resource(mut self, kind: &'static str, resource: Value) -> Self {
+        self.resources.push((kind, resource));
         self
     }
 
@@ -136,6 +144,10 @@ impl Setup {
         } else {
             resources["clusters"] = self.clusters.iter().map(cluster).collect();
             resources["listeners"] = self.adapted(directory, module).into();
+            for (kind, resource) in &self.resources {
+                let list = resources[*kind].as_array_mut().expect("a list");
+                list.push(resource.clone());
+            }
         }
         let path = directory.join("bootstrap.json");
         std::fs::write(&path, bootstrap.to_string()).expect("a writable directory");
@@ -211,7 +223,7 @@ pub(crate) fn publish(path: &Path, kind: &str, mut resources: Vec<Value>) {
     std::fs::rename(&draft, path).expect("a writable directory");
 }
 
-fn cluster((name, port): &(String, Option<u16>)) -> Value {
+pub(crate) fn cluster((name, port): &(String, Option<u16>)) -> Value {
     let endpoints = port.iter().map(|port| {
         let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
         json!({"endpoint": {"address": address}})

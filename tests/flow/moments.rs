@@ -316,8 +316,8 @@ fn what_became_of_a_fetch_is_told() {
         body: Some(Vec::new()),
     };
     let fetched = "2 fetched, 0 entries skipped";
-    let broken = r#"the answer from cluster "a" broke off; the last good keys serve on until "#;
-    let answered = r#"the endpoint of cluster "a" answered "#;
+    let broken = r#"the answer through cluster "a" broke off; the last good keys serve on until "#;
+    let answered = "the endpoint answered 500 through cluster ";
     for (answer, level, counted, text) in [
         (keys(), Level::Info, Counted::Success, fetched),
         (keys(), Level::Debug, Counted::Success, "fetched again"),

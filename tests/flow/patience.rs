@@ -254,3 +254,20 @@ fn who_goes_away_frees_a_place_of_its_own_kind() {
     assert_eq!(worker.ask("new", now), None);
     assert!(worker.ask("new", now).is_some());
 }
+
+/// A demand lasts no longer than the request that makes it.
+#[test]
+fn a_request_that_goes_away_demands_no_fetch() {
+    for (stays, fetches) in [(true, 1), (false, 0)] {
+        let mut worker = Worker::new(&json!({}));
+        let fetch = worker.begin(Duration::ZERO);
+        worker.answer(fetch, Duration::ZERO, &keys(&["k1"]));
+        let now = 60 * SECOND;
+        assert_eq!(worker.ask("k3", now), None);
+        if !stays {
+            assert!(worker.gate.cancel(worker.asked));
+            assert_eq!(worker.next_tick(now), Gate::IDLE_TICK);
+        }
+        assert_eq!(worker.tick(now).calls.len(), fetches, "{stays}");
+    }
+}
