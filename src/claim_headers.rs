@@ -57,7 +57,7 @@ pub struct ClaimHeaders {
 /// A value for each of the filter's own headers, or the word that there is none.
 ///
 /// Rendered once for a verified token and remembered with it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct HeaderValues(Vec<(Rc<str>, Option<String>)>);
 
 impl HeaderValues {

@@ -157,16 +157,15 @@ pub fn bytes(value: &Value) -> usize {
             elements.capacity().saturating_mul(size_of::<Value>()),
             usize::saturating_add,
         ),
-        // The nodes of the tree are at least half full.
-        Value::Object(members) => members
-            .iter()
-            .map(|(name, value)| {
-                let entry = size_of::<(String, Value)>().saturating_mul(2);
-                allocated(name.len())
-                    .saturating_add(entry)
-                    .saturating_add(bytes(value))
-            })
-            .fold(0, usize::saturating_add),
+        Value::Object(members) => {
+            // A node of the tree has room for eleven, and but for the first one, five or more in it.
+            let node = size_of::<(String, Value)>().saturating_mul(11);
+            let nodes = members.len().div_ceil(6);
+            members
+                .iter()
+                .map(|(name, value)| allocated(name.len()).saturating_add(bytes(value)))
+                .fold(allocated(node).saturating_mul(nodes), usize::saturating_add)
+        }
     }
 }
 

@@ -6,15 +6,16 @@
 //!
 //! ```text
 //!  host/wire ──▶ gate ──▶ rules    which rule; can the path be read in two ways?
+//!                 │ ────▶ request  could the upstream act on another method?
 //!                 │ ────▶ bearer   exactly one token, in the configured places
 //!                 │ ────▶ cache    known already? then only time and rule are asked again
 //!                 │ ────▶ token    compact serialisation, header, claims: an UntrustedToken
-//!                 │ ────▶ verify   issuer, times, use, client, audience: Admitted
+//!                 │ ────▶ verify   issuer, times, use, client: Admitted
 //!                 │ ────▶ keyring  the issuer's keys; none yet? the request is held
-//!                 │ ────▶ verify   signature (rs256): Verified
+//!                 │ ────▶ verify   signature (rs256): Verified; audience
 //!                 │ ────▶ rules    scopes, groups, claims, age of the sign-in
 //!                 ▼
-//!          Forward + claim_headers  ·  Refuse + reply  ·  Hold
+//!     Forward + claim_headers, owned  ·  Refuse + reply  ·  Hold
 //! ```
 //!
 //! The whole decision is [`gate::Gate::decide`], cheap refusals first. Keys come the other way:
@@ -31,7 +32,7 @@
 //! | [`claims`], [`token`] | what a token looks like | what is allowed |
 //! | [`rules`] | which rule a request falls under, and what it asks of a token | whether the token is true |
 //! | [`request`], [`bearer`] | what a request looks like, and where its token stands | what is in the token |
-//! | [`claim_headers`], [`reply`], [`policy`] | what the configuration decides | how it is spelled |
+//! | [`claim_headers`], [`owned`], [`reply`], [`policy`] | what the configuration decides | how it is spelled |
 //! | [`config`] | field names, defaults, limits | what happens to a request |
 //! | [`verify`], [`cache`] | when a token is true, and for how long | where it stood |
 //! | [`keyring`] | which pool has which keys, and what an operator is told of them | when they are fetched |
@@ -57,9 +58,11 @@
 //! | key material inside the token (`jwk`, `jku`, `x5c`, `x5u`) | never read: [`verify::Admitted::verify`] takes the issuer's own set |
 //! | another pool's token with a known `kid` | the issuer chooses the set before the `kid` chooses the key |
 //! | refresh token, or id token where an access token is wanted | `token_use` must be there and be the wanted one ([`verify`]) |
-//! | two tokens, one for each reader | every place and every line counts ([`bearer`]) |
+//! | two tokens, one for each reader | every place and every line counts, as the loosest parser reads them ([`bearer`], [`request`]) |
 //! | duplicate members, two spellings of a byte | strict readers ([`json`], [`token`]); two parsers must agree |
 //! | spoofed claim headers, on open paths too | [`claim_headers`] are the filter's own: set or removed on every way out |
+//! | the same under a name that the upstream folds, in a trailer, or named in `connection` | whatever folds to a name of the filter's own is its own ([`owned`]) |
+//! | `post`, `_method`, `x-http-method-override`, `x-forwarded-host`, `x-original-url` | refused, or taken off, where something is decided by what they override ([`request`], [`owned`]) |
 //! | `/%61dmin`, `//admin`, `/x/..;/admin` | every reading of a path must choose the same rule ([`rules`]) |
 //! | floods of random `kid`s | one fetch in ten seconds per process, and waiting places of their own ([`remote`], [`gate`]) |
 //! | floods of one-time tokens | only accepted ones are remembered, and newcomers push out newcomers ([`cache`]) |
@@ -78,6 +81,7 @@ pub mod header;
 pub mod json;
 pub mod jwks;
 pub mod keyring;
+pub mod owned;
 pub mod policy;
 pub mod pool;
 pub mod reject;

@@ -65,7 +65,7 @@ pub enum ReplyKind {
     AccessDenied,
     /// `authorizer_failure`: the keys are not to be had.
     AuthorizerFailure,
-    /// `bad_request`: an unsafe path.
+    /// `bad_request`: an unsafe path or method.
     BadRequest,
 }
 
@@ -231,7 +231,7 @@ impl Style {
             Reason::InsufficientGroup | Reason::ClaimMismatch | Reason::DeniedByRule => {
                 ReplyKind::AccessDenied
             }
-            Reason::UnsafePath => ReplyKind::BadRequest,
+            Reason::UnsafePath | Reason::UnsafeMethod => ReplyKind::BadRequest,
             Reason::KeysUnavailable => ReplyKind::AuthorizerFailure,
         }
     }
@@ -310,6 +310,7 @@ fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
             | Reason::ClaimMismatch
             | Reason::DeniedByRule
             | Reason::UnsafePath
+            | Reason::UnsafeMethod
             | Reason::KeysUnavailable
             | Reason::InsufficientScope
             | Reason::StaleAuthentication => None,

@@ -36,7 +36,7 @@ use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use issuer::{TestKey, Token};
-use outcome::{difference, headers, none_wrong};
+use outcome::{difference, headers, none_wrong, rest};
 use rsa::RsaPublicKey;
 use rsa::pkcs1v15::{Signature, VerifyingKey};
 use rsa::pkcs8::DecodePublicKey as _;
@@ -68,8 +68,9 @@ fn wall(vector: &Vector) -> Timestamp {
 }
 
 fn request(headers: &[(String, Vec<u8>)]) -> Request {
-    let headers = headers.iter().cloned();
-    Request::new(headers.map(|(name, value)| (name.into(), value)).collect())
+    let lines = headers.iter().cloned();
+    Request::new(lines.map(|(name, value)| (name.into(), value)).collect())
+        .followed_by(rest(headers))
 }
 
 /// The request as the host adapter reads it: only the headers that the gate names, of each only
@@ -90,7 +91,7 @@ fn as_read(headers: &[(String, Vec<u8>)], reads: &Reads) -> Request {
         };
         Some(((*name).into(), value))
     });
-    Request::new(found.collect())
+    Request::new(found.collect()).followed_by(rest(headers))
 }
 
 #[test]

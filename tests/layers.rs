@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 22] = [
+const LAYERS: [(&str, &str); 23] = [
     // Words of the field.
     ("time", ""),
     ("reject", ""),
@@ -29,17 +29,18 @@ const LAYERS: [(&str, &str); 22] = [
     ("rules", "claims pool reject time"),
     ("request", "rules"),
     ("bearer", "header reject request"),
+    ("owned", "header request"),
     // The policy.
     ("claim_headers", "claims header"),
     ("reply", "header reject rules"),
     (
         "policy",
-        "bearer claim_headers jwks pool remote reply rules",
+        "bearer claim_headers jwks owned pool remote reply request rules",
     ),
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims header json jwks policy pool remote reply rules",
+        "bearer claim_headers claims header json jwks owned policy pool remote reply rules",
     ),
     // Decisions.
     ("verify", "claims jwks policy reject rs256 rules time token"),
@@ -47,7 +48,7 @@ const LAYERS: [(&str, &str); 22] = [
     ("keyring", "jwks policy remote time"),
     (
         "gate",
-        "cache claim_headers header keyring policy reject remote reply request rs256 rules time token verify",
+        "cache claim_headers header keyring owned policy reject remote reply request rs256 rules time token verify",
     ),
     // The adapter.
     (

@@ -14,6 +14,7 @@ use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
 use crate::header::HeaderEdit;
 use crate::keyring::Keyring;
+use crate::owned::Override;
 use crate::policy::{Forwarding, Policy, PoolIndex, Preflight};
 use crate::reject::Reason;
 use crate::remote::call::{Answer, Call, CallId, CallIds};
@@ -148,14 +149,19 @@ impl Gate {
     /// A gate for a policy.
     #[must_use]
     pub fn new(policy: Rc<Policy>, algorithm: Rs256, entropy: Entropy) -> Self {
+        let reads = Reads::of(&policy);
         Self {
             keyring: Keyring::new(&policy.pools, entropy),
             calls: CallIds::default(),
             cache: TokenCache::new(policy.token.cache_entries),
             known_headers: KnownHeaders::default(),
             waiting: Waiting::default(),
-            anonymous_headers: Rc::new(policy.claim_headers.anonymous_headers()),
-            reads: Reads::of(&policy),
+            anonymous_headers: Rc::new(match reads {
+                // Those that are there are among the edits.
+                Reads::Everything => HeaderValues::default(),
+                Reads::Named(_) => policy.claim_headers.anonymous_headers(),
+            }),
+            reads,
             policy,
             algorithm,
         }
@@ -197,19 +203,26 @@ impl Gate {
         let Ok((ruling, variables)) = policy.rules.choose(&request.target()) else {
             return refused(Reason::UnsafePath);
         };
-        let edits = self.edits(request);
+        if policy.check_method(request).is_err() {
+            return refused(Reason::UnsafeMethod);
+        }
         let access = policy.rules.access(ruling);
         match access {
-            Access::Anyone => return self.anonymous(edits),
+            Access::Anyone => return self.anonymous(request, self.edits(request)),
             Access::Nobody => return refused(Reason::DeniedByRule),
             Access::Optional | Access::Require(_) => {}
         }
+        let mut edits = self.edits(request);
         if policy.preflight == Preflight::Pass && request.is_preflight() {
-            return self.anonymous(edits);
+            edits.extend(policy.token.sources.strip(request));
+            edits.extend(policy.owned.on_preflight(request));
+            return self.anonymous(request, edits);
         }
         let compact = match policy.token.sources.extract(request) {
             Ok(Some(compact)) => compact,
-            Ok(None) if matches!(access, Access::Optional) => return self.anonymous(edits),
+            Ok(None) if matches!(access, Access::Optional) => {
+                return self.anonymous(request, edits);
+            }
             Ok(None) => return refused(Reason::MissingToken),
             Err(reason) => return refused(reason),
         };
@@ -509,7 +522,10 @@ impl Gate {
         Verdict::Refuse(Refusal::KeysUnavailable(after))
     }
 
-    fn anonymous(&self, edits: Vec<HeaderEdit>) -> (Decision, CacheUse) {
+    fn anonymous(&self, request: &Request, mut edits: Vec<HeaderEdit>) -> (Decision, CacheUse) {
+        if self.reads == Reads::Everything {
+            edits.extend(self.policy.owned.claims_in(request));
+        }
         let verdict = Verdict::Forward(Forward {
             caller: Caller::Anonymous(Rc::clone(&self.anonymous_headers)),
             edits,
@@ -519,10 +535,12 @@ impl Gate {
 
     /// What every forwarded request loses, whatever rule it is under.
     fn edits(&self, request: &Request) -> Vec<HeaderEdit> {
-        let overrides = self.policy.rules.stripped_headers().iter();
-        let mut edits: Vec<_> = overrides
-            .map(|name| HeaderEdit::Remove((*name).into()))
-            .collect();
+        let owned = &self.policy.owned;
+        let mut edits: Vec<_> = match self.reads {
+            Reads::Everything => owned.found_in(request).collect(),
+            Reads::Named(_) => owned.by_name().collect(),
+        };
+        edits.extend(owned.connection(request));
         if self.policy.token.forwarding == Forwarding::Strip {
             edits.extend(self.policy.token.sources.strip(request));
         }
@@ -561,12 +579,15 @@ impl Reads {
             token,
             rules,
             preflight,
+            owned,
             ..
         } = policy;
-        if token.sources.needs_every_header() {
+        if token.sources.needs_every_header() || owned.needs_every_header() {
             return Self::Everything;
         }
         let preflights = *preflight == Preflight::Pass;
+        let methods = policy.decides_by_methods();
+        let parameters = methods && policy.method_override == Override::Strip;
         let mut names = Vec::new();
         let mut read = |name, wanted: bool| {
             if wanted {
@@ -576,12 +597,13 @@ impl Reads {
         read("authorization", token.sources.reads_authorization());
         read(
             ":path",
-            rules.looks_at_paths() || token.sources.reads_query(),
+            rules.looks_at_paths() || token.sources.reads_query() || parameters,
         );
-        read(":method", rules.looks_at_methods() || preflights);
+        read(":method", methods);
         read(":authority", rules.looks_at_hosts());
         read("origin", preflights);
         read("access-control-request-method", preflights);
+        read("connection", !owned.is_empty());
         Self::Named(names)
     }
 }

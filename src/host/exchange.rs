@@ -1,6 +1,7 @@
 //! One request, as the host sees it: its headers, its body, its end.
 
 use super::worker::{Phase, Worker};
+use crate::request::Rest;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use std::cell::Cell;
@@ -34,7 +35,7 @@ impl Exchange {
 impl Context for Exchange {}
 
 impl HttpContext for Exchange {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
         #[cfg(feature = "provoke")]
         {
             super::provoke::trap_if_asked();
@@ -44,7 +45,11 @@ impl HttpContext for Exchange {
         }
         // Without a configuration there is no worker, and then nobody gets in.
         if let Some(worker) = &self.worker {
-            worker.admit(self.context, &self.phase);
+            let rest = match end_of_stream {
+                true => Rest::Nothing,
+                false => Rest::Something,
+            };
+            worker.admit(self.context, rest, &self.phase);
         }
         self.action()
     }
@@ -56,6 +61,11 @@ impl HttpContext for Exchange {
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if let Some(worker) = &self.worker
+            && self.phase.get() != Phase::Refused
+        {
+            worker.clean_trailers();
+        }
         self.action()
     }
 }

@@ -6,15 +6,15 @@ use crate::header::HeaderEdit;
 use crate::policy::{Identity, Policy, RouteChoice};
 use crate::remote::call::{Answer, Call, NotSent, RESPONSE_MARKS};
 use crate::reply::Refusal;
-use crate::request::Request;
+use crate::request::{Request, Rest};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, Status};
 use std::borrow::Cow;
 
 /// The headers that a decision looks at, as bytes.
-pub(super) fn request(reads: &Reads) -> Request {
+pub(super) fn request(reads: &Reads, rest: Rest) -> Request {
     let map = MapType::HttpRequestHeaders;
-    Request::new(match reads {
+    let headers = match reads {
         Reads::Named(names) => names
             .iter()
             .filter_map(|name| {
@@ -27,7 +27,19 @@ pub(super) fn request(reads: &Reads) -> Request {
             .into_iter()
             .map(|(name, value)| (Cow::Owned(name), value))
             .collect(),
-    })
+    };
+    Request::new(headers).followed_by(rest)
+}
+
+/// Takes the filter's own names off the trailers, which servers may merge into the headers (RFC
+/// 9110, section 6.5.1).
+pub(super) fn clean_trailers(policy: &Policy) {
+    let map = MapType::HttpRequestTrailers;
+    for (name, _) in hostcalls::get_map_bytes(map).unwrap_or_default() {
+        if policy.owned.owns(name.as_bytes()) {
+            let _ = hostcalls::remove_map_value(map, &name);
+        }
+    }
 }
 
 /// Carries out a verdict on the request whose context is in effect.

@@ -10,6 +10,7 @@ use crate::policy::{Policy, SignaturePolicy};
 use crate::remote::call::{Answer, CallId};
 use crate::remote::report::{Level, Report};
 use crate::remote::schedule::Entropy;
+use crate::request::Rest;
 use crate::rs256::Rs256;
 use proxy_wasm::hostcalls;
 use std::cell::{Cell, RefCell};
@@ -98,8 +99,8 @@ impl Worker {
     }
 
     /// Decides about the request whose headers the host has just handed over.
-    pub(super) fn admit(&self, context: u32, phase: &Rc<Cell<Phase>>) {
-        let request = wire::request(self.gate.borrow().reads());
+    pub(super) fn admit(&self, context: u32, rest: Rest, phase: &Rc<Cell<Phase>>) {
+        let request = wire::request(self.gate.borrow().reads(), rest);
         let (decision, cache_use) = self.gate.borrow_mut().decide(&request, clock::wall());
         self.metrics.cache(cache_use);
         let verdict = match decision {
@@ -134,6 +135,11 @@ impl Worker {
     /// Gives up what other VMs would wait for: the configuration is being replaced.
     pub(super) fn retire(&self) {
         self.gate.borrow_mut().retire(&Shared);
+    }
+
+    /// Trailers have come, after a verdict or before it: what was promised of headers holds for them.
+    pub(super) fn clean_trailers(&self) {
+        wire::clean_trailers(&self.policy());
     }
 
     /// The client of a held request has gone.

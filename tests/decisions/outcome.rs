@@ -5,6 +5,7 @@ use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::request::Rest;
 
 use crate::vectors::{Expect, Vector};
 
@@ -20,6 +21,17 @@ pub(crate) fn headers(vector: &Vector, policy: &Policy) -> Vec<(String, Vec<u8>)
         }
     }
     headers
+}
+
+/// What follows headers that say how long the body is.
+pub(crate) fn rest(headers: &[(String, Vec<u8>)]) -> Rest {
+    let body = headers
+        .iter()
+        .any(|(name, value)| name == "content-length" && value != b"0");
+    match body {
+        true => Rest::Something,
+        false => Rest::Nothing,
+    }
 }
 
 /// The headers that the upstream receives.
@@ -149,7 +161,7 @@ fn promised(policy: &Policy, refusal: &Refusal) -> Option<String> {
         Reason::InsufficientGroup | Reason::ClaimMismatch | Reason::DeniedByRule => {
             (forbidden, None)
         }
-        Reason::UnsafePath => ((400, r#"{"message":"Bad Request"}"#), None),
+        Reason::UnsafePath | Reason::UnsafeMethod => ((400, r#"{"message":"Bad Request"}"#), None),
         Reason::KeysUnavailable => ((503, r#"{"message":"Service Unavailable"}"#), None),
         _ => (
             unauthorized,

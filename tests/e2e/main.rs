@@ -65,6 +65,7 @@ mod moto;
 mod oddities;
 mod operations;
 mod outages;
+mod own_headers;
 mod path_table;
 mod paths;
 mod protocols;
