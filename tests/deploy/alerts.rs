@@ -396,7 +396,7 @@ fn the_module_traps() {
         eventually("the module to be loaded anew", || {
             (stack.send_undecided(&Request::get("/health")).status == 200).then_some(())
         });
-        grows(stack, "envoy_wasm_vm_reload", before);
+        grows(stack, "envoy_wasm_vm_reload_success", before);
     });
     let failing = ("CognitoAuthorizerVmFailing", "");
     fires("a trap", &scrapes, 5, &[failing]);

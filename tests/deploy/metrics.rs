@@ -47,7 +47,7 @@ fn relabel((name, mut labels): Series) -> Series {
         // Prometheus anchors every expression.
         let regex = format!("^(?:{})$", rule["regex"].as_str().expect("an expression"));
         let regex = Regex::new(&regex).expect("an expression");
-        if let Some(found) = regex.captures(&labels[source]) {
+        if let Some(found) = regex.captures(labels.get(source).map_or("", String::as_str)) {
             let mut value = String::new();
             found.expand(rule["replacement"].as_str().unwrap_or("$1"), &mut value);
             labels.insert(
