@@ -107,10 +107,10 @@ impl TokenSources {
                 }
             }
         }
-        if self.reads_query()
+        if let Some(shortest) = self.queries().map(str::len).min()
             && let Some(query) = request.query()
         {
-            for parameter in query.parameters().filter(|one| one.has_value()) {
+            for parameter in query.parameters(shortest) {
                 if let Some(sighting) = self.in_query(parameter) {
                     add(sighting)?;
                 }
@@ -118,7 +118,7 @@ impl TokenSources {
         }
         if self.cookies().next().is_some() {
             let cookies = request.crumbs().flat_map(Crumb::cookies);
-            for cookie in cookies.filter(|one| one.has_value()) {
+            for cookie in cookies {
                 if let Some(sighting) = self.in_cookie(cookie) {
                     add(sighting)?;
                 }
@@ -141,9 +141,10 @@ impl TokenSources {
                 edits.push(HeaderEdit::Remove(name.into()));
             }
         }
-        let is_place =
-            |parameter: Parameter<'_>| self.queries().any(|name| parameter.is_alias_of(name));
-        if let Some(path) = request.query().and_then(|query| query.without(is_place)) {
+        if let Some(path) = request
+            .query()
+            .and_then(|query| query.without(self.queries()))
+        {
             edits.push(HeaderEdit::Set(Rc::from(":path"), path));
         }
         if self.cookies().next().is_some() {
@@ -160,25 +161,21 @@ impl TokenSources {
     }
 
     fn in_query<'a>(&self, parameter: Parameter<'a>) -> Option<Sighting<'a>> {
-        let token = self.queries().find_map(|name| parameter.value(name));
-        match token {
-            Some(token) => Some(Sighting::Token(token)),
-            None => self
-                .queries()
-                .any(|name| parameter.is_alias_of(name))
-                .then_some(Sighting::Alias),
+        if !self.queries().any(|name| parameter.is_alias_of(name)) || !parameter.has_value() {
+            return None;
         }
+        let token = self.queries().find_map(|name| parameter.value(name));
+        Some(token.map_or(Sighting::Alias, Sighting::Token))
     }
 
     fn in_cookie<'a>(&self, cookie: Cookie<'a>) -> Option<Sighting<'a>> {
-        let token = self.cookies().find_map(|name| cookie.value(name));
-        match token {
-            Some(token) => Some(Sighting::Token(Cow::Borrowed(token))),
-            None => self
-                .cookies()
-                .any(|name| cookie.is_alias_of(name))
-                .then_some(Sighting::Alias),
+        if !cookie.has_value() || !self.cookies().any(|name| cookie.is_alias_of(name)) {
+            return None;
         }
+        let token = self.cookies().find_map(|name| cookie.value(name));
+        Some(token.map_or(Sighting::Alias, |token| {
+            Sighting::Token(Cow::Borrowed(token))
+        }))
     }
 
     fn headers(&self) -> impl Iterator<Item = &HeaderName> {
@@ -188,7 +185,7 @@ impl TokenSources {
         })
     }
 
-    fn queries(&self) -> impl Iterator<Item = &str> {
+    fn queries(&self) -> impl Iterator<Item = &str> + Clone {
         self.0.iter().filter_map(|place| match place {
             TokenSource::Query(name) => Some(&**name),
             TokenSource::Header(_) | TokenSource::Cookie(_) => None,

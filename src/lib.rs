@@ -10,9 +10,9 @@
 //!                 │ ────▶ bearer   exactly one token, in the configured places
 //!                 │ ────▶ cache    known already? then only time and rule are asked again
 //!                 │ ────▶ token    compact serialisation, header, claims: an UntrustedToken
-//!                 │ ────▶ verify   issuer, times, use, client, audience: Admitted
+//!                 │ ────▶ verify   issuer, times, use, client: Admitted
 //!                 │ ────▶ keyring  the issuer's keys; none yet? the request is held
-//!                 │ ────▶ verify   signature (rs256): Verified
+//!                 │ ────▶ verify   signature (rs256): Verified; audience
 //!                 │ ────▶ rules    scopes, groups, claims, age of the sign-in
 //!                 ▼
 //!     Forward + claim_headers, owned  ·  Refuse + reply  ·  Hold
@@ -53,7 +53,7 @@
 //! | key material inside the token (`jwk`, `jku`, `x5c`, `x5u`) | never read: [`verify::Admitted::verify`] takes the issuer's own set |
 //! | another pool's token with a known `kid` | the issuer chooses the set before the `kid` chooses the key |
 //! | refresh token, or id token where an access token is wanted | `token_use` must be there and be the wanted one ([`verify`]) |
-//! | two tokens, one for each reader | every place and every line counts ([`bearer`]) |
+//! | two tokens, one for each reader | every place and every line counts, as the loosest parser reads them ([`bearer`], [`request`]) |
 //! | duplicate members, two spellings of a byte | strict readers ([`json`], [`token`]); two parsers must agree |
 //! | spoofed claim headers, on open paths too | [`claim_headers`] are the filter's own: set or removed on every way out |
 //! | the same under a name that the upstream folds, in a trailer, or named in `connection` | whatever folds to a name of the filter's own is its own ([`owned`]) |

@@ -22,7 +22,7 @@ const LAYERS: [(&str, &str); 22] = [
     ("json", ""),
     // From bytes to types.
     ("rs256", ""),
-    ("jwks", "rs256"),
+    ("jwks", "json rs256"),
     ("claims", "json reject time"),
     ("token", "claims json reject rs256"),
     ("rules", "claims pool reject time"),

@@ -6,7 +6,7 @@ use super::owned::{FOLDED, INSTEAD};
 use super::place::quoted;
 use super::problem::Parsed;
 use crate::bearer::{TokenSource, TokenSources};
-use crate::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders};
+use crate::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders, Encoding};
 use crate::claims::ClaimPlace;
 use crate::header::HeaderName;
 use crate::owned::HeaderAliases;
@@ -15,7 +15,7 @@ use crate::owned::HeaderAliases;
 /// (`max_headers_count`).
 pub const MAX_CLAIM_HEADERS: usize = 100;
 
-const FIELDS: [&str; 3] = ["header", "claim", "format"];
+const FIELDS: [&str; 4] = ["header", "claim", "format", "encoding"];
 const HEADER: &str = "the name of a header, such as x-cognito-sub";
 const CLAIM: &str = "the name of a claim or a JSON Pointer, or a list of them";
 
@@ -79,10 +79,16 @@ fn headers(field: &Field<'_>, targets: &mut Targets<'_>) -> Parsed<Vec<ClaimHead
                 ("json", ArrayFormat::Json),
             ],
         );
+        let encoding = fields.word(
+            "encoding",
+            "utf8 or percent",
+            &[("utf8", Encoding::Utf8), ("percent", Encoding::Percent)],
+        );
         Ok(ClaimHeader {
             header: header?,
             claims: claims?,
             format: format?,
+            encoding: encoding?,
         })
     }))
 }

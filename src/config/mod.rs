@@ -43,6 +43,7 @@ mod token;
 
 pub use document::{MAX_BYTES, MAX_DEPTH};
 pub use headers::MAX_CLAIM_HEADERS;
+pub use nearest::nearest;
 pub use place::{WHOLE, member};
 pub use pools::MAX_USER_POOLS;
 pub use problem::{Problem, Problems};
@@ -55,7 +56,7 @@ use field::Field;
 use problem::{Parsed, Report};
 
 /// Every field at the top of the document.
-const FIELDS: [&str; 16] = [
+pub const FIELDS: [&str; 16] = [
     "user_pools",
     "token",
     "rules",

@@ -12,7 +12,7 @@ use crate::header::HeaderEdit;
 use crate::keyring::shared::SharedSpace;
 use crate::keyring::{Answer, Entropy, Fetch, FetchOutcome, Keyring, KidPrognosis};
 use crate::owned::Override;
-use crate::policy::{Forwarding, Policy, Preflight};
+use crate::policy::{Forwarding, Policy, PoolIndex, Preflight};
 use crate::reject::Reason;
 use crate::reply::Refusal;
 use crate::request::Request;
@@ -256,9 +256,12 @@ impl Gate {
             return (Judgement::refused(Reason::TokenTooLarge), CacheUse::None);
         }
         let satisfied = |remembered: &Remembered| {
-            let claims = remembered.verified.claims();
+            let verified = &remembered.verified;
+            verified
+                .check_audience(&policy, requirement)
+                .map_err(Judgement::refused)?;
             requirement
-                .check(claims, variables, now, policy.token.clock_skew)
+                .check(verified.claims(), variables, now, policy.token.clock_skew)
                 .map_err(|unsatisfied| Judgement::Refused(Refusal::from(unsatisfied)))
         };
         if let Some(remembered) = self.cache.get(compact) {
@@ -301,6 +304,7 @@ impl Gate {
     fn verify(&mut self, admitted: Admitted<'_>) -> Result<Rc<Remembered>, Judgement> {
         let pool = admitted.pool();
         let payload = admitted.payload();
+        let issued_at = admitted.unverified_issued_at();
         let header = admitted.header().clone();
         let keys = self
             .keyring
@@ -310,7 +314,11 @@ impl Gate {
             .verify(&keys.set, &self.algorithm)
             .map_err(|unverified| match unverified {
                 Unverified::InvalidSignature => Judgement::refused(Reason::InvalidSignature),
-                Unverified::UnknownKey => Judgement::Needs(Need::Kid(pool, keys.generation)),
+                Unverified::UnknownKey => Judgement::Needs(Need::Kid {
+                    pool,
+                    generation: keys.generation,
+                    issued_at,
+                }),
             })?;
         self.known_headers.remember(&header);
         Ok(Rc::new(Remembered {
@@ -412,7 +420,9 @@ impl Gate {
                 || match held.candidate.need {
                     Need::Keys(pool) => keyring.generation(pool).is_some(),
                     // A newer set, or the end of the search for one.
-                    Need::Kid(pool, generation) => {
+                    Need::Kid {
+                        pool, generation, ..
+                    } => {
                         keyring.generation(pool) != Some(generation)
                             || keyring.unknown_kid(pool, now.monotonic) != KidPrognosis::Wait
                     }
@@ -453,7 +463,9 @@ impl Gate {
     fn resume(&mut self, mut candidate: Candidate, now: Now) -> Resumed {
         let newer = match candidate.need {
             Need::Keys(pool) => self.keyring.generation(pool).is_some(),
-            Need::Kid(pool, generation) => self.keyring.generation(pool) != Some(generation),
+            Need::Kid {
+                pool, generation, ..
+            } => self.keyring.generation(pool) != Some(generation),
         };
         if newer {
             let Candidate {
@@ -473,11 +485,18 @@ impl Gate {
                 Judgement::Needs(need) => candidate.need = need,
             }
         }
-        let Need::Kid(pool, _) = candidate.need else {
+        let Need::Kid {
+            pool, issued_at, ..
+        } = candidate.need
+        else {
             return Resumed::Waits(candidate);
         };
         match self.keyring.unknown_kid(pool, now.monotonic) {
             KidPrognosis::Wait => Resumed::Waits(candidate),
+            // The endpoint could not know yet of a key that has been made since.
+            KidPrognosis::Settled if self.is_newer_than_keys(pool, issued_at, now) => {
+                Resumed::Verdict(self.unavailable(candidate.need, now.monotonic))
+            }
             KidPrognosis::Settled => {
                 Resumed::Verdict(Verdict::Refuse(Refusal::Plain(Reason::UnknownKey)))
             }
@@ -487,12 +506,21 @@ impl Gate {
         }
     }
 
+    /// Whether a token says that it was made after the newest key set was answered. The two clocks meet
+    /// here: how long ago the answer was is the same on both.
+    fn is_newer_than_keys(&self, pool: PoolIndex, issued_at: Option<Timestamp>, now: Now) -> bool {
+        let answered_at = self.keyring.answered_at(pool);
+        issued_at
+            .zip(answered_at)
+            .is_some_and(|(issued, answered)| issued.plus(now.monotonic.since(answered)) > now.wall)
+    }
+
     /// The refusal of a request whose need could not be met, and when it may be.
     fn unavailable(&self, need: Need, now: Monotonic) -> Verdict {
         let scheduled = self.keyring.keys_expected_in(need.pool(), now);
         let after = match need {
             Need::Keys(_) => scheduled,
-            Need::Kid(pool, _) => self.keyring.kid_expected_in(pool, now).min(scheduled),
+            Need::Kid { pool, .. } => self.keyring.kid_expected_in(pool, now).min(scheduled),
         };
         Verdict::Refuse(Refusal::KeysUnavailable(after))
     }

@@ -1,6 +1,6 @@
 //! One line of cookies, as everything reads it that may stand behind the filter.
 
-use super::name::is_alias;
+use super::name::unlike;
 
 /// What stands between two semicolons of a `cookie` header (RFC 6265, section 4.2.1).
 #[derive(Clone, Copy, Debug)]
@@ -60,19 +60,22 @@ impl<'a> Cookie<'a> {
     /// Whether some reader takes its name for this one.
     #[must_use]
     pub fn is_alias_of(self, wanted: &str) -> bool {
-        let wanted = wanted.as_bytes();
-        let mut may_begin = self.first;
-        let mut rest = self.before;
-        loop {
-            if may_begin && is_alias(rest, wanted) {
+        let separator = |byte: &u8| b",\"".contains(byte) || byte.is_ascii_whitespace();
+        let next = |text: &'a [u8]| {
+            let end = text.iter().position(separator)?;
+            text.get(end.saturating_add(1)..)
+        };
+        let mut name = match self.first {
+            true => Some(self.before),
+            false => next(self.before),
+        };
+        while let Some(text) = name {
+            let Some(rest) = unlike(text, wanted.as_bytes()) else {
                 return true;
-            }
-            let Some((byte, after)) = rest.split_first() else {
-                return false;
             };
-            may_begin = matches!(byte, b',' | b'"') || byte.is_ascii_whitespace();
-            rest = after;
+            name = next(rest);
         }
+        false
     }
 
     /// Whether some reader finds a value.

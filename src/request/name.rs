@@ -1,23 +1,28 @@
 //! The names of cookies and of the query's parameters, as their loosest reader compares them.
 //!
 //! PHP reads `access.token`, `+access_token` and `access_token[]` into the variable that
-//! `access_token` has; some drop white space of other alphabets from a name's edges, some cut a name at
-//! a NUL, decode it, or (ASP.NET) do not tell letters by their case. A name that one of them takes for
-//! another is its alias here. None of this allocates, and each byte is looked at once.
+//! `access_token` has, Express and Rack `[access_token]`; some drop white space of other alphabets from a
+//! name's edges, some cut a name at a NUL, decode it, or (ASP.NET) do not tell letters by their case. A
+//! name that one of them takes for another is its alias here. None of this allocates, and each byte is
+//! looked at once.
 
-/// Whether `written` is `wanted` to some reader: once decoded, without what stands at its edges, cut off
-/// at a NUL or `[`, with `.`, space and `[` as `_`, in any letter case.
+/// Whether what stands before a `=`, or all, is `wanted` to some reader: once decoded, without what stands at its edges, cut off
+/// at a NUL or a bracket, with `.`, space and `[` as `_`, in any letter case.
 pub(super) fn is_alias(written: &[u8], wanted: &[u8]) -> bool {
+    unlike(written, wanted).is_none()
+}
+
+/// `None` for an alias; otherwise what follows the edge of a name that is none.
+pub(super) fn unlike<'a>(written: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     let mut rest = Decoded(written);
     loop {
         if begins_as_wanted(rest, wanted) {
-            return true;
+            return None;
         }
-        // What follows raw white space in a cookie is looked at as a name of its own: going on here
-        // would look at every byte of a long line once for each of its words.
-        let edge = !rest.0.first().is_some_and(u8::is_ascii_whitespace);
-        if !edge || !rest.next().is_some_and(is_edge) {
-            return false;
+        let mut after = rest;
+        match after.next() {
+            Some(byte) if is_edge(byte) || b"[]".contains(&byte) => rest = after,
+            Some(_) | None => return Some(rest.0),
         }
     }
 }
@@ -31,7 +36,7 @@ fn begins_as_wanted(mut written: Decoded<'_>, wanted: &[u8]) -> bool {
     begins
         && written
             .find(|byte| *byte == 0 || !(is_edge(*byte) || *byte == b'"'))
-            .is_none_or(|byte| byte == 0 || byte == b'[')
+            .is_none_or(|byte| byte == 0 || b"[]".contains(&byte))
 }
 
 /// What is trimmed from a name by some reader: ASCII's white space and controls, and whatever is not
@@ -48,7 +53,8 @@ const fn folded(byte: u8) -> u8 {
     }
 }
 
-/// The bytes of a name with `+` as space and its escapes decoded, `%u0061` of older ASP among them.
+/// The bytes of a name, up to the `=` behind it, with `+` as space and its escapes decoded, `%u0061` of
+/// older ASP among them.
 #[derive(Clone, Copy)]
 struct Decoded<'a>(&'a [u8]);
 
@@ -58,6 +64,7 @@ impl Iterator for Decoded<'_> {
     fn next(&mut self) -> Option<u8> {
         let (first, after) = self.0.split_first()?;
         let (byte, rest) = match first {
+            b'=' => return None,
             b'+' => (b' ', after),
             b'%' => escape(after).unwrap_or((b'%', after)),
             other => (*other, after),
@@ -109,6 +116,9 @@ mod tests {
             "access_token[]",
             "access_token[a.b]",
             "access_token%5B%5D",
+            "access_token]",
+            "[access_token]",
+            "%5B]access_token",
             "access_token%00x",
             "access_token%20%00x",
             "%E3%80%80access_token%C2%A0",
@@ -133,7 +143,6 @@ mod tests {
             "access-token",
             "access__token",
             "accesstoken",
-            "access_token%5D",
             "access_token.",
             "access_token x",
             "access%255Ftoken",

@@ -2,6 +2,8 @@
 
 use super::name::{hex_byte, is_alias};
 use std::borrow::Cow;
+use std::iter::Enumerate;
+use std::slice::Iter;
 
 /// What follows the first `?` of a path.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +21,7 @@ pub struct Parameter<'a> {
     delimiter: Delimiter,
     /// From the delimiter to the next, whatever that is.
     text: &'a [u8],
-    /// From the delimiter to the next `&` or `#`, if this is a parameter to all readers.
+    /// From the delimiter to the end of the query, if all readers find a parameter here.
     whole: Option<&'a [u8]>,
 }
 
@@ -70,53 +72,44 @@ impl<'a> Query<'a> {
     /// Whether some reader finds a parameter of this name.
     #[must_use]
     pub fn names(self, wanted: &str) -> bool {
-        self.parameters()
+        self.parameters(wanted.len())
             .any(|parameter| parameter.is_alias_of(wanted))
     }
 
-    /// The parameters to the reader who finds most: `&` and `;` separate them, and a fragment is
-    /// none.
-    pub fn parameters(self) -> impl Iterator<Item = Parameter<'a>> {
-        let mut rest = Some(self.text);
-        let mut delimiter = Delimiter::Ampersand;
-        let mut in_query = !self.in_fragment;
-        std::iter::from_fn(move || {
-            let all = rest?;
-            in_query &= delimiter != Delimiter::Hash;
-            let end = all.iter().position(|byte| Delimiter::of(*byte).is_some());
-            let (text, after) = all.split_at_checked(end.unwrap_or(all.len()))?;
-            let plain = in_query && delimiter == Delimiter::Ampersand;
-            let parameter = Parameter {
-                delimiter,
-                text,
-                whole: plain.then_some(all),
-            };
-            (rest, delimiter) = match after.split_first() {
-                Some((byte, after)) => (Some(after), Delimiter::of(*byte)?),
-                None => (None, delimiter),
-            };
-            Some(parameter)
-        })
+    /// The parameters of at least so many bytes, to the reader who finds most: `&` and `;` separate
+    /// them, and a fragment is none. No name has fewer bytes in a request than it has by itself.
+    #[must_use]
+    pub fn parameters(self, shortest: usize) -> Parameters<'a> {
+        Parameters {
+            text: self.text,
+            bytes: self.text.iter().enumerate(),
+            shortest,
+            start: Some(0),
+            delimiter: Delimiter::Ampersand,
+            in_query: !self.in_fragment,
+        }
     }
 
-    /// The path without those parameters; `None` if there are none of them.
-    pub fn without(self, mut unwanted: impl FnMut(Parameter<'a>) -> bool) -> Option<Vec<u8>> {
+    /// The path without the parameters that some reader takes for one of these names; `None` if there
+    /// are none of them.
+    pub fn without<'n, N: Iterator<Item = &'n str> + Clone>(self, names: N) -> Option<Vec<u8>> {
+        let shortest = names.clone().map(str::len).min()?;
+        let unwanted =
+            |parameter: Parameter<'a>| names.clone().any(|name| parameter.is_alias_of(name));
+        if !self.parameters(shortest).any(unwanted) {
+            return None;
+        }
         let mut kept = Vec::new();
         let mut removed = None;
-        let mut any = false;
-        for parameter in self.parameters() {
+        for parameter in self.parameters(0) {
             let delimiter = removed.max(Some(parameter.delimiter));
             if unwanted(parameter) {
                 removed = delimiter;
-                any = true;
             } else {
                 kept.extend(delimiter.map(Delimiter::byte));
                 kept.extend_from_slice(parameter.text);
                 removed = None;
             }
-        }
-        if !any {
-            return None;
         }
         // A fragment of which nothing is left goes as well.
         let (path, mark) = self
@@ -136,34 +129,79 @@ impl<'a> Query<'a> {
     }
 }
 
+/// The parameters of a query.
+#[derive(Clone, Debug)]
+pub struct Parameters<'a> {
+    text: &'a [u8],
+    bytes: Enumerate<Iter<'a, u8>>,
+    shortest: usize,
+    /// Where the next one begins, if there is one.
+    start: Option<usize>,
+    delimiter: Delimiter,
+    in_query: bool,
+}
+
+impl<'a> Iterator for Parameters<'a> {
+    type Item = Parameter<'a>;
+
+    fn next(&mut self) -> Option<Parameter<'a>> {
+        loop {
+            let start = self.start?;
+            // A query may be nothing but delimiters, tens of thousands of them.
+            let end = self
+                .bytes
+                .by_ref()
+                .find_map(|(at, byte)| Some((at, Delimiter::of(*byte)?)));
+            let at = end.map_or(self.text.len(), |(at, _)| at);
+            let delimiter = self.delimiter;
+            self.in_query &= delimiter != Delimiter::Hash;
+            self.start = end.map(|(at, _)| at.saturating_add(1));
+            if let Some((_, next)) = end {
+                self.delimiter = next;
+            }
+            if at.saturating_sub(start) >= self.shortest {
+                let plain = self.in_query && delimiter == Delimiter::Ampersand;
+                return Some(Parameter {
+                    delimiter,
+                    text: self.text.get(start..at)?,
+                    whole: self.text.get(start..).filter(|_| plain),
+                });
+            }
+        }
+    }
+}
+
 impl<'a> Parameter<'a> {
-    /// Whether some reader takes its name for this one.
+    /// Whether some reader takes its name for this one. What follows a `#` is a fragment, or a part of
+    /// the value before it.
     #[must_use]
     pub fn is_alias_of(self, wanted: &str) -> bool {
-        let name = self.text.split(|byte| *byte == b'=').next();
-        name.is_some_and(|name| is_alias(name.trim_ascii_start(), wanted.as_bytes()))
+        self.delimiter != Delimiter::Hash && is_alias(self.text, wanted.as_bytes())
     }
 
-    /// Whether some reader finds a value. After `name=;` those do who know no separator but `&`.
+    /// Whether some reader finds a value: also one who knows `&` alone, and reads on after a `;`.
     #[must_use]
     pub fn has_value(self) -> bool {
-        let next = || self.whole?.get(self.text.len());
-        split_value(self.text).is_some_and(|(_, value)| !value.is_empty() || next() == Some(&b';'))
+        let ends = [Some(self.text), self.segment()];
+        let mut values = ends.into_iter().flatten().filter_map(split);
+        values.any(|(_, value)| !value.is_empty())
     }
 
     /// The decoded value (RFC 3986, section 2.1), if all readers agree that this parameter has this
     /// name.
     #[must_use]
     pub fn value(self, wanted: &str) -> Option<Cow<'a, [u8]>> {
-        let (name, _) = split_value(self.text)?;
-        let whole = self.whole.filter(|_| is_name(name, wanted.as_bytes()))?;
-        let end = whole.iter().position(|byte| b"&#".contains(byte));
-        let (_, value) = split_value(whole.get(..end.unwrap_or(whole.len()))?)?;
-        Some(percent_decoded(value))
+        let (name, value) = split(self.segment()?)?;
+        is_name(name, wanted.as_bytes()).then(|| percent_decoded(value))
+    }
+
+    /// All up to the next `&`, if this begins there.
+    fn segment(self) -> Option<&'a [u8]> {
+        self.whole?.split(|byte| b"&#".contains(byte)).next()
     }
 }
 
-fn split_value(parameter: &[u8]) -> Option<(&[u8], &[u8])> {
+fn split(parameter: &[u8]) -> Option<(&[u8], &[u8])> {
     let equals = parameter.iter().position(|byte| *byte == b'=')?;
     Some((
         parameter.get(..equals)?,

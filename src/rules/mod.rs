@@ -103,6 +103,17 @@ impl Rules {
         }
     }
 
+    /// The rules in their order, the default not among them.
+    pub fn iter(&self) -> impl Iterator<Item = (&Match, &Access)> {
+        self.index.matches().iter().zip(&self.access)
+    }
+
+    /// What becomes of a request that no rule matches.
+    #[must_use]
+    pub fn default(&self) -> &Access {
+        &self.default
+    }
+
     /// Whether any rule looks at paths.
     #[must_use]
     pub fn looks_at_paths(&self) -> bool {

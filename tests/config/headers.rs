@@ -55,6 +55,10 @@ fn claim_headers_have_targets_of_their_own() {
                 "claim_headers[0].claim[1]: found 1; expected the name of a claim or a JSON Pointer; quote it",
             ),
             (
+                json!([{"header": "x-a", "claim": "a", "encoding": "latin1"}]),
+                r#"claim_headers[0].encoding: found "latin1"; expected utf8 or percent"#,
+            ),
+            (
                 json!([{"header": "x-a", "claim": ["a", "a"]}]),
                 r#"claim_headers[0].claim[1]: found "a" as in claim_headers[0].claim[0]; expected each once"#,
             ),
@@ -71,7 +75,7 @@ fn claim_headers_have_targets_of_their_own() {
                 "claim_headers[0].claims: found an unknown field; did you mean claim?",
             ),
         ],
-        json!([{"header": "x-a", "claim": ["a", "/b/0"], "format": "json"}, {"header": "x-b", "claim": "a", "format": "space"}]),
+        json!([{"header": "x-a", "claim": ["a", "/b/0"], "format": "json"}, {"header": "x-b", "claim": "a", "format": "space", "encoding": "percent"}]),
     );
     case(
         json!({"/claim_headers": header("x-a"), "/payload_header": "X-A"}),

@@ -329,7 +329,21 @@ fn api_gateway() -> Cases {
 
 fn without_keys() -> Cases {
     let mut cases = Cases::new("api.yaml").without_keys();
-    cases.ask("keys-unavailable", access(), &["--path", "/things"]);
+    cases.ask("without-keys", access(), &["--path", "/things"]);
+    let admin = ["--path", "/admin/users"];
+    cases.ask("without-keys-insufficient-group", access(), &admin);
+    let expired = claims(json!({"exp": {"$now": -200}}));
+    cases.ask("without-keys-expired", expired, &["--path", "/things"]);
+    cases.ask(
+        "without-keys-url",
+        access(),
+        &["--path", "https://api.example.com/admin?x=1#top"],
+    );
+    cases.ask(
+        "without-keys-json",
+        access(),
+        &["--path", "/things", "--format", "json"],
+    );
     let wrong = [
         "--path",
         "/things",

@@ -17,8 +17,10 @@ use cognito_authorizer::time::{Monotonic, Timestamp};
 use crate::pools::{POOLS, key_set, minted};
 use crate::space::Space;
 
-/// When the scripts begin, on the wall clock.
-const WALL: f64 = 1_700_000_000.0;
+/// What the wall clock says where the monotonic clock begins.
+pub(crate) const WALL: f64 = 1_700_000_000.0;
+/// When the scripts begin: the monotonic clock has run for a while when a process starts.
+pub(crate) const BEGIN: Duration = Duration::from_secs(1000);
 
 /// What a key server does with a request.
 #[derive(Clone, Debug)]
@@ -121,8 +123,7 @@ impl World {
         };
         Self {
             space: Space::default(),
-            // The monotonic clock has run for a while when a process starts.
-            now: Duration::from_secs(1000),
+            now: BEGIN,
             servers: POOLS.iter().map(|(name, _)| (*name, server())).collect(),
             began: Vec::new(),
             ended: Vec::new(),

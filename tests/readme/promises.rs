@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use cognito_authorizer::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders};
+use cognito_authorizer::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders, Encoding};
 use cognito_authorizer::claims::{ClaimPlace, Claims};
 use cognito_authorizer::header::HeaderName;
 use cognito_authorizer::reject::Reason;
@@ -141,6 +141,7 @@ fn claims_become_headers_as_shown() {
                     header: HeaderName::new("x-claim").unwrap(),
                     claims: vec![ClaimPlace::new("c").unwrap()],
                     format,
+                    encoding: Encoding::Utf8,
                 }],
                 payload: None,
             };

@@ -1,7 +1,8 @@
 //! How it ends: the reply that the client gets, or the request that the upstream gets.
 
+use super::ending::Ending;
+use super::safe::text;
 use super::secrets::Secrets;
-use super::text;
 use cognito_authorizer::gate::{self, Caller, Forward};
 use cognito_authorizer::header::{HeaderEdit, HeaderName};
 use cognito_authorizer::owned;
@@ -25,7 +26,20 @@ pub(crate) enum Verdict {
         reason: Reason,
         /// What the client gets.
         reply: Reply,
+        /// Whether the signature was asked first.
+        signature: Signature,
     },
+    /// It hangs on the signature, for which there were no keys.
+    Unknown,
+}
+
+/// What is known of the signature where a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signature {
+    /// It is good, or was not reached.
+    Settled,
+    /// It was not checked: a bad one is refused before, for another reason.
+    NotChecked,
 }
 
 /// The request as the upstream gets it.
@@ -108,10 +122,18 @@ impl Cause {
 impl Verdict {
     pub(super) fn of(
         policy: &Policy,
-        verdict: &gate::Verdict,
+        ending: &Ending<'_>,
         headers: &[(String, Vec<u8>)],
         secrets: &Secrets,
     ) -> Self {
+        let verdict = match ending {
+            Ending::Decided(verdict) => verdict,
+            Ending::Unsigned(None) => return Self::Unknown,
+            Ending::Unsigned(Some(refusal)) => {
+                return Self::refused(policy, refusal, Signature::NotChecked, headers);
+            }
+        };
+        let settled = Signature::Settled;
         match verdict {
             gate::Verdict::Forward(forward) => Self::Forwarded {
                 caller: match forward.caller {
@@ -120,14 +142,20 @@ impl Verdict {
                 },
                 upstream: Upstream::of(policy, forward, headers, secrets),
             },
-            gate::Verdict::Refuse(refusal) => Self::refused(policy, refusal, headers),
+            gate::Verdict::Refuse(refusal) => Self::refused(policy, refusal, settled, headers),
         }
     }
 
-    fn refused(policy: &Policy, refusal: &Refusal, headers: &[(String, Vec<u8>)]) -> Self {
+    fn refused(
+        policy: &Policy,
+        refusal: &Refusal,
+        signature: Signature,
+        headers: &[(String, Vec<u8>)],
+    ) -> Self {
         let id = headers.iter().find(|(name, _)| name == "x-request-id");
         Self::Refused {
             reason: refusal.reason(),
+            signature,
             reply: policy
                 .responses
                 .reply(refusal, id.map(|(_, value)| value.as_slice())),

@@ -34,12 +34,12 @@ pub(crate) enum Kind {
     TokenUse,
     /// The app client.
     Client,
-    /// `token.aud_pattern`.
-    Audience,
     /// The key that the token names.
     Key,
     /// The signature.
     Signature,
+    /// `token.aud_pattern`.
+    Audience,
     /// The rule's `scopes`.
     Scopes,
     /// The rule's `groups`.
@@ -67,9 +67,9 @@ impl Kind {
         Self::Start,
         Self::TokenUse,
         Self::Client,
-        Self::Audience,
         Self::Key,
         Self::Signature,
+        Self::Audience,
         Self::Scopes,
         Self::Groups,
         Self::Claim,
@@ -77,6 +77,11 @@ impl Kind {
     ];
     /// The one after which nothing is left to ask.
     pub(crate) const LAST: Self = Self::AuthAge;
+
+    /// Whether the step needs the issuer's keys.
+    pub(super) const fn needs_keys(self) -> bool {
+        matches!(self, Self::Key | Self::Signature)
+    }
 
     /// The stable name.
     pub(crate) const fn name(self) -> &'static str {
@@ -144,6 +149,8 @@ pub(crate) enum State {
     Failed(Reason),
     /// Nobody wants it to hold.
     NotAsked,
+    /// It could not be told for want of keys.
+    NotChecked,
     /// The decision was made before.
     NotReached,
 }
@@ -155,6 +162,7 @@ impl State {
             Self::Passed => "passed",
             Self::Failed(_) => "failed",
             Self::NotAsked => "not_asked",
+            Self::NotChecked => "not_checked",
             Self::NotReached => "not_reached",
         }
     }
@@ -178,7 +186,7 @@ pub(crate) struct Step {
 impl Step {
     pub(super) fn new(kind: Kind, state: State, finding: Finding) -> Self {
         match state {
-            State::Passed | State::Failed(_) | State::NotAsked => Self {
+            State::Passed | State::Failed(_) | State::NotAsked | State::NotChecked => Self {
                 kind,
                 state,
                 text: finding.text,

@@ -1,68 +1,76 @@
 //! The decision itself, made by the gate as it is made in Envoy, with keys from the desk.
 
-use super::Question;
-use super::inquiry::Inquiry;
 use cognito_authorizer::gate::{Decision, Gate, Now, Verdict};
 use cognito_authorizer::keyring::shared::{Conflict, SharedSpace, Version};
-use cognito_authorizer::keyring::{Answer, Entropy, FetchFailure, FetchOutcome};
-use cognito_authorizer::policy::{KeySource, Policy};
+use cognito_authorizer::keyring::{Answer, Entropy};
+use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::reply::Refusal;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
-use cognito_authorizer::time::Monotonic;
+use cognito_authorizer::time::{Monotonic, Timestamp};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+/// What is asked: what becomes of this request?
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    /// The request's headers, pseudo-headers among them, names in lower case.
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// The wall clock.
+    pub(crate) now: Timestamp,
+    /// The key set that the issuer's endpoint would answer with, if one was given.
+    pub(crate) keys: Option<Vec<u8>>,
+}
+
 /// The gate after it has decided, and what it decided.
-pub(super) struct Hearing {
+pub(super) struct Simulation {
     /// It still has the keys by which it decided.
     pub(super) gate: Gate,
     /// With keys that are there, or were awaited in vain.
     pub(super) verdict: Verdict,
-    /// Why the given key set could not be used.
-    unusable: Option<FetchFailure>,
     keys_given: bool,
 }
 
 /// The number under which the one request is held.
 const CONTEXT: u32 = 1;
 
-impl Hearing {
+impl Simulation {
     /// Asks a gate whose pools were fetched before the request came, as in an Envoy that is up.
-    pub(super) fn hold(policy: &Rc<Policy>, request: &Request, question: &Question) -> Self {
+    pub(super) fn run(policy: &Rc<Policy>, request: &Request, question: &Question) -> Self {
         // Nobody else fetches at the same time: that retries are jittered makes no difference.
         let gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(0));
         let space = Desk::default();
         let mut clock = Monotonic::default();
-        let mut hearing = Self {
+        let mut simulation = Self {
             gate,
             verdict: Verdict::Refuse(Refusal::Plain(Reason::KeysUnavailable)),
-            unusable: None,
             keys_given: question.keys.is_some(),
         };
         let at = |monotonic| Now {
             wall: question.now,
             monotonic,
         };
-        hearing.gate.start(clock, &space);
-        hearing.turn(at(clock), &space, question.keys.as_deref());
-        let (decision, _) = hearing.gate.decide(request, question.now);
+        simulation.gate.start(clock, &space);
+        simulation.turn(at(clock), &space, question.keys.as_deref());
+        let (decision, _) = simulation.gate.decide(request, question.now);
         let verdict = match decision {
             Decision::Verdict(verdict) => Some(verdict),
-            Decision::Hold(candidate) => hearing.gate.hold(CONTEXT, candidate, at(clock), &space),
+            Decision::Hold(candidate) => {
+                simulation.gate.hold(CONTEXT, candidate, at(clock), &space)
+            }
         };
         if let Some(verdict) = verdict {
-            hearing.verdict = verdict;
-            return hearing;
+            simulation.verdict = verdict;
+            return simulation;
         }
         // The gate gives up within the pool's time-out, and this clock runs as fast as it likes.
         loop {
-            clock = clock.after(hearing.gate.next_tick(clock));
-            if let Some(verdict) = hearing.turn(at(clock), &space, question.keys.as_deref()) {
-                hearing.verdict = verdict;
-                return hearing;
+            clock = clock.after(simulation.gate.next_tick(clock));
+            if let Some(verdict) = simulation.turn(at(clock), &space, question.keys.as_deref()) {
+                simulation.verdict = verdict;
+                return simulation;
             }
         }
     }
@@ -78,48 +86,21 @@ impl Hearing {
                 },
                 None => Answer::NoResponse,
             };
-            let (fetched, next) = self.gate.answered(fetch, &answer, now, space);
-            if let FetchOutcome::BeganToFail(failure) | FetchOutcome::StillFails(failure) = fetched
-            {
-                self.unusable = Some(failure);
-            }
+            let (_, next) = self.gate.answered(fetch, &answer, now, space);
             progress.verdicts.extend(next.verdicts);
         }
         progress.verdicts.pop().map(|(_, verdict)| verdict)
     }
 
-    /// What is wrong with the key set that was given, if the gate would have none of it.
-    pub(super) const fn unusable(&self) -> Option<FetchFailure> {
-        match self.keys_given {
-            true => self.unusable,
-            false => None,
-        }
-    }
-
-    /// What the one who asks should know about the keys.
-    pub(super) fn notes(&self, policy: &Policy, inquiry: &Inquiry<'_>) -> Vec<String> {
-        let mut notes = Vec::new();
-        let fetches = |pool: &KeySource| matches!(pool, KeySource::Fetched(_));
-        if self.keys_given && !policy.pools.iter().any(|(_, pool)| fetches(&pool.keys)) {
-            notes.push(
-                "--jwks was not used: every pool of the configuration has its keys inline"
-                    .to_owned(),
-            );
-        }
-        let unavailable = match &self.verdict {
-            Verdict::Refuse(refusal) => refusal.reason() == Reason::KeysUnavailable,
+    /// Whether the decision ended for want of keys, because none were given. A token that is newer
+    /// than a given set is refused as in Envoy, where its key may be on the way.
+    pub(super) fn lacks_keys(&self) -> bool {
+        match &self.verdict {
+            Verdict::Refuse(refusal) => {
+                !self.keys_given && refusal.reason() == Reason::KeysUnavailable
+            }
             Verdict::Forward(_) => false,
-        };
-        if unavailable
-            && !self.keys_given
-            && let Some(KeySource::Fetched(endpoint)) = inquiry.pool().map(|pool| &pool.keys)
-        {
-            notes.push(format!(
-                "the signature was not checked, for want of keys; give them with --jwks FILE, or --jwks {}",
-                endpoint.uri
-            ));
         }
-        notes
     }
 }
 
