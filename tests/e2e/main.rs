@@ -47,6 +47,7 @@ mod bytes;
 mod claim_headers;
 mod claimed;
 mod config;
+mod costs;
 mod drains;
 mod every_vector;
 mod faults;
