@@ -9,6 +9,7 @@ use crate::claim_headers::ClaimHeaders;
 use crate::jwks::KeySet;
 use crate::owned::{Override, OwnedHeaders};
 use crate::pool::UserPoolId;
+use crate::remote::document::Source;
 use crate::reply::Responses;
 use crate::request::{Request, UnsafeMethod};
 use crate::rules::Rules;
@@ -113,48 +114,18 @@ pub enum KeySource {
     /// The configuration itself.
     Inline(Rc<KeySet>),
     /// A key endpoint, asked through an Envoy cluster.
-    Fetched(KeyEndpoint),
+    Fetched(Source),
 }
 
 impl KeySource {
-    /// How long a request may wait for keys.
+    /// How long a request may wait for keys: as long as one fetch may take.
     #[must_use]
-    pub const fn patience(&self) -> Duration {
+    pub const fn wait_limit(&self) -> Duration {
         match self {
             Self::Inline(_) => Duration::ZERO,
-            Self::Fetched(endpoint) => endpoint.timeout,
+            Self::Fetched(source) => source.endpoint.timeout,
         }
     }
-}
-
-/// How a pool's keys are fetched, and how long they serve.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyEndpoint {
-    /// The Envoy cluster that reaches the endpoint.
-    pub cluster: String,
-    /// The URI, as configured or derived.
-    pub uri: String,
-    /// The URI's scheme: `:scheme`.
-    pub scheme: String,
-    /// The URI's authority: `:authority`.
-    pub authority: String,
-    /// The URI's path and query: `:path`.
-    pub path: String,
-    /// How long one fetch may take, and how long a request waits for it.
-    pub timeout: Duration,
-    /// The longest time between two fetches that succeed.
-    pub refresh_interval: Duration,
-    /// How long the last good keys serve while fetching fails.
-    pub max_stale: MaxStale,
-}
-
-/// How long the last good keys serve, counted from the refresh that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MaxStale {
-    /// This long.
-    For(Duration),
-    /// Until a fetch succeeds.
-    Forever,
 }
 
 /// All pools, found by the issuer of their tokens.
@@ -205,6 +176,26 @@ impl Pools {
             .iter()
             .enumerate()
             .map(|(position, pool)| (PoolIndex(position), pool))
+    }
+
+    /// A name for each pool in metrics, in the order of the configuration: its id. Of several issuers of
+    /// one pool the first has the id, and the others say after a dot which they are: `original`,
+    /// `updated`, or a number.
+    #[must_use]
+    pub fn labels(&self) -> Vec<String> {
+        let mut seen = HashMap::<&str, usize>::new();
+        let label = |Pool { id, issuer, .. }: &Pool, entries: usize| match entries {
+            1 => id.as_str().to_owned(),
+            _ if *issuer == id.original_issuer() => format!("{}.original", id.as_str()),
+            _ if *issuer == id.updated_issuer() => format!("{}.updated", id.as_str()),
+            number => format!("{}.{number}", id.as_str()),
+        };
+        let pools = self.pools.iter().map(|pool| {
+            let entries = seen.entry(pool.id.as_str()).or_default();
+            *entries = entries.saturating_add(1);
+            label(pool, *entries)
+        });
+        pools.collect()
     }
 
     /// How many there are.

@@ -29,7 +29,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use cognito_authorizer::config;
 use cognito_authorizer::gate::{Caller, Decision, Forward, Gate, Now, Reads, Verdict};
 use cognito_authorizer::keyring::{Answer, Entropy};
-use cognito_authorizer::policy::Policy;
+use cognito_authorizer::policy::{KeySource, Policy, Pool};
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::reply::Refusal;
 use cognito_authorizer::request::Request;
@@ -257,14 +257,21 @@ fn keys_that_are_waited_for_decide_alike() {
                         if verdict.is_some() {
                             break;
                         }
-                        let mut progress = gate.tick(at(round), &space);
-                        for fetch in progress.fetches {
-                            let body = Some(sets[fetch.pool.position()].clone());
+                        let mut effects = gate.tick(at(round), &space);
+                        for (id, call) in effects.calls {
+                            let fetches = |pool: &Pool| match &pool.keys {
+                                KeySource::Fetched(source) => {
+                                    source.endpoint.get(call.max_body) == call
+                                }
+                                KeySource::Inline(_) => false,
+                            };
+                            let pool = policy.pools.iter().position(|(_, pool)| fetches(pool));
+                            let body = Some(sets[pool.unwrap()].clone());
                             let answer = Answer::Response { status: 200, body };
-                            let (_, next) = gate.answered(fetch, &answer, at(round), &space);
-                            progress.verdicts.extend(next.verdicts);
+                            let next = gate.answered(id, &answer, at(round), &space);
+                            effects.verdicts.extend(next.verdicts);
                         }
-                        verdict = progress.verdicts.pop().map(|(_, verdict)| verdict);
+                        verdict = effects.verdicts.pop().map(|(_, verdict)| verdict);
                     }
                     verdict.unwrap_or_else(|| panic!("{} waits for ever", vector.name))
                 }

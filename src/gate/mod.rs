@@ -1,30 +1,39 @@
-//! The filter without a host: requests and answers in, verdicts and fetches out.
+//! The filter without a host: requests and answers in, verdicts and calls out.
 //!
 //! The way of a request is [`Gate::decide`]: rule, token, claims, key, signature, the rule's
 //! conditions; the first that fails is the reason. A request whose keys are missing is held
 //! ([`Gate::hold`]) until a tick or an answer brings its verdict.
+//!
+//! Ticks and answers have [`Effects`], which the host carries out: verdicts on held requests, calls to be
+//! made, and what is to be told. The host needs to know nothing else of them: it sends each call and
+//! hands its answer back under the call's number.
 
 mod waiting;
 
 use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
 use crate::header::HeaderEdit;
-use crate::keyring::shared::SharedSpace;
-use crate::keyring::{Answer, Entropy, Fetch, FetchOutcome, Keyring, KidPrognosis};
+use crate::keyring::Keyring;
 use crate::owned::Override;
 use crate::policy::{Forwarding, Policy, PoolIndex, Preflight};
 use crate::reject::Reason;
+use crate::remote::call::{Answer, Call, CallId, CallIds};
+use crate::remote::document::Prospect;
+use crate::remote::report::Report;
+use crate::remote::schedule::Entropy;
+use crate::remote::space::SharedSpace;
 use crate::reply::Refusal;
 use crate::request::Request;
 use crate::rs256::Rs256;
 use crate::rules::index::Variables;
 use crate::rules::{Access, Ruling};
+pub use crate::time::Now;
 use crate::time::{Monotonic, Timestamp};
 use crate::token::{KnownHeaders, UntrustedToken};
 use crate::verify::{Admitted, Unverified};
 use std::rc::Rc;
 use std::time::Duration;
-use waiting::{Held, Need, Waiting};
+use waiting::{Held, Need, Until, Waiting};
 
 /// What is known about a request once its headers have been read.
 #[derive(Debug)]
@@ -104,22 +113,15 @@ pub enum Reads {
     Everything,
 }
 
-/// What a tick or an answer brought about.
+/// What a tick or an answer brought about, to be carried out by the host.
 #[derive(Debug, Default)]
-pub struct Progress {
-    /// Fetches to be made.
-    pub fetches: Vec<Fetch>,
+pub struct Effects {
     /// Verdicts on held requests, by the host's number for each.
     pub verdicts: Vec<(u32, Verdict)>,
-}
-
-/// Both clocks, read at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// The wall clock, for tokens.
-    pub wall: Timestamp,
-    /// The monotonic clock, for everything else.
-    pub monotonic: Monotonic,
+    /// Calls to be made, by the gate's number for each.
+    pub calls: Vec<(CallId, Call)>,
+    /// What is to be told.
+    pub reports: Vec<Report>,
 }
 
 /// The filter of one worker, for one configuration.
@@ -128,6 +130,7 @@ pub struct Gate {
     policy: Rc<Policy>,
     algorithm: Rs256,
     keyring: Keyring,
+    calls: CallIds,
     cache: TokenCache,
     known_headers: KnownHeaders,
     waiting: Waiting,
@@ -140,7 +143,7 @@ impl Gate {
     pub const BUSY_TICK: Duration = Duration::from_millis(20);
     /// Otherwise: a key that left the set is gone from every worker well within a second.
     pub const IDLE_TICK: Duration = Duration::from_millis(250);
-    /// As soon as the host will call: a request wants a fetch that nobody has begun.
+    /// The shortest period: a fetch is due, and can only be begun in a tick.
     pub const PROMPT_TICK: Duration = Duration::from_millis(1);
 
     /// A gate for a policy.
@@ -149,6 +152,7 @@ impl Gate {
         let reads = Reads::of(&policy);
         Self {
             keyring: Keyring::new(&policy.pools, entropy),
+            calls: CallIds::default(),
             cache: TokenCache::new(policy.token.cache_entries),
             known_headers: KnownHeaders::default(),
             waiting: Waiting::default(),
@@ -340,28 +344,22 @@ impl Gate {
         let pool = candidate.need.pool();
         // Another VM may have fetched since the last tick.
         self.keyring.sync_pool(pool, now.monotonic, space);
-        let candidate = match self.resume(candidate, now) {
-            Resumed::Verdict(verdict) => return Some(verdict),
-            Resumed::Waits(candidate) => candidate,
+        let candidate = match self.redecide(candidate, now) {
+            Redecided::Verdict(verdict) => return Some(verdict),
+            Redecided::Waits(candidate) => candidate,
         };
-        let patience = self
+        let wait_limit = self
             .policy
             .pools
             .get(pool)
-            .map_or(Duration::ZERO, |pool| pool.keys.patience());
+            .map_or(Duration::ZERO, |pool| pool.keys.wait_limit());
         let in_vain = matches!(candidate.need, Need::Keys(_))
-            && self.keyring.keys_expected_in(pool, now.monotonic) >= patience;
+            && self.keyring.keys_expected_in(pool, now.monotonic) >= wait_limit;
         if in_vain || !self.waiting.make_room(candidate.need) {
             return Some(self.unavailable(candidate.need, now.monotonic));
         }
-        let deadline = now.monotonic.after(patience);
-        self.waiting.add(
-            context,
-            Held {
-                candidate,
-                deadline,
-            },
-        );
+        let until = Until::Deadline(now.monotonic.after(wait_limit));
+        self.waiting.add(context, Held { candidate, until });
         None
     }
 
@@ -371,35 +369,45 @@ impl Gate {
     }
 
     /// Does what is due: begins fetches, and gives verdicts on held requests.
-    pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Progress {
+    pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Effects {
         self.keyring.sync(now.monotonic, space);
-        let fetches = self.keyring.take_due(now.monotonic, space);
-        Progress {
-            fetches,
+        // A demand lasts until the fetches that are due have been begun: see `remote::document`.
+        for (pool, generation) in self.waiting.demands() {
+            self.keyring.demand_newer(pool, generation);
+        }
+        let calls = self.keyring.take_due(now.monotonic, space, &mut self.calls);
+        Effects {
             verdicts: self.verdicts(now),
+            calls,
+            reports: Vec::new(),
         }
     }
 
-    /// Takes in the answer to a fetch.
+    /// Takes in the answer to a call.
     pub fn answered(
         &mut self,
-        fetch: Fetch,
+        id: CallId,
         answer: &Answer,
         now: Now,
         space: &dyn SharedSpace,
-    ) -> (FetchOutcome, Progress) {
-        let outcome = self.keyring.answered(fetch, answer, now.monotonic, space);
-        let progress = Progress {
-            fetches: Vec::new(),
+    ) -> Effects {
+        let report = self.keyring.answered(id, answer, now, space);
+        Effects {
             verdicts: self.verdicts(now),
-        };
-        (outcome, progress)
+            calls: Vec::new(),
+            reports: report.into_iter().collect(),
+        }
     }
 
     /// When the next tick is wanted.
     #[must_use]
     pub fn next_tick(&self, now: Monotonic) -> Duration {
-        if self.keyring.is_due(now) || self.waiting.has_backlog() {
+        let may_be_met =
+            |(pool, generation)| self.keyring.prospect(pool, generation, now) == Prospect::Open;
+        if self.keyring.is_due(now)
+            || self.waiting.has_backlog()
+            || self.waiting.demands().any(may_be_met)
+        {
             Self::PROMPT_TICK
         } else if !self.waiting.is_empty() || !self.keyring.is_complete() {
             Self::BUSY_TICK
@@ -408,50 +416,37 @@ impl Gate {
         }
     }
 
-    /// Gives back what other VMs would else wait for.
+    /// Gives back the leases for which other VMs would wait.
     pub fn retire(&mut self, space: &dyn SharedSpace) {
         self.keyring.release(space);
     }
 
     fn verdicts(&mut self, now: Now) -> Vec<(u32, Verdict)> {
-        let keyring = &mut self.keyring;
+        let keyring = &self.keyring;
         let ready = self.waiting.take_ready(|held| {
-            now.monotonic >= held.deadline
+            held.until.is_over(now.monotonic)
                 || match held.candidate.need {
                     Need::Keys(pool) => keyring.generation(pool).is_some(),
                     // A newer set, or the end of the search for one.
                     Need::Kid {
                         pool, generation, ..
-                    } => {
-                        keyring.generation(pool) != Some(generation)
-                            || keyring.unknown_kid(pool, now.monotonic) != KidPrognosis::Wait
-                    }
+                    } => match keyring.prospect(pool, generation, now.monotonic) {
+                        Prospect::Coming | Prospect::Open => false,
+                        Prospect::Here | Prospect::Settled | Prospect::Unavailable => true,
+                    },
                 }
         });
         let mut verdicts = Vec::new();
-        for (
-            context,
-            Held {
-                candidate,
-                deadline,
-            },
-        ) in ready
-        {
-            match self.resume(candidate, now) {
-                Resumed::Verdict(verdict) => verdicts.push((context, verdict)),
+        for (context, Held { candidate, until }) in ready {
+            match self.redecide(candidate, now) {
+                Redecided::Verdict(verdict) => verdicts.push((context, verdict)),
                 // Its key may still come: it changes places, if there is one.
-                Resumed::Waits(candidate)
-                    if now.monotonic < deadline && self.waiting.has_room(candidate.need) =>
+                Redecided::Waits(candidate)
+                    if !until.is_over(now.monotonic) && self.waiting.has_room(candidate.need) =>
                 {
-                    self.waiting.add(
-                        context,
-                        Held {
-                            candidate,
-                            deadline,
-                        },
-                    );
+                    self.waiting.add(context, Held { candidate, until });
                 }
-                Resumed::Waits(candidate) => {
+                Redecided::Waits(candidate) => {
                     verdicts.push((context, self.unavailable(candidate.need, now.monotonic)));
                 }
             }
@@ -460,7 +455,7 @@ impl Gate {
     }
 
     /// Judges a request again if there are other keys than it was judged by.
-    fn resume(&mut self, mut candidate: Candidate, now: Now) -> Resumed {
+    fn redecide(&mut self, mut candidate: Candidate, now: Now) -> Redecided {
         let newer = match candidate.need {
             Need::Keys(pool) => self.keyring.generation(pool).is_some(),
             Need::Kid {
@@ -476,32 +471,34 @@ impl Gate {
             } = &candidate;
             match self.judge(compact, *ruling, variables, now.wall).0 {
                 Judgement::Passed(remembered) => {
-                    return Resumed::Verdict(Verdict::Forward(Forward {
+                    return Redecided::Verdict(Verdict::Forward(Forward {
                         caller: Caller::Known(remembered),
                         edits: candidate.edits,
                     }));
                 }
-                Judgement::Refused(refusal) => return Resumed::Verdict(Verdict::Refuse(refusal)),
+                Judgement::Refused(refusal) => return Redecided::Verdict(Verdict::Refuse(refusal)),
                 Judgement::Needs(need) => candidate.need = need,
             }
         }
         let Need::Kid {
-            pool, issued_at, ..
+            pool,
+            generation,
+            issued_at,
         } = candidate.need
         else {
-            return Resumed::Waits(candidate);
+            return Redecided::Waits(candidate);
         };
-        match self.keyring.unknown_kid(pool, now.monotonic) {
-            KidPrognosis::Wait => Resumed::Waits(candidate),
+        match self.keyring.prospect(pool, generation, now.monotonic) {
+            Prospect::Here | Prospect::Coming | Prospect::Open => Redecided::Waits(candidate),
             // The endpoint could not know yet of a key that has been made since.
-            KidPrognosis::Settled if self.is_newer_than_keys(pool, issued_at, now) => {
-                Resumed::Verdict(self.unavailable(candidate.need, now.monotonic))
+            Prospect::Settled if self.is_newer_than_keys(pool, issued_at, now) => {
+                Redecided::Verdict(self.unavailable(candidate.need, now.monotonic))
             }
-            KidPrognosis::Settled => {
-                Resumed::Verdict(Verdict::Refuse(Refusal::Plain(Reason::UnknownKey)))
+            Prospect::Settled => {
+                Redecided::Verdict(Verdict::Refuse(Refusal::Plain(Reason::UnknownKey)))
             }
-            KidPrognosis::Unavailable => {
-                Resumed::Verdict(self.unavailable(candidate.need, now.monotonic))
+            Prospect::Unavailable => {
+                Redecided::Verdict(self.unavailable(candidate.need, now.monotonic))
             }
         }
     }
@@ -520,7 +517,7 @@ impl Gate {
         let scheduled = self.keyring.keys_expected_in(need.pool(), now);
         let after = match need {
             Need::Keys(_) => scheduled,
-            Need::Kid { pool, .. } => self.keyring.kid_expected_in(pool, now).min(scheduled),
+            Need::Kid { pool, .. } => self.keyring.demand_open_in(pool, now).min(scheduled),
         };
         Verdict::Refuse(Refusal::KeysUnavailable(after))
     }
@@ -565,7 +562,7 @@ impl Judgement {
 }
 
 /// What became of a candidate that was looked at again.
-enum Resumed {
+enum Redecided {
     Verdict(Verdict),
     Waits(Candidate),
 }

@@ -4,7 +4,7 @@ use super::exchange::Exchange;
 use super::space::Shared;
 use super::worker::Worker;
 use crate::config;
-use crate::keyring::shared::{SharedSpace, digest};
+use crate::remote::space::{SharedSpace, digest};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
@@ -82,18 +82,18 @@ impl Drop for Root {
     }
 }
 
-/// Whether no VM has told of this configuration: every worker has a VM of its own, and all of them
+/// Whether no VM has announced this configuration: every worker has a VM of its own, and all of them
 /// are configured alike. The last few are remembered, which is more than one Envoy uses at a time.
 fn is_news(document: &[u8]) -> bool {
-    const NAME: &str = "cognito-authorizer.told";
+    const NAME: &str = "cognito-authorizer.announced";
     const REMEMBERED: usize = 16;
-    let (told, version) = Shared.read(NAME);
-    let mut told: Vec<u8> = told.unwrap_or_default();
+    let (announced, version) = Shared.read(NAME);
+    let mut announced: Vec<u8> = announced.unwrap_or_default();
     let news = digest(document).into_bytes();
-    if told.chunks(news.len()).any(|known| known == news) {
+    if announced.chunks(news.len()).any(|known| known == news) {
         return false;
     }
-    told.splice(..0, news.iter().copied());
-    told.truncate(news.len().saturating_mul(REMEMBERED));
-    Shared.write(NAME, &told, version).is_ok()
+    announced.splice(..0, news.iter().copied());
+    announced.truncate(news.len().saturating_mul(REMEMBERED));
+    Shared.write(NAME, &announced, version).is_ok()
 }

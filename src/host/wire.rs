@@ -1,13 +1,14 @@
-//! What of a request is read, and how a verdict is carried out on it.
+//! What of a request is read, how a verdict is carried out on it, and how a call is made.
 
 use super::metrics::Metrics;
 use crate::gate::{Caller, Forward, Reads, Verdict};
 use crate::header::HeaderEdit;
 use crate::policy::{Identity, Policy, RouteChoice};
+use crate::remote::call::{Answer, Call, NotSent, RESPONSE_MARKS};
 use crate::reply::Refusal;
 use crate::request::{Request, Rest};
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::MapType;
+use proxy_wasm::types::{BufferType, MapType, Status};
 use std::borrow::Cow;
 
 /// The headers that a decision looks at, as bytes.
@@ -107,4 +108,43 @@ fn publish(name: &str, value: Option<&str>) {
     if let Some(value) = value.filter(|value| crate::header::is_header_value(value)) {
         let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));
     }
+}
+
+/// Makes a call. Returns the host's number for it.
+pub(super) fn send(call: &Call) -> Result<u32, NotSent> {
+    let mut headers = vec![
+        (":method", call.method),
+        (":scheme", &*call.scheme),
+        (":authority", &*call.authority),
+        (":path", &*call.path),
+    ];
+    headers.extend(call.headers.iter().map(|(name, value)| (*name, &**value)));
+    let body = Some(&*call.body).filter(|body| !body.is_empty());
+    hostcalls::dispatch_http_call(&call.cluster, headers, body, vec![], call.timeout).map_err(
+        |status| match status {
+            Status::BadArgument => NotSent::UnknownCluster,
+            Status::InternalFailure => NotSent::NoHosts,
+            _ => NotSent::Refused,
+        },
+    )
+}
+
+/// Reads the answer to a call. Without headers there was none, and asking for one would panic.
+pub(super) fn answer(headers: usize, body: usize, max_body: usize) -> Answer {
+    if headers == 0 {
+        return Answer::NoResponse;
+    }
+    let header = |name| {
+        hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, name)
+            .ok()
+            .flatten()
+    };
+    let status = header(":status")
+        .and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok())
+        .unwrap_or_default();
+    let body = (body <= max_body)
+        .then(|| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body))
+        .map(|body| body.ok().flatten().unwrap_or_default());
+    let marked = RESPONSE_MARKS.iter().any(|name| header(name).is_some());
+    Answer::received(status, marked, body)
 }

@@ -5,14 +5,14 @@ use super::crypto::Host;
 use super::metrics::Metrics;
 use super::space::Shared;
 use super::wire;
-use crate::gate::{Decision, Gate, Progress, Verdict};
-use crate::jwks::KeySet;
-use crate::keyring::{Answer, Entropy, Fetch, FetchOutcome};
-use crate::policy::{KeyEndpoint, KeySource, Policy, SignaturePolicy};
+use crate::gate::{Decision, Effects, Gate, Verdict};
+use crate::policy::{Policy, SignaturePolicy};
+use crate::remote::call::{Answer, CallId};
+use crate::remote::report::{Level, Report};
+use crate::remote::schedule::Entropy;
 use crate::request::Rest;
 use crate::rs256::Rs256;
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, MapType};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -41,13 +41,21 @@ pub(super) struct Worker {
     metrics: Metrics,
     clock: MonotonicClock,
     held: RefCell<HashMap<u32, Rc<Cell<Phase>>>>,
-    fetches: RefCell<HashMap<u32, Fetch>>,
+    /// The calls under way, by the host's number for each.
+    calls: RefCell<HashMap<u32, UnderWay>>,
     tick_period: Cell<Duration>,
+}
+
+/// A call under way.
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    id: CallId,
+    max_body: usize,
 }
 
 impl Worker {
     /// Nothing is fetched and no lease is taken here: the host configures a short-lived VM first,
-    /// and what that one begins nobody would finish.
+    /// and no other would finish what that one begins.
     pub(super) fn new(context: u32, policy: Policy) -> Self {
         let algorithm = match policy.signature {
             SignaturePolicy::Auto => Rs256::host_if_proven(Rc::new(Host)),
@@ -56,15 +64,16 @@ impl Worker {
         let clock = MonotonicClock::new();
         // The standard library seeds its hashers at random; that is all the entropy needed here.
         let entropy = Entropy::new(RandomState::new().build_hasher().finish());
+        let metrics = Metrics::define(&policy.pools.labels());
         let mut gate = Gate::new(Rc::new(policy), algorithm, entropy);
         gate.start(clock.read(), &Shared);
         let worker = Self {
             context,
             gate: RefCell::new(gate),
-            metrics: Metrics::define(),
+            metrics,
             clock,
             held: RefCell::default(),
-            fetches: RefCell::default(),
+            calls: RefCell::default(),
             tick_period: Cell::default(),
         };
         worker.tick_every(Gate::PROMPT_TICK);
@@ -143,8 +152,8 @@ impl Worker {
 
     pub(super) fn tick(&self) {
         let now = self.clock.both();
-        let progress = self.gate.borrow_mut().tick(now, &Shared);
-        self.carry_on(progress);
+        let effects = self.gate.borrow_mut().tick(now, &Shared);
+        self.bring_about(effects);
         self.metrics.gauges(&self.gate.borrow(), now.monotonic);
         // The level may be changed while Envoy runs.
         if let Ok(level) = hostcalls::get_log_level() {
@@ -153,22 +162,24 @@ impl Worker {
     }
 
     pub(super) fn answered(&self, token: u32, headers: usize, body: usize) {
-        let Some(fetch) = self.fetches.borrow_mut().remove(&token) else {
+        let Some(UnderWay { id, max_body }) = self.calls.borrow_mut().remove(&token) else {
             return;
         };
-        self.finish(fetch, &answer(headers, body));
+        self.finish(id, &wire::answer(headers, body, max_body));
     }
 
-    fn finish(&self, fetch: Fetch, answer: &Answer) {
+    fn finish(&self, id: CallId, answer: &Answer) {
         let now = self.clock.both();
-        let (outcome, progress) = self.gate.borrow_mut().answered(fetch, answer, now, &Shared);
-        self.report(fetch, outcome);
-        self.carry_on(progress);
+        let effects = self.gate.borrow_mut().answered(id, answer, now, &Shared);
+        self.bring_about(effects);
     }
 
-    /// Sends what is to be fetched, and wakes those who have a verdict.
-    fn carry_on(&self, progress: Progress) {
-        for (context, verdict) in progress.verdicts {
+    /// Tells what is to be told, gives held requests their verdicts, and makes calls.
+    fn bring_about(&self, effects: Effects) {
+        for report in &effects.reports {
+            self.tell(report);
+        }
+        for (context, verdict) in effects.verdicts {
             let Some(phase) = self.held.borrow_mut().remove(&context) else {
                 continue;
             };
@@ -185,64 +196,28 @@ impl Worker {
             }
         }
         let _ = hostcalls::set_effective_context(self.context);
-        for fetch in progress.fetches {
-            match self.send(fetch) {
-                Some(token) => drop(self.fetches.borrow_mut().insert(token, fetch)),
-                None => self.finish(fetch, &Answer::NotSent),
+        for (id, call) in effects.calls {
+            let max_body = call.max_body;
+            match wire::send(&call) {
+                Ok(token) => {
+                    let under_way = UnderWay { id, max_body };
+                    self.calls.borrow_mut().insert(token, under_way);
+                }
+                Err(reason) => self.finish(id, &Answer::NotSent(reason)),
             }
         }
         let next = self.gate.borrow().next_tick(self.clock.read());
         self.tick_every(next);
     }
 
-    fn send(&self, fetch: Fetch) -> Option<u32> {
-        let policy = self.policy();
-        let pool = policy.pools.get(fetch.pool)?;
-        let KeySource::Fetched(endpoint) = &pool.keys else {
-            return None;
-        };
-        let KeyEndpoint {
-            cluster,
-            scheme,
-            authority,
-            path,
-            timeout,
-            ..
-        } = endpoint;
-        let headers = vec![
-            (":method", "GET"),
-            (":scheme", scheme),
-            (":authority", authority),
-            (":path", path),
-            ("accept", "application/json"),
-        ];
-        hostcalls::dispatch_http_call(cluster, headers, None, vec![], *timeout).ok()
-    }
-
-    /// One line for each change of state, so that an outage does not fill a disk.
-    fn report(&self, fetch: Fetch, outcome: FetchOutcome) {
-        let policy = self.policy();
-        let pool = policy
-            .pools
-            .get(fetch.pool)
-            .map_or("", |pool| pool.issuer.as_str());
-        match outcome {
-            FetchOutcome::Superseded => {}
-            FetchOutcome::Succeeded => self.metrics.fetched(),
-            FetchOutcome::Recovered { keys, skipped } => {
-                self.metrics.fetched();
-                log::info!("keys of {pool}: {keys} fetched, {skipped} entries skipped");
-            }
-            FetchOutcome::BeganToFail(failure) => {
-                self.metrics.fetch_failed();
-                log::warn!(
-                    "keys of {pool}: {failure}; the last good ones serve on, if there are any"
-                );
-            }
-            FetchOutcome::StillFails(failure) => {
-                self.metrics.fetch_failed();
-                log::debug!("keys of {pool}: {failure}");
-            }
+    fn tell(&self, report: &Report) {
+        if let Some(counted) = report.counted {
+            self.metrics.fetched(report.kind, counted);
+        }
+        match report.level {
+            Level::Debug => log::debug!("{report}"),
+            Level::Info => log::info!("{report}"),
+            Level::Warning => log::warn!("{report}"),
         }
     }
 
@@ -253,20 +228,4 @@ impl Worker {
             let _ = hostcalls::set_tick_period(period);
         }
     }
-}
-
-/// Reads the answer to a fetch. Without headers there was none, and asking for one would panic.
-fn answer(headers: usize, body: usize) -> Answer {
-    if headers == 0 {
-        return Answer::NoResponse;
-    }
-    let status = hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, ":status")
-        .ok()
-        .flatten()
-        .and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok())
-        .unwrap_or_default();
-    let body = (body <= KeySet::MAX_BYTES)
-        .then(|| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body))
-        .map(|body| body.ok().flatten().unwrap_or_default());
-    Answer::Response { status, body }
 }

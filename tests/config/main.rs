@@ -33,9 +33,11 @@ mod token;
 use cognito_authorizer::config::{self, Problems};
 use cognito_authorizer::owned::{HOST_OVERRIDES, METHOD_OVERRIDES, PATH_OVERRIDES};
 use cognito_authorizer::policy::{
-    AudiencePolicy, Clients, Forwarding, Identity, KeyEndpoint, KeySource, MaxStale, Policy,
-    Preflight, RouteChoice, SignaturePolicy,
+    AudiencePolicy, Clients, Forwarding, Identity, KeySource, Policy, Preflight, RouteChoice,
+    SignaturePolicy,
 };
+use cognito_authorizer::remote::call::Endpoint;
+use cognito_authorizer::remote::schedule::{MaxStale, Refresh};
 use cognito_authorizer::rules::requirement::WantedUse;
 use forms::{serialized, summary, to_struct};
 use serde_json::{Value, json};
@@ -126,12 +128,12 @@ fn the_minimum_and_its_defaults() {
         format!("https://cognito-idp.us-east-1.amazonaws.com/{POOL}")
     );
     assert_eq!(pool.clients, Clients::Only(vec!["4hq8abcd".to_owned()]));
-    let KeySource::Fetched(endpoint) = &pool.keys else {
+    let KeySource::Fetched(source) = &pool.keys else {
         panic!("{:?}", pool.keys);
     };
     assert_eq!(
-        *endpoint,
-        KeyEndpoint {
+        source.endpoint,
+        Endpoint {
             cluster: "keys".to_owned(),
             uri: format!(
                 "https://cognito-idp.us-east-1.amazonaws.com/{POOL}/.well-known/jwks.json"
@@ -140,7 +142,12 @@ fn the_minimum_and_its_defaults() {
             authority: "cognito-idp.us-east-1.amazonaws.com".to_owned(),
             path: format!("/{POOL}/.well-known/jwks.json"),
             timeout: Duration::from_secs(5),
-            refresh_interval: Duration::from_secs(900),
+        }
+    );
+    assert_eq!(
+        source.refresh,
+        Refresh {
+            interval: Duration::from_secs(900),
             max_stale: MaxStale::For(Duration::from_secs(86_400)),
         }
     );

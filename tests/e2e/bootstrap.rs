@@ -39,6 +39,7 @@ const PROVOKED: (&str, &str) = (
 pub(crate) struct Setup {
     listeners: Vec<Listener>,
     clusters: Vec<(String, Option<u16>)>,
+    resources: Vec<(&'static str, Value)>,
     http2: Vec<String>,
     concurrency: u32,
     dynamic: bool,
@@ -56,6 +57,7 @@ impl Setup {
                 ("upstream".to_owned(), Some(upstream.port())),
                 (KEYS_CLUSTER.to_owned(), Some(keys.port())),
             ],
+            resources: Vec::new(),
             http2: Vec::new(),
             concurrency: 2,
             dynamic: false,
@@ -86,6 +88,12 @@ impl Setup {
     /// Adds a cluster without any host.
     pub(crate) fn empty_cluster(mut self, name: &str) -> Self {
         self.clusters.push((name.to_owned(), None));
+        self
+    }
+
+    /// Adds a resource, of `clusters` or `listeners`, as Envoy's own configuration has it.
+    pub(crate) fn resource(mut self, kind: &'static str, resource: Value) -> Self {
+        self.resources.push((kind, resource));
         self
     }
 
@@ -152,6 +160,10 @@ impl Setup {
                 .map(|one| self.cluster_of(one))
                 .collect();
             resources["listeners"] = self.adapted(directory, module).into();
+            for (kind, resource) in &self.resources {
+                let list = resources[*kind].as_array_mut().expect("a list");
+                list.push(resource.clone());
+            }
         }
         let path = directory.join("bootstrap.json");
         std::fs::write(&path, bootstrap.to_string()).expect("a writable directory");
@@ -243,7 +255,7 @@ pub(crate) fn publish(path: &Path, kind: &str, mut resources: Vec<Value>) {
     std::fs::rename(&draft, path).expect("a writable directory");
 }
 
-fn cluster((name, port): &(String, Option<u16>)) -> Value {
+pub(crate) fn cluster((name, port): &(String, Option<u16>)) -> Value {
     let endpoints = port.iter().map(|port| {
         let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
         json!({"endpoint": {"address": address}})

@@ -44,6 +44,7 @@ mod upstream;
 
 mod admission;
 mod bytes;
+mod causes;
 mod claim_headers;
 mod claimed;
 mod config;

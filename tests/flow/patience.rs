@@ -3,8 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use cognito_authorizer::gate::{Decision, Gate, Now, Progress, Verdict};
-use cognito_authorizer::keyring::{Answer, Entropy, Fetch};
+use cognito_authorizer::gate::{Decision, Effects, Gate, Now, Verdict};
+use cognito_authorizer::keyring::{Answer, Entropy};
+use cognito_authorizer::remote::call::CallId;
 use cognito_authorizer::reply::Refusal;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
@@ -67,26 +68,26 @@ impl Worker {
         }
     }
 
-    fn tick(&mut self, now: Duration) -> Progress {
+    fn tick(&mut self, now: Duration) -> Effects {
         self.gate.tick(at(now), &self.space)
     }
 
     /// The verdicts of a tick that begins no fetch.
     #[track_caller]
     fn verdicts(&mut self, now: Duration) -> Vec<String> {
-        let progress = self.tick(now);
-        assert_eq!(progress.fetches, []);
-        progress.verdicts.iter().map(|(_, one)| told(one)).collect()
+        let effects = self.tick(now);
+        assert_eq!(effects.calls, []);
+        effects.verdicts.iter().map(|(_, one)| told(one)).collect()
     }
 
     #[track_caller]
-    fn begin(&mut self, now: Duration) -> Fetch {
-        self.tick(now).fetches.pop().expect("a fetch that is due")
+    fn begin(&mut self, now: Duration) -> CallId {
+        self.tick(now).calls.pop().expect("a fetch that is due").0
     }
 
-    fn answer(&mut self, fetch: Fetch, now: Duration, answer: &Answer) -> Vec<String> {
-        let (_, progress) = self.gate.answered(fetch, answer, at(now), &self.space);
-        progress.verdicts.iter().map(|(_, one)| told(one)).collect()
+    fn answer(&mut self, fetch: CallId, now: Duration, answer: &Answer) -> Vec<String> {
+        let effects = self.gate.answered(fetch, answer, at(now), &self.space);
+        effects.verdicts.iter().map(|(_, one)| told(one)).collect()
     }
 
     fn next_tick(&self, now: Duration) -> Duration {
@@ -252,4 +253,21 @@ fn who_goes_away_frees_a_place_of_its_own_kind() {
     assert!(!worker.gate.cancel(5000));
     assert_eq!(worker.ask("new", now), None);
     assert!(worker.ask("new", now).is_some());
+}
+
+/// A demand lasts no longer than the request that makes it.
+#[test]
+fn a_request_that_goes_away_demands_no_fetch() {
+    for (stays, fetches) in [(true, 1), (false, 0)] {
+        let mut worker = Worker::new(&json!({}));
+        let fetch = worker.begin(Duration::ZERO);
+        worker.answer(fetch, Duration::ZERO, &keys(&["k1"]));
+        let now = 60 * SECOND;
+        assert_eq!(worker.ask("k3", now), None);
+        if !stays {
+            assert!(worker.gate.cancel(worker.asked));
+            assert_eq!(worker.next_tick(now), Gate::IDLE_TICK);
+        }
+        assert_eq!(worker.tick(now).calls.len(), fetches, "{stays}");
+    }
 }

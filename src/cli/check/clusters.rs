@@ -7,7 +7,8 @@ use super::place::Place;
 use super::reach::{self, Reach};
 use crate::document::Document;
 use crate::locate::{File, Located, Setting};
-use cognito_authorizer::policy::{KeyEndpoint, KeySource, Policy, Pool};
+use cognito_authorizer::policy::{KeySource, Policy, Pool};
+use cognito_authorizer::remote::call::Endpoint;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -126,12 +127,12 @@ impl Clusters {
 }
 
 /// The position of each pool whose keys are fetched, the pool, and where they are.
-fn fetched(policy: &Policy) -> impl Iterator<Item = (usize, &Pool, &KeyEndpoint)> {
+fn fetched(policy: &Policy) -> impl Iterator<Item = (usize, &Pool, &Endpoint)> {
     policy
         .pools
         .iter()
         .filter_map(|(index, pool)| match &pool.keys {
-            KeySource::Fetched(endpoint) => Some((index.position(), pool, endpoint)),
+            KeySource::Fetched(source) => Some((index.position(), pool, &source.endpoint)),
             KeySource::Inline(_) => None,
         })
 }

@@ -4,7 +4,8 @@ use super::Notes;
 use super::finding;
 use crate::document::{below, item};
 use cognito_authorizer::owned::{HOST_OVERRIDES, METHOD_OVERRIDES, PATH_OVERRIDES};
-use cognito_authorizer::policy::{Clients, KeySource, MaxStale, Policy, Preflight};
+use cognito_authorizer::policy::{Clients, KeySource, Policy, Preflight};
+use cognito_authorizer::remote::schedule::MaxStale;
 use cognito_authorizer::rules::pattern::PathCase;
 use serde_json::Value;
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
                 let text = "keys that nobody rotates";
                 notes.add(&finding::STATIC_KEYS, &below(&path, "jwks.inline"), text);
             }
-            KeySource::Fetched(endpoint) if endpoint.max_stale == MaxStale::Forever => {
+            KeySource::Fetched(source) if source.refresh.max_stale == MaxStale::Forever => {
                 let text = "keys serve without end while none can be fetched";
                 notes.add(
                     &finding::STALE_FOREVER,

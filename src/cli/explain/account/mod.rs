@@ -145,9 +145,9 @@ fn about_keys(facts: &Facts<'_>, question: &Question) -> Option<String> {
         return Some(note.to_owned());
     }
     match facts.pool().map(|pool| &pool.keys) {
-        Some(KeySource::Fetched(endpoint)) if facts.simulation.lacks_keys() => Some(format!(
+        Some(KeySource::Fetched(source)) if facts.simulation.lacks_keys() => Some(format!(
             "the signature was not checked, for want of keys; give them with --jwks FILE, or --jwks {}",
-            endpoint.uri
+            source.endpoint.uri
         )),
         _ => None,
     }

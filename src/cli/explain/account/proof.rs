@@ -5,6 +5,7 @@ use super::safe::{cut, quoted};
 use super::step::Finding;
 use cognito_authorizer::jwks::KeySet;
 use cognito_authorizer::policy::KeySource;
+use cognito_authorizer::remote::document::Source;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::rules::requirement::Requirement;
 use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
@@ -30,7 +31,7 @@ pub(super) fn key(facts: &Facts<'_>) -> Finding {
     let kid = kid(facts);
     let Some(set) = keys(facts) else {
         let cause = match facts.pool().map(|pool| &pool.keys) {
-            Some(KeySource::Fetched(endpoint)) => format!(
+            Some(KeySource::Fetched(Source { endpoint, .. })) => format!(
                 "no keys at hand; Envoy fetches them from {} through the cluster {}, and a request waits for them at most {}",
                 cut(&endpoint.uri),
                 cut(&endpoint.cluster),

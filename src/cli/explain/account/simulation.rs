@@ -1,16 +1,15 @@
 //! The decision itself, made by the gate as it is made in Envoy, with keys from the desk.
 
 use cognito_authorizer::gate::{Decision, Gate, Now, Verdict};
-use cognito_authorizer::keyring::shared::{Conflict, SharedSpace, Version};
-use cognito_authorizer::keyring::{Answer, Entropy};
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reject::Reason;
+use cognito_authorizer::remote::call::Answer;
+use cognito_authorizer::remote::schedule::Entropy;
+use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::reply::Refusal;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 /// What is asked: what becomes of this request?
@@ -41,7 +40,7 @@ impl Simulation {
     pub(super) fn run(policy: &Rc<Policy>, request: &Request, question: &Question) -> Self {
         // Nobody else fetches at the same time: that retries are jittered makes no difference.
         let gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(0));
-        let space = Desk::default();
+        let space = MemorySpace::default();
         let mut clock = Monotonic::default();
         let mut simulation = Self {
             gate,
@@ -76,9 +75,9 @@ impl Simulation {
     }
 
     /// One tick, with an answer for every fetch that it wants made.
-    fn turn(&mut self, now: Now, space: &Desk, keys: Option<&[u8]>) -> Option<Verdict> {
-        let mut progress = self.gate.tick(now, space);
-        for fetch in progress.fetches {
+    fn turn(&mut self, now: Now, space: &MemorySpace, keys: Option<&[u8]>) -> Option<Verdict> {
+        let mut effects = self.gate.tick(now, space);
+        for (id, _) in effects.calls {
             let answer = match keys {
                 Some(keys) => Answer::Response {
                     status: 200,
@@ -86,10 +85,10 @@ impl Simulation {
                 },
                 None => Answer::NoResponse,
             };
-            let (_, next) = self.gate.answered(fetch, &answer, now, space);
-            progress.verdicts.extend(next.verdicts);
+            let next = self.gate.answered(id, &answer, now, space);
+            effects.verdicts.extend(next.verdicts);
         }
-        progress.verdicts.pop().map(|(_, verdict)| verdict)
+        effects.verdicts.pop().map(|(_, verdict)| verdict)
     }
 
     /// Whether the decision ended for want of keys, because none were given. A token that is newer
@@ -101,34 +100,5 @@ impl Simulation {
             }
             Verdict::Forward(_) => false,
         }
-    }
-}
-
-/// What Envoy keeps for its VMs. At a desk there is one.
-#[derive(Debug, Default)]
-struct Desk(RefCell<HashMap<String, (Vec<u8>, u32)>>);
-
-impl SharedSpace for Desk {
-    fn read(&self, name: &str) -> (Option<Vec<u8>>, Version) {
-        match self.0.borrow().get(name) {
-            Some((bytes, version)) => (Some(bytes.clone()), Version::Is(*version)),
-            None => (None, Version::Absent),
-        }
-    }
-
-    fn write(&self, name: &str, value: &[u8], version: Version) -> Result<(), Conflict> {
-        let mut entries = self.0.borrow_mut();
-        let current = entries.get(name).map(|(_, version)| *version);
-        let fits = match version {
-            Version::Any => true,
-            Version::Absent => current.is_none(),
-            Version::Is(version) => current == Some(version),
-        };
-        if !fits {
-            return Err(Conflict);
-        }
-        let next = current.unwrap_or_default().wrapping_add(1);
-        entries.insert(name.to_owned(), (value.to_vec(), next));
-        Ok(())
     }
 }
