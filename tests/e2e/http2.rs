@@ -39,13 +39,8 @@ pub(crate) fn send(
     body: &[u8],
     trailers: &[(&str, &str)],
 ) -> Answer {
-    let mut request = http::Request::builder()
-        .method(method)
-        .uri(format!("http://localhost{path}"));
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let request = request.body(()).expect("a request that can be sent");
+    let mut request = request(path, headers);
+    *request.method_mut() = method.parse().expect("a method");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -55,6 +50,43 @@ pub(crate) fn send(
         .block_on(async { tokio::time::timeout(PATIENCE, exchange).await })
         .expect("an answer in time")
         .expect("an answer")
+}
+
+/// A request without a body.
+pub(crate) fn request(path: &str, headers: &[(&str, &[u8])]) -> http::Request<()> {
+    let mut request = http::Request::builder().uri(format!("http://localhost{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(()).expect("a request that can be sent")
+}
+
+/// Sends requests one after the other over one connection. Their statuses.
+#[track_caller]
+pub(crate) fn send_all(to: SocketAddr, requests: &[http::Request<()>]) -> Vec<u16> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let exchange = async {
+        let stream = tokio::net::TcpStream::connect(to)
+            .await
+            .expect("the listener takes connections");
+        let (client, connection) = h2::client::handshake(stream).await?;
+        let driver = tokio::spawn(connection);
+        let mut client = client.ready().await?;
+        let mut statuses = Vec::new();
+        for request in requests {
+            let (response, _) = client.send_request(request.clone(), true)?;
+            let (head, mut body) = response.await?.into_parts();
+            while body.data().await.transpose()?.is_some() {}
+            statuses.push(head.status.as_u16());
+            client = client.ready().await?;
+        }
+        driver.abort();
+        Ok::<_, h2::Error>(statuses)
+    };
+    runtime.block_on(exchange).expect("an answer to each")
 }
 
 async fn exchange(

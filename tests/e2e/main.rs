@@ -51,6 +51,7 @@ mod causes;
 mod claim_headers;
 mod claimed;
 mod config;
+mod costs;
 mod drains;
 mod every_vector;
 mod faults;

@@ -103,6 +103,10 @@ fn places_and_forms() -> Cases {
         access(),
         &["--path", "/things", "--header", &cookie],
     );
+    let alias = format!("cookie: a=b access_token={text}");
+    let beside = ["--path", "/things", "--header", &alias];
+    cases.ask("multiple-tokens-alias", access(), &beside);
+    cases.ask("missing-token-alias", None, &beside);
     cases.ask(
         "token-in-cookie",
         None,

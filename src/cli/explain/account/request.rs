@@ -172,16 +172,26 @@ pub(super) fn token(facts: &Facts<'_>) -> Finding {
     let sources = &facts.policy.token.sources;
     let wanted: Vec<_> = sources.iter().map(place).collect();
     let mut found = Vec::new();
-    let mut hints = Vec::new();
+    let (mut hints, mut aliases) = (Vec::new(), Vec::new());
     for source in sources.iter() {
         // Each place is asked alone, by the function that asks them all.
-        let alone = TokenSources::new(vec![source.clone()]);
-        match alone.map(|alone| alone.extract(facts.request).map(|token| token.is_some())) {
-            Some(Ok(true)) => found.push(place(source)),
-            Some(Err(_)) => found.push(format!("{} (more than once)", place(source))),
-            Some(Ok(false)) => hints.extend(hint(facts, source)),
-            None => {}
+        let Some(alone) = TokenSources::new(vec![source.clone()]) else {
+            continue;
+        };
+        match alone.extract(facts.request) {
+            Ok(Some(_)) => found.push(place(source)),
+            Err(_) => found.push(format!("{} (more than once)", place(source))),
+            Ok(None) if alone.strip(facts.request).is_empty() => {
+                hints.extend(hint(facts, source));
+            }
+            Ok(None) => aliases.push(format!(
+                "what some upstream takes for the {}",
+                place(source)
+            )),
         }
+    }
+    if !aliases.is_empty() {
+        hints.push(format!("; {} is none by itself", aliases.join(" or ")));
     }
     let shown: Vec<_> = found.iter().map(|place| cut(place)).collect();
     let finding = match (
@@ -197,10 +207,14 @@ pub(super) fn token(facts: &Facts<'_>) -> Finding {
             wanted.join(" or the "),
             hints.concat()
         )),
-        (Err(Reason::MultipleTokens), _) => Finding::new(format!(
-            "more than one, in the {}; expected one, even if all are equal",
-            shown.join(" and the ")
-        )),
+        (Err(Reason::MultipleTokens), _) => {
+            let all = shown.iter().map(|place| format!("the {place}"));
+            let all: Vec<_> = all.chain(aliases).collect();
+            Finding::new(format!(
+                "more than one, in {}; expected one, even if all are equal",
+                all.join(" and ")
+            ))
+        }
         (Err(_), _) => Finding::new("not to be told"),
     };
     finding.found(found).wanted(wanted)
