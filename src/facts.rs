@@ -220,8 +220,8 @@ impl Facts {
         self.keyring.is_due(now)
     }
 
-    /// Whether no fact is missing.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.keyring.is_complete()
+    /// Whether a fact is missing that may come within this time.
+    pub(crate) fn lacks_any(&self, within: Duration, now: Monotonic) -> bool {
+        self.keyring.lacks_keys(within, now)
     }
 }

@@ -177,7 +177,7 @@ impl Gate {
             || self.waiting.demands().any(wants_a_call)
         {
             Self::PROMPT_TICK
-        } else if !self.waiting.is_empty() || !self.facts.is_complete() {
+        } else if !self.waiting.is_empty() || self.facts.lacks_any(Self::IDLE_TICK, now) {
             Self::BUSY_TICK
         } else {
             Self::IDLE_TICK

@@ -18,6 +18,8 @@ use crate::upstream::Upstream;
 /// A token of the right issuer under a `kid` that nobody has published.
 fn ask_with_random_kid(pool: &str, number: usize) -> Request {
     let token = Token::id(pool).header("kid", format!("made-up-{number}"));
+    // Made long before any key set was fetched: a newer one could name a key made since.
+    let token = token.claim("iat", 1);
     // The signature is never looked at: minting a genuine one would only take time.
     let token = compact(&token.header_bytes(), &token.payload_bytes(), &[0; 256]);
     Request::get("/guarded").bearer(&token)
