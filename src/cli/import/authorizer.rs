@@ -11,6 +11,13 @@ pub(super) struct Scheme {
     /// Where it stands in the definition.
     pub(super) place: String,
     pub(super) says: Says,
+    pub(super) seen: Seen,
+}
+
+/// What could be read of an authorizer, of which something else perhaps could not.
+pub(super) struct Seen {
+    pub(super) pools: Vec<Pool>,
+    pub(super) clients: Clients,
 }
 
 /// What a scheme asks for.

@@ -1,7 +1,7 @@
 //! The security schemes of a definition, as far as they can be read.
 
 use super::authorizer::{
-    Authorizer, AuthorizerKind, Clients, IssuerForm, Pool, Profile, Says, Scheme, TokenPlace,
+    Authorizer, AuthorizerKind, Clients, IssuerForm, Pool, Profile, Says, Scheme, Seen, TokenPlace,
     client_refusal,
 };
 use super::definition::{Definition, Version};
@@ -56,13 +56,16 @@ pub(super) fn read(
     let mut schemes = BTreeMap::new();
     for (name, part) in parts.as_deref().unwrap_or_default() {
         let pools = named.iter().filter(|one| one.scheme == *name);
-        let mut pools: Vec<_> = pools.map(|one| one.pool.clone()).collect();
-        pools.dedup_by(|one, other| one.id == other.id);
+        let pools: Vec<_> = pools.map(|one| one.pool.clone()).collect();
         let mut reader = Reader {
             version: definition.version,
             clients,
             pools: &pools,
             asked: false,
+            seen: Seen {
+                pools: Vec::new(),
+                clients: clients.clone(),
+            },
             notes,
         };
         let says = reader.scheme(part).unwrap_or_else(Says::Other);
@@ -74,8 +77,12 @@ pub(super) fn read(
                 Says::ApiKey | Says::Token(_) => "API keys".to_owned(),
             }
         );
-        let place = part.place.clone();
-        schemes.insert((*name).to_owned(), Scheme { place, says });
+        let scheme = Scheme {
+            place: part.place.clone(),
+            says,
+            seen: reader.seen,
+        };
+        schemes.insert((*name).to_owned(), scheme);
     }
     let unknown = named.iter().find(|one| !schemes.contains_key(&one.scheme));
     ensure!(
@@ -102,6 +109,7 @@ struct Reader<'a> {
     pools: &'a [Pool],
     /// Whether it came to them.
     asked: bool,
+    seen: Seen,
     notes: &'a mut Notes,
 }
 
@@ -152,7 +160,11 @@ impl Reader<'_> {
         authorizer: &Object<'_>,
     ) -> Result<Authorizer, Obstacle> {
         let what = "a Cognito authorizer";
-        let said = providers(authorizer).map_err(|one| unnamed(one).of(what));
+        let all = providers(authorizer);
+        let seen = all.iter().flatten().flatten();
+        self.seen.pools = seen.cloned().collect();
+        let said = all.and_then(|all| all.into_iter().collect());
+        let said = said.map_err(|one| unnamed(one).of(what));
         let pools = self.pools(authorizer, said)?;
         let read = || {
             let from = match authorizer.member("identitySource")? {
@@ -193,6 +205,7 @@ impl Reader<'_> {
         let said = issuer(scheme, &settings).map(|one| vec![one]);
         let pools = self.pools(authorizer, said.map_err(|one| one.of(what)))?;
         let (clients, unread) = self.audience(settings).map_err(|one| one.of(what))?;
+        self.seen.clients = clients.clone();
         let from = match authorizer.member("identitySource")? {
             None => authorization(),
             Some(source) => match source.list().as_deref() {
@@ -220,9 +233,13 @@ impl Reader<'_> {
         said: Result<Vec<Pool>, Obstacle>,
     ) -> Result<Vec<Pool>, Obstacle> {
         self.asked = true;
+        if let Ok(said) = &said {
+            self.seen.pools.clone_from(said);
+        }
         if self.pools.is_empty() {
             return said;
         }
+        self.seen.pools = self.pools.to_vec();
         let ids = |pools: &[Pool]| -> BTreeSet<String> {
             let ids = pools.iter().map(|pool| pool.id.as_str().to_owned());
             ids.collect()
@@ -312,23 +329,21 @@ fn without_authorizer(part: &Part<'_>, scheme: &Object<'_>) -> Result<Says, Obst
     }
 }
 
-/// The pools of `providerARNs`.
-fn providers(authorizer: &Object<'_>) -> Result<Vec<Pool>, Obstacle> {
-    let all = authorizer.expect("providerARNs")?;
-    let mut pools: Vec<Pool> = Vec::new();
-    for provider in all.list()? {
+/// The pools of `providerARNs`, each if it can be read.
+fn providers(authorizer: &Object<'_>) -> Result<Vec<Result<Pool, Obstacle>>, Obstacle> {
+    let providers = authorizer.expect("providerARNs")?;
+    let pool = |provider: &Part<'_>| {
         let arn = provider.text()?;
-        let id = UserPoolId::from_arn(arn).map_err(|error| provider.obstacle(error.to_string()))?;
-        if !pools.iter().any(|pool| pool.id == id) {
-            pools.push(Pool {
-                id,
-                arn: Some(arn.to_owned()),
-                issuer: IssuerForm::Original,
-            });
-        }
-    }
+        let id = UserPoolId::from_arn(arn);
+        Ok(Pool {
+            id: id.map_err(|error| provider.obstacle(error.to_string()))?,
+            arn: Some(arn.to_owned()),
+            issuer: IssuerForm::Original,
+        })
+    };
+    let pools: Vec<_> = providers.list()?.iter().map(pool).collect();
     match pools.is_empty() {
-        true => Err(all.obstacle("found no provider")),
+        true => Err(providers.obstacle("found no provider")),
         false => Ok(pools),
     }
 }
