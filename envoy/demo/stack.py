@@ -5,6 +5,7 @@ it ends.
 """
 
 import atexit
+import errno
 import json
 import os
 import signal
@@ -71,18 +72,24 @@ class Echo(BaseHTTPRequestHandler):
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = answer
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
 
     def log_message(self, *_):
         pass
 
 
 class Stack:
-    """The running set-up; `port` is Envoy's, free unless PORT names one."""
+    """The running set-up; `port` is Envoy's, free unless PORT names one.
 
-    def __init__(self):
+    With `reasons`, Envoy tells clients why they were refused, which only a developer may be told.
+    """
+
+    def __init__(self, reasons=False):
+        self.reasons = reasons
+        self.port = wanted_port()
         self.children = []
         self.echo = None
         LOGS.mkdir(parents=True, exist_ok=True)
@@ -192,10 +199,6 @@ class Stack:
         envoy = os.environ.get("ENVOY") or Path(sys.executable).with_name("envoy")
         if not Path(envoy).is_file():
             raise Failed(f"no Envoy at {envoy}; on this platform name one: ENVOY=/path/to/envoy")
-        port = os.environ.get("PORT") or str(free_port())
-        if not port.isdigit():
-            raise Failed(f"PORT={port}: expected a number")
-        self.port = int(port)
         self.admin_port = free_port()
         text = (ROOT / "envoy/envoy.yaml").read_text()
         for name in (self.pool, self.clients["web"]):
@@ -208,8 +211,11 @@ class Stack:
             ADMIN: self.admin_port,
         }
         module = os.environ.get("COGNITO_AUTHORIZER_WASM") or str(MODULE)
+        configuration = moved(yaml.safe_load(text), ports, module)
+        if self.reasons:
+            tell_reasons(configuration)
         bootstrap = LOGS / "envoy.yaml"
-        bootstrap.write_text(yaml.safe_dump(moved(yaml.safe_load(text), ports, module), sort_keys=False))
+        bootstrap.write_text(yaml.safe_dump(configuration, sort_keys=False))
         # Two workers, as anywhere: keys are fetched once and shared.
         # Hot restart is off because it would tie together Envoys that run side by side.
         command = [envoy, "-c", bootstrap, "--concurrency", "2", "--disable-hot-restart"]
@@ -247,6 +253,25 @@ class Stack:
         raise Failed(f"{name} was not ready after 30 s:\n{tail(name)}")
 
 
+def wanted_port():
+    """The port that PORT names, or any that is free."""
+    port = os.environ.get("PORT")
+    if not port:
+        return free_port()
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise Failed(f"PORT={port}: expected a number from 1 to 65535")
+    # Envoys share a port without a word (SO_REUSEPORT): requests would reach either of them.
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", int(port)))
+        except OSError as error:
+            in_use = error.errno == errno.EADDRINUSE
+            why = "is in use (another `make run`?)" if in_use else f"cannot be had: {error.strerror}"
+            raise Failed(f"port {port} {why}") from None
+    return int(port)
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -256,6 +281,14 @@ def free_port():
 def tail(name, lines=15):
     log = LOGS / f"{name}.log"
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) + f"\n(all of it: {log})"
+
+
+def tell_reasons(configuration):
+    """Adds reason.yaml to the connection manager, and lets a browser's script read the header."""
+    manager = configuration["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
+    manager["typed_config"] |= yaml.safe_load((ROOT / "envoy/demo/reason.yaml").read_text())
+    (host,) = manager["typed_config"]["route_config"]["virtual_hosts"]
+    host["typed_per_filter_config"]["envoy.filters.http.cors"]["expose_headers"] += ", x-cognito-reason"
 
 
 def moved(node, ports, module):

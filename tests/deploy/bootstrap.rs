@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::files;
+use crate::process::built;
 
 /// The listener that takes plain connections and carries them to the ingress over TLS.
 pub(crate) const MAIN: &str = "client";
@@ -20,12 +21,20 @@ pub(crate) const MANAGER: &str =
 /// Where the cluster of the key endpoint stands.
 pub(crate) const KEY_CLUSTER: &str = "/static_resources/clusters/1";
 
+/// The module that traps when a request asks for it: the variable that names it, and where `make`
+/// puts it.
+const PROVOKED: (&str, &str) = (
+    "COGNITO_AUTHORIZER_PROVOKED",
+    "target/provoke/cognito_authorizer.wasm",
+);
+
 const TYPES: &str = "type.googleapis.com/envoy.extensions";
 
 /// An Envoy to start.
 #[derive(Clone)]
 pub(crate) struct Setup {
     bootstrap: Value,
+    provoked: bool,
 }
 
 impl Setup {
@@ -36,6 +45,7 @@ impl Setup {
         let [admin, ingress, metrics, endpoint] = free_ports();
         let mut setup = Self {
             bootstrap: files::document("production.yaml"),
+            provoked: false,
         };
         let listeners = "/static_resources/listeners";
         let clusters = "/static_resources/clusters";
@@ -168,6 +178,11 @@ impl Setup {
         list.as_array_mut().expect("a list").push(resource);
     }
 
+    /// Runs the module that traps when a request asks for it.
+    pub(crate) fn provoke(&mut self) {
+        self.provoked = true;
+    }
+
     /// The level of the module's log, as Envoy's command line has it.
     pub(crate) fn module_log(&self) -> &'static str {
         "wasm:debug"
@@ -181,11 +196,18 @@ impl Setup {
     /// Writes the bootstrap into `directory`, with the module's path in it.
     pub(crate) fn write(&self, directory: &Path, module: &str) -> PathBuf {
         let mut setup = self.clone();
-        setup.replace(
-            &format!("{PLUGIN}/vm_config/code/local/filename"),
-            &json!("/etc/envoy/cognito_authorizer.wasm"),
-            json!(module),
-        );
+        let module = match self.provoked {
+            true => built(PROVOKED),
+            false => module.to_owned(),
+        };
+        // A test may have taken the filter out.
+        if setup.bootstrap.pointer(PLUGIN).is_some() {
+            setup.replace(
+                &format!("{PLUGIN}/vm_config/code/local/filename"),
+                &json!("/etc/envoy/cognito_authorizer.wasm"),
+                json!(module),
+            );
+        }
         let path = directory.join("bootstrap.json");
         std::fs::write(&path, setup.bootstrap.to_string()).expect("a writable directory");
         path

@@ -15,7 +15,7 @@ const ENDPOINT: &str = "cognito-idp.us-east-1.amazonaws.com";
 
 /// Every resource with the version that its group serves, and the fields without which the API
 /// server, or the controller, refuses it.
-const KINDS: [(&str, &str, &[&str]); 7] = [
+const KINDS: [(&str, &str, &[&str]); 8] = [
     (
         "WasmPlugin",
         "extensions.istio.io/v1alpha1",
@@ -35,6 +35,11 @@ const KINDS: [(&str, &str, &[&str]); 7] = [
         "DestinationRule",
         "networking.istio.io/v1",
         &["/spec/host", "/spec/trafficPolicy/tls/mode"],
+    ),
+    (
+        "VirtualService",
+        "networking.istio.io/v1",
+        &["/spec/hosts/0", "/spec/http/0/route/0/destination/host"],
     ),
     (
         "EnvoyFilter",
@@ -205,6 +210,105 @@ fn istio_refuses_underscores_as_production_does() {
         assert_eq!(merged.pointer(option), Some(&json!("REJECT_REQUEST")));
     }
     assert_eq!(contexts, ["GATEWAY", "SIDECAR_INBOUND"]);
+}
+
+/// What Istio's pilot makes of a route's `corsPolicy`.
+#[track_caller]
+fn translated(policy: &Value) -> Value {
+    let joined = |name: &str| {
+        let words = policy[name].as_array().expect(name).iter();
+        let words: Vec<_> = words.map(|word| word.as_str().expect(name)).collect();
+        json!(words.join(","))
+    };
+    let minutes = policy["maxAge"]
+        .as_str()
+        .and_then(|age| age.strip_suffix('m'));
+    let minutes: u32 = minutes.and_then(|age| age.parse().ok()).expect("minutes");
+    json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy",
+        "allow_origin_string_match": policy["allowOrigins"],
+        "allow_methods": joined("allowMethods"),
+        "allow_headers": joined("allowHeaders"),
+        "expose_headers": joined("exposeHeaders"),
+        "max_age": (minutes * 60).to_string(),
+    })
+}
+
+/// The chain that Istio makes: its own CORS filter behind the authorizer, and the inserted one first.
+#[test]
+fn browsers_are_answered_behind_istio() {
+    const CORS: &str = "envoy.filters.http.cors";
+    const ORIGIN: &str = "access-control-allow-origin";
+    let patch = &of_kind("istio/cors.yaml", "EnvoyFilter")["spec"]["configPatches"][0];
+    assert_eq!(patch["applyTo"], "HTTP_FILTER");
+    assert_eq!(patch["match"]["context"], "GATEWAY");
+    assert_eq!(patch["patch"]["operation"], "INSERT_FIRST");
+    let inserted = &patch["patch"]["value"];
+    assert_eq!(inserted["name"], CORS);
+    let route = &of_kind("istio/cors.yaml", "VirtualService")["spec"]["http"][0];
+    let policy = translated(&route["corsPolicy"]);
+    let of_ours = &files::document("production.yaml");
+    let of_ours = of_ours.pointer(MANAGER).expect("a connection manager");
+    let of_ours = &of_ours["route_config"]["virtual_hosts"][0]["typed_per_filter_config"][CORS];
+    for (member, value) in policy.as_object().expect("a policy") {
+        let without_spaces = |value: &Value| value.to_string().replace(", ", ",");
+        assert_eq!(
+            without_spaces(&of_ours[member]),
+            without_spaces(value),
+            "{member}"
+        );
+    }
+    for (first, preflight, readable) in [(true, 200, true), (false, 401, false)] {
+        let mut stack = Stack::start(GENUINE, |setup| {
+            let manager = setup.at(MANAGER);
+            manager["route_config"]["virtual_hosts"][0]["typed_per_filter_config"][CORS] =
+                policy.clone();
+            let filters = manager["http_filters"].as_array_mut().expect("filters");
+            filters.insert(2, inserted.clone());
+            if !first {
+                // The place of the inserted one stays taken, by a filter that does nothing.
+                filters[0] = json!({
+                    "name": "nothing",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer",
+                        "max_request_bytes": 65536,
+                    },
+                });
+            }
+        });
+        let origin = "https://app.example.com";
+        let asked = Request::new("OPTIONS", "/orders")
+            .header("origin", origin)
+            .header("access-control-request-method", "PATCH");
+        let answer = match first {
+            true => stack.send_undecided(&asked),
+            false => stack.send(&asked),
+        };
+        assert_eq!(answer.status, preflight);
+        if first {
+            let methods = answer.header("access-control-allow-methods");
+            assert_eq!(methods, Some("GET,HEAD,POST,PUT,PATCH,DELETE"));
+            assert_eq!(answer.header("access-control-max-age"), Some("600"));
+        }
+        let valid = reader().mint();
+        for (request, status, readable) in [
+            (Request::get("/orders"), 401, readable),
+            (Request::new("PUT", "/orders").bearer(&valid), 403, readable),
+            (Request::get("/orders").bearer(&valid), 200, true),
+        ] {
+            let answer = stack.send(&request.header("origin", origin));
+            assert_eq!(answer.status, status);
+            let origins = answer.headers.iter().filter(|(name, _)| name == ORIGIN);
+            let origins: Vec<_> = origins.map(|(_, value)| value.as_str()).collect();
+            let expected: &[&str] = if readable { &[origin] } else { &[] };
+            assert_eq!(origins, expected, "first: {first}, {status}");
+            if readable {
+                let exposed = answer.header("access-control-expose-headers");
+                assert_eq!(exposed, Some("www-authenticate,retry-after"));
+            }
+        }
+        stack.finish();
+    }
 }
 
 /// Both controllers hand the configuration to Envoy as JSON text, and set no `vm_id`.

@@ -28,11 +28,17 @@ mod process;
 #[allow(dead_code)]
 mod upstream;
 
+// A part of these serves the tests of `make test-formats` alone.
+#[cfg_attr(not(feature = "promtool"), allow(dead_code))]
 mod bootstrap;
 mod files;
+#[cfg_attr(not(feature = "promtool"), allow(dead_code))]
 mod stack;
 
+#[cfg(feature = "promtool")]
+mod alerts;
 mod configurations;
+mod demo;
 mod image;
 mod kubernetes;
 mod metrics;

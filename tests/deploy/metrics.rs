@@ -14,18 +14,19 @@ use crate::stack::{GENUINE, Stack};
 const LABEL: &str = "envoy_cluster_name";
 
 /// A time series: the metric's name and its labels.
-type Series = (String, BTreeMap<String, String>);
+pub(crate) type Series = (String, BTreeMap<String, String>);
 
 /// What Prometheus would read from this text.
-fn series(text: &str) -> BTreeSet<Series> {
+pub(crate) fn samples(text: &str) -> BTreeMap<Series, f64> {
     let pair = Regex::new(r#"(\w+)="([^"]*)""#).expect("an expression");
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
         .filter_map(|line| {
             let (name, rest) = line.split_once('{')?;
-            let labels = pair.captures_iter(rest.split_once('}')?.0);
+            let (labels, value) = rest.rsplit_once("} ")?;
+            let labels = pair.captures_iter(labels);
             let labels = labels.map(|label| (label[1].to_owned(), label[2].to_owned()));
-            Some((name.to_owned(), labels.collect()))
+            Some(((name.to_owned(), labels.collect()), value.parse().ok()?))
         })
         .collect()
 }
@@ -46,7 +47,7 @@ fn relabel((name, mut labels): Series) -> Series {
         // Prometheus anchors every expression.
         let regex = format!("^(?:{})$", rule["regex"].as_str().expect("an expression"));
         let regex = Regex::new(&regex).expect("an expression");
-        if let Some(found) = regex.captures(&labels[source]) {
+        if let Some(found) = regex.captures(labels.get(source).map_or("", String::as_str)) {
             let mut value = String::new();
             found.expand(rule["replacement"].as_str().unwrap_or("$1"), &mut value);
             labels.insert(
@@ -60,14 +61,14 @@ fn relabel((name, mut labels): Series) -> Series {
 }
 
 /// Names of metrics in queries.
-fn metrics_in(queries: &str) -> BTreeSet<String> {
+pub(crate) fn metrics_in(queries: &str) -> BTreeSet<String> {
     let name = Regex::new(r"\b(?:envoy|cognito_authorizer)_\w+").expect("an expression");
     let names = name.find_iter(queries).map(|name| name.as_str().to_owned());
     names.filter(|name| name != LABEL).collect()
 }
 
 /// Every query of the dashboard or of the alerts, one a line.
-fn queries(path: &str) -> String {
+pub(crate) fn queries(path: &str) -> String {
     let document = files::document(path);
     let has_query = |value: &Value| value["expr"].is_string() || value["definition"].is_string();
     let mut queries = String::new();
@@ -80,14 +81,17 @@ fn queries(path: &str) -> String {
     queries
 }
 
-const SOURCES: [&str; 2] = ["grafana/cognito-authorizer.json", "prometheus/alerts.yaml"];
+/// The alerts.
+pub(crate) const ALERTS: &str = "prometheus/alerts.yaml";
+
+const SOURCES: [&str; 2] = ["grafana/cognito-authorizer.json", ALERTS];
 
 /// What the scraper sees on the port that production.yaml opens for it.
 #[track_caller]
 fn scrape(stack: &Stack) -> BTreeSet<Series> {
     let answer = Request::get("/stats/prometheus").send(stack.envoy.at("metrics"));
     assert_eq!(answer.status, 200);
-    series(&answer.body)
+    samples(&answer.body).into_keys().collect()
 }
 
 #[test]

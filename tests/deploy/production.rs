@@ -102,15 +102,19 @@ fn browsers_are_answered_before_the_filter() {
     let allowed = "access-control-allow-origin";
     let preflight = Request::new("OPTIONS", "/orders")
         .header("origin", origin)
-        .header("access-control-request-method", "GET");
+        .header("access-control-request-method", "PATCH");
     let answer = stack.send_undecided(&preflight);
     assert_eq!((answer.status, answer.header(allowed)), (200, Some(origin)));
+    let methods = answer.header("access-control-allow-methods");
+    let methods: Vec<_> = methods.unwrap_or_default().split(", ").collect();
+    assert!(methods.contains(&"PATCH") && methods.contains(&"HEAD"));
+    assert_eq!(answer.header("access-control-max-age"), Some("600"));
 
     let refused = Request::get("/orders").header("origin", origin);
     let answer = stack.send(&refused);
     assert_eq!((answer.status, answer.header(allowed)), (401, Some(origin)));
     let exposed = answer.header("access-control-expose-headers");
-    assert_eq!(exposed, Some("www-authenticate"));
+    assert_eq!(exposed, Some("www-authenticate, retry-after"));
 
     let stranger = Request::get("/orders").header("origin", "https://elsewhere.example");
     assert_eq!(stack.send(&stranger).header(allowed), None);
@@ -147,6 +151,52 @@ fn keys_come_from_nobody_but_the_named_server() {
     let mut stack = Stack::start(GENUINE, |_| {});
     let request = Request::get("/orders").bearer(&reader().mint());
     assert_eq!(stack.send(&request).status, 200);
+    stack.finish();
+}
+
+/// What is about this example in particular says so: nothing else has to be looked for.
+#[test]
+fn every_place_to_change_is_marked() {
+    let text = crate::files::text("production.yaml");
+    let ours = [
+        "us-east-1",
+        "us_east_1",
+        "example.com",
+        "4hq8",
+        "/etc/envoy/",
+        "allow_origin",
+    ];
+    let settings = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
+    let mut marked = 0;
+    for line in settings {
+        let example = ours.iter().any(|name| line.contains(name));
+        assert!(!example || line.ends_with("# <--"), "not marked: {line}");
+        marked += usize::from(line.ends_with("# <--"));
+    }
+    assert!(marked >= 14, "{marked} places");
+}
+
+/// What the recipe for development adds: a reason on refusals, and on nothing else.
+#[test]
+fn a_developer_may_be_told_the_reason() {
+    let addition = crate::files::document("demo/reason.yaml");
+    let mut stack = Stack::start(GENUINE, |setup| {
+        let manager = setup.at(crate::bootstrap::MANAGER);
+        manager["local_reply_config"] = addition["local_reply_config"].clone();
+    });
+    let valid = reader().mint();
+    let post = Request::new("POST", "/orders").bearer(&valid);
+    for (request, status, reason) in [
+        (Request::get("/orders"), 401, Some("missing_token")),
+        (post, 403, Some("insufficient_scope")),
+        (Request::get("/orders").bearer(&valid), 200, None),
+    ] {
+        let answer = stack.send(&request);
+        let found = answer.header("x-cognito-reason");
+        assert_eq!((answer.status, found), (status, reason));
+    }
     stack.finish();
 }
 

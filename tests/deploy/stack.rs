@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::bootstrap::Setup;
-use crate::client::{Request, Response};
+use crate::client::{Pending, Request, Response};
 use crate::envoy::EnvoyUnderTest;
 use crate::issuer::{TestKey, Token};
 use crate::keyserver::KeyServer;
@@ -19,7 +19,7 @@ pub(crate) const GENUINE: &str = "keys.crt";
 pub(crate) struct Stack {
     pub(crate) envoy: EnvoyUnderTest,
     upstream: Upstream,
-    _keys: KeyServer,
+    pub(crate) keys: KeyServer,
     decided: usize,
 }
 
@@ -35,7 +35,7 @@ impl Stack {
         Self {
             envoy: EnvoyUnderTest::start(&setup),
             upstream,
-            _keys: keys,
+            keys,
             decided: 0,
         }
     }
@@ -45,6 +45,14 @@ impl Stack {
     pub(crate) fn send(&mut self, request: &Request) -> Response {
         self.decided += 1;
         self.send_undecided(request)
+    }
+
+    /// Sends a request that the filter decides on, and leaves it on its way.
+    #[track_caller]
+    pub(crate) fn open(&mut self, request: &Request) -> Pending {
+        self.decided += 1;
+        let request = request.clone().host("api.example.com");
+        request.open(self.envoy.main())
     }
 
     /// Sends a request that something before the filter answers.

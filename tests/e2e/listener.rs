@@ -35,6 +35,8 @@ pub(crate) struct Listener {
     vm_id: Option<&'static str>,
     second: Option<Value>,
     other: Option<Value>,
+    before: Vec<Value>,
+    behind: Vec<Value>,
     changes: Vec<(&'static str, Value)>,
     port: u16,
     discovered: bool,
@@ -64,6 +66,8 @@ impl Listener {
             vm_id: None,
             second: None,
             other: None,
+            before: Vec::new(),
+            behind: Vec::new(),
             changes: Vec::new(),
             port: 0,
             discovered: false,
@@ -92,6 +96,18 @@ impl Listener {
     /// Adds a second filter behind the first, with a configuration of its own.
     pub(crate) fn then(mut self, configuration: Value) -> Self {
         self.second = Some(configuration);
+        self
+    }
+
+    /// Puts a filter of Envoy's right before this one, behind those that stand there.
+    pub(crate) fn before(mut self, filter: Value) -> Self {
+        self.before.push(filter);
+        self
+    }
+
+    /// Puts a filter of Envoy's right behind this one.
+    pub(crate) fn behind(mut self, filter: Value) -> Self {
+        self.behind.push(filter);
         self
     }
 
@@ -207,6 +223,8 @@ impl Listener {
             let filter = std::mem::replace(&mut filters[index], by_name);
             publish(&path, "core.v3.TypedExtensionConfig", vec![filter]);
         }
+        filters.splice(index + 1..index + 1, self.behind.iter().cloned());
+        filters.splice(index..index, self.before.iter().cloned());
         *manager = with(manager.take(), &self.changes);
         listener
     }

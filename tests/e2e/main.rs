@@ -36,6 +36,9 @@ mod envoy;
 mod http2;
 mod keyserver;
 mod listener;
+#[path = "../readme/markdown.rs"]
+#[allow(dead_code, clippy::string_slice)]
+mod markdown;
 #[allow(dead_code)]
 mod process;
 mod table;
@@ -66,6 +69,7 @@ mod own_headers;
 mod path_table;
 mod paths;
 mod protocols;
+mod recipes;
 mod refusals;
 mod reload;
 mod replies;

@@ -63,6 +63,18 @@ fn every_command_exists_and_every_target_is_described() {
     );
 }
 
+/// `make help` is made of the Makefile's own lines.
+#[test]
+fn help_has_a_line_for_every_target() {
+    let makefile = file("Makefile");
+    let described = makefile.lines().filter_map(|line| {
+        let (target, text) = line.split_once(" ## ")?;
+        assert!(text.ends_with('.') && text.len() < 80, "{line}");
+        Some(target.split_once(':')?.0.to_owned())
+    });
+    assert_eq!(described.collect::<BTreeSet<_>>(), targets());
+}
+
 #[test]
 fn paths_and_links_lead_somewhere() {
     let dependencies = Page::read(".github/DEPENDENCIES.md");

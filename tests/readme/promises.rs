@@ -271,8 +271,21 @@ fn every_alert_has_a_row() {
         .iter()
         .map(|row| span(&row[0]).to_owned());
     let alerts = file("envoy/prometheus/alerts.yaml");
-    let alerts = alerts
+    let names = alerts
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- alert: "));
-    assert_eq!(rows.collect::<Vec<_>>(), alerts.collect::<Vec<_>>());
+    let names: Vec<_> = names.collect();
+    assert_eq!(rows.collect::<Vec<_>>(), names);
+    // The person who is paged follows a link to a heading of this page.
+    let links = alerts
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("runbook_url: "));
+    let base = "https://git.example.com/cognito-authorizer/blob/main/README.md";
+    let wanted = names
+        .iter()
+        .map(|name| format!("{base}#{}", name.to_lowercase()));
+    assert_eq!(links.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
+    for name in names {
+        assert!(page.text.contains(&format!("\n#### {name}\n")), "{name}");
+    }
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Holds what operators copy from envoy/ against the checkers of those who will read it: promtool for
-# the scrape configuration and the alerts, published schemas for the Kubernetes resources. Needs the
-# network and Node.js, so it is no part of `make test`. All it fetches goes into target/formats.
+# the scrape configuration and the alerts, with made-up figures and with those of a real Envoy;
+# published schemas for the Kubernetes resources. Needs the network and Node.js, so it is no part of
+# `make test`. All it fetches goes into target/formats.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 work=target/formats
@@ -25,6 +26,7 @@ promtool=$(find_promtool)
 "$promtool" check config --syntax-only envoy/prometheus/scrape.yaml
 "$promtool" check rules envoy/prometheus/alerts.yaml
 "$promtool" test rules tests/deploy/formats/alerts.yaml
+PROMTOOL=$(realpath "$promtool") cargo test --features promtool --test deploy alerts
 
 command -v npm >/dev/null || die "needed: Node.js 20 or newer, with npm"
 cp tests/deploy/formats/{package.json,package-lock.json,schemas.mjs} "$work"
