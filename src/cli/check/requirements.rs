@@ -162,7 +162,7 @@ fn lacking(name: &str, wanted: WantedUse) -> Option<&'static str> {
         WantedUse::Only(TokenUse::Access) => {
             let of_id_tokens = users_write(claim)
                 || claim.starts_with("dev:custom:")
-                || matches!(claim, "cognito:username" | "identities" | "aud")
+                || matches!(claim, "cognito:username" | "identities")
                 || VERIFIABLE.iter().any(|(_, proof)| *proof == claim);
             of_id_tokens.then_some("access")
         }
