@@ -121,7 +121,7 @@ impl OwnedHeaders {
     }
 
     /// What a request loses of which every header is known: nothing that is not there. A claim
-    /// header is left to whoever sets it.
+    /// header itself is left to [`Self::claims_in`] or to what the claims say.
     pub fn found_in(&self, request: &Request) -> impl Iterator<Item = HeaderEdit> {
         self.take(request, |purpose, is_alias| match purpose {
             Purpose::Claim | Purpose::Token => is_alias,
@@ -190,7 +190,8 @@ impl OwnedHeaders {
     }
 
     fn find(&self, name: &[u8]) -> Option<(&HeaderName, Purpose)> {
-        if self.lengths & length_bit(name) == 0 {
+        // `:path` is no alias of `_path`: pseudo-headers are no headers to CGI.
+        if self.lengths & length_bit(name) == 0 || name.first() == Some(&b':') {
             return None;
         }
         let is_own = |own: &[u8]| match self.aliases {

@@ -139,3 +139,78 @@ impl Request {
         self.all("cookie").flat_map(Crumb::of_line)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(lines: &[(&'static str, &str)]) -> Request {
+        let lines = lines.iter();
+        let lines = lines.map(|(name, value)| ((*name).into(), value.as_bytes().to_vec()));
+        Request::new(lines.collect())
+    }
+
+    #[test]
+    fn a_method_in_upper_case_is_safe() {
+        for method in ["GET", "M-SEARCH", "BASELINE_CONTROL", "X2", ""] {
+            assert_eq!(request(&[(":method", method)]).check_method(), Ok(()));
+        }
+        assert_eq!(request(&[]).check_method(), Ok(()));
+        for method in ["get", "Get", "geT", "m-SEARCH"] {
+            let unsafe_method = request(&[(":method", method)]).check_method().unwrap_err();
+            assert_eq!(
+                unsafe_method.to_string(),
+                "the method has lower-case letters; expected upper case"
+            );
+        }
+    }
+
+    #[test]
+    fn a_parameter_names_another_method() {
+        for path in [
+            "/?_method=PUT",
+            "/?a&_METHOD",
+            "/?a;%5fmethod[]=PUT",
+            "/?.method=",
+        ] {
+            let unsafe_method = request(&[(":path", path)]).check_method_parameter();
+            assert_eq!(
+                unsafe_method.unwrap_err().to_string(),
+                "the query names another method in a parameter _method"
+            );
+        }
+        for path in [
+            "/_method?a=_method",
+            "/?method=PUT",
+            "/?__method=PUT",
+            "/",
+            "",
+        ] {
+            let request = request(&[(":path", path)]);
+            assert_eq!(request.check_method_parameter(), Ok(()), "{path}");
+        }
+        assert_eq!(request(&[]).check_method_parameter(), Ok(()));
+    }
+
+    #[test]
+    fn a_preflight_has_both_headers_and_nothing_after_them() {
+        let headers = [
+            (":method", "OPTIONS"),
+            ("origin", "https://app.example.com"),
+            ("access-control-request-method", "PUT"),
+        ];
+        assert!(request(&headers).is_preflight());
+        assert!(
+            !request(&headers)
+                .followed_by(Rest::Something)
+                .is_preflight()
+        );
+        for missing in 0..headers.len() {
+            let mut fewer = headers.to_vec();
+            fewer.remove(missing);
+            assert!(!request(&fewer).is_preflight());
+            fewer.push((headers[missing].0, ""));
+            assert!(!request(&fewer).is_preflight());
+        }
+    }
+}

@@ -89,6 +89,22 @@ fn names_of_any_length_are_told_apart() {
 }
 
 #[test]
+fn pseudo_headers_are_no_aliases() {
+    let lines = [
+        (":path", "/"),
+        (":method", "GET"),
+        ("_path", "a"),
+        (".method", "a"),
+    ];
+    let names = [("_path", Purpose::Claim), ("-method", Purpose::Token)];
+    let owned = owned(&names, HeaderAliases::Strip);
+    assert!(owned.needs_every_header());
+    assert_eq!(taken(owned.found_in(&request(&lines))), [".method"]);
+    assert_eq!(taken(owned.claims_in(&request(&lines))), ["_path"]);
+    assert!(!owned.owns(b":path"));
+}
+
+#[test]
 fn of_two_purposes_the_first_counts() {
     let names = [("x-host", Purpose::Host), ("x-host", Purpose::Token)];
     let owned = owned(&names, HeaderAliases::Strip);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::bootstrap::{Listener, MAIN, Setup, UNDERSCORES};
 use crate::client::Request;
-use crate::document::{POOL, patient, ruled, with};
+use crate::document::{POOL, ruled, with};
 use crate::envoy::EnvoyUnderTest;
 use crate::http2;
 use crate::issuer::{SUB, TestKey, Token};
@@ -51,6 +51,12 @@ fn claiming(document: Value) -> Value {
     )
 }
 
+fn preflight() -> Request {
+    Request::new("OPTIONS", "/guarded")
+        .header("origin", "https://elsewhere.example")
+        .header("access-control-request-method", "GET")
+}
+
 fn servers() -> (KeyServer, Upstream) {
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
     keys.publish(POOL, &[TestKey::first()]);
@@ -83,16 +89,13 @@ fn aliases_reach_no_upstream() {
             .chain(&["x.cognito.subs", "x-cognito-sub"])
             .fold(request, |request, name| request.header(name, "evil"))
     };
-    let preflight = Request::new("OPTIONS", "/guarded")
-        .header("origin", "https://elsewhere.example")
-        .header("access-control-request-method", "GET");
     let mut table = Table::new(&envoy, &upstream);
     for (at, kept) in [(MAIN, 0), ("kept", 1)] {
         let requests = [
             ("a token", spoofed(Request::get("/guarded")).bearer(&token)),
             ("an open path", spoofed(Request::get("/open"))),
             ("no token", spoofed(Request::get("/optional"))),
-            ("a preflight", spoofed(preflight.clone())),
+            ("a preflight", spoofed(preflight())),
         ];
         for (what, request) in requests {
             let known = what == "a token";
@@ -195,7 +198,8 @@ fn trailers_of_a_held_request_are_taken_off() {
     keys.hold(POOL);
     let trailers = http2::Trailers::start();
     let listener = |name: &str, stops| {
-        Listener::new(name, claiming(patient(&[POOL])))
+        let timeout = ("user_pools.0.jwks.timeout", json!("30s"));
+        Listener::new(name, with(claiming(rules()), &[timeout]))
             .stop_iteration(stops)
             .vm_id(if stops { "stops" } else { "buffers" })
             .routed_by("x-to", "http2", "http2")
@@ -279,18 +283,16 @@ fn a_preflight_ends_with_its_headers() {
     let passing = with(claiming(rules()), &[("cors_preflight", json!("pass"))]);
     let envoy =
         EnvoyUnderTest::start(&Setup::new(&keys, &upstream).listener(Listener::new(MAIN, passing)));
-    let preflight = Request::new("OPTIONS", "/guarded")
-        .header("origin", "https://elsewhere.example")
-        .header("access-control-request-method", "GET");
     let mut table = Table::new(&envoy, &upstream);
-    let credentials = preflight
-        .clone()
-        .header("cookie", "session=1")
-        .header("x-http-method-override", "DELETE")
-        .bearer("x.y.z");
+    let credentials = || {
+        preflight()
+            .header("cookie", "session=1")
+            .header("x-http-method-override", "DELETE")
+            .bearer("x.y.z")
+    };
     for (what, request) in [
-        ("no body", credentials.clone()),
-        ("a body of no bytes", credentials.body(b"")),
+        ("no body", credentials()),
+        ("a body of no bytes", credentials().body(b"")),
     ] {
         let Some(seen) = table.anonymous(MAIN, what, &request) else {
             continue;
@@ -300,12 +302,9 @@ fn a_preflight_ends_with_its_headers() {
         }
     }
     for (what, request) in [
-        ("a body", preflight.clone().body(b"abc")),
-        ("a chunked body", preflight.clone().chunked(&["abc"], &[])),
-        (
-            "a chunked body of no bytes",
-            preflight.clone().chunked(&[], &[]),
-        ),
+        ("a body", preflight().body(b"abc")),
+        ("a chunked body", preflight().chunked(&["abc"], &[])),
+        ("a chunked body of no bytes", preflight().chunked(&[], &[])),
     ] {
         table.refused(MAIN, what, &request, "missing_token");
     }
