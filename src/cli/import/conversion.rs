@@ -9,7 +9,7 @@ use super::part::Obstacle;
 use super::pools::{clients, commonest, named, one_issuer, pools};
 use super::route::Route;
 use super::security::{Access, Context, Decision};
-use super::{Args, Case, Waiver, authorizer, cors, policy, replies};
+use super::{Args, Case, Waiver, cors, policy, replies, scheme};
 use crate::document::{Document, Source, member};
 use anyhow::{Context as _, bail};
 use cognito_authorizer::config;
@@ -35,7 +35,7 @@ pub(super) fn import(
     let mut notes = Notes::default();
     definition.note_top(&mut notes);
     let prefix = prefix(definition, args, &mut notes)?;
-    let schemes = authorizer::read(definition, &clients(args), &args.user_pool, &mut notes)?;
+    let schemes = scheme::read(definition, &clients(args), &args.user_pool, &mut notes)?;
     let operations = definition.operations();
     let mut context = Context {
         version: definition.version,

@@ -1,7 +1,7 @@
 //! `import`: from the definition of an API in API Gateway to a configuration of the filter.
 //!
 //! ```text
-//!  definition ──▶ authorizer   security schemes: whose tokens, found where
+//!  definition ──▶ scheme       security schemes: authorizers, whose tokens, found where
 //!             ──▶ security     operation: what a rule may ask for, or nobody
 //!             ──▶ pools        one filter's worth of them
 //!             ──▶ route, order paths: an order in which the first match is API Gateway's choice
@@ -19,6 +19,7 @@ mod configuration;
 mod conversion;
 mod cors;
 mod definition;
+mod head;
 mod losses;
 mod note;
 mod order;
@@ -27,6 +28,7 @@ mod policy;
 mod pools;
 mod replies;
 mod route;
+mod scheme;
 mod security;
 #[cfg(test)]
 mod tests;
@@ -80,7 +82,7 @@ pub(crate) struct Args {
     any_client: bool,
     /// The user pool of a security scheme, by its id or ARN, where the definition has a placeholder
     #[arg(long, value_name = "SCHEME=ID")]
-    user_pool: Vec<authorizer::NamedPool>,
+    user_pool: Vec<scheme::NamedPool>,
     /// The Envoy cluster that reaches the key endpoint [default: cognito_REGION]
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,

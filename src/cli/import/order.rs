@@ -1,6 +1,7 @@
 //! From API Gateway's choice of a resource to an order of rules, of which the first match decides.
 
 use super::definition::Api;
+use super::head;
 use super::route::{Route, Segment};
 use super::security::Access;
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,7 +136,7 @@ impl Routes {
         let mut rules: Vec<_> = first.into_iter().chain(last).flat_map(own_rules).collect();
         let matching = || Matching::Everything;
         rules.extend(ordered(&self.everything, matching));
-        keep_head(rules)
+        head::kept(rules)
     }
 
     /// A REST API goes down a tree of resources, prefers what is named to what is a variable, and
@@ -264,84 +265,6 @@ fn needed(steps: Vec<Step>) -> Vec<Ordered> {
     }
     rules.reverse();
     rules
-}
-
-impl Matching {
-    /// Whether some path of a route is one that it is about.
-    fn meets(&self, route: &Route) -> bool {
-        match self {
-            Self::Route(own) => own.meets(route),
-            Self::Prefix(_) | Self::Everything => true,
-        }
-    }
-
-    /// Whether all paths of a route are.
-    fn takes(&self, route: &Route) -> bool {
-        match self {
-            Self::Route(own) => own.takes(route),
-            Self::Prefix(_) | Self::Everything => true,
-        }
-    }
-}
-
-/// Where a rule for `GET` would take the `HEAD` that later rules are for, adds one for `HEAD`.
-fn keep_head(rules: Vec<Ordered>) -> Vec<Ordered> {
-    let mut kept: Vec<Ordered> = Vec::new();
-    for (at, rule) in rules.iter().enumerate() {
-        let head = match (rule.method.as_deref(), &rule.matching) {
-            (Some("GET"), Matching::Route(route)) if !has_head(&kept, route) => {
-                let later = rules.get(at..).unwrap_or_default().iter();
-                head_of(rule, route, later)
-            }
-            _ => None,
-        };
-        kept.extend(head);
-        kept.push(rule.clone());
-    }
-    kept
-}
-
-fn has_head(rules: &[Ordered], route: &Route) -> bool {
-    rules.iter().any(|rule| {
-        let same = |own: &Route| own.segments == route.segments;
-        rule.method.as_deref() == Some("HEAD")
-            && matches!(&rule.matching, Matching::Route(own) if same(own))
-    })
-}
-
-/// The rule for the `HEAD` of a route that has only `GET`, if it asks for anything else.
-fn head_of<'o>(
-    get: &Ordered,
-    route: &Route,
-    later: impl Iterator<Item = &'o Ordered>,
-) -> Option<Ordered> {
-    let for_head = |one: &&Ordered| matches!(one.method.as_deref(), None | Some("HEAD"));
-    let mut takers = Vec::new();
-    let mut whole = false;
-    for one in later.filter(for_head) {
-        if one.matching.meets(route) {
-            takers.push(one);
-            whole = one.matching.takes(route);
-        }
-        if whole {
-            break;
-        }
-    }
-    let first = takers.first()?;
-    if takers.iter().all(|one| one.access == get.access) {
-        return None;
-    }
-    // Of several that ask for different things each has some of these paths.
-    let agreed = whole && takers.iter().all(|one| one.access == first.access);
-    Some(Ordered {
-        matching: get.matching.clone(),
-        method: Some("HEAD".to_owned()),
-        access: match agreed {
-            true => first.access.clone(),
-            false => Access::Nobody,
-        },
-        origin: first.origin.clone(),
-    })
 }
 
 fn own_rules(shape: &Shape) -> impl Iterator<Item = Ordered> {

@@ -1,6 +1,6 @@
 //! Whose tokens the configuration admits: what the authorizers that are carried over ask for.
 
-use super::authorizer::{Authorizer, Clients, Profile, Says, Scheme};
+use super::authorizer::{Authorizer, Clients, Profile, Says, Scheme, TokenPlace};
 use super::configuration::Entry;
 use super::definition::{Definition, Operation};
 use super::part::Obstacle;
@@ -67,6 +67,17 @@ pub(super) fn commonest(
     if let Some((profile, _)) = most {
         return Ok(profile.clone());
     }
+    // With nothing but closed doors, any place will do.
+    if context
+        .schemes
+        .values()
+        .any(|one| !one.seen.pools.is_empty())
+    {
+        return Ok(Profile {
+            from: TokenPlace::Header("authorization".to_owned()),
+            aud_pattern: None,
+        });
+    }
     let mut found = Vec::new();
     // An API that has other authorizers alone has no pool that could be named.
     let mut unread = context.schemes.is_empty();
@@ -113,28 +124,41 @@ pub(super) fn pools(
     if taken.is_empty() {
         taken.extend(schemes.keys());
     }
+    let of_profile = |name: &String| {
+        let authorizer = schemes.get(name).and_then(authorizer_of);
+        authorizer.filter(|one| one.profile == *profile)
+    };
+    let known = taken.iter().filter_map(|name| {
+        let authorizer = of_profile(name)?;
+        Some((*name, &authorizer.pools, &authorizer.clients))
+    });
+    let mut known: Vec<_> = known.collect();
+    if known.is_empty() {
+        let seen = schemes
+            .iter()
+            .filter(|(_, scheme)| !scheme.seen.pools.is_empty());
+        known.extend(seen.map(|(name, scheme)| (name, &scheme.seen.pools, &scheme.seen.clients)));
+    }
     let mut pools: BTreeMap<String, Entry> = BTreeMap::new();
     let mut undecided = Vec::new();
-    for name in taken {
-        let authorizer = schemes.get(name).and_then(authorizer_of);
-        let Some(authorizer) = authorizer.filter(|one| one.profile == *profile) else {
-            continue;
-        };
-        if authorizer.clients == Clients::Undecided {
+    for (name, named, clients) in known {
+        if *clients == Clients::Undecided {
             undecided.push(name.as_str());
         }
-        for pool in &authorizer.pools {
+        for pool in named {
             let cluster = || format!("cognito_{}", pool.id.region().replace('-', "_"));
             let entry = pools
                 .entry(pool.id.as_str().to_owned())
                 .or_insert_with(|| Entry {
                     pool: pool.clone(),
-                    clients: authorizer.clients.clone(),
+                    clients: clients.clone(),
                     cluster: args.cluster.clone().unwrap_or_else(cluster),
                     origin: Vec::new(),
                 });
-            entry.clients = entry.clients.and(&authorizer.clients);
-            entry.origin.push(name.clone());
+            entry.clients = entry.clients.and(clients);
+            if entry.origin.last() != Some(name) {
+                entry.origin.push(name.clone());
+            }
         }
     }
     ensure!(

@@ -1,7 +1,8 @@
 //! Whatever is cut out of a definition, hidden in it or misspelt, no request passes that did not pass
 //! before.
 
-use super::random::{Random, definition, seed};
+use super::random::definition;
+use super::seed::Seed;
 use super::{imported, imported_text, policy, requests};
 use crate::import::note::Note;
 use base64::Engine as _;
@@ -122,7 +123,7 @@ fn pointers(value: &Value, pointer: &str, found: &mut Vec<String>) {
 }
 
 /// Something that is not what it stands for.
-fn unreadable(was: &Value, random: &mut Random) -> Value {
+fn unreadable(was: &Value, random: &mut Seed) -> Value {
     random.pick(&[
         json!({"$ref": "./other.yaml"}),
         json!({"$ref": "#/nowhere"}),
@@ -141,7 +142,7 @@ fn unreadable(was: &Value, random: &mut Random) -> Value {
     ])
 }
 
-fn misspelt(name: &str, random: &mut Random) -> String {
+fn misspelt(name: &str, random: &mut Seed) -> String {
     let mut letters: Vec<char> = name.chars().collect();
     let at = random.below(letters.len());
     match random.below(4) {
@@ -163,11 +164,11 @@ fn in_schemes(pointer: &str) -> bool {
         .any(|schemes| format!("{pointer}/").starts_with(schemes))
 }
 
-fn change(definition: &mut Value, random: &mut Random) -> Option<Change> {
+fn change(definition: &mut Value, random: &mut Seed) -> Option<Change> {
     let mut all = Vec::new();
     pointers(definition, "", &mut all);
     // Most of a definition is schemes, of which an operation has one.
-    if !random.one_in(4) {
+    if random.below(4) > 0 {
         all.retain(|pointer| !in_schemes(pointer));
     }
     let pointer = random.pick(&all);
@@ -194,7 +195,7 @@ fn change(definition: &mut Value, random: &mut Random) -> Option<Change> {
             members.insert(slip, value);
             Some(Change::Misspelt(pointer))
         }
-        _ if random.one_in(2) => {
+        _ if random.below(2) == 0 => {
             // No reader looks for a reference in the place of a reference's text.
             if name == "$ref" {
                 return None;
@@ -202,7 +203,7 @@ fn change(definition: &mut Value, random: &mut Random) -> Option<Change> {
             let part = definition.pointer_mut(&pointer)?;
             let moved = std::mem::take(part);
             let place = format!("x-moved-{}", random.next());
-            *part = match random.one_in(2) && moved.is_object() {
+            *part = match random.below(2) == 0 && moved.is_object() {
                 true => json!({MERGE: moved.clone()}),
                 false => json!({"$ref": format!("#/{place}")}),
             };
@@ -233,11 +234,11 @@ fn change(definition: &mut Value, random: &mut Random) -> Option<Change> {
 
 #[test]
 fn what_is_not_read_opens_nothing() {
-    let mut random = Random(seed());
+    let mut random = Seed::from_variable("IMPORT_SEED");
     let tokens = tokens();
     assert!(tokens.len() < 64);
     let (mut read, mut refused, mut narrowed, mut passed) = (0, 0, 0, 0);
-    for _ in 0..40 {
+    for _ in 0..30 {
         let whole = definition(&mut random);
         let api = random.pick(&["--api=rest", "--api=http"]);
         // One client that every audience names: what counts as none is then this one.
@@ -248,7 +249,7 @@ fn what_is_not_read_opens_nothing() {
         let policy_before = policy(&before);
         let before = passing(&policy_before, &tokens);
         passed += before.iter().filter(|bits| **bits != 0).count();
-        for _ in 0..12 {
+        for _ in 0..10 {
             let mut changed = whole.clone();
             let changes = 0..=random.below(2);
             let changes: Vec<_> = changes
@@ -299,5 +300,5 @@ fn what_is_not_read_opens_nothing() {
         }
     }
     println!("{read} read, {narrowed} of them narrower, {refused} refused");
-    assert!(passed > 1_000 && narrowed > 30 && read > narrowed);
+    assert!(passed > 1_000 && narrowed > 20 && read > narrowed);
 }

@@ -2,42 +2,8 @@
 
 #![allow(clippy::arithmetic_side_effects)]
 
+use super::seed::Seed;
 use serde_json::{Map, Value, json};
-use std::hash::{BuildHasher, Hasher, RandomState};
-
-/// SplitMix64: a seed reproduces a run.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
-    }
-
-    pub(super) fn one_in(&mut self, chances: usize) -> bool {
-        self.below(chances) == 0
-    }
-
-    pub(super) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())].clone()
-    }
-}
-
-/// The seed of a run: `IMPORT_SEED`, or another one each time.
-pub(super) fn seed() -> u64 {
-    let given = std::env::var("IMPORT_SEED").ok();
-    let other = || RandomState::new().build_hasher().finish();
-    let seed = given.map_or_else(other, |text| text.parse().unwrap());
-    println!("IMPORT_SEED={seed}");
-    seed
-}
 
 const A: &str = "us-east-1_Aaaaaaaa1";
 const B: &str = "us-east-1_Bbbbbbbb1";
@@ -92,8 +58,8 @@ pub(super) fn schemes() -> Value {
     })
 }
 
-fn security(random: &mut Random) -> Value {
-    if random.one_in(12) {
+fn security(random: &mut Seed) -> Value {
+    if random.below(12) == 0 {
         return random.pick(&[
             json!({"a": []}),
             json!("a"),
@@ -106,7 +72,7 @@ fn security(random: &mut Random) -> Value {
     for _ in 0..random.pick(&[0, 1, 1, 1, 1, 2, 2, 3]) {
         let mut schemes = Map::new();
         for _ in 0..random.pick(&[0, 1, 1, 1, 1, 1, 1, 2]) {
-            let name = match random.one_in(3) {
+            let name = match random.below(3) == 0 {
                 true => random.pick(&OTHERS),
                 false => random.pick(&TOKENS).0,
             };
@@ -117,7 +83,7 @@ fn security(random: &mut Random) -> Value {
                 json!(["x", "y"]),
                 json!(["z"]),
             ]);
-            let scopes = if random.one_in(20) {
+            let scopes = if random.below(20) == 0 {
                 json!("x")
             } else {
                 scopes
@@ -133,7 +99,7 @@ const SEGMENTS: [&str; 10] = [
     "a", "a", "b", "c", "A", "{x}", "{x}", "{y}", "{r+}", "a%2Db",
 ];
 
-pub(super) fn definition(random: &mut Random) -> Value {
+pub(super) fn definition(random: &mut Seed) -> Value {
     let mut paths = Map::new();
     for _ in 0..random.below(7) + 1 {
         let mut path = String::new();
@@ -144,10 +110,10 @@ pub(super) fn definition(random: &mut Random) -> Value {
                 break;
             }
         }
-        if path.is_empty() || random.one_in(10) {
+        if path.is_empty() || random.below(10) == 0 {
             path.push('/');
         }
-        if random.one_in(10) {
+        if random.below(10) == 0 {
             path = "/$default".to_owned();
         }
         let mut item = Map::new();
@@ -160,14 +126,14 @@ pub(super) fn definition(random: &mut Random) -> Value {
                 "x-amazon-apigateway-any-method",
             ]);
             let mut operation = Map::new();
-            if !random.one_in(3) {
+            if random.below(3) > 0 {
                 operation.insert("security".to_owned(), security(random));
             }
-            if random.one_in(12) {
+            if random.below(12) == 0 {
                 let kind = random.pick(&["NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS"]);
                 operation.insert("x-amazon-apigateway-auth".to_owned(), json!({"type": kind}));
             }
-            let operation = match random.one_in(30) {
+            let operation = match random.below(30) == 0 {
                 true => json!("an operation"),
                 false => Value::Object(operation),
             };
@@ -175,18 +141,18 @@ pub(super) fn definition(random: &mut Random) -> Value {
         }
         paths.insert(path, Value::Object(item));
     }
-    let mut definition = match random.one_in(2) {
+    let mut definition = match random.below(2) == 0 {
         true => json!({"swagger": "2.0", "securityDefinitions": schemes()}),
         false => json!({"openapi": "3.0.1", "components": {"securitySchemes": schemes()}}),
     };
     definition["paths"] = Value::Object(paths);
-    if random.one_in(4) {
+    if random.below(4) == 0 {
         definition["security"] = security(random);
     }
-    if random.one_in(4) {
+    if random.below(4) == 0 {
         definition["x-amazon-apigateway-cors"] = json!({"allowOrigins": ["https://a.example.com"]});
     }
-    if random.one_in(20) {
+    if random.below(20) == 0 {
         let deny = json!([{"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}]);
         definition["x-amazon-apigateway-policy"] = json!({"Statement": deny});
     }
