@@ -202,10 +202,11 @@ impl Keyring {
         self.documents().any(|document| document.is_due(now))
     }
 
-    /// Whether every pool has keys that may verify.
+    /// Whether a pool has no keys that may verify, and a fetch may bring them within this time.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.documents().all(Document::is_usable)
+    pub fn lacks_keys(&self, within: Duration, now: Monotonic) -> bool {
+        self.documents()
+            .any(|document| !document.is_usable() && document.expected_in(now) < within)
     }
 
     /// How each pool's key set is, in the order of the configuration.

@@ -409,7 +409,7 @@ impl Gate {
             || self.waiting.demands().any(may_be_met)
         {
             Self::PROMPT_TICK
-        } else if !self.waiting.is_empty() || !self.keyring.is_complete() {
+        } else if !self.waiting.is_empty() || self.keyring.lacks_keys(Self::IDLE_TICK, now) {
             Self::BUSY_TICK
         } else {
             Self::IDLE_TICK

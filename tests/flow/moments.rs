@@ -276,7 +276,11 @@ fn what_the_metrics_show() {
         keyring.sync(at(now), &process.space);
         let standing = keyring.standings(at(now)).next().unwrap();
         let age = standing.age.map(|age| age.as_secs());
-        (standing.keys, age, keyring.is_complete())
+        (
+            standing.keys,
+            age,
+            !keyring.lacks_keys(Duration::MAX, at(now)),
+        )
     };
     // A set that is missing is as old as the keyring.
     assert_eq!(shown(&mut process, 0, Duration::ZERO), (0, Some(0), false));
@@ -359,4 +363,154 @@ fn a_cluster_that_is_not_there_is_tried_ten_times_a_second_at_the_start_only() {
     );
     // With keys that serve there is no hurry: the back-off.
     assert!(expected(&process, SECOND + INTERVAL) >= SECOND);
+}
+
+/// A fetch that could not be sent: what is counted of it, and when the next one is due.
+fn unsent(process: &mut Process, now: Duration) -> (Option<Counted>, Level, Duration) {
+    let fetch = process.due(0, now).expect("a fetch that is due");
+    let unknown = Answer::NotSent(NotSent::UnknownCluster);
+    let report = process.answer(0, fetch, now, &unknown).expect("a report");
+    let next = process.vms[0].keys_expected_in(process.pool, at(now));
+    (report.counted, report.level, next)
+}
+
+#[test]
+fn clusters_may_settle_for_five_seconds() {
+    let tenth = SECOND / 10;
+    for (now, counted, level) in [
+        (5 * SECOND - NANOSECOND, None, Level::Debug),
+        (5 * SECOND, Some(Counted::Failure), Level::Warning),
+    ] {
+        let mut process = Process::new(1, &json!({}));
+        let first = unsent(&mut process, Duration::ZERO);
+        assert_eq!(first, (None, Level::Debug, tenth));
+        assert_eq!(
+            unsent(&mut process, now),
+            (counted, level, tenth),
+            "{now:?}"
+        );
+    }
+}
+
+#[test]
+fn a_cluster_is_tried_hastily_for_thirty_seconds() {
+    for (now, next) in [
+        (30 * SECOND - NANOSECOND, SECOND / 10),
+        (30 * SECOND, SECOND),
+    ] {
+        let mut process = Process::new(1, &json!({}));
+        unsent(&mut process, Duration::ZERO);
+        assert_eq!(unsent(&mut process, now).2, next, "{now:?}");
+    }
+}
+
+#[test]
+fn tries_between_two_attempts_are_not_counted() {
+    let mut process = Process::new(1, &json!({}));
+    unsent(&mut process, Duration::ZERO);
+    let first = 10 * SECOND;
+    assert_eq!(unsent(&mut process, first).0, Some(Counted::Failure));
+    // The next attempt is 1 to 1.25 s away.
+    let early = unsent(&mut process, first + SECOND - NANOSECOND);
+    assert_eq!((early.0, early.1), (None, Level::Debug));
+    let second = unsent(&mut process, first + SECOND * 5 / 4);
+    assert_eq!((second.0, second.1), (Some(Counted::Failure), Level::Debug));
+}
+
+#[test]
+fn the_back_off_begins_when_the_cluster_has_come() {
+    let mut process = Process::new(1, &json!({}));
+    unsent(&mut process, Duration::ZERO);
+    // Attempts that are 1, 2, 4 and 8 seconds apart, or a quarter more.
+    let mut now = 5 * SECOND;
+    for _ in 0..5 {
+        unsent(&mut process, now);
+        now += 20 * SECOND;
+    }
+    for longest in [SECOND * 5 / 4, SECOND * 5 / 2, SECOND * 5] {
+        let fetch = process.due(0, now).expect("a fetch that is due");
+        process.answer(0, fetch, now, &Answer::NoResponse);
+        let next = process.vms[0].keys_expected_in(process.pool, at(now));
+        assert!((longest * 4 / 5..=longest).contains(&next), "{next:?}");
+        now += next;
+    }
+}
+
+#[test]
+fn a_failure_that_lasts_is_told_again_after_ten_minutes() {
+    let reminder = 600 * SECOND;
+    for (after, level) in [
+        (reminder - NANOSECOND, Level::Debug),
+        (reminder, Level::Warning),
+    ] {
+        let mut process = Process::new(1, &json!({}));
+        let fetch = process.due(0, Duration::ZERO).expect("a fetch that is due");
+        let first = process.answer(0, fetch, Duration::ZERO, &Answer::NoResponse);
+        assert_eq!(self::level(&first), Some(Level::Warning));
+        let fetch = process.due(0, after).expect("a fetch that is due");
+        let again = process.answer(0, fetch, after, &Answer::NoResponse);
+        assert_eq!(self::level(&again), Some(level), "{after:?}");
+    }
+}
+
+#[test]
+fn the_end_of_the_last_good_keys_is_told() {
+    let mut process = Process::new(1, &json!({"max_stale": "1h"}));
+    process.fetched(0, Duration::ZERO);
+    let end = INTERVAL + TIMEOUT + 3600 * SECOND;
+    let mut fail = |now: Duration| {
+        let fetch = process.due(0, now).expect("a fetch that is due");
+        let report = process.answer(0, fetch, now, &Answer::NoResponse).unwrap();
+        (report.level, report.to_string().contains("serve on until"))
+    };
+    assert_eq!(fail(end - 300 * SECOND), (Level::Warning, true));
+    assert_eq!(fail(end - NANOSECOND), (Level::Debug, true));
+    assert_eq!(fail(end + 90 * SECOND), (Level::Warning, false));
+    assert_eq!(fail(end + 180 * SECOND), (Level::Debug, false));
+}
+
+/// A set is missing since its first fetch failed, whatever configurations have come and gone since.
+#[test]
+fn a_set_is_missing_since_before_the_configuration_changed() {
+    let mut process = Process::new(2, &json!({}));
+    let fetch = process.due(0, SECOND).expect("a fetch that is due");
+    process.answer(0, fetch, 2 * SECOND, &Answer::NoResponse);
+    let age = |process: &mut Process, vm: usize, now| {
+        process.vms[vm].sync(at(now), &process.space);
+        let standing = process.vms[vm].standings(at(now)).next().unwrap();
+        standing.age.unwrap().as_secs()
+    };
+    assert_eq!(age(&mut process, 0, 60 * SECOND), 59);
+    assert_eq!(age(&mut process, 1, 60 * SECOND), 58);
+}
+
+/// Of several requests, one that waits for what is here already demands nothing.
+#[test]
+fn a_demand_for_what_is_here_is_none() {
+    for (generations, due) in [(vec![0], false), (vec![1], true), (vec![1, 0], true)] {
+        let mut process = Process::new(1, &json!({}));
+        process.fetched(0, Duration::ZERO);
+        assert_eq!(process.vms[0].generation(process.pool), Some(1));
+        let now = 60 * SECOND;
+        for generation in &generations {
+            process.vms[0].demand_newer(process.pool, *generation);
+        }
+        assert_eq!(process.vms[0].is_due(at(now)), due, "{generations:?}");
+        assert_eq!(process.due(0, now).is_some(), due, "{generations:?}");
+        // It is forgotten, whether it has led to a fetch or not.
+        assert!(!process.vms[0].is_due(at(now)));
+    }
+}
+
+#[test]
+fn keys_that_serve_no_more_are_not_waited_for_as_if_they_did() {
+    let mut process = Process::new(1, &json!({"max_stale": "1h"}));
+    process.fetched(0, Duration::ZERO);
+    let prospect = |process: &mut Process, now| {
+        process.vms[0].sync(at(now), &process.space);
+        process.vms[0].prospect(process.pool, 1, at(now))
+    };
+    assert_eq!(prospect(&mut process, SECOND), Prospect::Open);
+    let end = INTERVAL + TIMEOUT + 3600 * SECOND;
+    assert_eq!(prospect(&mut process, end), Prospect::Here);
 }

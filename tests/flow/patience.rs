@@ -173,6 +173,27 @@ fn ticks_are_as_frequent_as_what_is_awaited_needs() {
     assert_eq!(worker.next_tick(now), Gate::IDLE_TICK);
 }
 
+/// A pool whose endpoint is out of reach costs ticks only when its next fetch is near.
+#[test]
+fn a_back_off_is_waited_for_at_ease() {
+    let mut worker = Worker::new(&json!({}));
+    let fetch = worker.begin(Duration::ZERO);
+    worker.answer(fetch, Duration::ZERO, &Answer::NoResponse);
+    // The next one is 1 to 1.25 s away.
+    let pool = worker.gate.policy().pools.iter().next().unwrap().0;
+    let next = worker
+        .gate
+        .keyring()
+        .keys_expected_in(pool, at(Duration::ZERO).monotonic);
+    let near = next - Gate::IDLE_TICK;
+    assert_eq!(worker.next_tick(near), Gate::IDLE_TICK);
+    assert_eq!(worker.next_tick(near + NANOSECOND), Gate::BUSY_TICK);
+    assert_eq!(worker.next_tick(next), Gate::PROMPT_TICK);
+    // A request that waits is looked after all the while.
+    assert_eq!(worker.ask("k1", SECOND / 10), None);
+    assert_eq!(worker.next_tick(SECOND / 10), Gate::BUSY_TICK);
+}
+
 #[test]
 fn verdicts_come_in_batches_of_64() {
     for (requests, batches) in [
