@@ -84,7 +84,7 @@ differential: build venv ## The same tokens before four verifiers.
 
 # Real servers and frameworks do what the filter decided about. UPSTREAMS_SEED throws the dice again.
 .PHONY: test-upstreams
-test-upstreams: build venv ## Real servers and frameworks as the oracle.
+test-upstreams: build venv ## Real servers and frameworks do what was decided about.
 	@tests/upstreams/upstreams.sh
 
 test test-matrix test-formats: provoke

@@ -249,7 +249,7 @@ fn the_key_cluster_is_misspelt() {
     stack.finish();
 }
 
-/// The keys are there, and every fetch since has failed: first nobody is told no, then everybody.
+/// The keys are there, and every fetch since has failed: tokens of known keys are served on.
 #[test]
 fn fetching_fails_later() {
     let mut stack = Stack::start(GENUINE, |_| {});

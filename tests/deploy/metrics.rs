@@ -147,6 +147,13 @@ fn queries_select_labels_that_exist() {
     assert!(count >= 10, "only {count} selectors were found");
 }
 
+/// The demo has the labels of production: dashboard and alerts work on `make run`, too.
+#[test]
+fn the_demo_has_the_same_labels() {
+    let production = &files::document("production.yaml")["stats_config"];
+    assert_eq!(&files::document("envoy.yaml")["stats_config"], production);
+}
+
 /// Istio and Envoy Gateway seldom set `stats_tags`; the scraper makes up for it.
 #[test]
 fn relabelling_gives_the_labels_of_the_stats_tags() {

@@ -277,10 +277,18 @@ impl Gathering<'_> {
                 lacks: lacks(node),
                 reach: Reach::of_cluster(node, &|path| self.place(path)),
             };
-            self.clusters
-                .entry(name.to_owned())
-                .or_default()
-                .push(cluster);
+            let known = self.clusters.entry(name.to_owned()).or_default();
+            // A dump has what is static in two sections.
+            let repeated = known.iter().any(|one| {
+                Rc::ptr_eq(&one.place.document, self.document)
+                    && self
+                        .document
+                        .get(&one.place.path)
+                        .is_some_and(|known| same(known, node.value))
+            });
+            if !repeated {
+                known.push(cluster);
+            }
             return;
         }
         for child in node.children() {
@@ -349,6 +357,16 @@ impl Gathering<'_> {
             _ => {}
         }
     }
+}
+
+/// Whether two clusters are one: a resource of discovery also says its type.
+fn same(one: &Value, other: &Value) -> bool {
+    let members = |value: &Value| {
+        let mut members = value.as_object().cloned().unwrap_or_default();
+        members.remove("@type");
+        members
+    };
+    members(one) == members(other)
 }
 
 /// What a cluster of Envoy's leaves unverified.

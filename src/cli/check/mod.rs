@@ -5,6 +5,7 @@
 mod clusters;
 mod cors;
 mod envoy;
+mod exceptions;
 mod finding;
 mod human;
 mod manifests;
@@ -17,14 +18,13 @@ mod settings;
 mod shadows;
 mod weak;
 
-use crate::document::{Document, Position, Source, Span};
+use crate::document::{Document, Source, Span};
 use crate::explain::safe::safe_json;
 use crate::locate::{File, Located, Setting};
 use crate::{REFUSED, UNREADABLE};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clusters::Clusters;
-use cognito_authorizer::config::nearest;
 use finding::{Code, Finding, Severity};
 use serde_json::json;
 use std::io::Write;
@@ -33,10 +33,10 @@ use std::process::ExitCode;
 
 /// Says what is wrong with a configuration, before Envoy does, and what is unwise.
 ///
-/// Reads filter configurations, and bootstraps, listeners and discovery responses of Envoy,
+/// Reads filter configurations, and bootstraps, listeners, discovery responses and dumps of Envoy,
 /// WasmPlugins of Istio, EnvoyExtensionPolicies of Envoy Gateway and ConfigMaps that hold one, in
-/// YAML or JSON. Files that are given together are looked at together: a key cluster may be in
-/// another one.
+/// YAML or JSON. What is not the authorizer's is passed over. Files that are given together are
+/// looked at together: a key cluster may be in another one.
 ///
 /// A warning that is meant so is silenced by a comment at the end of its line, or on the line
 /// before: `# check: allow any-client`.
@@ -128,11 +128,13 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
         report.findings.extend(clusters.findings(position));
         report.findings.extend(policies.findings(position));
         if !(file.located.is_empty() && report.findings.is_empty()) {
-            report.findings.extend(unknown_names(&report.source));
+            report.findings.extend(exceptions::unknown(&report.source));
         }
         let kept = |finding: &Finding| !args.allow.iter().any(|code| code == finding.code.name);
         report.findings.retain(kept);
-        report.findings.retain(|one| !silenced(&report.source, one));
+        report
+            .findings
+            .retain(|one| !exceptions::silence(&report.source, one));
         report.findings.sort_by_key(|one| one.span.start);
     }
     let unreadable = files.iter().any(Option::is_none);
@@ -165,67 +167,6 @@ fn names(reports: &[Report]) -> String {
 fn count(reports: &[Report], severity: Severity) -> usize {
     let all = reports.iter().flat_map(|report| &report.findings);
     all.filter(|one| one.code.severity == severity).count()
-}
-
-/// What stands before the names of warnings in a comment.
-const ALLOW: &str = "# check: allow ";
-
-/// The words after it on a line, and where they stand, in bytes.
-fn allowed(line: &str) -> impl Iterator<Item = (usize, &str)> {
-    let (before, words) = line.split_once(ALLOW).unwrap_or((line, ""));
-    let mut next = before.len().saturating_add(ALLOW.len());
-    let words = words.split([' ', ',', '\t']).map(move |word| {
-        let at = next;
-        next = next.saturating_add(word.len()).saturating_add(1);
-        (at, word)
-    });
-    words.filter(|(_, word)| !word.is_empty())
-}
-
-/// Comments that allow what there is not: the first word is a name, and others are that look like
-/// one. The rest may be the reason.
-fn unknown_names(source: &Source) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let known = finding::ALL.iter();
-    let known = known.filter(|code| code.severity == Severity::Warning);
-    let known: Vec<_> = known.map(|code| code.name).collect();
-    for (number, line) in (1..).zip(source.text().lines()) {
-        for (word, (at, name)) in allowed(line).enumerate() {
-            let meant = nearest(name, &known);
-            if known.contains(&name) || word > 0 && meant.is_none() {
-                continue;
-            }
-            let place = |bytes: usize| Position {
-                line: number,
-                column: line
-                    .get(..bytes)
-                    .map_or(0, |before| before.chars().count())
-                    .saturating_add(1),
-            };
-            let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
-            findings.push(Finding {
-                code: &finding::UNKNOWN_NAME,
-                path: String::new(),
-                span: Span {
-                    start: place(at),
-                    end: place(at.saturating_add(name.len())),
-                },
-                text: format!("no warning is called {name:?}{meant}"),
-                advice: finding::UNKNOWN_NAME.help,
-            });
-        }
-    }
-    findings
-}
-
-/// Whether a comment says that a warning is meant so.
-fn silenced(source: &Source, finding: &Finding) -> bool {
-    let line = finding.span.start.line;
-    let says = |line: &str| allowed(line).any(|(_, name)| name == finding.code.name);
-    let before = source.line(line.saturating_sub(1));
-    finding.code.severity == Severity::Warning
-        && (says(source.line(line))
-            || line > 1 && before.trim_start().starts_with('#') && says(before))
 }
 
 /// What there is to say of one configuration and what carries it.

@@ -5,6 +5,7 @@ use super::finding;
 use crate::document::{below, item, member};
 use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::policy::Policy;
+use cognito_authorizer::rules::Access;
 use cognito_authorizer::rules::requirement::WantedUse;
 use serde_json::{Map, Value};
 
@@ -55,14 +56,16 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
     let document = notes.document;
     let of_all = policy.token.token_use;
     let rules = document.get("rules").and_then(Value::as_array);
-    for (at, rule) in rules.into_iter().flatten().enumerate() {
+    let rules = rules.into_iter().flatten().zip(policy.rules.iter());
+    for (at, (rule, (_, access))) in rules.enumerate() {
         let Some(require) = rule.get("require").and_then(Value::as_object) else {
             continue;
         };
         let path = below(&item("rules", at), "require");
-        let wanted = match require.get("token_use").and_then(Value::as_str) {
-            Some("id") => WantedUse::Only(TokenUse::Id),
-            Some("access") => WantedUse::Only(TokenUse::Access),
+        let wanted = match access {
+            Access::Require(requirement) if requirement.token_use != WantedUse::Any => {
+                requirement.token_use
+            }
             _ => of_all,
         };
         if require.contains_key("scopes") && wanted == WantedUse::Only(TokenUse::Id) {
@@ -162,7 +165,7 @@ fn lacking(name: &str, wanted: WantedUse) -> Option<&'static str> {
         WantedUse::Only(TokenUse::Access) => {
             let of_id_tokens = users_write(claim)
                 || claim.starts_with("dev:custom:")
-                || matches!(claim, "cognito:username" | "identities" | "aud")
+                || matches!(claim, "cognito:username" | "identities")
                 || VERIFIABLE.iter().any(|(_, proof)| *proof == claim);
             of_id_tokens.then_some("access")
         }

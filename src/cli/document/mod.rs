@@ -5,6 +5,7 @@
 //! stands. The paths are those that the filter itself names in its problems.
 
 mod embedded;
+mod indented;
 mod places;
 mod reader;
 mod scalar;

@@ -1,13 +1,13 @@
 //! From the events of the YAML parser to trees with places. JSON is YAML, but for surrogate pairs
 //! in escapes: such a text is read as JSON, and only its whole has a place.
 
+use super::indented::{Indented, OUTDENTED};
 use super::places::{Place, Places, item, member};
 use super::scalar::{Dialect, IGNORE, MERGE};
 use super::source::{Position, Source, Span};
 use super::{Document, Unreadable};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, StrInput};
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Deeper than any document of the field; a guard of the stack.
@@ -36,10 +36,7 @@ pub(super) fn read(source: &Source, dialect: Dialect) -> Result<Vec<Document>, U
 fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, Unreadable> {
     /// Each costs another reading of the file. No file seen has more than a few.
     const MAX_INDENTED: usize = 64;
-    let mut indented = Indented {
-        text: Cow::Borrowed(text),
-        added: BTreeMap::new(),
-    };
+    let mut indented = Indented::new(text);
     for _ in 0..MAX_INDENTED {
         match parsed(&indented, dialect) {
             Err(error) if error.text == OUTDENTED => {
@@ -51,78 +48,6 @@ fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, Unreadable> 
         }
     }
     parsed(&indented, dialect)
-}
-
-/// The parser's word for a quoted text that goes on in a line indented no more than its member.
-/// Strictly it is invalid (YAML 1.2, section 7.3.3); tools that wrap long lines write it.
-const OUTDENTED: &str = "invalid indentation in quoted scalar";
-
-/// A text in which the lines of such scalars are indented. White space there has no meaning: lines
-/// are folded.
-struct Indented<'a> {
-    text: Cow<'a, str>,
-    /// How many spaces were added to the beginning of a line.
-    added: BTreeMap<usize, usize>,
-}
-
-impl Indented<'_> {
-    fn added(&self, line: usize) -> usize {
-        self.added.get(&line).copied().unwrap_or_default()
-    }
-
-    /// Indents the lines of the scalar that begins here; none if it has no end.
-    fn indent_scalar(&mut self, start: Position) -> Option<()> {
-        let column = start.column.saturating_add(self.added(start.line));
-        let first = self
-            .text
-            .split_inclusive('\n')
-            .take(start.line.saturating_sub(1));
-        let line: usize = first.map(str::len).sum();
-        let rest = self.text.get(line..)?;
-        let (within, _) = rest.char_indices().nth(column.saturating_sub(1))?;
-        let begins = line.saturating_add(within);
-        let scalar = self.text.get(begins..)?;
-        let scalar = scalar.get(..end_of_quoted(scalar)?)?;
-        let spaces = " ".repeat(column);
-        let mut lines = scalar.split('\n');
-        let mut written = lines.next()?.to_owned();
-        for (number, line) in (start.line.saturating_add(1)..).zip(lines) {
-            written.push('\n');
-            written.push_str(&spaces);
-            written.push_str(line);
-            let added = self.added.entry(number).or_default();
-            *added = added.saturating_add(column);
-        }
-        let ends = begins.saturating_add(scalar.len());
-        let mut text = self.text.clone().into_owned();
-        text.replace_range(begins..ends, &written);
-        self.text = Cow::Owned(text);
-        Some(())
-    }
-}
-
-/// How long a quoted scalar is, in bytes, with its quotes.
-fn end_of_quoted(text: &str) -> Option<usize> {
-    let quote = text
-        .chars()
-        .next()
-        .filter(|first| matches!(first, '"' | '\''))?;
-    let mut characters = text.char_indices().skip(1).peekable();
-    while let Some((at, character)) = characters.next() {
-        let next = characters.peek().map(|(_, next)| *next);
-        match character {
-            '\\' if quote == '"' => {
-                characters.next();
-            }
-            // Two of them stand for one.
-            '\'' if quote == '\'' && next == Some('\'') => {
-                characters.next();
-            }
-            _ if character == quote => return Some(at.saturating_add(1)),
-            _ => {}
-        }
-    }
-    None
 }
 
 fn parsed(text: &Indented<'_>, dialect: Dialect) -> Result<Vec<Document>, Unreadable> {
@@ -170,7 +95,7 @@ impl<'a> Reader<'a> {
     fn new(text: &'a Indented<'a>, dialect: Dialect) -> Self {
         Self {
             dialect,
-            parser: Parser::new_from_str(&text.text),
+            parser: Parser::new_from_str(text.text()),
             text,
             places: Places::default(),
             twice: Vec::new(),
