@@ -72,7 +72,7 @@ fn no_door_is_wider_than_the_definition_asks_for() {
     let mut random = Seed::from_variable("IMPORT_SEED");
     let requests = requests();
     let (mut open, mut guarded, mut closed, mut refused) = (0, 0, 0, 0);
-    for _ in 0..250 {
+    for _ in 0..150 {
         let definition = definition(&mut random);
         let api = random.pick(&[Api::Rest, Api::Http]);
         let option = if api == Api::Rest {
@@ -160,7 +160,7 @@ fn whatever_stands_in_a_definition_is_read_or_refused() {
         let Ok(document) = Document::only_in(&source, Dialect::Definition) else {
             continue;
         };
-        for _ in 0..40 {
+        for _ in 0..25 {
             let mut definition = document.value.clone();
             for _ in 0..=random.below(3) {
                 mutate(&mut definition, 0, &mut random);
