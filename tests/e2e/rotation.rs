@@ -8,7 +8,7 @@ use crate::bootstrap::{Listener, MAIN, Setup};
 use crate::client::Request;
 use crate::document::{POOL, document};
 use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token, compact};
+use crate::issuer::{TestKey, Token, compact, now};
 use crate::keys::{ask, ask_with};
 use crate::keyserver::{Answer, KeyServer};
 use crate::process::eventually;
@@ -17,9 +17,10 @@ use crate::upstream::Upstream;
 
 /// A token of the right issuer under a `kid` that nobody has published.
 fn ask_with_random_kid(pool: &str, number: usize) -> Request {
-    let token = Token::id(pool).header("kid", format!("made-up-{number}"));
-    // Made long before any key set was fetched: a newer one could name a key made since.
-    let token = token.claim("iat", 1);
+    // Made before the answer that has no such key: what may have been made since is not settled by it.
+    let token = Token::id(pool)
+        .header("kid", format!("made-up-{number}"))
+        .claim("iat", now() - 60);
     // The signature is never looked at: minting a genuine one would only take time.
     let token = compact(&token.header_bytes(), &token.payload_bytes(), &[0; 256]);
     Request::get("/guarded").bearer(&token)
@@ -59,6 +60,17 @@ fn an_unknown_kid_costs_one_fetch_in_ten_seconds() {
         let request = ask_with_random_kid(window, number);
         table.refused(MAIN, "another unknown kid", &request, "unknown_key");
     }
+    let since = Token::id(window)
+        .header("kid", "made-since")
+        .claim("iat", now() + 30);
+    let since = compact(&since.header_bytes(), &since.payload_bytes(), &[0; 256]);
+    let since = Request::get("/guarded").bearer(&since);
+    table.refused(
+        MAIN,
+        "a kid made since the answer",
+        &since,
+        "keys_unavailable",
+    );
     assert_eq!(keys.fetches(window), 2);
     table.accepted(MAIN, "a known kid meanwhile", &ask(window));
 
