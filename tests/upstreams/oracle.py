@@ -17,6 +17,10 @@ from routes import ROUTES
 OWNED = {"x_cognito_sub", "x_cognito_groups"}
 
 
+# Where an upstream says that it looks for tokens.
+PLACES = ("bearer", "header", "cookie", "query")
+
+
 @dataclass(frozen=True)
 class Mismatch:
     kind: str  # handler | identity | token | preflight | trailer
@@ -107,7 +111,7 @@ def seen(answer):
     handler = answer.header("x-saw-handler")
     if not handler:
         return None
-    fields = {name: answer.header(f"x-saw-{name}") for name in ("method", "host", "sub", "groups", "cookie", "query")}
+    fields = {name: answer.header(f"x-saw-{name}") for name in ("method", "host", "sub", "groups", "header", "cookie", "query")}
     authorization = answer.header("x-saw-bearer") or ""
     variable = re.search(r"{(\w+)\+?}", ROUTES[handler].template) if handler in ROUTES else None
     variables = {variable[1]: answer.header("x-saw-var") or ""} if variable else {}
@@ -124,7 +128,8 @@ def places(route, variables):
 
 def is_preflight(request):
     names = {name.lower() for name, _ in request.headers}
-    return request.method == b"OPTIONS" and {b"origin", b"access-control-request-method"} <= names
+    preflight = {b"origin", b"access-control-request-method"} <= names
+    return request.method == b"OPTIONS" and preflight and not request.body and not request.trailers
 
 
 def judge(world, person, forged, request, saw):
@@ -152,14 +157,14 @@ def judge(world, person, forged, request, saw):
             yield Mismatch("identity", f"x-cognito-{name} is {told!r}")
         if told is None and not token_free:
             yield Mismatch("identity", f"x-cognito-{name} is gone")
-    for place in ("bearer", "cookie", "query"):
+    for place in PLACES:
         for text in texts(saw.get(place)):
             good = text == person.token and world.forwards or text.lower() == "bearer"
             if good or (unlooked and world.forwards) or not in_places(world, place):
                 continue
             word = "FORGED" if forged in text else "the caller's" if text == person.token else repr(text[:40])
             yield Mismatch("token", f"the upstream reads {word} from its {place}")
-    if preflight and any(texts(saw.get(place)) for place in ("bearer", "cookie", "query") if in_places(world, place)):
+    if preflight and any(texts(saw.get(place)) for place in PLACES if in_places(world, place)):
         yield Mismatch("preflight", "a token went along")
     for name in saw.get("trailers") or ():
         if re.sub("[^a-z0-9]", "_", name.lower()) in OWNED:
@@ -168,8 +173,8 @@ def judge(world, person, forged, request, saw):
 
 def in_places(world, place):
     """Whether the world's filter was told that tokens come from there."""
-    if place == "bearer":
-        return {"header": "authorization"} in world.places
+    if place in ("bearer", "header"):
+        return {"header": "authorization" if place == "bearer" else "x-id-token"} in world.places
     return any(place in source for source in world.places)
 
 

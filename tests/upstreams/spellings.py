@@ -272,9 +272,12 @@ def tokens(request, rng):
         yield bare.plus(f"authorization {value!r} and cookie", (b"authorization", value), (b"cookie", b"access_token=T"))
         yield bare.spell("", target=request.target + b"?access_token=T").plus(f"authorization {value!r} and query", (b"authorization", value))
         yield request.plus(f"authorization {value!r} second", (b"authorization", value))
-    for name in [b"x.id.token", b"x_id_token", b"x!id-token", b"authorization ", b"x-authorization", b"http-authorization", b"proxy-authorization", b"x-access-token", b"authorizat\xc4\xb0on"]:
-        yield request.plus(f"{name!r}", (name, b"FORGED"), http2=False)
-        yield bare.plus(f"{name!r} and cookie", (name, b"Bearer FORGED"), (b"cookie", b"access_token=T"), http2=False)
+    for name in [b"x.id.token", b"x_id_token", b"x!id-token", b"x-id.token", b"X-Id-Token", b"authorization ", b"x-authorization", b"http-authorization", b"proxy-authorization", b"x-access-token", b"authorizat\xc4\xb0on", b"Authorization"]:
+        for value in (b"FORGED", b"Bearer FORGED"):
+            yield request.plus(f"{name!r} {value.decode()}", (name, value), http2=False)
+            yield bare.plus(f"{name!r} {value.decode()} and cookie", (name, value), (b"cookie", b"access_token=T"), http2=False)
+            yield bare.plus(f"{name!r} {value.decode()} and x-id-token", (name, value), (b"x-id-token", b"T"), http2=False)
+            yield bare.plus(f"x-id-token and {name!r} {value.decode()}", (b"x-id-token", b"T"), (name, value), http2=False)
     yield bare.plus("nowhere")
 
 
