@@ -5,20 +5,21 @@
 //! # The way of a request
 //!
 //! ```text
-//!  host/http ──▶ gate ──▶ rules    which rule; can the path be read in two ways?
+//!  host/wire ──▶ gate ──▶ rules    which rule; can the path be read in two ways?
+//!                 │ ────▶ request  could the upstream act on another method?
 //!                 │ ────▶ bearer   exactly one token, in the configured places
 //!                 │ ────▶ cache    known already? then only time and rule are asked again
 //!                 │ ────▶ token    compact serialisation, header, claims: an UntrustedToken
-//!                 │ ────▶ verify   issuer, times, use, client, audience: Admitted
+//!                 │ ────▶ verify   issuer, times, use, client: Admitted
 //!                 │ ────▶ keyring  the issuer's keys; none yet? the request is held
-//!                 │ ────▶ verify   signature (rs256): Verified
+//!                 │ ────▶ verify   signature (rs256): Verified; audience
 //!                 │ ────▶ rules    scopes, groups, claims, age of the sign-in
 //!                 ▼
-//!          Forward + claim_headers  ·  Refuse + reply  ·  Hold
+//!     Forward + claim_headers, owned  ·  Refuse + reply  ·  Hold
 //! ```
 //!
 //! The whole decision is [`gate::Gate::decide`], cheap refusals first. Keys come the other way:
-//! `host/root` ticks, [`keyring`] says what to fetch, the answer goes into data shared by all VMs
+//! `host/worker` ticks, [`keyring`] says what to fetch, the answer goes into data shared by all VMs
 //! of the process, and the gate wakes whom it held.
 //!
 //! # Who knows what
@@ -26,9 +27,9 @@
 //! | module | knows | does not know |
 //! |---|---|---|
 //! | [`time`], [`reject`], [`pool`], [`header`], [`json`] | the words of the field | each other |
-//! | [`bearer`], [`token`], [`claims`] | what a request and a token look like | what is allowed |
+//! | [`request`], [`bearer`], [`token`], [`claims`] | what a request and a token look like | what is allowed |
 //! | [`jwks`], [`rs256`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
-//! | [`rules`], [`claim_headers`], [`reply`], [`policy`] | what the configuration decides | how it is spelled |
+//! | [`rules`], [`claim_headers`], [`owned`], [`reply`], [`policy`] | what the configuration decides | how it is spelled |
 //! | [`config`] | field names, defaults, limits | what happens to a request |
 //! | [`verify`], [`cache`] | when a token is true, and for how long | where it stood |
 //! | [`keyring`] | when to fetch and who does | how a fetch is made |
@@ -52,9 +53,11 @@
 //! | key material inside the token (`jwk`, `jku`, `x5c`, `x5u`) | never read: [`verify::Admitted::verify`] takes the issuer's own set |
 //! | another pool's token with a known `kid` | the issuer chooses the set before the `kid` chooses the key |
 //! | refresh token, or id token where an access token is wanted | `token_use` must be there and be the wanted one ([`verify`]) |
-//! | two tokens, one for each reader | every place and every line counts ([`bearer`]) |
+//! | two tokens, one for each reader | every place and every line counts, as the loosest parser reads them ([`bearer`], [`request`]) |
 //! | duplicate members, two spellings of a byte | strict readers ([`json`], [`token`]); two parsers must agree |
 //! | spoofed claim headers, on open paths too | [`claim_headers`] are the filter's own: set or removed on every way out |
+//! | the same under a name that the upstream folds, in a trailer, or named in `connection` | whatever folds to a name of the filter's own is its own ([`owned`]) |
+//! | `post`, `_method`, `x-http-method-override`, `x-forwarded-host`, `x-original-url` | refused, or taken off, where something is decided by what they override ([`request`], [`owned`]) |
 //! | `/%61dmin`, `//admin`, `/x/..;/admin` | every reading of a path must choose the same rule ([`rules`]) |
 //! | floods of random `kid`s | one fetch in ten seconds per process, and waiting places of their own ([`keyring`], [`gate`]) |
 //! | floods of one-time tokens | only accepted ones are remembered, and newcomers push out newcomers ([`cache`]) |
@@ -73,10 +76,12 @@ pub mod header;
 pub mod json;
 pub mod jwks;
 pub mod keyring;
+pub mod owned;
 pub mod policy;
 pub mod pool;
 pub mod reject;
 pub mod reply;
+pub mod request;
 pub mod rs256;
 pub mod rules;
 pub mod time;

@@ -7,8 +7,10 @@
 use crate::bearer::TokenSources;
 use crate::claim_headers::ClaimHeaders;
 use crate::jwks::KeySet;
+use crate::owned::{Override, OwnedHeaders};
 use crate::pool::UserPoolId;
 use crate::reply::Responses;
+use crate::request::{Request, UnsafeMethod};
 use crate::rules::Rules;
 use crate::rules::requirement::WantedUse;
 use regex_lite::Regex;
@@ -27,6 +29,10 @@ pub struct Policy {
     pub rules: Rules,
     /// What becomes of a cross-origin preflight.
     pub preflight: Preflight,
+    /// What becomes of a query that names another method.
+    pub method_override: Override,
+    /// The headers that are the filter's own.
+    pub owned: OwnedHeaders,
     /// What the upstream is told.
     pub claim_headers: ClaimHeaders,
     /// What the refused are told.
@@ -37,6 +43,35 @@ pub struct Policy {
     pub route: RouteChoice,
     /// Who verifies signatures.
     pub signature: SignaturePolicy,
+}
+
+impl Policy {
+    /// Whether anything is decided by methods: a rule, or what passes as a preflight.
+    #[must_use]
+    pub fn decides_by_methods(&self) -> bool {
+        decides_by_methods(&self.rules, self.preflight)
+    }
+
+    /// Whether the upstream will take the method for the one that the rules see.
+    ///
+    /// # Errors
+    /// It may take another, and something is decided by methods.
+    pub fn check_method(&self, request: &Request) -> Result<(), UnsafeMethod> {
+        if !self.decides_by_methods() {
+            return Ok(());
+        }
+        request.check_method()?;
+        match self.method_override {
+            Override::Strip => request.check_method_parameter(),
+            Override::Keep => Ok(()),
+        }
+    }
+}
+
+/// Whether rules, or what passes as a preflight, decide by methods.
+#[must_use]
+pub fn decides_by_methods(rules: &Rules, preflight: Preflight) -> bool {
+    rules.looks_at_methods() || preflight == Preflight::Pass
 }
 
 /// A user pool, as one of the issuers whose tokens are admitted.

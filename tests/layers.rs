@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 20] = [
+const LAYERS: [(&str, &str); 22] = [
     // Words of the field.
     ("time", ""),
     ("reject", ""),
@@ -22,19 +22,24 @@ const LAYERS: [(&str, &str); 20] = [
     ("json", ""),
     // From bytes to types.
     ("rs256", ""),
-    ("jwks", "rs256"),
+    ("jwks", "json rs256"),
     ("claims", "json reject time"),
     ("token", "claims json reject rs256"),
-    ("bearer", "header reject"),
-    // The policy.
     ("rules", "claims pool reject time"),
+    ("request", "rules"),
+    ("bearer", "header reject request"),
+    ("owned", "header request"),
+    // The policy.
     ("claim_headers", "claims header"),
     ("reply", "header reject rules"),
-    ("policy", "bearer claim_headers jwks pool reply rules"),
+    (
+        "policy",
+        "bearer claim_headers jwks owned pool reply request rules",
+    ),
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims header json jwks policy pool reply rules",
+        "bearer claim_headers claims header json jwks owned policy pool reply rules",
     ),
     // Decisions.
     ("verify", "claims jwks policy reject rs256 rules time token"),
@@ -42,12 +47,12 @@ const LAYERS: [(&str, &str); 20] = [
     ("keyring", "jwks policy time"),
     (
         "gate",
-        "bearer cache claim_headers header keyring policy reject reply rs256 rules time token verify",
+        "cache claim_headers header keyring owned policy reject reply request rs256 rules time token verify",
     ),
     // The adapter.
     (
         "host",
-        "bearer config gate header jwks keyring policy reject reply rs256 time",
+        "config gate header jwks keyring policy reject reply request rs256 time",
     ),
 ];
 

@@ -1,4 +1,4 @@
-//! The filter without a host: requests and answers in, outcomes and fetches out.
+//! The filter without a host: requests and answers in, verdicts and fetches out.
 //!
 //! The way of a request is [`Gate::decide`]: rule, token, claims, key, signature, the rule's
 //! conditions; the first that fails is the reason. A request whose keys are missing is held
@@ -6,17 +6,18 @@
 
 mod waiting;
 
-use crate::bearer::Request;
 use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
 use crate::header::HeaderEdit;
 use crate::keyring::shared::SharedSpace;
 use crate::keyring::{Answer, Entropy, Fetch, FetchOutcome, Keyring, KidPrognosis};
-use crate::policy::{Forwarding, Policy, Preflight};
+use crate::owned::Override;
+use crate::policy::{Forwarding, Policy, PoolIndex, Preflight};
 use crate::reject::Reason;
 use crate::reply::Refusal;
+use crate::request::Request;
 use crate::rs256::Rs256;
-use crate::rules::index::{Target, Variables};
+use crate::rules::index::Variables;
 use crate::rules::{Access, Ruling};
 use crate::time::{Monotonic, Timestamp};
 use crate::token::{KnownHeaders, UntrustedToken};
@@ -25,15 +26,22 @@ use std::rc::Rc;
 use std::time::Duration;
 use waiting::{Held, Need, Waiting};
 
+/// What is known about a request once its headers have been read.
+#[derive(Debug)]
+pub enum Decision {
+    /// What becomes of it.
+    Verdict(Verdict),
+    /// Keys are missing; [`Gate::hold`] takes it.
+    Hold(Candidate),
+}
+
 /// What becomes of a request.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Verdict {
     /// It goes on to the upstream.
     Forward(Forward),
     /// It is answered here.
     Refuse(Refusal),
-    /// It waits; [`Gate::hold`] takes it.
-    Hold(Candidate),
 }
 
 /// A request on its way to the upstream.
@@ -101,8 +109,8 @@ pub enum Reads {
 pub struct Progress {
     /// Fetches to be made.
     pub fetches: Vec<Fetch>,
-    /// Verdicts on held requests, by the host's number for each; never [`Outcome::Hold`].
-    pub verdicts: Vec<(u32, Outcome)>,
+    /// Verdicts on held requests, by the host's number for each.
+    pub verdicts: Vec<(u32, Verdict)>,
 }
 
 /// Both clocks, read at once.
@@ -123,7 +131,7 @@ pub struct Gate {
     cache: TokenCache,
     known_headers: KnownHeaders,
     waiting: Waiting,
-    nobody: Rc<HeaderValues>,
+    anonymous_headers: Rc<HeaderValues>,
     reads: Reads,
 }
 
@@ -138,13 +146,18 @@ impl Gate {
     /// A gate for a policy.
     #[must_use]
     pub fn new(policy: Rc<Policy>, algorithm: Rs256, entropy: Entropy) -> Self {
+        let reads = Reads::of(&policy);
         Self {
             keyring: Keyring::new(&policy.pools, entropy),
             cache: TokenCache::new(policy.token.cache_entries),
             known_headers: KnownHeaders::default(),
             waiting: Waiting::default(),
-            nobody: Rc::new(policy.claim_headers.nobody()),
-            reads: Reads::of(&policy),
+            anonymous_headers: Rc::new(match reads {
+                // Those that are there are among the edits.
+                Reads::Everything => HeaderValues::default(),
+                Reads::Named(_) => policy.claim_headers.anonymous_headers(),
+            }),
+            reads,
             policy,
             algorithm,
         }
@@ -181,40 +194,42 @@ impl Gate {
     }
 
     /// Decides about a request.
-    pub fn decide(&mut self, request: &Request, now: Timestamp) -> (Outcome, CacheUse) {
+    pub fn decide(&mut self, request: &Request, now: Timestamp) -> (Decision, CacheUse) {
         let policy = Rc::clone(&self.policy);
-        let target = Target {
-            path: request.first(":path"),
-            method: request.first(":method"),
-            authority: request.first(":authority"),
-        };
-        let Ok((ruling, variables)) = policy.rules.choose(&target) else {
+        let Ok((ruling, variables)) = policy.rules.choose(&request.target()) else {
             return refused(Reason::UnsafePath);
         };
-        let edits = self.edits(request);
+        if policy.check_method(request).is_err() {
+            return refused(Reason::UnsafeMethod);
+        }
         let access = policy.rules.access(ruling);
         match access {
-            Access::Anyone => return self.anonymous(edits),
+            Access::Anyone => return self.anonymous(request, self.edits(request)),
             Access::Nobody => return refused(Reason::DeniedByRule),
             Access::Optional | Access::Require(_) => {}
         }
-        if policy.preflight == Preflight::Pass && is_preflight(request) {
-            return self.anonymous(edits);
+        let mut edits = self.edits(request);
+        if policy.preflight == Preflight::Pass && request.is_preflight() {
+            edits.extend(policy.token.sources.strip(request));
+            edits.extend(policy.owned.on_preflight(request));
+            return self.anonymous(request, edits);
         }
         let compact = match policy.token.sources.extract(request) {
             Ok(Some(compact)) => compact,
-            Ok(None) if matches!(access, Access::Optional) => return self.anonymous(edits),
+            Ok(None) if matches!(access, Access::Optional) => {
+                return self.anonymous(request, edits);
+            }
             Ok(None) => return refused(Reason::MissingToken),
             Err(reason) => return refused(reason),
         };
         let (judgement, cache_use) = self.judge(&compact, ruling, &variables, now);
-        let outcome = match judgement {
-            Judgement::Passed(remembered) => Outcome::Forward(Forward {
+        let decision = match judgement {
+            Judgement::Passed(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
                 edits,
-            }),
-            Judgement::Refused(refusal) => Outcome::Refuse(refusal),
-            Judgement::Needs(need) => Outcome::Hold(Candidate {
+            })),
+            Judgement::Refused(refusal) => Decision::Verdict(Verdict::Refuse(refusal)),
+            Judgement::Needs(need) => Decision::Hold(Candidate {
                 compact: compact.into_owned(),
                 ruling,
                 variables,
@@ -222,7 +237,7 @@ impl Gate {
                 need,
             }),
         };
-        (outcome, cache_use)
+        (decision, cache_use)
     }
 
     /// Everything about a token that is not about where it stood.
@@ -241,9 +256,12 @@ impl Gate {
             return (Judgement::refused(Reason::TokenTooLarge), CacheUse::None);
         }
         let satisfied = |remembered: &Remembered| {
-            let claims = remembered.verified.claims();
+            let verified = &remembered.verified;
+            verified
+                .check_audience(&policy, requirement)
+                .map_err(Judgement::refused)?;
             requirement
-                .check(claims, variables, now, policy.token.clock_skew)
+                .check(verified.claims(), variables, now, policy.token.clock_skew)
                 .map_err(|unsatisfied| Judgement::Refused(Refusal::from(unsatisfied)))
         };
         if let Some(remembered) = self.cache.get(compact) {
@@ -286,6 +304,7 @@ impl Gate {
     fn verify(&mut self, admitted: Admitted<'_>) -> Result<Rc<Remembered>, Judgement> {
         let pool = admitted.pool();
         let payload = admitted.payload();
+        let issued_at = admitted.unverified_issued_at();
         let header = admitted.header().clone();
         let keys = self
             .keyring
@@ -295,7 +314,11 @@ impl Gate {
             .verify(&keys.set, &self.algorithm)
             .map_err(|unverified| match unverified {
                 Unverified::InvalidSignature => Judgement::refused(Reason::InvalidSignature),
-                Unverified::UnknownKey => Judgement::Needs(Need::Kid(pool, keys.generation)),
+                Unverified::UnknownKey => Judgement::Needs(Need::Kid {
+                    pool,
+                    generation: keys.generation,
+                    issued_at,
+                }),
             })?;
         self.known_headers.remember(&header);
         Ok(Rc::new(Remembered {
@@ -313,12 +336,12 @@ impl Gate {
         candidate: Candidate,
         now: Now,
         space: &dyn SharedSpace,
-    ) -> Option<Outcome> {
+    ) -> Option<Verdict> {
         let pool = candidate.need.pool();
         // Another VM may have fetched since the last tick.
         self.keyring.sync_pool(pool, now.monotonic, space);
         let candidate = match self.resume(candidate, now) {
-            Resumed::Verdict(outcome) => return Some(outcome),
+            Resumed::Verdict(verdict) => return Some(verdict),
             Resumed::Waits(candidate) => candidate,
         };
         let patience = self
@@ -390,14 +413,16 @@ impl Gate {
         self.keyring.release(space);
     }
 
-    fn verdicts(&mut self, now: Now) -> Vec<(u32, Outcome)> {
+    fn verdicts(&mut self, now: Now) -> Vec<(u32, Verdict)> {
         let keyring = &mut self.keyring;
         let ready = self.waiting.take_ready(|held| {
             now.monotonic >= held.deadline
                 || match held.candidate.need {
                     Need::Keys(pool) => keyring.generation(pool).is_some(),
                     // A newer set, or the end of the search for one.
-                    Need::Kid(pool, generation) => {
+                    Need::Kid {
+                        pool, generation, ..
+                    } => {
                         keyring.generation(pool) != Some(generation)
                             || keyring.unknown_kid(pool, now.monotonic) != KidPrognosis::Wait
                     }
@@ -413,7 +438,7 @@ impl Gate {
         ) in ready
         {
             match self.resume(candidate, now) {
-                Resumed::Verdict(outcome) => verdicts.push((context, outcome)),
+                Resumed::Verdict(verdict) => verdicts.push((context, verdict)),
                 // Its key may still come: it changes places, if there is one.
                 Resumed::Waits(candidate)
                     if now.monotonic < deadline && self.waiting.has_room(candidate.need) =>
@@ -438,7 +463,9 @@ impl Gate {
     fn resume(&mut self, mut candidate: Candidate, now: Now) -> Resumed {
         let newer = match candidate.need {
             Need::Keys(pool) => self.keyring.generation(pool).is_some(),
-            Need::Kid(pool, generation) => self.keyring.generation(pool) != Some(generation),
+            Need::Kid {
+                pool, generation, ..
+            } => self.keyring.generation(pool) != Some(generation),
         };
         if newer {
             let Candidate {
@@ -449,22 +476,29 @@ impl Gate {
             } = &candidate;
             match self.judge(compact, *ruling, variables, now.wall).0 {
                 Judgement::Passed(remembered) => {
-                    return Resumed::Verdict(Outcome::Forward(Forward {
+                    return Resumed::Verdict(Verdict::Forward(Forward {
                         caller: Caller::Known(remembered),
                         edits: candidate.edits,
                     }));
                 }
-                Judgement::Refused(refusal) => return Resumed::Verdict(Outcome::Refuse(refusal)),
+                Judgement::Refused(refusal) => return Resumed::Verdict(Verdict::Refuse(refusal)),
                 Judgement::Needs(need) => candidate.need = need,
             }
         }
-        let Need::Kid(pool, _) = candidate.need else {
+        let Need::Kid {
+            pool, issued_at, ..
+        } = candidate.need
+        else {
             return Resumed::Waits(candidate);
         };
         match self.keyring.unknown_kid(pool, now.monotonic) {
             KidPrognosis::Wait => Resumed::Waits(candidate),
+            // The endpoint could not know yet of a key that has been made since.
+            KidPrognosis::Settled if self.is_newer_than_keys(pool, issued_at, now) => {
+                Resumed::Verdict(self.unavailable(candidate.need, now.monotonic))
+            }
             KidPrognosis::Settled => {
-                Resumed::Verdict(Outcome::Refuse(Refusal::Plain(Reason::UnknownKey)))
+                Resumed::Verdict(Verdict::Refuse(Refusal::Plain(Reason::UnknownKey)))
             }
             KidPrognosis::Unavailable => {
                 Resumed::Verdict(self.unavailable(candidate.need, now.monotonic))
@@ -472,30 +506,44 @@ impl Gate {
         }
     }
 
+    /// Whether a token says that it was made after the newest key set was answered. The two clocks meet
+    /// here: how long ago the answer was is the same on both.
+    fn is_newer_than_keys(&self, pool: PoolIndex, issued_at: Option<Timestamp>, now: Now) -> bool {
+        let answered_at = self.keyring.answered_at(pool);
+        issued_at
+            .zip(answered_at)
+            .is_some_and(|(issued, answered)| issued.plus(now.monotonic.since(answered)) > now.wall)
+    }
+
     /// The refusal of a request whose need could not be met, and when it may be.
-    fn unavailable(&self, need: Need, now: Monotonic) -> Outcome {
+    fn unavailable(&self, need: Need, now: Monotonic) -> Verdict {
         let scheduled = self.keyring.keys_expected_in(need.pool(), now);
         let after = match need {
             Need::Keys(_) => scheduled,
-            Need::Kid(pool, _) => self.keyring.kid_expected_in(pool, now).min(scheduled),
+            Need::Kid { pool, .. } => self.keyring.kid_expected_in(pool, now).min(scheduled),
         };
-        Outcome::Refuse(Refusal::KeysUnavailable(after))
+        Verdict::Refuse(Refusal::KeysUnavailable(after))
     }
 
-    fn anonymous(&self, edits: Vec<HeaderEdit>) -> (Outcome, CacheUse) {
-        let outcome = Outcome::Forward(Forward {
-            caller: Caller::Anonymous(Rc::clone(&self.nobody)),
+    fn anonymous(&self, request: &Request, mut edits: Vec<HeaderEdit>) -> (Decision, CacheUse) {
+        if self.reads == Reads::Everything {
+            edits.extend(self.policy.owned.claims_in(request));
+        }
+        let verdict = Verdict::Forward(Forward {
+            caller: Caller::Anonymous(Rc::clone(&self.anonymous_headers)),
             edits,
         });
-        (outcome, CacheUse::None)
+        (Decision::Verdict(verdict), CacheUse::None)
     }
 
     /// What every forwarded request loses, whatever rule it is under.
     fn edits(&self, request: &Request) -> Vec<HeaderEdit> {
-        let overrides = self.policy.rules.stripped_headers().iter();
-        let mut edits: Vec<_> = overrides
-            .map(|name| HeaderEdit::Remove((*name).into()))
-            .collect();
+        let owned = &self.policy.owned;
+        let mut edits: Vec<_> = match self.reads {
+            Reads::Everything => owned.found_in(request).collect(),
+            Reads::Named(_) => owned.by_name().collect(),
+        };
+        edits.extend(owned.connection(request));
         if self.policy.token.forwarding == Forwarding::Strip {
             edits.extend(self.policy.token.sources.strip(request));
         }
@@ -518,21 +566,13 @@ impl Judgement {
 
 /// What became of a candidate that was looked at again.
 enum Resumed {
-    Verdict(Outcome),
+    Verdict(Verdict),
     Waits(Candidate),
 }
 
-fn refused(reason: Reason) -> (Outcome, CacheUse) {
-    (Outcome::Refuse(Refusal::Plain(reason)), CacheUse::None)
-}
-
-/// `OPTIONS` with both headers that a browser sends: anything less is a request like any other.
-#[must_use]
-pub fn is_preflight(request: &Request) -> bool {
-    let says = |name: &str| request.first(name).is_some_and(|value| !value.is_empty());
-    request.first(":method") == Some(b"OPTIONS")
-        && says("origin")
-        && says("access-control-request-method")
+fn refused(reason: Reason) -> (Decision, CacheUse) {
+    let verdict = Verdict::Refuse(Refusal::Plain(reason));
+    (Decision::Verdict(verdict), CacheUse::None)
 }
 
 impl Reads {
@@ -542,12 +582,15 @@ impl Reads {
             token,
             rules,
             preflight,
+            owned,
             ..
         } = policy;
-        if token.sources.needs_every_header() {
+        if token.sources.needs_every_header() || owned.needs_every_header() {
             return Self::Everything;
         }
         let preflights = *preflight == Preflight::Pass;
+        let methods = policy.decides_by_methods();
+        let parameters = methods && policy.method_override == Override::Strip;
         let mut names = Vec::new();
         let mut read = |name, wanted: bool| {
             if wanted {
@@ -557,12 +600,13 @@ impl Reads {
         read("authorization", token.sources.reads_authorization());
         read(
             ":path",
-            rules.looks_at_paths() || token.sources.reads_query(),
+            rules.looks_at_paths() || token.sources.reads_query() || parameters,
         );
-        read(":method", rules.looks_at_methods() || preflights);
+        read(":method", methods);
         read(":authority", rules.looks_at_hosts());
         read("origin", preflights);
         read("access-control-request-method", preflights);
+        read("connection", !owned.is_empty());
         Self::Named(names)
     }
 }

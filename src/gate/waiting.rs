@@ -3,22 +3,27 @@
 
 use super::Candidate;
 use crate::policy::PoolIndex;
-use crate::time::Monotonic;
+use crate::time::{Monotonic, Timestamp};
 use std::time::Duration;
 
 /// What a held request lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Need {
     /// Any keys of its issuer.
     Keys(PoolIndex),
     /// A key that the set of this generation does not have.
-    Kid(PoolIndex, u64),
+    Kid {
+        pool: PoolIndex,
+        generation: u64,
+        /// When its bearer says that the token was made.
+        issued_at: Option<Timestamp>,
+    },
 }
 
 impl Need {
     pub(super) const fn pool(self) -> PoolIndex {
         match self {
-            Self::Keys(pool) | Self::Kid(pool, _) => pool,
+            Self::Keys(pool) | Self::Kid { pool, .. } => pool,
         }
     }
 }
@@ -32,7 +37,7 @@ pub(super) struct Held {
 
 impl Held {
     const fn lacks_a_kid(&self) -> bool {
-        matches!(self.candidate.need, Need::Kid(..))
+        matches!(self.candidate.need, Need::Kid { .. })
     }
 }
 
@@ -63,7 +68,7 @@ impl Waiting {
     pub(super) fn has_room(&self, need: Need) -> bool {
         match need {
             Need::Keys(_) => self.held.len().saturating_sub(self.for_kids) < Self::MAX_FOR_KEYS,
-            Need::Kid(..) => self.for_kids < Self::MAX_FOR_KIDS,
+            Need::Kid { .. } => self.for_kids < Self::MAX_FOR_KIDS,
         }
     }
 
@@ -77,7 +82,7 @@ impl Waiting {
         if self.displaced.len() >= Self::MAX_DISPLACED {
             return false;
         }
-        let lacks_a_kid = matches!(need, Need::Kid(..));
+        let lacks_a_kid = matches!(need, Need::Kid { .. });
         // A list, since there are few pools, and a map would make the module larger by a hundredth.
         let mut places = vec![(need.pool(), 0_usize)];
         for (_, held) in &self.held {

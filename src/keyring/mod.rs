@@ -277,6 +277,15 @@ impl Keyring {
         }
     }
 
+    /// When the newest key set was answered, to any VM; never for keys that are not fetched.
+    #[must_use]
+    pub fn answered_at(&self, pool: PoolIndex) -> Option<Monotonic> {
+        match self.sources.get(pool.position())? {
+            Source::Inline(_) => None,
+            Source::Fetched(fetched) => fetched.record.fetched_at,
+        }
+    }
+
     /// How long until a fetch may bring keys: zero while one is under way.
     #[must_use]
     pub fn keys_expected_in(&self, pool: PoolIndex, now: Monotonic) -> Duration {

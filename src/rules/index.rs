@@ -114,6 +114,12 @@ impl MatchIndex {
         })
     }
 
+    /// The matches, in their order.
+    #[must_use]
+    pub fn matches(&self) -> &[Match] {
+        &self.matches
+    }
+
     /// Whether any rule looks at paths: only then is a path refused as unsafe.
     #[must_use]
     pub fn looks_at_paths(&self) -> bool {

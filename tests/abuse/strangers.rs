@@ -4,7 +4,7 @@
 //! able to write them, and whatever secret they shared would lie in the same space. So a well-formed
 //! entry is believed, which the last test shows; everything else must do no harm.
 
-use cognito_authorizer::gate::{Gate, Outcome};
+use cognito_authorizer::gate::{Decision, Gate, Verdict};
 use cognito_authorizer::keyring::shared::{
     EntryNames, KidFetch, KidOutcome, Lease, Record, encode_keys,
 };
@@ -41,9 +41,8 @@ fn names(gate: &Gate) -> EntryNames {
 /// Whether a request with this token is let in; one that is held waits until the ticks are over.
 fn let_in(gate: &mut Gate, token: &str, at: u64, space: &Space) -> bool {
     match gate.decide(&bearer(token), now(at).wall).0 {
-        Outcome::Forward(_) => true,
-        Outcome::Refuse(_) => false,
-        Outcome::Hold(candidate) => {
+        Decision::Verdict(verdict) => matches!(verdict, Verdict::Forward(_)),
+        Decision::Hold(candidate) => {
             let verdict = gate.hold(1, candidate, now(at), space);
             let held = verdict.is_none();
             let later = gate.tick(now(at + 10_000), space).verdicts;
@@ -55,7 +54,7 @@ fn let_in(gate: &mut Gate, token: &str, at: u64, space: &Space) -> bool {
             let mut verdicts = verdict
                 .into_iter()
                 .chain(later.into_iter().map(|(_, verdict)| verdict));
-            verdicts.any(|verdict| matches!(verdict, Outcome::Forward(_)))
+            verdicts.any(|verdict| matches!(verdict, Verdict::Forward(_)))
         }
     }
 }

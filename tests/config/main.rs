@@ -31,6 +31,7 @@ mod settings;
 mod token;
 
 use cognito_authorizer::config::{self, Problems};
+use cognito_authorizer::owned::{HOST_OVERRIDES, METHOD_OVERRIDES, PATH_OVERRIDES};
 use cognito_authorizer::policy::{
     AudiencePolicy, Clients, Forwarding, Identity, KeyEndpoint, KeySource, MaxStale, Policy,
     Preflight, RouteChoice, SignaturePolicy,
@@ -153,7 +154,14 @@ fn the_minimum_and_its_defaults() {
     assert_eq!(policy.token.cache_entries, 4_096);
     assert!(policy.rules.is_empty());
     assert!(format!("{:?}", policy.rules).contains("default: Require(Requirement {"));
-    assert!(policy.rules.stripped_headers().is_empty());
+    assert!(policy.owned.owns(b"authorization"));
+    for name in METHOD_OVERRIDES
+        .iter()
+        .chain(&HOST_OVERRIDES)
+        .chain(&PATH_OVERRIDES)
+    {
+        assert!(!policy.owned.owns(name.as_bytes()), "{name}");
+    }
     assert_eq!(policy.preflight, Preflight::RequireToken);
     assert_eq!(policy.claim_headers.names().count(), 0);
     assert_eq!(policy.identity, Identity::Withhold);
@@ -200,11 +208,14 @@ rules:
 default: nobody
 path_case: insensitive
 method_override: strip
+host_override: strip
+path_override: strip
 claim_headers:
 - {header: x-cognito-sub, claim: sub}
 - {header: x-cognito-username, claim: ['cognito:username', username]}
 - {header: x-cognito-groups, claim: 'cognito:groups', format: comma}
 payload_header: x-cognito-claims
+header_aliases: strip
 cors_preflight: require_token
 log_identity: false
 clear_route_cache: false
@@ -226,7 +237,14 @@ fn the_reference_is_accepted() {
     let policy = read(&reference()).unwrap();
     assert_eq!(policy.rules.len(), 6);
     assert!(!policy.rules.is_empty());
-    assert_eq!(policy.rules.stripped_headers().len(), 3);
+    for name in METHOD_OVERRIDES
+        .iter()
+        .chain(&HOST_OVERRIDES)
+        .chain(&PATH_OVERRIDES)
+    {
+        assert!(policy.owned.owns(name.as_bytes()), "{name}");
+    }
+    assert!(policy.owned.needs_every_header());
     assert_eq!(policy.token.sources.iter().count(), 3);
     let names: Vec<_> = policy
         .claim_headers
@@ -257,7 +275,7 @@ fn every_problem_is_reported_in_the_order_of_the_reference() {
     .unwrap_err();
     assert_eq!(
         problems.to_string(),
-        r#"extra: found an unknown field; expected user_pools, token, rules, default, path_case, method_override, claim_headers, payload_header, cors_preflight, log_identity, clear_route_cache, signature, responses
+        r#"extra: found an unknown field; expected user_pools, token, rules, default, path_case, method_override, host_override, path_override, claim_headers, payload_header, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses
 user_pools[0].client_id: found an unknown field; did you mean client_ids?
 user_pools[0].user_pool_id: found "pool"; expected a user pool id such as us-east-1_AbCdEf123
 user_pools[0].client_ids: missing; expected a list of app client ids or "any"

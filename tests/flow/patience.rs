@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use cognito_authorizer::bearer::Request;
-use cognito_authorizer::gate::{Gate, Now, Outcome, Progress};
+use cognito_authorizer::gate::{Decision, Gate, Now, Progress, Verdict};
 use cognito_authorizer::keyring::{Answer, Entropy, Fetch};
 use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use serde_json::{Value, json};
@@ -49,18 +49,21 @@ impl Worker {
 
     /// What is decided about a request before anybody is asked.
     fn decide(&mut self, kid: &str, now: Duration) -> String {
-        told(&self.gate.decide(&request(kid), at(now).wall).0)
+        match self.gate.decide(&request(kid), at(now).wall).0 {
+            Decision::Verdict(verdict) => told(&verdict),
+            Decision::Hold(_) => "held".into(),
+        }
     }
 
     /// A request: what it gets at once, or `None` if it is held.
     fn ask(&mut self, kid: &str, now: Duration) -> Option<String> {
         self.asked += 1;
         match self.gate.decide(&request(kid), at(now).wall).0 {
-            Outcome::Hold(candidate) => self
+            Decision::Verdict(verdict) => Some(told(&verdict)),
+            Decision::Hold(candidate) => self
                 .gate
                 .hold(self.asked, candidate, at(now), &self.space)
-                .map(|outcome| told(&outcome)),
-            decided => Some(told(&decided)),
+                .map(|verdict| told(&verdict)),
         }
     }
 
@@ -91,12 +94,11 @@ impl Worker {
     }
 }
 
-fn told(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Forward(_) => "allowed".into(),
-        Outcome::Refuse(Refusal::KeysUnavailable(after)) => format!("unavailable {after:?}"),
-        Outcome::Refuse(refusal) => refusal.reason().code().into(),
-        Outcome::Hold(_) => "held".into(),
+fn told(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Forward(_) => "allowed".into(),
+        Verdict::Refuse(Refusal::KeysUnavailable(after)) => format!("unavailable {after:?}"),
+        Verdict::Refuse(refusal) => refusal.reason().code().into(),
     }
 }
 

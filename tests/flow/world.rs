@@ -6,19 +6,21 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
-use cognito_authorizer::bearer::Request;
-use cognito_authorizer::gate::{CacheUse, Caller, Forward, Gate, Now, Outcome};
+use cognito_authorizer::gate::{CacheUse, Caller, Decision, Forward, Gate, Now, Verdict};
 use cognito_authorizer::keyring::{Answer, Entropy, Fetch, FetchOutcome};
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
 
 use crate::pools::{POOLS, key_set, minted};
 use crate::space::Space;
 
-/// When the scripts begin, on the wall clock.
-const WALL: f64 = 1_700_000_000.0;
+/// What the wall clock says where the monotonic clock begins.
+pub(crate) const WALL: f64 = 1_700_000_000.0;
+/// When the scripts begin: the monotonic clock has run for a while when a process starts.
+pub(crate) const BEGIN: Duration = Duration::from_secs(1000);
 
 /// What a key server does with a request.
 #[derive(Clone, Debug)]
@@ -121,8 +123,7 @@ impl World {
         };
         Self {
             space: Space::default(),
-            // The monotonic clock has run for a while when a process starts.
-            now: Duration::from_secs(1000),
+            now: BEGIN,
             servers: POOLS.iter().map(|(name, _)| (*name, server())).collect(),
             began: Vec::new(),
             ended: Vec::new(),
@@ -209,7 +210,7 @@ impl World {
         let context = self.asked;
         let both = self.both();
         let gate = &mut self.vms[vm].gate;
-        let (outcome, cache) = gate.decide(&request, both.wall);
+        let (decision, cache) = gate.decide(&request, both.wall);
         self.stories.insert(
             context,
             Story {
@@ -220,12 +221,12 @@ impl World {
                 name: name.to_owned(),
             },
         );
-        let outcome = match outcome {
-            Outcome::Hold(candidate) => gate.hold(context, candidate, both, &self.space),
-            decided => Some(decided),
+        let verdict = match decision {
+            Decision::Verdict(verdict) => Some(verdict),
+            Decision::Hold(candidate) => gate.hold(context, candidate, both, &self.space),
         };
-        match outcome {
-            Some(outcome) => self.decided(context, &outcome),
+        match verdict {
+            Some(verdict) => self.decided(context, &verdict),
             None => self.log.push(format!("{name} held")),
         }
         self.set_timer(vm);
@@ -241,17 +242,17 @@ impl World {
         held
     }
 
-    fn decided(&mut self, context: u32, outcome: &Outcome) {
-        let text = match outcome {
-            Outcome::Forward(Forward {
+    fn decided(&mut self, context: u32, verdict: &Verdict) {
+        let text = match verdict {
+            Verdict::Forward(Forward {
                 caller: Caller::Known(_),
                 ..
             }) => "allowed".to_owned(),
-            Outcome::Refuse(Refusal::KeysUnavailable(after)) => {
+            Verdict::Forward(_) => panic!("nobody is let in without a token"),
+            Verdict::Refuse(Refusal::KeysUnavailable(after)) => {
                 format!("unavailable {}", after.as_millis().div_ceil(1000).max(1))
             }
-            Outcome::Refuse(refusal) => refusal.reason().code().to_owned(),
-            other => panic!("no verdict: {other:?}"),
+            Verdict::Refuse(refusal) => refusal.reason().code().to_owned(),
         };
         let story = self
             .stories
@@ -312,8 +313,8 @@ impl World {
             false => 0,
         };
         assert!(ticking.prompt < 100, "VM {vm} never rests");
-        for (context, outcome) in progress.verdicts {
-            self.decided(context, &outcome);
+        for (context, verdict) in progress.verdicts {
+            self.decided(context, &verdict);
         }
         for fetch in progress.fetches {
             self.send(vm, fetch);
@@ -377,8 +378,8 @@ impl World {
             at: self.now,
             outcome,
         });
-        for (context, outcome) in progress.verdicts {
-            self.decided(context, &outcome);
+        for (context, verdict) in progress.verdicts {
+            self.decided(context, &verdict);
         }
         self.set_timer(vm);
     }

@@ -34,6 +34,15 @@ pub(super) fn unreachable(matches: &[Match], case: PathCase) -> Vec<Unreachable>
     unreachable
 }
 
+impl Match {
+    /// Whether every request that the other is about, this one is about as well, so that below this
+    /// one the other can never be reached. Of two `regex` that differ it is not known.
+    #[must_use]
+    pub fn covers(&self, other: &Self, case: PathCase) -> bool {
+        Covered::new(self, case).covers(&Covered::new(other, case))
+    }
+}
+
 impl<'m> Covered<'m> {
     fn new(given: &'m Match, case: PathCase) -> Self {
         let loosen = |Shape { pieces, tail }: Shape<'_>| {
