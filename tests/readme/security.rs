@@ -94,6 +94,18 @@ fn judges_are_said_to_say_what_they_say() {
     assert_eq!(table.rows, expected);
 }
 
+/// What upstreams do of their own accord is what real ones were seen to do.
+#[test]
+fn upstreams_are_said_to_do_what_they_do() {
+    let rows: Value = serde_json::from_str(&file("tests/upstreams/known.json")).expect("JSON");
+    let text = |row: &Value, member: &str| row[member].as_str().expect("a text").to_owned();
+    let rows = rows.as_array().expect("a list").iter();
+    let expected: Vec<_> = rows
+        .map(|row| vec![text(row, "reason"), text(row, "advice")])
+        .collect();
+    assert_eq!(Page::security().table("upstreams").rows, expected);
+}
+
 /// Every crate that the module is made of is accounted for. An optional one belongs to the desk tool.
 #[test]
 fn every_dependency_has_its_reason() {

@@ -83,7 +83,7 @@ def paths(request, rng):
     after = "?" + query if query else ""
 
     def to(name, text):
-        return request.spell(name, target=(text + after).encode("latin-1"))
+        return request.spell(name, target=(text + after).encode("latin-1", "replace"))
 
     slashes = [at for at, letter in enumerate(path) if letter == "/"]
     for slash in SLASHES:
@@ -96,8 +96,8 @@ def paths(request, rng):
             yield to(f"inner tail {tail}", path[:at] + tail + path[at:])
     for head in HEADS:
         yield to(f"head {head}", head + path)
-    letters = [at for at, letter in enumerate(path) if letter.isalpha()]
-    for at in {letters[0], letters[-1], rng.choice(letters)}:
+    letters = [at for at, letter in enumerate(path) if letter.isascii() and letter.isalpha()]
+    for at in sorted({letters[0], letters[-1], rng.choice(letters)}) if letters else []:
         letter, code = path[at], ord(path[at])
         for spelled in [f"%{code:02x}", f"%{code:02X}", letter.swapcase(), f"%{ord(letter.swapcase()):02x}"]:
             yield to(f"letter as {spelled}", path[:at] + spelled + path[at + 1 :])
@@ -141,10 +141,10 @@ METHODS = [b"GET", b"POST", b"DELETE", b"PUT", b"PATCH", b"HEAD", b"OPTIONS", b"
 
 def methods(request, rng):
     method = request.method
-    letters = method.decode()
+    letters = method.decode("latin-1")
     for spelled in [letters.lower(), letters.title(), letters.swapcase()[:1] + letters[1:], letters[:-1] + letters[-1].lower()]:
         for http2 in (True, False):
-            yield request.spell(f"method {spelled} {'h2' if http2 else 'h1'}", method=spelled.encode(), http2=http2)
+            yield request.spell(f"method {spelled} {'h2' if http2 else 'h1'}", method=spelled.encode("latin-1"), http2=http2)
     for other in METHODS:
         if other != method:
             yield request.spell(f"method {other.decode()}", method=other)
@@ -157,20 +157,22 @@ def overrides(request, rng):
     path, _, query = request.target.partition(b"?")
     joined = path + b"?" + (query + b"&" if query else b"")
     form = (b"content-type", b"application/x-www-form-urlencoded")
-    for wanted in [b"DELETE", b"delete", b"GET", b"POST", b"Delete"]:
-        for start in [b"GET", b"POST", b"OPTIONS", b"PUT", b"HEAD"]:
-            if start == wanted:
-                continue
-            begun = replace(request, method=start)
-            for name in OVERRIDE_HEADERS:
-                yield begun.plus(f"{name.decode('latin-1')} {wanted.decode()} on {start.decode()}", (name, wanted))
-            for name in [b"_method", b"%5Fmethod", b"_metho%64", b"_method[]", b"+_method", b"%20_method", b".method", b" method", b"_method%00", b"_METHOD", b"[method", b"x;_method", b"_method+"]:
-                target = joined + name.replace(b" ", b"%20") + b"=" + wanted
-                yield begun.spell(f"{name.decode()} in query {wanted.decode()} on {start.decode()}", target=target)
-            if start != b"HEAD":
-                yield begun.plus(f"_method in body {wanted.decode()} on {start.decode()}", form, body=b"_method=" + wanted)
+    for start, wanted in OVERRIDES:
+        way = f"{wanted.decode()} on {start.decode()}"
+        begun = replace(request, method=start)
+        for name in OVERRIDE_HEADERS:
+            yield begun.plus(f"{name.decode()} {way}", (name, wanted))
+        for name in OVERRIDE_PARAMETERS:
+            yield begun.spell(f"{name.decode()} in query {way}", target=joined + name + b"=" + wanted)
+        if start != b"HEAD":
+            yield begun.plus(f"_method in body {way}", form, body=b"_method=" + wanted)
 
 
+OVERRIDES = [(b"GET", b"DELETE"), (b"POST", b"DELETE"), (b"GET", b"POST"), (b"POST", b"delete"), (b"OPTIONS", b"DELETE"), (b"PUT", b"GET"), (b"HEAD", b"DELETE")]
+OVERRIDE_PARAMETERS = [
+    b"_method", b"%5Fmethod", b"_metho%64", b"_method[]", b"+_method", b"%20_method", b".method", b"%20method", b"_method%00", b"_METHOD",
+    b"[method", b"x;_method", b"_method+", b"x[_method]", b"?_method", b"&;_method",
+]  # fmt: skip
 OVERRIDE_HEADERS = [
     b"x-http-method-override", b"x-http-method", b"x-method-override", b"x.http.method.override", b"x-http.method-override",
     b"x!http!method!override", b"x_http_method_override", b"x-http-method_override", b"X-HTTP-Method-Override", b"http-method-override",
@@ -270,9 +272,12 @@ def tokens(request, rng):
         yield bare.plus(f"authorization {value!r} and cookie", (b"authorization", value), (b"cookie", b"access_token=T"))
         yield bare.spell("", target=request.target + b"?access_token=T").plus(f"authorization {value!r} and query", (b"authorization", value))
         yield request.plus(f"authorization {value!r} second", (b"authorization", value))
-    for name in [b"x.id.token", b"x_id_token", b"x!id-token", b"authorization ", b"x-authorization", b"http-authorization", b"proxy-authorization", b"x-access-token", b"authorizat\xc4\xb0on"]:
-        yield request.plus(f"{name!r}", (name, b"FORGED"), http2=False)
-        yield bare.plus(f"{name!r} and cookie", (name, b"Bearer FORGED"), (b"cookie", b"access_token=T"), http2=False)
+    for name in [b"x.id.token", b"x_id_token", b"x!id-token", b"x-id.token", b"X-Id-Token", b"authorization ", b"x-authorization", b"http-authorization", b"proxy-authorization", b"x-access-token", b"authorizat\xc4\xb0on", b"Authorization"]:
+        for value in (b"FORGED", b"Bearer FORGED"):
+            yield request.plus(f"{name!r} {value.decode()}", (name, value), http2=False)
+            yield bare.plus(f"{name!r} {value.decode()} and cookie", (name, value), (b"cookie", b"access_token=T"), http2=False)
+            yield bare.plus(f"{name!r} {value.decode()} and x-id-token", (name, value), (b"x-id-token", b"T"), http2=False)
+            yield bare.plus(f"x-id-token and {name!r} {value.decode()}", (b"x-id-token", b"T"), (name, value), http2=False)
     yield bare.plus("nowhere")
 
 
@@ -304,7 +309,21 @@ QUERIES = [
     b"access_token.x=FORGED", b"+access_token+=FORGED", b"access_token=T&access_token[]=FORGED", b"access_token[]=FORGED&access_token=T",
 ]  # fmt: skip
 
-SUBJECTS = {subject.__name__: subject for subject in (paths, routers, methods, overrides, preflights, hosts, identities, tokens)}
+def named(subject):
+    """The subject, with its name before that of each spelling."""
+
+    def spellings(request, rng):
+        for spelled in subject(request, rng):
+            *earlier, last = spelled.spelled
+            yield replace(spelled, spelled=(*earlier, f"{subject.__name__}: {last}"))
+
+    return spellings
+
+
+SUBJECTS = {
+    subject.__name__: named(subject)
+    for subject in (paths, routers, methods, overrides, preflights, hosts, identities, tokens)
+}
 WORD = re.compile(rb"\bT\b")
 
 
@@ -315,7 +334,9 @@ def with_tokens(request, token, forged):
         return WORD.sub(lambda _: token, text).replace(b"FORGED", forged) if token else WORD.sub(b"", text).replace(b"FORGED", forged)
 
     def put_in(pairs):
-        return tuple((name, put(value)) for name, value in pairs)
+        filled = tuple((name, put(value)) for name, value in pairs)
+        # A person without a token sends none, not an empty one.
+        return filled if token else tuple((name, value) for name, value in filled if value != b"Bearer ")
 
     target = request.target
     path, mark, query = target.partition(b"?")

@@ -1,22 +1,22 @@
 """Asks real web servers and frameworks what they did with requests that the filter let through.
 
-    upstreams.py [--seed N] [--random N] [--world NAME] [--subject NAME] [--upstream NAME] [--all]
+    upstreams.py [--seed N] [--random N] [--minutes N] [--world NAME] [--subject NAME] [--upstream NAME] [--all]
 
 Every request is written in one of thousands of ways, first one oddity at a time, then several by
 chance (of the printed seed). What passes the filter goes on to every upstream, and oracle.py says
-whether what ran there is what was decided about. Exit status 1: it was not, and known.toml does not
+whether what ran there is what was decided about. Exit status 1: it was not, and known.json does not
 say so. What is under target/upstreams/report.json is every mismatch, known ones too.
 """
 
 import argparse
 import asyncio
 import base64
+import itertools
 import json
 import os
 import random
 import sys
 import time
-import tomllib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from worlds import VICTIM, WORLDS, World, people
 # Requests under way at once.
 CROWD = 12
 # Examples printed of each kind of mismatch.
-EXAMPLES = 3
+EXAMPLES = 6
 
 PLAIN = [
     Request(b"/open"), Request(b"/open/x"), Request(b"/admin"), Request(b"/admin/x"), Request(b"/reports/7/delete", b"POST"),
@@ -66,14 +66,15 @@ def systematic(world, cast, rng, subjects):
             if plain.target.decode() not in ABOUT[world.name][1]:
                 continue
             for request in SUBJECTS[subject](bearing(plain), rng):
-                askers = ["staff"] if subject in ("tokens",) or world.name.startswith("own") else ["nobody", "staff"]
-                for asker in askers:
-                    yield cast[asker], request
+                # Without a token there is a question only where another path is open, or the method is.
+                if subject in ("paths", "preflights") or plain.target == b"/open":
+                    yield cast["nobody"], request
+                yield cast["staff"], request
     if world.name == "own name" and "paths" in subjects:
         for person in cast.values():
             if person.username:
                 for spelled in spellings_of(person.username):
-                    yield person, bearing(Request(b"/users/" + spelled)).spell(f"as {person.username!r}")
+                    yield person, bearing(Request(b"/users/" + spelled)).spell(f"paths: as {person.username!r}")
 
 
 def spellings_of(name):
@@ -85,12 +86,17 @@ def spellings_of(name):
 
 def by_chance(worlds, cast, rng, number, subjects):
     """Several oddities in one request, of any subject, in any world."""
+    ways = {}
     for _ in range(number):
         world = rng.choice(worlds)
         request = bearing(rng.choice(PLAIN), rng)
         for _ in range(rng.choice([1, 2, 2, 3])):
-            ways = list(SUBJECTS[rng.choice(subjects)](request, rng))
-            request = rng.choice(ways)
+            subject = rng.choice(subjects)
+            # Not all of them are made for one that is taken: the subject's first lot says how many there are.
+            if subject not in ways:
+                ways[subject] = sum(1 for _ in SUBJECTS[subject](request, rng))
+            way = itertools.islice(SUBJECTS[subject](request, rng), rng.randrange(ways[subject]), None)
+            request = next(way, request)
         yield world, cast[rng.choice(["nobody", "staff", "staff", "staff", "admin"])], request
 
 
@@ -106,7 +112,7 @@ class Run:
         self.worlds, self.cast, self.forged = worlds, cast, forged
         self.ports, self.upstreams, self.table = ports, upstreams, table
         self.counts = Counter()
-        self.ran = Counter()
+        self.ran, self.late = Counter(), Counter()
         # What each upstream did with the same bytes, whichever world they came from.
         self.done = {}
         self.found = []
@@ -119,6 +125,7 @@ class Run:
         port = self.ports[world.name, manager]
         mirrored = await wire.ask(port, spelled, "mirror")
         self.counts["asked"] += 1
+        self.late["mirror"] += mirrored is wire.LATE
         if mirrored.header("x-bytes") is None:
             self.counts["refused" if mirrored.status else "cut off"] += 1
             return
@@ -149,23 +156,28 @@ class Run:
         self.counts["distinct"] += 1
         answers = await asyncio.gather(*(wire.ask(port, request, name) for name in self.upstreams))
         ran = {name: oracle.seen(answer) for name, answer in zip(self.upstreams, answers)}
-        for name, saw in ran.items():
-            self.ran[name] += saw is not None
+        for name, answer in zip(self.upstreams, answers):
+            self.ran[name] += ran[name] is not None
+            self.late[name] += answer is wire.LATE
         return {name: saw for name, saw in ran.items() if saw}
 
     def spelled(self, person, request):
         token = person.token.encode() if person.token else b""
         return with_tokens(request, token, self.forged.encode())
 
-    async def all(self, jobs):
-        """Runs the jobs, a bounded number at once, in their order."""
-        jobs = iter(jobs)
+    async def all(self, jobs, minutes):
+        """Runs the jobs, a bounded number at once, in their order, until time is up."""
+        end = time.monotonic() + 60 * minutes
+        left = iter(jobs)
 
         async def worker():
-            for world, person, request, manager in jobs:
+            for world, person, request, manager in left:
+                if time.monotonic() > end:
+                    break
                 await self.put(world, person, request, manager)
 
         await asyncio.gather(*(worker() for _ in range(CROWD)))
+        self.counts["not asked for want of time"] = len(jobs) - self.counts["asked"]
 
     async def every_handler_runs(self):
         """The plain spelling reaches each handler of each upstream: without that, silence means nothing."""
@@ -184,14 +196,18 @@ class Run:
 
 
 def jobs(options, worlds, cast):
+    """Everything that is asked, in an order that leaves no world for last."""
     rng = random.Random(options.seed)
     subjects = options.subject or list(SUBJECTS)
+    made = []
     for world in worlds:
         for person, request in systematic(world, cast, rng, subjects):
-            http2 = request.http2 or (rng.random() < 0.3 and len(request.hosts) == 1)
-            yield world, person, replace(request, http2=http2), rng.choice(["edge", "bare", "bare"])
+            http2 = request.http2 or (rng.random() < 0.15 and len(request.hosts) == 1)
+            made.append((world, person, replace(request, http2=http2), rng.choice(["edge", "bare", "bare"])))
     for world, person, request in by_chance(worlds, cast, rng, options.random, subjects):
-        yield world, person, request, rng.choice(["edge", "bare", "bare"])
+        made.append((world, person, request, rng.choice(["edge", "bare", "bare"])))
+    rng.shuffle(made)
+    return made
 
 
 def report(run, options, seconds):
@@ -199,29 +215,36 @@ def report(run, options, seconds):
     (servers.WORK / "report.json").write_text(json.dumps(run.found, indent=1))
     groups = {}
     for each in unknown:
-        spelled = each["spelled"][-1] if each["spelled"] else "plain"
-        key = (each["kind"], each["world"], spelled if options.all else " / ".join(sorted({word.split(" ")[0] for word in each["spelled"]})))
+        subjects = " and ".join(sorted({spelled.partition(":")[0] for spelled in each["spelled"] if ": " in spelled}))
+        key = (each["kind"], each["world"], each["spelled"][-1] if options.all else subjects)
         groups.setdefault(key, []).append(each)
     for (kind, world, spelled), group in sorted(groups.items(), key=lambda item: -len(item[1])):
         names = ", ".join(f"{name} {count}" for name, count in Counter(each["upstream"] for each in group).most_common())
         print(f"\n{kind} in {world!r}, spelled {spelled}: {len(group)} ({names})")
-        for each in sorted(group, key=lambda each: (len(each["spelled"]), len(each["request"])))[:EXAMPLES]:
+        shown = set()
+        for each in sorted(group, key=lambda each: (len(each["spelled"]), len(each["request"]))):
+            if each["request"] in shown or len(shown) == EXAMPLES:
+                continue
+            shown.add(each["request"])
             print(f"  {each['upstream']} ({each['manager']}, {each['person']}): {each['text']}\n    {each['request'][:300]}")
     for row in run.table:
         if not run.used_rows[row["name"]] and not (options.world or options.subject or options.upstream):
-            print(f"known.toml: nothing showed {row['name']!r}")
-    counts = ", ".join(f"{name} {run.counts[name]}" for name in ("asked", "refused", "cut off", "let through", "distinct"))
+            print(f"known.json: nothing showed {row['name']!r}")
+    counts = ", ".join(f"{name} {run.counts[name]}" for name in ("asked", "refused", "cut off", "let through", "distinct", "not asked for want of time"))
     print(f"\nseed {options.seed}: {counts}; in {seconds:.0f} s")
+    if +run.late:
+        print("no answer in time: " + ", ".join(f"{name} {count}" for name, count in run.late.items() if count))
     print("handlers ran: " + ", ".join(f"{name} {run.ran[name]}" for name in run.upstreams))
     print("known: " + (", ".join(f"{name} {count}" for name, count in run.used_rows.most_common()) or "none"))
-    print(f"{len(unknown)} mismatches that known.toml does not explain")
+    print(f"{len(unknown)} mismatches that known.json does not explain")
     return unknown
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("UPSTREAMS_SEED") or random.randrange(1 << 32)))
-    parser.add_argument("--random", type=int, default=4000, help="requests with several oddities (4000)")
+    parser.add_argument("--random", type=int, default=2000, help="requests with several oddities (2000)")
+    parser.add_argument("--minutes", type=float, default=10, help="ends the asking after so long (10)")
     parser.add_argument("--world", action="append", choices=WORLDS)
     parser.add_argument("--subject", action="append", choices=SUBJECTS)
     parser.add_argument("--upstream", action="append")
@@ -229,10 +252,11 @@ def main():
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     cast, forged, jwk = people()
-    table = tomllib.loads(Path(__file__).with_name("known.toml").read_text()).get("known", [])
+    table = json.loads(Path(__file__).with_name("known.json").read_text())
     everything = [World(name, jwk) for name in WORLDS]
     worlds = [world for world in everything if not options.world or world.name in options.world]
     begun = time.monotonic()
+    todo = jobs(options, worlds, cast)
     with servers.Processes() as processes:
         upstreams = servers.start_all(processes)
         mirror = servers.free_port()
@@ -245,7 +269,7 @@ def main():
             server = await asyncio.start_server(wire.mirror, "127.0.0.1", mirror, limit=1 << 20)
             async with server:
                 silent = await run.every_handler_runs()
-                await run.all(jobs(options, worlds, cast))
+                await run.all(todo, options.minutes)
             return silent
 
         silent = asyncio.run(go())

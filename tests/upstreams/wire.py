@@ -13,7 +13,8 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
-PATIENCE = 10
+# Seconds for one answer.
+PATIENCE = 5
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Answer:
 
 
 NONE = Answer(0)
+LATE = Answer(0, (("late", "yes"),))
 
 
 def http1(request):
@@ -107,7 +109,7 @@ async def ask(port, request, upstream):
     try:
         return await asyncio.wait_for(send(port, request, upstream), PATIENCE)
     except TimeoutError:
-        return NONE
+        return LATE
 
 
 async def mirror(reader, writer):

@@ -20,6 +20,7 @@ def handler_named(name):
             sub=request.headers.get("x-cognito-sub"),
             groups=request.headers.get("x-cognito-groups"),
             bearer=bearer(request.headers.get("authorization")),
+            header=request.headers.get("x-id-token"),
             cookie=request.cookies.get("access_token"),
             query=request.query.getall("access_token", []),
         )

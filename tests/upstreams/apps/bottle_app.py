@@ -24,6 +24,7 @@ def route(handler, path, method="ANY"):
                 sub=request.get_header("x-cognito-sub"),
                 groups=request.environ.get("HTTP_X_COGNITO_GROUPS"),
                 bearer=bearer(request.get_header("authorization")),
+                header=request.environ.get("HTTP_X_ID_TOKEN"),
                 cookie=request.get_cookie("access_token"),
                 query=request.query.getall("access_token"),
             )

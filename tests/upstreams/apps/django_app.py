@@ -37,6 +37,7 @@ def view(handler=None, by_method=None):
             sub=request.headers.get("x-cognito-sub"),
             groups=request.META.get("HTTP_X_COGNITO_GROUPS"),
             bearer=bearer(request.headers.get("authorization")),
+            header=request.META.get("HTTP_X_ID_TOKEN"),
             cookie=request.COOKIES.get("access_token"),
             query=request.GET.getlist("access_token"),
         )

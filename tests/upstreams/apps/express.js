@@ -38,6 +38,7 @@ function route(handler, path, methods = ["all"]) {
           sub: request.headers["x-cognito-sub"],
           groups: request.get("x-cognito-groups"),
           bearer: bearer(request.headers.authorization),
+          header: request.get("x-id-token"),
           cookie: request.cookies.access_token,
           query: request.query.access_token,
           trailers: Object.keys(request.trailers),

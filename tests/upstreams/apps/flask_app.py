@@ -38,6 +38,7 @@ def route(handler, rule, methods=ANY):
                 sub=request.headers.get("x-cognito-sub"),
                 groups=request.headers.get("x-cognito-groups"),
                 bearer=bearer(request.headers.get("authorization")),
+                header=request.headers.get("x-id-token"),
                 cookie=request.cookies.getlist("access_token"),
                 query=request.args.getlist("access_token"),
             )

@@ -27,12 +27,12 @@ foreach ($routes as [$name, $pattern, $only]) {
             $name = "hosted.admin";
         }
         $authorization = $_SERVER["HTTP_AUTHORIZATION"] ?? "";
-        preg_match("#^(?:(?:bearer|token) +)?(.*)$#i", $authorization, $bearer);
+        preg_match("#^(?:(?:bearer|token) +)?([^ ]*)$#i", $authorization, $bearer);
         $saw = [
             "handler" => $name, "method" => $method,
             "vars" => (object) array_filter($found, "is_string", ARRAY_FILTER_USE_KEY), "host" => $request->getHost(),
             "sub" => $_SERVER["HTTP_X_COGNITO_SUB"] ?? null, "groups" => $_SERVER["HTTP_X_COGNITO_GROUPS"] ?? null,
-            "bearer" => $bearer[1] ?? null, "cookie" => $_COOKIE["access_token"] ?? null,
+            "header" => $_SERVER["HTTP_X_ID_TOKEN"] ?? null, "bearer" => $bearer[1] ?? null, "cookie" => $_COOKIE["access_token"] ?? null,
             "query" => $_GET["access_token"] ?? null,
         ];
         header("x-saw: " . json_encode($saw, JSON_INVALID_UTF8_SUBSTITUTE));

@@ -12,7 +12,7 @@ HANDLER = lambda do |name|
     saw = {
       handler: name, method: request.request_method, vars: variables, host: request.host,
       sub: request.headers["x-cognito-sub"], groups: env["HTTP_X_COGNITO_GROUPS"], bearer: bearer,
-      cookie: request.cookies["access_token"], query: request.query_parameters["access_token"]
+      header: env["HTTP_X_ID_TOKEN"], cookie: request.cookies["access_token"], query: request.query_parameters["access_token"]
     }
     clean = ->(value) do
       case value

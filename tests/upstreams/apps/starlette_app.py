@@ -20,6 +20,7 @@ def route(handler, path, methods=ANY):
                 sub=request.headers.get("x-cognito-sub"),
                 groups=request.headers.get("x-cognito-groups"),
                 bearer=bearer(request.headers.get("authorization")),
+                header=request.headers.get("x-id-token"),
                 cookie=request.cookies.get("access_token"),
                 query=request.query_params.getlist("access_token"),
             )
