@@ -55,7 +55,8 @@
 //! | two tokens, one for each reader | every place and every line counts ([`bearer`]) |
 //! | duplicate members, two spellings of a byte | strict readers ([`json`], [`token`]); two parsers must agree |
 //! | spoofed claim headers, on open paths too | [`claim_headers`] are the filter's own: set or removed on every way out |
-//! | `/%61dmin`, `//admin`, `/x/..;/admin` | every reading of a path must choose the same rule ([`rules`]) |
+//! | `/%61dmin`, `//admin`, `/x/..;/admin`, `/admin%3Fx` | every reading of a path must choose the same rule ([`rules`]) |
+//! | paths that are costly to compare | what finding the rule may cost is counted ([`rules::work`]) |
 //! | floods of random `kid`s | one fetch in ten seconds per process, and waiting places of their own ([`keyring`], [`gate`]) |
 //! | floods of one-time tokens | only accepted ones are remembered, and newcomers push out newcomers ([`cache`]) |
 //! | a hash that collides | the cache compares whole tokens ([`cache`]) |

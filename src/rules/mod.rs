@@ -4,6 +4,7 @@ pub mod index;
 pub mod path;
 pub mod pattern;
 pub mod requirement;
+pub mod work;
 
 use index::{Chosen, MatchIndex, Target, Unreachable, UnsafePath, Variables};
 use pattern::{Match, PathCase};
@@ -102,7 +103,13 @@ impl Rules {
     /// The path or authority could be read as one under another rule.
     pub fn choose(&self, target: &Target<'_>) -> Result<(Ruling, Variables), UnsafePath> {
         let Chosen { rule, variables } = self.index.choose(target)?;
-        Ok((Ruling(rule), variables))
+        let ruling = Ruling(rule);
+        let requirement = self.requirement(ruling);
+        let mut compared = requirement.into_iter().flat_map(Requirement::variables);
+        if compared.any(|name| variables.differs(name)) {
+            return Err(UnsafePath::Variable);
+        }
+        Ok((ruling, variables))
     }
 
     /// What a ruling does with the request.
@@ -123,6 +130,17 @@ impl Rules {
             Access::Optional => Some(&self.valid_token),
             Access::Anyone | Access::Nobody => None,
         }
+    }
+
+    /// The rules in their order, the default not among them.
+    pub fn iter(&self) -> impl Iterator<Item = (&Match, &Access)> {
+        self.index.matches().iter().zip(&self.access)
+    }
+
+    /// What becomes of a request that no rule matches.
+    #[must_use]
+    pub fn default(&self) -> &Access {
+        &self.default
     }
 
     /// Whether any rule looks at paths.

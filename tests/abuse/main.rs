@@ -20,6 +20,7 @@ mod seed;
 #[allow(dead_code)]
 mod space;
 
+mod paths;
 mod poison;
 mod strangers;
 mod work;

@@ -61,6 +61,7 @@ mod moto;
 mod oddities;
 mod operations;
 mod outages;
+mod path_cost;
 mod path_table;
 mod paths;
 mod protocols;

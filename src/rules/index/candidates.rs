@@ -1,7 +1,7 @@
 //! The rules that one path leads to, told apart by method and host.
 
 use super::super::path::UnsafePath;
-use super::super::pattern::{HostPattern, Match, requested_host};
+use super::super::pattern::{HostPattern, Match, Method, requested_host};
 use super::{Target, earlier};
 use std::collections::HashMap;
 
@@ -33,9 +33,10 @@ pub(super) struct Asked {
 impl Vocabulary {
     /// The conditions of which a match needs one.
     pub(super) fn conditions(&mut self, given: &Match) -> Vec<Condition> {
-        let methods = given.methods.iter().map(|method| {
+        let served = given.methods.iter().flat_map(Method::served);
+        let methods = served.map(|method| {
             let next = self.methods.len();
-            let method = method.as_str().as_bytes().to_vec();
+            let method = method.as_bytes().to_vec();
             Some(*self.methods.entry(method).or_insert(next))
         });
         let methods = or_any(methods.collect());

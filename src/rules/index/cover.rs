@@ -34,6 +34,15 @@ pub(super) fn unreachable(matches: &[Match], case: PathCase) -> Vec<Unreachable>
     unreachable
 }
 
+impl Match {
+    /// Whether every request that the other is about, this one is about as well, so that below this
+    /// one the other can never be reached. Of two `regex` that differ it is not known.
+    #[must_use]
+    pub fn covers(&self, other: &Self, case: PathCase) -> bool {
+        Covered::new(self, case).covers(&Covered::new(other, case))
+    }
+}
+
 impl<'m> Covered<'m> {
     fn new(given: &'m Match, case: PathCase) -> Self {
         let loosen = |Shape { pieces, tail }: Shape<'_>| {
@@ -55,7 +64,8 @@ impl<'m> Covered<'m> {
 
     fn covers_methods(&self, later: &Self) -> bool {
         let (ours, theirs) = (&self.given.methods, &later.given.methods);
-        ours.is_empty() || !theirs.is_empty() && theirs.iter().all(|one| ours.contains(one))
+        let covered = |other| ours.iter().any(|one| one.covers(other));
+        ours.is_empty() || !theirs.is_empty() && theirs.iter().all(covered)
     }
 
     fn covers_hosts(&self, later: &Self) -> bool {

@@ -27,9 +27,7 @@ pub(super) fn path(inquiry: &Inquiry<'_>) -> Finding {
         }
         Err(cause) => {
             let mut said = format!("{}: {cause}", shown());
-            if matches!(cause, UnsafePath::Ambiguous | UnsafePath::Parameters) {
-                said.push_str(&under_which_rules(inquiry));
-            }
+            said.push_str(&under_which_rules(inquiry));
             Finding::failing(said).found(found)
         }
         Ok(_) if !rules.looks_at_paths() && !rules.looks_at_hosts() => {
@@ -66,17 +64,7 @@ fn readings(inquiry: &Inquiry<'_>) -> Vec<String> {
     let Some(Ok(path)) = inquiry.target.path.map(RequestPath::parse) else {
         return Vec::new();
     };
-    let loose = path.loose(inquiry.policy.rules.path_case()).into_owned();
-    let mut readings: Vec<String> = Vec::new();
-    for reading in [path.literal().into_owned(), loose]
-        .into_iter()
-        .chain(path.bare())
-    {
-        if !readings.contains(&reading) {
-            readings.push(reading);
-        }
-    }
-    readings
+    path.readings(inquiry.policy.rules.path_case())
 }
 
 /// The rules of those readings that, as paths of their own, are under one.
@@ -114,6 +102,9 @@ pub(super) fn rule(inquiry: &Inquiry<'_>) -> Finding {
     for (name, value) in &rule.variables {
         said.push_str(&match value {
             Some(value) => format!("; {name} = {}", quoted(value)),
+            None if differs(inquiry, name) => {
+                format!("; {name} is not the same to all servers, and equals nothing")
+            }
             None => format!("; {name} has \";parameters\", and equals nothing"),
         });
     }
@@ -124,6 +115,12 @@ pub(super) fn rule(inquiry: &Inquiry<'_>) -> Finding {
         .collect();
     let found = json!({"rule": rule.name, "match": rule.matches, "variables": variables});
     Finding::either(!matches!(access, Access::Nobody), said.clone(), said).found(found)
+}
+
+/// Whether a variable has several values, by where servers cut the path.
+fn differs(inquiry: &Inquiry<'_>, name: &str) -> bool {
+    let choice = inquiry.choice.as_ref();
+    choice.is_ok_and(|(_, variables)| variables.differs(name))
 }
 
 /// A `match` in a few words.
