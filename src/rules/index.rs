@@ -192,6 +192,8 @@ impl MatchIndex {
         asked: &Asked,
         work: &mut Work,
     ) -> Result<Option<usize>, UnsafePath> {
+        // Expressions cost the most, and only those before the best rule of the tree can change
+        // anything.
         let in_tree = self.literal.first(reading, asked, work)?;
         let best = earlier(in_tree, self.pathless.first(asked));
         for one in self.regexes_before(best, asked) {
@@ -309,7 +311,8 @@ impl MatchIndex {
     }
 }
 
-/// Whether an expression matches some spelling of a text. It does not match the literal reading.
+/// Whether an expression matches some spelling of a text. It does not match the literal reading: the
+/// literal reading would have chosen its rule. So that one text is not asked about again.
 fn matches_some(
     regex: &PathRegex,
     spellings: &Spellings<'_>,

@@ -200,6 +200,8 @@ fn scan(path: &[u8]) -> Result<Marks, UnsafePath> {
 /// The refusals that concern whole segments, over the decoded path, so that no encoding of a dot or
 /// a space hides from them: with parameters and without, cut off and whole, at every separator.
 fn check_segments(decoded: &str, marks: &mut Marks) -> Result<(), UnsafePath> {
+    // One pass over the bytes, for all that is asked of segments: paths are long, and most of this
+    // concerns none of them.
     let (mut slash, mut backslash, mut empty) = (false, false, false);
     let mut segment = Segment::default();
     for byte in decoded.bytes().skip(1).map(Some).chain([None]) {
@@ -265,6 +267,7 @@ impl Segment {
     }
 
     fn check(&self) -> Result<(), UnsafePath> {
+        // A cut or removed parameters leave the name: `..;x` and `..%3F` are two dots.
         if self.name == self.dots && matches!(self.name, 1 | 2) {
             return Err(UnsafePath::DotSegment);
         }

@@ -20,7 +20,8 @@ enum Segment {
     Variable,
 }
 
-/// Every rule that one earlier rule covers, with the first that does.
+/// Every rule that one earlier rule covers, with the first that does. All pairs are compared; that
+/// is done once, when the configuration is read.
 pub(super) fn unreachable(matches: &[Match], case: PathCase) -> Vec<Unreachable> {
     let all: Vec<_> = matches.iter().map(|one| Covered::new(one, case)).collect();
     let mut unreachable = Vec::new();

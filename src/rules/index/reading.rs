@@ -4,6 +4,15 @@
 //! The path is walked once, from left to right, with all the states in which a server could be at
 //! that point: where a reader may go on in two ways, both states are kept, and states that have
 //! become equal are merged. The work is bounded by atoms times states, not by readings.
+//!
+//! An example: `/a%2Fb;x/c` has the atoms `a`, `b;x` and `c`. After the first one a server is either
+//! behind the segment `a` (it takes `%2F` for a separator), or within a segment that began with `a`.
+//! After the second one it is behind `a` and `b`, or `a` and `b;x`, or behind one segment `a/b` or
+//! `a/b;x`. No rule can tell `a/b` from `a/b;x`, since no rule has a `/` or a `;` in a segment, so
+//! those two are one state.
+//!
+//! What the states mean is the business of a [`Question`]: to the tree of rules a state is a node,
+//! to a single pattern it is the number of its pieces that have matched.
 
 use super::super::path::{Atom, Joint, RequestPath, UnsafePath};
 use super::super::work::{PLACE, Work};
@@ -97,7 +106,7 @@ struct Walk<'q, 'p> {
     question: &'q mut dyn Question<'p>,
     /// Sorted: states that have become equal are one.
     next: Vec<(usize, Place)>,
-    /// Where one segment leads; kept for its memory.
+    /// Where one segment leads; kept between segments so that it is allocated once.
     reached: Vec<usize>,
 }
 
@@ -115,7 +124,7 @@ enum Then {
 }
 
 impl<'p> Walk<'_, 'p> {
-    /// What becomes of one state at one atom.
+    /// What becomes of one state at one atom: every way in which a server may go on from there.
     fn step(&mut self, state: usize, place: Place, atom: &Atom<'p>) -> Result<(), Settled> {
         match place {
             Place::Before => self.begin(state, atom),
@@ -153,7 +162,8 @@ impl<'p> Walk<'_, 'p> {
         }
     }
 
-    /// All that may begin with an atom.
+    /// All that may begin with an atom: the segment that it is, a longer one, its name without
+    /// parameters, and the last one of the path if it is cut off.
     fn begin(&mut self, state: usize, atom: &Atom<'p>) -> Result<(), Settled> {
         let (name, opaque) = (Segment::Name(*atom), Segment::Opaque(*atom));
         match (atom.decoded.is_empty(), atom.is_name()) {

@@ -1,4 +1,9 @@
 //! A tree of path segments.
+//!
+//! A node stands for all paths that its way down from the root spells, where a variable stands for
+//! any segment. Under `/users/{id}` and `/users/me`, the path `/users/me` leads to two nodes, and the
+//! earliest rule of both decides. A node knows the earliest rule at or below it, so that a walk
+//! looks at no node that could only give a later rule than the one it has.
 
 use super::super::path::{PathCase, RequestPath, UnsafePath, fold, segments};
 use super::super::pattern::{Piece, Shape, Tail};
@@ -29,11 +34,11 @@ pub(super) struct Trie {
 struct Node {
     literals: HashMap<String, usize>,
     variable: Option<usize>,
-    /// Rules for the path that ends here.
+    /// Rules for the path that ends here: `path`, and `template` without a rest.
     end: Candidates,
-    /// Rules for this path and all below it.
+    /// Rules for this path and all below it: `prefix`.
     any_number: Candidates,
-    /// Rules for all paths below this one.
+    /// Rules for all paths below this one: `template` with `{name+}`.
     one_or_more: Candidates,
     /// The first rule that this node or one below it is there for.
     earliest: usize,

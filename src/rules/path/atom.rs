@@ -37,7 +37,8 @@ pub(in super::super) enum Joint {
 }
 
 impl<'p> Atom<'p> {
-    /// The first atom of what is left of a decoded path, and what is left after it.
+    /// The first atom of what is left of a decoded path, and what is left after it. Each byte is
+    /// looked at once: a path may be one atom of eight thousand bytes.
     fn first(decoded: &'p str) -> (Self, Option<&'p str>) {
         let (mut parameters, mut cut, mut is_cut_twice) = (None, None, false);
         let mut end = None;
@@ -100,6 +101,7 @@ impl RequestPath<'_> {
             let (mut atom, decoded) = Atom::first(decoded);
             atom.at = next;
             next = next.saturating_add(1);
+            // The same separator in the literal reading, where an escape takes three bytes.
             let (end, length) = match atom.joint {
                 Joint::End => (None, 0),
                 Joint::Slash => (literal.find('/'), 1),

@@ -1,5 +1,10 @@
 //! An expression as a table: for each state and character, the next state.
 //!
+//! The expression is first written out as steps, in the manner of Thompson (1968), each of which
+//! waits for one character. A state of the table is a set of steps that may be next; sets are made
+//! as they are reached from the first one. Nothing but whether the whole text matches is asked for, so
+//! there are no captures, and greedy and lazy repetitions are the same.
+//!
 //! A byte costs one look-up, some forty times less than by the general engine, and a text that
 //! fails at its beginning, as most do, costs only that. What expressions for paths look like makes
 //! small tables; one that would make a large table is left to the general engine.
@@ -69,7 +74,7 @@ impl Table {
         let mut states = vec![Vec::new(), closure.reached([first], At::Start)];
         rows.insert(Vec::new(), DEAD.into());
         let start = u16::try_from(width).ok()?;
-        // No other state may stand for the first one, in which `^` holds.
+        // The first state is not found by its steps: only there does `^` hold.
         let mut next = vec![DEAD; width];
         let mut at = 1;
         while let Some(state) = states.get(at).cloned() {
@@ -137,7 +142,8 @@ impl Table {
 struct Steps(Vec<Step>);
 
 impl Steps {
-    /// Adds an expression before the step that follows it; where it begins.
+    /// Adds an expression before the step that follows it; where it begins. Written from the end to
+    /// the beginning, so that what follows is always known.
     fn add(&mut self, expression: &Expression, then: usize) -> Option<usize> {
         match expression {
             Expression::One(class) => self.push(Step::One(*class, then)),
