@@ -6,6 +6,9 @@
 
 use crate::header::{HeaderEdit, HeaderName};
 use crate::reject::Reason;
+use crate::request::Request;
+use crate::request::cookies::{Cookie, Crumb};
+use crate::request::query::Parameter;
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -23,36 +26,6 @@ pub enum TokenSource {
 /// The places where a token may stand; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSources(Vec<TokenSource>);
-
-/// The request's headers that the policy looks at, pseudo-headers among them.
-///
-/// Names are in lower case; a repeated header has several entries.
-#[derive(Clone, Debug, Default)]
-pub struct Request {
-    headers: Vec<(Cow<'static, str>, Vec<u8>)>,
-}
-
-impl Request {
-    /// Collects headers as the host hands them over.
-    #[must_use]
-    pub const fn new(headers: Vec<(Cow<'static, str>, Vec<u8>)>) -> Self {
-        Self { headers }
-    }
-
-    /// The first value of a header.
-    #[must_use]
-    pub fn first(&self, name: &str) -> Option<&[u8]> {
-        self.all(name).next()
-    }
-
-    /// Every value of a header.
-    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        self.headers
-            .iter()
-            .filter(move |(entry, _)| entry == name)
-            .map(|(_, value)| value.as_slice())
-    }
-}
 
 /// What one header value holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -114,105 +87,125 @@ impl TokenSources {
 
     /// The one token in the request, or `None`.
     ///
+    /// What some reader alone takes for one of the places is no place, but a second token beside
+    /// another: that reader would believe it.
+    ///
     /// # Errors
     /// [`Reason::MultipleTokens`].
     pub fn extract<'a>(&self, request: &'a Request) -> Result<Option<Cow<'a, [u8]>>, Reason> {
         let mut found = None;
-        let mut add = |token: Cow<'a, [u8]>| match found.replace(token) {
+        let mut add = |sighting: Sighting<'a>| match found.replace(sighting) {
             None => Ok(()),
             Some(_) => Err(Reason::MultipleTokens),
         };
-        for place in &self.0 {
-            match place {
-                TokenSource::Header(name) => {
-                    for value in request.all(name.as_str()) {
-                        match credentials(value) {
-                            Credentials::None => {}
-                            Credentials::One(token) => add(Cow::Borrowed(token))?,
-                            Credentials::Several => return Err(Reason::MultipleTokens),
-                        }
-                    }
-                }
-                TokenSource::Query(wanted) => {
-                    for parameter in request.query() {
-                        if let Some(token) = parameter_value(parameter, wanted)
-                            && !token.is_empty()
-                        {
-                            add(token)?;
-                        }
-                    }
-                }
-                TokenSource::Cookie(wanted) => {
-                    for cookie in request.cookies() {
-                        if let Some(token) = cookie_value(cookie, wanted)
-                            && !token.is_empty()
-                        {
-                            add(Cow::Borrowed(token))?;
-                        }
-                    }
+        for name in self.headers() {
+            for value in request.all(name.as_str()) {
+                match credentials(value) {
+                    Credentials::None => {}
+                    Credentials::One(token) => add(Sighting::Token(Cow::Borrowed(token)))?,
+                    Credentials::Several => return Err(Reason::MultipleTokens),
                 }
             }
         }
-        Ok(found)
+        if let Some(shortest) = self.queries().map(str::len).min()
+            && let Some(query) = request.query()
+        {
+            for parameter in query.parameters(shortest) {
+                if let Some(sighting) = self.in_query(parameter) {
+                    add(sighting)?;
+                }
+            }
+        }
+        if self.cookies().next().is_some() {
+            let cookies = request.crumbs().flat_map(Crumb::cookies);
+            for cookie in cookies {
+                if let Some(sighting) = self.in_cookie(cookie) {
+                    add(sighting)?;
+                }
+            }
+        }
+        Ok(found.and_then(|sighting| match sighting {
+            Sighting::Token(token) => Some(token),
+            Sighting::Alias => None,
+        }))
     }
 
-    /// The edits that take every token out of the configured places; credentials of another
-    /// scheme stay.
+    /// The edits that take every token out of the configured places, and out of what some reader
+    /// takes for one of them; credentials of another scheme stay.
     #[must_use]
     pub fn strip(&self, request: &Request) -> Vec<HeaderEdit> {
         let mut edits = Vec::new();
-        let mut path = request.first(":path").map(Cow::Borrowed);
-        let mut cookies: Vec<&[u8]> = request.cookies().collect();
-        let all_cookies = cookies.len();
-        for place in &self.0 {
-            match place {
-                TokenSource::Header(name) => {
-                    if request
-                        .all(name.as_str())
-                        .any(|value| credentials(value) != Credentials::None)
-                    {
-                        edits.push(HeaderEdit::Remove(name.into()));
-                    }
-                }
-                TokenSource::Query(name) => {
-                    path = path.map(|path| without_parameter(path, name));
-                }
-                TokenSource::Cookie(name) => {
-                    cookies.retain(|cookie| cookie_value(cookie, name).is_none());
-                }
+        for name in self.headers() {
+            let mut values = request.all(name.as_str());
+            if values.any(|value| credentials(value) != Credentials::None) {
+                edits.push(HeaderEdit::Remove(name.into()));
             }
         }
-        if let Some(Cow::Owned(path)) = path {
+        if let Some(path) = request
+            .query()
+            .and_then(|query| query.without(self.queries()))
+        {
             edits.push(HeaderEdit::Set(Rc::from(":path"), path));
         }
-        if cookies.is_empty() && all_cookies > 0 {
-            edits.push(HeaderEdit::Remove(Rc::from("cookie")));
-        } else if cookies.len() < all_cookies {
-            edits.push(HeaderEdit::Set(
-                Rc::from("cookie"),
-                cookies.join(&b"; "[..]),
-            ));
+        if self.cookies().next().is_some() {
+            let is_place = |crumb: &Crumb<'_>| self.cookies().any(|name| crumb.names(name));
+            let (tokens, kept): (Vec<_>, Vec<_>) = request.crumbs().partition(is_place);
+            if !tokens.is_empty() {
+                edits.push(match kept.is_empty() {
+                    true => HeaderEdit::Remove(Rc::from("cookie")),
+                    false => HeaderEdit::Set(Rc::from("cookie"), Crumb::line(&kept)),
+                });
+            }
         }
         edits
     }
+
+    fn in_query<'a>(&self, parameter: Parameter<'a>) -> Option<Sighting<'a>> {
+        if !self.queries().any(|name| parameter.is_alias_of(name)) || !parameter.has_value() {
+            return None;
+        }
+        let token = self.queries().find_map(|name| parameter.value(name));
+        Some(token.map_or(Sighting::Alias, Sighting::Token))
+    }
+
+    fn in_cookie<'a>(&self, cookie: Cookie<'a>) -> Option<Sighting<'a>> {
+        if !cookie.has_value() || !self.cookies().any(|name| cookie.is_alias_of(name)) {
+            return None;
+        }
+        let token = self.cookies().find_map(|name| cookie.value(name));
+        Some(token.map_or(Sighting::Alias, |token| {
+            Sighting::Token(Cow::Borrowed(token))
+        }))
+    }
+
+    fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.0.iter().filter_map(|place| match place {
+            TokenSource::Header(name) => Some(name),
+            TokenSource::Query(_) | TokenSource::Cookie(_) => None,
+        })
+    }
+
+    fn queries(&self) -> impl Iterator<Item = &str> + Clone {
+        self.0.iter().filter_map(|place| match place {
+            TokenSource::Query(name) => Some(&**name),
+            TokenSource::Header(_) | TokenSource::Cookie(_) => None,
+        })
+    }
+
+    fn cookies(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|place| match place {
+            TokenSource::Cookie(name) => Some(&**name),
+            TokenSource::Header(_) | TokenSource::Query(_) => None,
+        })
+    }
 }
 
-impl Request {
-    fn query(&self) -> impl Iterator<Item = &[u8]> {
-        let query = self.first(":path").and_then(|path| {
-            let path = path.split(|byte| *byte == b'#').next()?;
-            let mark = path.iter().position(|byte| *byte == b'?')?;
-            path.get(mark.saturating_add(1)..)
-        });
-        query.unwrap_or_default().split(|byte| *byte == b'&')
-    }
-
-    fn cookies(&self) -> impl Iterator<Item = &[u8]> {
-        self.all("cookie")
-            .flat_map(|line| line.split(|byte| *byte == b';'))
-            .map(<[u8]>::trim_ascii)
-            .filter(|cookie| !cookie.is_empty())
-    }
+/// What may be a token to somebody.
+enum Sighting<'a> {
+    /// In a configured place, to all readers.
+    Token(Cow<'a, [u8]>),
+    /// In what some reader alone takes for a configured place.
+    Alias,
 }
 
 /// Reads one header value.
@@ -260,90 +253,6 @@ fn begins_with_bearer(value: &[u8]) -> bool {
         .is_some_and(|(scheme, rest)| {
             scheme.eq_ignore_ascii_case(BEARER) && (rest.is_empty() || rest.starts_with(b" "))
         })
-}
-
-fn cookie_value<'a>(cookie: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
-    let equals = cookie.iter().position(|byte| *byte == b'=')?;
-    let (name, value) = cookie.split_at_checked(equals)?;
-    if name.trim_ascii() != wanted.as_bytes() {
-        return None;
-    }
-    let value = value.get(1..)?.trim_ascii();
-    // RFC 6265, section 4.1.1: a value may stand in double quotes.
-    let unquoted = value
-        .strip_prefix(b"\"")
-        .and_then(|value| value.strip_suffix(b"\""));
-    Some(unquoted.unwrap_or(value))
-}
-
-fn parameter_value<'a>(parameter: &'a [u8], wanted: &str) -> Option<Cow<'a, [u8]>> {
-    let (name, value) = match parameter.iter().position(|byte| *byte == b'=') {
-        Some(equals) => (
-            parameter.get(..equals)?,
-            parameter.get(equals.saturating_add(1)..)?,
-        ),
-        None => (parameter, &[][..]),
-    };
-    (*percent_decoded(name) == *wanted.as_bytes()).then(|| percent_decoded(value))
-}
-
-/// Percent-decodes (RFC 3986, section 2.1); a broken escape stays as it is.
-fn percent_decoded(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.contains(&b'%') {
-        return Cow::Borrowed(text);
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first == b'%'
-            && let Some((digits, after)) = after.split_at_checked(2)
-            && let Some(byte) = hex_byte(digits)
-        {
-            decoded.push(byte);
-            rest = after;
-        } else {
-            decoded.push(*first);
-        }
-    }
-    Cow::Owned(decoded)
-}
-
-fn hex_byte(digits: &[u8]) -> Option<u8> {
-    // `from_str_radix` would take a sign.
-    if !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
-}
-
-/// The path without any parameter of this name; borrowed if it has none.
-fn without_parameter<'a>(path: Cow<'a, [u8]>, name: &str) -> Cow<'a, [u8]> {
-    let Some(mark) = path.iter().position(|byte| *byte == b'?') else {
-        return path;
-    };
-    let (before, query) = path.split_at(mark);
-    let query = query.get(1..).unwrap_or_default();
-    let (query, fragment) = match query.iter().position(|byte| *byte == b'#') {
-        Some(hash) => query.split_at(hash),
-        None => (query, &[][..]),
-    };
-    let parameters: Vec<&[u8]> = query.split(|byte| *byte == b'&').collect();
-    let kept: Vec<&[u8]> = parameters
-        .iter()
-        .copied()
-        .filter(|parameter| parameter_value(parameter, name).is_none())
-        .collect();
-    if kept.len() == parameters.len() {
-        return path;
-    }
-    let mut rewritten = before.to_vec();
-    if !kept.is_empty() {
-        rewritten.push(b'?');
-        rewritten.extend(kept.join(&b'&'));
-    }
-    rewritten.extend_from_slice(fragment);
-    Cow::Owned(rewritten)
 }
 
 #[cfg(test)]

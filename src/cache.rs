@@ -131,11 +131,10 @@ struct ByBytes;
 
 impl Weighter<Compact, Rc<Remembered>> for ByBytes {
     fn weight(&self, compact: &Compact, remembered: &Rc<Remembered>) -> u64 {
-        // The claims take about as much as the text they were read from.
         let bytes = compact
             .0
             .len()
-            .saturating_mul(2)
+            .saturating_add(remembered.verified.claims().bytes())
             .saturating_add(remembered.headers.bytes());
         u64::try_from(bytes.div_ceil(TokenCache::ENTRY_BYTES)).unwrap_or(u64::MAX)
     }

@@ -6,12 +6,14 @@
 use crate::claims::{Claim, ClaimPlace, Claims};
 use crate::header::{HeaderName, is_header_value};
 use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::rc::Rc;
 
 /// How an array becomes one header value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ArrayFormat {
-    /// Elements joined by `,`; `%` and `,` inside them percent-encoded.
+    /// Elements joined by `,`; `%` and `,` inside them and spaces at their edges percent-encoded.
     #[default]
     Comma,
     /// Elements joined by a space; `%` and spaces inside them percent-encoded.
@@ -20,7 +22,17 @@ pub enum ArrayFormat {
     Json,
 }
 
-/// One header and the claims it may come from: the first that has a value.
+/// How characters outside ASCII are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// As they are.
+    #[default]
+    Utf8,
+    /// Percent-encoded, and so is `%`: servers that read headers as Latin-1 get the value whole.
+    Percent,
+}
+
+/// One header and the claims it may come from: the first that has a value which can be sent.
 #[derive(Clone, Debug)]
 pub struct ClaimHeader {
     /// The header's name.
@@ -29,6 +41,8 @@ pub struct ClaimHeader {
     pub claims: Vec<ClaimPlace>,
     /// How an array is written.
     pub format: ArrayFormat,
+    /// How characters outside ASCII are written.
+    pub encoding: Encoding,
 }
 
 /// All headers that the filter owns.
@@ -43,7 +57,7 @@ pub struct ClaimHeaders {
 /// A value for each of the filter's own headers, or the word that there is none.
 ///
 /// Rendered once for a verified token and remembered with it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct HeaderValues(Vec<(Rc<str>, Option<String>)>);
 
 impl HeaderValues {
@@ -73,7 +87,7 @@ impl ClaimHeaders {
 
     /// The values for a request whose caller is not known: none.
     #[must_use]
-    pub fn nobody(&self) -> HeaderValues {
+    pub fn anonymous_headers(&self) -> HeaderValues {
         HeaderValues(self.names().map(|name| (name.into(), None)).collect())
     }
 
@@ -84,9 +98,7 @@ impl ClaimHeaders {
             let value = header
                 .claims
                 .iter()
-                .find_map(|place| present(claims.get(place)?))
-                .map(|value| header.format.render(value))
-                .filter(|value| is_header_value(value));
+                .find_map(|place| header.render(present(claims.get(place)?)?));
             (Rc::from(&header.header), value)
         });
         let payload = self
@@ -97,21 +109,38 @@ impl ClaimHeaders {
     }
 }
 
-/// A claim that says something: `null`, `""` and `[]` do not.
+/// A claim that says something: `null`, `""`, `[]` and `[""]` do not.
 fn present(claim: Claim<'_>) -> Option<Claim<'_>> {
     match claim {
         Claim::Text("") | Claim::Other(Value::Null) => None,
-        Claim::Other(Value::Array(elements)) if elements.is_empty() => None,
+        Claim::Other(Value::Array(elements))
+            if elements.iter().all(|element| element.as_str() == Some("")) =>
+        {
+            None
+        }
         _ => Some(claim),
     }
 }
 
-impl ArrayFormat {
-    fn render(self, claim: Claim<'_>) -> String {
-        let separator = match self {
-            Self::Comma => Some(','),
-            Self::Space => Some(' '),
-            Self::Json => None,
+/// Whether some reader takes a character off the edge of a header's value, and so reads two claims as one:
+/// HTTP itself does so with ASCII's white space (RFC 9110, section 5.5), Python and .NET with Unicode's,
+/// and JavaScript with the byte order mark besides.
+fn is_trimmed(character: char) -> bool {
+    character.is_whitespace() || character == '\u{feff}'
+}
+
+/// Whether every reader gets the text as it is.
+fn can_be_sent(text: &str) -> bool {
+    is_header_value(text) && !text.starts_with(is_trimmed) && !text.ends_with(is_trimmed)
+}
+
+impl ClaimHeader {
+    /// The header's value; `None` if the claim has none that could be sent.
+    fn render(&self, claim: Claim<'_>) -> Option<String> {
+        let separator = match self.format {
+            ArrayFormat::Comma => Some(','),
+            ArrayFormat::Space => Some(' '),
+            ArrayFormat::Json => None,
         };
         if let Some(separator) = separator
             && let Some(elements) = claim.elements()
@@ -120,33 +149,63 @@ impl ArrayFormat {
                 .map(|element| Claim::from(element).scalar_text())
                 .collect::<Option<Vec<_>>>()
         {
-            return join(&texts, separator);
+            return self.join(&texts, separator);
         }
-        match claim {
-            Claim::Text(text) => text.to_owned(),
-            Claim::Other(value) => value.to_string(),
+        let text: Cow<'_, str> = match claim {
+            Claim::Text(text) => text.into(),
+            Claim::Other(value) => value.to_string().into(),
+        };
+        if !can_be_sent(&text) {
+            return None;
         }
+        Some(match self.encoding {
+            Encoding::Utf8 => text.into_owned(),
+            Encoding::Percent => {
+                let mut encoded = String::with_capacity(text.len());
+                for character in text.chars() {
+                    match character == '%' || !character.is_ascii() {
+                        true => push_escaped(&mut encoded, character),
+                        false => encoded.push(character),
+                    }
+                }
+                encoded
+            }
+        })
+    }
+
+    /// Joins so that splitting at the separator and percent-decoding gives the elements back: a group
+    /// named `a,b` must not become the groups `a` and `b`, nor ` admin` the group `admin`.
+    fn join(&self, texts: &[Cow<'_, str>], separator: char) -> Option<String> {
+        let mut joined = String::new();
+        for (position, text) in texts.iter().enumerate() {
+            if position > 0 {
+                joined.push(separator);
+            }
+            let unspaced = text.trim_start_matches(is_trimmed).len();
+            let begin = text.len().saturating_sub(unspaced);
+            let end = text.trim_end_matches(is_trimmed).len();
+            for (at, character) in text.char_indices() {
+                let escaped = character == '%'
+                    || character == separator
+                    || !(begin..end).contains(&at)
+                    || (self.encoding == Encoding::Percent && !character.is_ascii());
+                match escaped && !character.is_control() {
+                    true => push_escaped(&mut joined, character),
+                    false => joined.push(character),
+                }
+            }
+        }
+        // An empty text at an end leaves a space there, where that is the separator.
+        can_be_sent(&joined).then_some(joined)
     }
 }
 
-/// Joins so that splitting at the separator and percent-decoding gives the elements back: a group
-/// named `a,b` must not become the groups `a` and `b`.
-fn join(texts: &[std::borrow::Cow<'_, str>], separator: char) -> String {
-    let mut joined = String::new();
-    for (position, text) in texts.iter().enumerate() {
-        if position > 0 {
-            joined.push(separator);
-        }
-        for character in text.chars() {
-            match character {
-                '%' => joined.push_str("%25"),
-                ',' if separator == ',' => joined.push_str("%2C"),
-                ' ' if separator == ' ' => joined.push_str("%20"),
-                other => joined.push(other),
-            }
-        }
+/// Percent-encodes a character (RFC 3986, section 2.1).
+fn push_escaped(text: &mut String, character: char) {
+    for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+        // Writing to a string does not fail.
+        let _ = write!(text, "%{byte:02X}");
     }
-    joined
 }
 
 #[cfg(test)]
@@ -155,11 +214,17 @@ mod tests {
 
     #[track_caller]
     fn rendered(format: ArrayFormat, claim: &str, expected: Option<&str>) {
+        encoded(Encoding::Utf8, format, claim, expected);
+    }
+
+    #[track_caller]
+    fn encoded(encoding: Encoding, format: ArrayFormat, claim: &str, expected: Option<&str>) {
         let headers = ClaimHeaders {
             headers: vec![ClaimHeader {
                 header: HeaderName::new("x-claim").unwrap(),
                 claims: vec![ClaimPlace::new("c").unwrap()],
                 format,
+                encoding,
             }],
             payload: None,
         };
@@ -203,9 +268,12 @@ mod tests {
 
     #[test]
     fn nothing_to_say_leaves_the_header_absent() {
-        for nothing in ["null", "\"\"", "[]"] {
-            rendered(ArrayFormat::Comma, nothing, None);
+        for nothing in ["null", "\"\"", "[]", "[\"\"]", "[\"\",\"\"]"] {
+            for format in [ArrayFormat::Comma, ArrayFormat::Space, ArrayFormat::Json] {
+                rendered(format, nothing, None);
+            }
         }
+        rendered(ArrayFormat::Comma, r#"["","a"]"#, Some(",a"));
         for control in [
             r#""a\nb""#,
             r#""a\u007fb""#,
@@ -218,6 +286,82 @@ mod tests {
     }
 
     #[test]
+    fn a_value_with_white_space_at_an_edge_is_not_sent() {
+        for space in [" ", "\u{a0}", "\u{2003}", "\u{3000}", "\u{feff}"] {
+            for text in [
+                format!("{space}admin"),
+                format!("admin{space}"),
+                space.to_owned(),
+            ] {
+                for encoding in [Encoding::Utf8, Encoding::Percent] {
+                    encoded(encoding, ArrayFormat::Comma, &format!("\"{text}\""), None);
+                }
+            }
+        }
+        rendered(ArrayFormat::Comma, "\"ad\u{a0}min\"", Some("ad\u{a0}min"));
+    }
+
+    #[test]
+    fn white_space_at_the_edges_of_elements_is_encoded() {
+        let groups = "[\" admin \",\"a b\",\" \",\"\u{3000}x\"]";
+        rendered(
+            ArrayFormat::Comma,
+            groups,
+            Some("%20admin%20,a b,%20,%E3%80%80x"),
+        );
+        rendered(
+            ArrayFormat::Space,
+            groups,
+            Some("%20admin%20 a%20b %20 %E3%80%80x"),
+        );
+        // An empty one would leave the separator at the edge.
+        rendered(ArrayFormat::Space, r#"["","a"]"#, None);
+        rendered(ArrayFormat::Space, r#"["a","","b"]"#, Some("a  b"));
+        rendered(ArrayFormat::Comma, r#"["\n","a"]"#, None);
+    }
+
+    #[test]
+    fn percent_encoding_leaves_ascii_and_happens_once() {
+        let percent =
+            |format, claim, expected| encoded(Encoding::Percent, format, claim, Some(expected));
+        percent(ArrayFormat::Comma, "\"José, 5%\"", "Jos%C3%A9, 5%25");
+        percent(
+            ArrayFormat::Comma,
+            r#"["é,%","a b "]"#,
+            "%C3%A9%2C%25,a b%20",
+        );
+        percent(ArrayFormat::Space, r#"["é %"]"#, "%C3%A9%20%25");
+        percent(ArrayFormat::Json, r#"["é","5%"]"#, r#"["%C3%A9","5%25"]"#);
+        percent(ArrayFormat::Comma, r#"{"東":1}"#, r#"{"%E6%9D%B1":1}"#);
+        percent(ArrayFormat::Comma, "12.50", "12.50");
+        encoded(Encoding::Percent, ArrayFormat::Comma, r#""a\u0085b""#, None);
+    }
+
+    #[test]
+    fn a_claim_that_cannot_be_sent_is_passed_over() {
+        let mut headers = ClaimHeaders {
+            headers: vec![ClaimHeader {
+                header: HeaderName::new("x-name").unwrap(),
+                claims: ["a", "b"]
+                    .iter()
+                    .filter_map(|name| ClaimPlace::new(name))
+                    .collect(),
+                format: ArrayFormat::Comma,
+                encoding: Encoding::Utf8,
+            }],
+            payload: None,
+        };
+        let claims = Claims::parse(br#"{"a":" x","b":"y"}"#).unwrap();
+        let value = |headers: &ClaimHeaders| {
+            let values = headers.render(&claims, "");
+            values.iter().next().unwrap().1.map(str::to_owned)
+        };
+        assert_eq!(value(&headers).as_deref(), Some("y"));
+        headers.headers[0].claims.pop();
+        assert_eq!(value(&headers), None);
+    }
+
+    #[test]
     fn the_first_claim_with_a_value_wins() {
         let headers = ClaimHeaders {
             headers: vec![ClaimHeader {
@@ -227,6 +371,7 @@ mod tests {
                     .filter_map(|name| ClaimPlace::new(name))
                     .collect(),
                 format: ArrayFormat::Comma,
+                encoding: Encoding::Utf8,
             }],
             payload: Some(HeaderName::new("x-payload").unwrap()),
         };
@@ -240,7 +385,7 @@ mod tests {
             values,
             [("x-username", Some("ann")), ("x-payload", Some("e30"))]
         );
-        let nobody = headers.nobody();
+        let nobody = headers.anonymous_headers();
         assert!(nobody.iter().all(|(_, value)| value.is_none()));
         assert_eq!(nobody.iter().count(), 2);
     }

@@ -50,17 +50,28 @@ const HOP_BY_HOP: [&str; 10] = [
     "upgrade",
 ];
 
-/// Headers with a meaning for Envoy or the upstream that a claim must not rewrite.
-const RESERVED_TARGETS: [&str; 6] = [
+/// Headers with a meaning for Envoy or the upstream that a claim must not rewrite: some name the
+/// client, or another method, host or path.
+const RESERVED_TARGETS: [&str; 16] = [
     "authorization",
     "cookie",
     "expect",
+    "forwarded",
     "host",
+    "origin",
     "trailers",
+    "x-host",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-url",
+    "x-real-ip",
     "x-request-id",
+    "x-rewrite-url",
 ];
 
-/// Families of such headers. `x-forwarded` and `forwarded` name the client; `x-envoy-` steers Envoy.
+/// Families of such headers. `x-forwarded-` names the client; `x-envoy-` steers Envoy.
 const RESERVED_FAMILIES: [&str; 3] = ["content-", "x-forwarded-", "x-envoy-"];
 
 impl HeaderName {
@@ -79,7 +90,13 @@ impl HeaderName {
     /// `authorization` (RFC 9110, section 11.6.2).
     #[must_use]
     pub fn authorization() -> Self {
-        Self("authorization".into())
+        Self::known("authorization")
+    }
+
+    /// A name of this crate's own, which is in lower case.
+    #[must_use]
+    pub(crate) fn known(name: &'static str) -> Self {
+        Self(name.into())
     }
 
     /// Accepts a name that claims may be written to.
@@ -92,15 +109,23 @@ impl HeaderName {
             return Err(InvalidHeader::Reserved(name.to_owned()));
         }
         let header = Self::new(name)?;
-        let reserved = HOP_BY_HOP.contains(&header.as_str())
-            || RESERVED_TARGETS.contains(&header.as_str())
-            || RESERVED_FAMILIES
-                .iter()
-                .any(|family| header.as_str().starts_with(family));
-        if reserved {
+        let reserved = HOP_BY_HOP.iter().chain(&RESERVED_TARGETS);
+        let begins = |family: &str| {
+            let beginning = header.0.as_bytes().get(..family.len());
+            beginning.is_some_and(|beginning| folds_alike(beginning, family.as_bytes()))
+        };
+        if reserved.into_iter().any(|one| header.folds_to(one))
+            || RESERVED_FAMILIES.iter().any(|family| begins(family))
+        {
             return Err(InvalidHeader::Reserved(name.to_owned()));
         }
         Ok(header)
+    }
+
+    /// Whether a server that folds names takes this header for the other.
+    #[must_use]
+    pub fn folds_to(&self, other: &str) -> bool {
+        folds_alike(self.0.as_bytes(), other.as_bytes())
     }
 
     /// Accepts a name that a reply may carry: not what frames the message.
@@ -123,6 +148,17 @@ impl HeaderName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether two names are one to a server that tells only letters and digits apart: CGI (RFC 3875,
+/// section 4.1.18) turns `-` into `_`, PHP `.` as well, lighttpd whatever is neither letter nor digit.
+#[must_use]
+pub fn folds_alike(name: &[u8], other: &[u8]) -> bool {
+    let folded = |byte: &u8| match byte.is_ascii_alphanumeric() {
+        true => byte.to_ascii_lowercase(),
+        false => b'_',
+    };
+    name.len() == other.len() && name.iter().map(folded).eq(other.iter().map(folded))
 }
 
 /// Whether a text can stand in a header without ending it or being read as something else.
@@ -186,6 +222,19 @@ mod tests {
             "x-request-id",
             "keep-alive",
             "proxy-authorization",
+            "forwarded",
+            "x-real-ip",
+            "origin",
+            "x-http-method-override",
+            "X-HTTP-Method",
+            "x-method-override",
+            "x-host",
+            "x-original-host",
+            "x-original-url",
+            "x-rewrite-url",
+            "x_request_id",
+            "x.forwarded.for",
+            "content_type",
         ] {
             assert_eq!(
                 HeaderName::claim_target(bad).unwrap_err().to_string(),
@@ -194,7 +243,9 @@ mod tests {
                 )
             );
         }
-        assert!(HeaderName::claim_target("x-forward").is_ok());
+        for good in ["x-forward", "x-origin", "x-http-methods", "x-forwarded"] {
+            assert!(HeaderName::claim_target(good).is_ok(), "{good}");
+        }
         assert!(HeaderName::reply("content-type").is_ok());
         assert!(HeaderName::reply("content-length").is_err());
         assert!(HeaderName::reply(":status").is_err());

@@ -4,8 +4,7 @@
 //! duplicate name and taking the last. Two readers that choose differently see two different
 //! tokens, so everything here refuses.
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,18 +19,14 @@ pub type Object = Map<String, Value>;
 ///
 /// # Errors
 /// Text that is not UTF-8, not JSON, not an object, nested deeper than 128 levels, followed by
-/// anything but white space, or with a duplicate name. The error's text may quote the input: it is
+/// anything but white space, with a duplicate name, or with [`NUMBER_MEMBER`] at any level. The error's text may quote the input: it is
 /// for configuration only, never for a token's log line.
 pub fn object(text: &[u8]) -> Result<Object, serde_json::Error> {
     let members = members(std::str::from_utf8(text).map_err(Error::custom)?)?;
-    let owned = members.into_iter().map(|(name, value)| {
-        let value = match value {
-            Part::Text(text) => Value::String(text.into_owned()),
-            Part::Other(value) => value,
-        };
-        (name.into_owned(), value)
-    });
-    Ok(owned.collect())
+    let owned = members.into_iter();
+    Ok(owned
+        .map(|(name, value)| (name.into_owned(), value.into()))
+        .collect())
 }
 
 /// A value of which a string is left where it stands in the text, unless an escape in it forbids.
@@ -99,7 +94,10 @@ impl<'de> Visitor<'de> for Members {
         const USUAL: usize = 24;
         let mut list = Vec::with_capacity(USUAL);
         while let Some(name) = members.next_key_seed(Name)? {
-            list.push((name, members.next_value_seed(AnyPart)?));
+            if name == NUMBER_MEMBER {
+                return Err(reserved());
+            }
+            list.push((name, members.next_value_seed(Any::TokenMember)?.into()));
         }
         Ok(list)
     }
@@ -131,67 +129,188 @@ impl<'de> Visitor<'de> for Name {
     }
 }
 
-struct AnyPart;
+/// The library hands a number over as an object of one member with this name, so that its spelling is
+/// kept, and takes any object that begins with such a member for the number that its value spells. Where
+/// that stands in a text, other readers see an object.
+pub const NUMBER_MEMBER: &str = "$serde_json::private::Number";
 
-impl<'de> DeserializeSeed<'de> for AnyPart {
-    type Value = Part<'de>;
+/// Whether an object in `value` has a member with the name that the library keeps for itself.
+#[must_use]
+pub fn has_number_member(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => {
+            members.contains_key(NUMBER_MEMBER) || members.values().any(has_number_member)
+        }
+        Value::Array(elements) => elements.iter().any(has_number_member),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// How many bytes a value has allocated, about.
+#[must_use]
+pub fn bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 0,
+        Value::Number(number) => allocated(number.as_str().len()),
+        Value::String(text) => allocated(text.len()),
+        Value::Array(elements) => elements.iter().map(bytes).fold(
+            elements.capacity().saturating_mul(size_of::<Value>()),
+            usize::saturating_add,
+        ),
+        Value::Object(members) => {
+            // A node of the tree has room for eleven, and but for the first one, five or more in it.
+            let node = size_of::<(String, Value)>().saturating_mul(11);
+            let nodes = members.len().div_ceil(6);
+            members
+                .iter()
+                .map(|(name, value)| allocated(name.len()).saturating_add(bytes(value)))
+                .fold(allocated(node).saturating_mul(nodes), usize::saturating_add)
+        }
+    }
+}
+
+/// How many bytes an allocation of so many takes: allocators hand out multiples of 16 bytes at the least,
+/// and keep a word for themselves.
+#[must_use]
+pub const fn allocated(bytes: usize) -> usize {
+    match bytes {
+        0 => 0,
+        _ => bytes
+            .saturating_add(size_of::<usize>())
+            .next_multiple_of(16),
+    }
+}
+
+/// What is read, and so what is made of names that stand twice and of [`NUMBER_MEMBER`].
+#[derive(Clone, Copy)]
+enum Any {
+    /// A member of a token: the last of equal names counts, and the library's name is refused.
+    TokenMember,
+    /// A key set: the last of equal names counts, and the library's name is one like any other.
+    KeySet,
+    /// A configuration: equal names are refused, and the library's name is one like any other.
+    Configuration,
+}
+
+/// A value as the library hands it over.
+enum Read<'de> {
+    Text(Cow<'de, str>),
+    /// A string that stands nowhere in the text: the spelling of a number.
+    Spelling(String),
+    Other(Value),
+}
+
+impl<'de> From<Read<'de>> for Part<'de> {
+    fn from(read: Read<'de>) -> Self {
+        match read {
+            Read::Text(text) => Self::Text(text),
+            Read::Spelling(text) => Self::Text(text.into()),
+            Read::Other(value) => Self::Other(value),
+        }
+    }
+}
+
+impl From<Part<'_>> for Value {
+    fn from(part: Part<'_>) -> Self {
+        match part {
+            Part::Text(text) => Self::String(text.into_owned()),
+            Part::Other(value) => value,
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Any {
+    type Value = Read<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
         reader.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for AnyPart {
-    type Value = Part<'de>;
+impl<'de> Visitor<'de> for Any {
+    type Value = Read<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("JSON")
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Part::Text(Cow::Borrowed(text)))
+        Ok(Read::Text(Cow::Borrowed(text)))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Part::Text(Cow::Owned(text.to_owned())))
+        Ok(Read::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
+        Ok(Read::Spelling(text))
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Part::Other(Value::Bool(value)))
+        Ok(Read::Other(Value::Bool(value)))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Part::Other(value.into()))
+        Ok(Read::Other(value.into()))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Part::Other(value.into()))
+        Ok(Read::Other(value.into()))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Part::Other(Value::Null))
+        Ok(Read::Other(Value::Null))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Self::Value, A::Error> {
-        Value::deserialize(SeqAccessDeserializer::new(elements)).map(Part::Other)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(element) = elements.next_element_seed(self)? {
+            list.push(Part::from(element).into());
+        }
+        Ok(Read::Other(Value::Array(list)))
     }
 
-    /// An object, or a number whose spelling is kept: so the library hands those over.
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
-        Value::deserialize(MapAccessDeserializer::new(members)).map(Part::Other)
+    /// An object, or a number.
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut object = Object::new();
+        while let Some(name) = members.next_key_seed(Name)? {
+            let value = members.next_value_seed(self)?;
+            if name == NUMBER_MEMBER {
+                match (&value, self) {
+                    (Read::Spelling(text), _) => {
+                        let number = text.parse().map_err(Error::custom)?;
+                        return Ok(Read::Other(Value::Number(number)));
+                    }
+                    (_, Self::TokenMember) => return Err(reserved()),
+                    (_, Self::KeySet | Self::Configuration) => {}
+                }
+            }
+            let name = name.into_owned();
+            match (self, object.contains_key(&name)) {
+                (Self::Configuration, true) => return Err(duplicate(&name)),
+                _ => object.insert(name, Part::from(value).into()),
+            };
+        }
+        Ok(Read::Other(Value::Object(object)))
     }
 }
 
-/// Reads exactly one JSON value in which no object has a member name twice, at any level.
+/// Reads exactly one JSON value in which no object has a member name twice, at any level: a
+/// configuration.
 ///
 /// # Errors
-/// As for [`object`].
+/// As for [`object`], but for [`NUMBER_MEMBER`], which is a name like any other.
 pub fn value(text: &[u8]) -> Result<Value, serde_json::Error> {
-    // A first pass by the library itself: it bounds the nesting and understands numbers of any
-    // length; the second looks for duplicates only.
-    let value = serde_json::from_slice(text)?;
-    read(text, NoDuplicates)?;
-    Ok(value)
+    read(text, Any::Configuration).map(|value| Part::from(value).into())
+}
+
+/// Reads exactly one JSON value; of equal names the last counts, and [`NUMBER_MEMBER`] is a name like
+/// any other: a key set, in which one odd key must not cost the others.
+///
+/// # Errors
+/// As for [`object`], but for names that stand twice.
+pub fn key_set(text: &[u8]) -> Result<Value, serde_json::Error> {
+    read(text, Any::KeySet).map(|value| Part::from(value).into())
 }
 
 fn read<'de, S: DeserializeSeed<'de>>(
@@ -204,64 +323,10 @@ fn read<'de, S: DeserializeSeed<'de>>(
     Ok(value)
 }
 
-/// Walks a value for duplicate names, and keeps nothing of it.
-struct NoDuplicates;
-
-impl<'de> DeserializeSeed<'de> for NoDuplicates {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        reader.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for NoDuplicates {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        while elements.next_element_seed(Self)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut seen = Object::new();
-        while let Some(name) = members.next_key::<String>()? {
-            members.next_value_seed(Self)?;
-            if seen.contains_key(&name) {
-                return Err(duplicate(&name));
-            }
-            seen.insert(name, Value::Null);
-        }
-        Ok(())
-    }
+fn reserved<E: Error>() -> E {
+    E::custom(format_args!(
+        "the name {NUMBER_MEMBER:?} is not for others to use"
+    ))
 }
 
 fn duplicate<E: Error>(name: &str) -> E {
@@ -388,6 +453,36 @@ mod tests {
     fn a_value_has_no_duplicates_at_any_level() {
         assert!(value(br#"[{"a":{"b":1,"c":2.5e300,"d":null}}]"#).is_ok());
         assert!(value(br#"[{"a":{"b":1,"b":2}}]"#).is_err());
+    }
+
+    /// Read by the library itself, each of these is a number, or no JSON.
+    #[test]
+    fn an_object_is_never_taken_for_a_number() {
+        let member = |name: &str, value: &str| format!("{{\"{name}\":{value}}}");
+        for text in [
+            member(NUMBER_MEMBER, "\"5\""),
+            member(NUMBER_MEMBER, "\"\\u0035\""),
+            member("\\u0024serde_json::private::Number", "\"5\""),
+            member(NUMBER_MEMBER, "\"x\""),
+            member(NUMBER_MEMBER, "5"),
+            member(NUMBER_MEMBER, "[\"5\"]"),
+            format!("{{\"a\":1,\"{NUMBER_MEMBER}\":\"5\"}}"),
+        ] {
+            for text in [
+                text.clone(),
+                member("a", &text),
+                member("a", &format!("[1,{text}]")),
+            ] {
+                assert!(object(text.as_bytes()).is_err(), "{text}");
+                for read in [value, key_set] {
+                    let read = read(text.as_bytes()).unwrap();
+                    assert!(read.is_object() && has_number_member(&read), "{text}");
+                }
+            }
+        }
+        let twin = member("a", &member("$serde_json::private::Numbers", "\"5\""));
+        assert!(object(twin.as_bytes()).is_ok());
+        assert!(!has_number_member(&value(twin.as_bytes()).unwrap()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! One key that the filter cannot use must not cost the others: a pool that adds a key of a new
 //! kind goes on working. What is used, however, is exactly an RSA key for RS256.
 
+use crate::json;
 use crate::rs256::PublicKey;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -58,11 +59,11 @@ impl KeySet {
         if document.len() > Self::MAX_BYTES {
             return Err(InvalidKeySet::TooLarge);
         }
-        let document: Value =
-            serde_json::from_slice(document).map_err(|_| InvalidKeySet::Malformed)?;
+        let document = json::key_set(document).map_err(|_| InvalidKeySet::Malformed)?;
         let entries = document
-            .get("keys")
-            .and_then(Value::as_array)
+            .as_object()
+            .filter(|members| !members.contains_key(json::NUMBER_MEMBER))
+            .and_then(|members| members.get("keys")?.as_array())
             .ok_or(InvalidKeySet::Malformed)?;
         if entries.len() > Self::MAX_KEYS {
             return Err(InvalidKeySet::TooManyKeys);
@@ -135,6 +136,9 @@ fn usable(entry: &Value) -> Option<(String, PublicKey)> {
             .get(name)
             .is_none_or(|value| value.as_str() == Some(word))
     };
+    if json::has_number_member(entry) {
+        return None;
+    }
     if text("kty") != Some("RSA") || !absent_or("use", "sig") || !absent_or("alg", "RS256") {
         return None;
     }

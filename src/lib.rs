@@ -5,44 +5,50 @@
 //! # The way of a request
 //!
 //! ```text
-//!  host/http ──▶ gate ──▶ rules    which rule; can the path be read in two ways?
+//!  host/wire ──▶ gate ──▶ rules    which rule; can the path be read in two ways?
+//!                 │ ────▶ request  could the upstream act on another method?
 //!                 │ ────▶ bearer   exactly one token, in the configured places
 //!                 │ ────▶ cache    known already? then only time and rule are asked again
 //!                 │ ────▶ token    compact serialisation, header, claims: an UntrustedToken
-//!                 │ ────▶ verify   issuer, times, use, client, audience: Admitted
+//!                 │ ────▶ verify   issuer, times, use, client: Admitted
 //!                 │ ────▶ keyring  the issuer's keys; none yet? the request is held
-//!                 │ ────▶ verify   signature (rs256): Verified
+//!                 │ ────▶ verify   signature (rs256): Verified; audience
 //!                 │ ────▶ rules    scopes, groups, claims, age of the sign-in
 //!                 ▼
-//!          Forward + claim_headers  ·  Refuse + reply  ·  Hold
+//!     Forward + claim_headers, owned  ·  Refuse + reply  ·  Hold
 //! ```
 //!
 //! The whole decision is [`gate::Gate::decide`], cheap refusals first. Keys come the other way:
-//! `host/root` ticks, [`keyring`] says what to fetch, the answer goes into data shared by all VMs
-//! of the process, and the gate wakes whom it held.
+//! `host/worker` ticks, the gate says which calls are to be made, [`keyring`] takes their answers in, and
+//! the gate judges again what it held.
 //!
 //! # Who knows what
 //!
 //! | module | knows | does not know |
 //! |---|---|---|
-//! | [`time`], [`reject`], [`pool`], [`header`], [`json`] | the words of the field | each other |
-//! | [`bearer`], [`token`], [`claims`] | what a request and a token look like | what is allowed |
-//! | [`jwks`], [`rs256`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
-//! | [`rules`], [`claim_headers`], [`reply`], [`policy`] | what the configuration decides | how it is spelled |
+//! | [`time`], [`reject`], [`header`], [`pool`], [`json`] | the words of the field | each other |
+//! | [`remote`] | when a document is fetched, by which VM, how all share it, why a fetch failed | what is in it, and how a call is made |
+//! | [`rs256`], [`jwks`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
+//! | [`claims`], [`token`] | what a token looks like | what is allowed |
+//! | [`rules`] | which rule a request falls under, and what it asks of a token | whether the token is true |
+//! | [`request`], [`bearer`] | what a request looks like, and where its token stands | what is in the token |
+//! | [`claim_headers`], [`owned`], [`reply`], [`policy`] | what the configuration decides | how it is spelled |
 //! | [`config`] | field names, defaults, limits | what happens to a request |
 //! | [`verify`], [`cache`] | when a token is true, and for how long | where it stood |
-//! | [`keyring`] | when to fetch and who does | how a fetch is made |
-//! | [`gate`] | the order of things | that there is an Envoy |
-//! | `host` | Envoy, and nothing else | why |
+//! | [`keyring`] | which pool has which keys, and what an operator is told of them | when they are fetched |
+//! | [`gate`] | the order of the checks, and which requests wait for what | that there is an Envoy |
+//! | `host` | Envoy's callbacks, and how a call is made | what is decided, and what a call is for |
+//!
+//! No module uses one that stands in a row below its own; `tests/layers.rs` has the exact list, and reads
+//! this table.
 //!
 //! `src/cli` is no module of this crate but a second crate beside it, the desk tool behind the feature
 //! `cli`: it reads files, asks these modules, and prints what they answer, so that what it says of a
 //! configuration or a token is what Envoy will do. Nothing here knows of it.
 //!
-//! Dependencies run downwards in the order of the first picture, and never back. The SDK is a
-//! dependency of the wasm target only, so that a core module which named it would not compile
+//! The SDK is a dependency of the wasm target only, so that a core module which named it would not compile
 //! natively; no core module reads a clock or does I/O: times are parameters, and shared data is
-//! [`keyring::shared::SharedSpace`].
+//! [`remote::space::SharedSpace`].
 //!
 //! # Known attacks, and what stops each
 //!
@@ -52,12 +58,14 @@
 //! | key material inside the token (`jwk`, `jku`, `x5c`, `x5u`) | never read: [`verify::Admitted::verify`] takes the issuer's own set |
 //! | another pool's token with a known `kid` | the issuer chooses the set before the `kid` chooses the key |
 //! | refresh token, or id token where an access token is wanted | `token_use` must be there and be the wanted one ([`verify`]) |
-//! | two tokens, one for each reader | every place and every line counts ([`bearer`]) |
+//! | two tokens, one for each reader | every place and every line counts, as the loosest parser reads them ([`bearer`], [`request`]) |
 //! | duplicate members, two spellings of a byte | strict readers ([`json`], [`token`]); two parsers must agree |
 //! | spoofed claim headers, on open paths too | [`claim_headers`] are the filter's own: set or removed on every way out |
 //! | `/%61dmin`, `//admin`, `/x/..;/admin`, `/admin%3Fx` | every reading of a path must choose the same rule ([`rules`]) |
 //! | paths that are costly to compare | what finding the rule may cost is counted ([`rules::work`]) |
-//! | floods of random `kid`s | one fetch in ten seconds per process, and waiting places of their own ([`keyring`], [`gate`]) |
+//! | the same under a name that the upstream folds, in a trailer, or named in `connection` | whatever folds to a name of the filter's own is its own ([`owned`]) |
+//! | `post`, `_method`, `x-http-method-override`, `x-forwarded-host`, `x-original-url` | refused, or taken off, where something is decided by what they override ([`request`], [`owned`]) |
+//! | floods of random `kid`s | one fetch in ten seconds per process, and waiting places of their own ([`remote`], [`gate`]) |
 //! | floods of one-time tokens | only accepted ones are remembered, and newcomers push out newcomers ([`cache`]) |
 //! | a hash that collides | the cache compares whole tokens ([`cache`]) |
 //! | a host that says yes to everything | it must first refuse two forgeries ([`rs256`]) |
@@ -74,10 +82,13 @@ pub mod header;
 pub mod json;
 pub mod jwks;
 pub mod keyring;
+pub mod owned;
 pub mod policy;
 pub mod pool;
 pub mod reject;
+pub mod remote;
 pub mod reply;
+pub mod request;
 pub mod rs256;
 pub mod rules;
 pub mod time;

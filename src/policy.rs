@@ -7,8 +7,11 @@
 use crate::bearer::TokenSources;
 use crate::claim_headers::ClaimHeaders;
 use crate::jwks::KeySet;
+use crate::owned::{Override, OwnedHeaders};
 use crate::pool::UserPoolId;
+use crate::remote::document::Source;
 use crate::reply::Responses;
+use crate::request::{Request, UnsafeMethod};
 use crate::rules::Rules;
 use crate::rules::requirement::WantedUse;
 use regex_lite::Regex;
@@ -27,6 +30,10 @@ pub struct Policy {
     pub rules: Rules,
     /// What becomes of a cross-origin preflight.
     pub preflight: Preflight,
+    /// What becomes of a query that names another method.
+    pub method_override: Override,
+    /// The headers that are the filter's own.
+    pub owned: OwnedHeaders,
     /// What the upstream is told.
     pub claim_headers: ClaimHeaders,
     /// What the refused are told.
@@ -37,6 +44,35 @@ pub struct Policy {
     pub route: RouteChoice,
     /// Who verifies signatures.
     pub signature: SignaturePolicy,
+}
+
+impl Policy {
+    /// Whether anything is decided by methods: a rule, or what passes as a preflight.
+    #[must_use]
+    pub fn decides_by_methods(&self) -> bool {
+        decides_by_methods(&self.rules, self.preflight)
+    }
+
+    /// Whether the upstream will take the method for the one that the rules see.
+    ///
+    /// # Errors
+    /// It may take another, and something is decided by methods.
+    pub fn check_method(&self, request: &Request) -> Result<(), UnsafeMethod> {
+        if !self.decides_by_methods() {
+            return Ok(());
+        }
+        request.check_method()?;
+        match self.method_override {
+            Override::Strip => request.check_method_parameter(),
+            Override::Keep => Ok(()),
+        }
+    }
+}
+
+/// Whether rules, or what passes as a preflight, decide by methods.
+#[must_use]
+pub fn decides_by_methods(rules: &Rules, preflight: Preflight) -> bool {
+    rules.looks_at_methods() || preflight == Preflight::Pass
 }
 
 /// A user pool, as one of the issuers whose tokens are admitted.
@@ -78,48 +114,18 @@ pub enum KeySource {
     /// The configuration itself.
     Inline(Rc<KeySet>),
     /// A key endpoint, asked through an Envoy cluster.
-    Fetched(KeyEndpoint),
+    Fetched(Source),
 }
 
 impl KeySource {
-    /// How long a request may wait for keys.
+    /// How long a request may wait for keys: as long as one fetch may take.
     #[must_use]
-    pub const fn patience(&self) -> Duration {
+    pub const fn wait_limit(&self) -> Duration {
         match self {
             Self::Inline(_) => Duration::ZERO,
-            Self::Fetched(endpoint) => endpoint.timeout,
+            Self::Fetched(source) => source.endpoint.timeout,
         }
     }
-}
-
-/// How a pool's keys are fetched, and how long they serve.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyEndpoint {
-    /// The Envoy cluster that reaches the endpoint.
-    pub cluster: String,
-    /// The URI, as configured or derived.
-    pub uri: String,
-    /// The URI's scheme: `:scheme`.
-    pub scheme: String,
-    /// The URI's authority: `:authority`.
-    pub authority: String,
-    /// The URI's path and query: `:path`.
-    pub path: String,
-    /// How long one fetch may take, and how long a request waits for it.
-    pub timeout: Duration,
-    /// The longest time between two fetches that succeed.
-    pub refresh_interval: Duration,
-    /// How long the last good keys serve while fetching fails.
-    pub max_stale: MaxStale,
-}
-
-/// How long the last good keys serve, counted from the refresh that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MaxStale {
-    /// This long.
-    For(Duration),
-    /// Until a fetch succeeds.
-    Forever,
 }
 
 /// All pools, found by the issuer of their tokens.
@@ -170,6 +176,26 @@ impl Pools {
             .iter()
             .enumerate()
             .map(|(position, pool)| (PoolIndex(position), pool))
+    }
+
+    /// A name for each pool in metrics, in the order of the configuration: its id. Of several issuers of
+    /// one pool the first has the id, and the others say after a dot which they are: `original`,
+    /// `updated`, or a number.
+    #[must_use]
+    pub fn labels(&self) -> Vec<String> {
+        let mut seen = HashMap::<&str, usize>::new();
+        let label = |Pool { id, issuer, .. }: &Pool, entries: usize| match entries {
+            1 => id.as_str().to_owned(),
+            _ if *issuer == id.original_issuer() => format!("{}.original", id.as_str()),
+            _ if *issuer == id.updated_issuer() => format!("{}.updated", id.as_str()),
+            number => format!("{}.{number}", id.as_str()),
+        };
+        let pools = self.pools.iter().map(|pool| {
+            let entries = seen.entry(pool.id.as_str()).or_default();
+            *entries = entries.saturating_add(1);
+            label(pool, *entries)
+        });
+        pools.collect()
     }
 
     /// How many there are.

@@ -44,13 +44,15 @@ pub enum Reason {
     DeniedByRule,
     /// The path or authority could be read as another one by the upstream.
     UnsafePath,
+    /// The upstream could act on another method than the rules saw.
+    UnsafeMethod,
     /// The issuer's keys are not to be had at the moment.
     KeysUnavailable,
 }
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::MissingToken,
         Self::MultipleTokens,
         Self::MalformedToken,
@@ -70,6 +72,7 @@ impl Reason {
         Self::StaleAuthentication,
         Self::DeniedByRule,
         Self::UnsafePath,
+        Self::UnsafeMethod,
         Self::KeysUnavailable,
     ];
 
@@ -96,6 +99,7 @@ impl Reason {
             Self::StaleAuthentication => "stale_authentication",
             Self::DeniedByRule => "denied_by_rule",
             Self::UnsafePath => "unsafe_path",
+            Self::UnsafeMethod => "unsafe_method",
             Self::KeysUnavailable => "keys_unavailable",
         }
     }

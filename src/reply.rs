@@ -65,7 +65,7 @@ pub enum ReplyKind {
     AccessDenied,
     /// `authorizer_failure`: the keys are not to be had.
     AuthorizerFailure,
-    /// `bad_request`: an unsafe path.
+    /// `bad_request`: an unsafe path or method.
     BadRequest,
 }
 
@@ -109,9 +109,9 @@ pub struct Override {
     /// Another status, 300 to 599.
     pub status: Option<u16>,
     /// Headers that replace ours; an empty value takes one away.
-    pub headers: Vec<(HeaderName, String)>,
+    pub headers: Vec<(HeaderName, Template)>,
     /// Another body.
-    pub body: Option<BodyTemplate>,
+    pub body: Option<Template>,
 }
 
 /// How refusals are answered.
@@ -138,18 +138,27 @@ pub struct Reply {
     pub status: u16,
     /// The headers, each name once.
     pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
-    /// The body; never empty unless an override says so.
+    /// The body; never empty unless an override says so, be it by its status.
     pub body: Cow<'static, str>,
 }
+
+/// What a cache may keep although nothing says so (RFC 9110, section 15.1), of what a refusal may be: it
+/// would go on refusing those who come with a good token.
+const CACHED_UNASKED: [u16; 6] = [301, 308, 404, 405, 410, 414];
+const CACHE_CONTROL: &str = "cache-control";
+
+/// The status that never has a body (RFC 9110, section 15.4.5).
+pub const NOT_MODIFIED: u16 = 304;
 
 impl Responses {
     /// Whether the reply would repeat the request's id, which costs the host a look-up.
     #[must_use]
     pub fn wants_request_id(&self, refusal: &Refusal) -> bool {
-        self.overriding(self.style.kind(refusal))
-            .body
-            .as_ref()
-            .is_some_and(|body| body.0.contains(&Part::RequestId))
+        let changed = self.overriding(self.style.kind(refusal));
+        let headers = changed.headers.iter().map(|(_, value)| value);
+        headers
+            .chain(&changed.body)
+            .any(|template| template.0.contains(&Part::RequestId))
     }
 
     /// The reply to a refusal.
@@ -158,19 +167,30 @@ impl Responses {
         let kind = self.style.kind(refusal);
         let mut reply = self.style.reply(kind, refusal);
         let changed = self.overriding(kind);
+        let fill = |template: &Template| template.fill(kind, self.style.message(kind), request_id);
         if let Some(status) = changed.status {
             reply.status = status;
         }
+        if CACHED_UNASKED.contains(&reply.status) {
+            reply
+                .headers
+                .push((CACHE_CONTROL.into(), "no-store".into()));
+        }
+        if let Some(body) = &changed.body {
+            reply.body = fill(body).into();
+        }
+        if reply.status == NOT_MODIFIED {
+            reply.body = Cow::Borrowed("");
+            reply.headers.retain(|(ours, _)| ours != "content-type");
+        }
         for (name, value) in &changed.headers {
             reply.headers.retain(|(ours, _)| ours != name.as_str());
+            let value = fill(value);
             if !value.is_empty() {
                 reply
                     .headers
-                    .push((name.as_str().to_owned().into(), value.clone().into()));
+                    .push((name.as_str().to_owned().into(), value.into()));
             }
-        }
-        if let Some(body) = &changed.body {
-            reply.body = body.fill(kind, self.style.message(kind), request_id).into();
         }
         reply
     }
@@ -211,7 +231,7 @@ impl Style {
             Reason::InsufficientGroup | Reason::ClaimMismatch | Reason::DeniedByRule => {
                 ReplyKind::AccessDenied
             }
-            Reason::UnsafePath => ReplyKind::BadRequest,
+            Reason::UnsafePath | Reason::UnsafeMethod => ReplyKind::BadRequest,
             Reason::KeysUnavailable => ReplyKind::AuthorizerFailure,
         }
     }
@@ -290,6 +310,7 @@ fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
             | Reason::ClaimMismatch
             | Reason::DeniedByRule
             | Reason::UnsafePath
+            | Reason::UnsafeMethod
             | Reason::KeysUnavailable
             | Reason::InsufficientScope
             | Reason::StaleAuthentication => None,
@@ -311,9 +332,9 @@ fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
     }
 }
 
-/// A body with variables in it, after API Gateway's gateway responses.
+/// A body, or a header's value, with variables in it, after API Gateway's gateway responses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BodyTemplate(Vec<Part>);
+pub struct Template(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
@@ -324,7 +345,7 @@ enum Part {
     RequestId,
 }
 
-/// A variable that no body knows.
+/// A variable that there is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownVariable(String);
 
@@ -338,14 +359,14 @@ impl fmt::Display for UnknownVariable {
     }
 }
 
-impl BodyTemplate {
-    /// Reads a body; a `$` before a letter begins a variable.
+impl Template {
+    /// Reads a text; a `$` before a letter begins a variable.
     ///
     /// # Errors
     /// A variable that there is not.
-    pub fn new(body: &str) -> Result<Self, UnknownVariable> {
+    pub fn new(text: &str) -> Result<Self, UnknownVariable> {
         let mut parts = Vec::new();
-        let mut pieces = body.split('$');
+        let mut pieces = text.split('$');
         let mut text = pieces.next().unwrap_or_default().to_owned();
         for piece in pieces {
             if !piece.starts_with(|first: char| first.is_ascii_alphabetic()) {
@@ -376,17 +397,17 @@ impl BodyTemplate {
     }
 
     fn fill(&self, kind: ReplyKind, message: &str, request_id: Option<&[u8]>) -> String {
-        let mut body = String::new();
+        let mut filled = String::new();
         for part in &self.0 {
             match part {
-                Part::Text(text) => body.push_str(text),
-                Part::Message => body.push_str(json_string(message).trim_matches('"')),
-                Part::MessageString => body.push_str(&json_string(message)),
-                Part::ResponseType => body.push_str(kind.response_type()),
-                Part::RequestId => body.push_str(request_id.map_or("", harmless_id)),
+                Part::Text(text) => filled.push_str(text),
+                Part::Message => filled.push_str(json_string(message).trim_matches('"')),
+                Part::MessageString => filled.push_str(&json_string(message)),
+                Part::ResponseType => filled.push_str(kind.response_type()),
+                Part::RequestId => filled.push_str(request_id.map_or("", harmless_id)),
             }
         }
-        body
+        filled
     }
 }
 

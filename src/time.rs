@@ -36,6 +36,40 @@ impl Timestamp {
         self.0
     }
 
+    /// The moment in UTC, to the second, as RFC 3339 writes it: `2023-11-14T22:13:20Z`. Years have four
+    /// digits up to 9999, and more beyond.
+    #[must_use]
+    pub fn utc(self) -> String {
+        const DAY: u64 = 86_400;
+        let seconds = Duration::try_from_secs_f64(self.0)
+            .unwrap_or_default()
+            .as_secs();
+        let (days, second) = (seconds / DAY, seconds % DAY);
+        // Days from the first of March of the year 0 on, in eras of 400 years that are all alike.
+        let days = days.saturating_add(719_468);
+        let (era, day) = (days / 146_097, days % 146_097);
+        let leaps = (day / 1460)
+            .saturating_add(day / 146_096)
+            .saturating_sub(day / 36_524);
+        let year = day.saturating_sub(leaps) / 365;
+        let before = year
+            .saturating_mul(365)
+            .saturating_add(year / 4)
+            .saturating_sub(year / 100);
+        let day = day.saturating_sub(before);
+        let month = day.saturating_mul(5).saturating_add(2) / 153;
+        let first = month.saturating_mul(153).saturating_add(2) / 5;
+        let day = day.saturating_sub(first).saturating_add(1);
+        let year = era.saturating_mul(400).saturating_add(year);
+        // January and February belong to the year before.
+        let (year, month) = match month {
+            0..10 => (year, month.saturating_add(3)),
+            _ => (year.saturating_add(1), month.saturating_sub(9)),
+        };
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+
     /// This moment, moved later by `tolerance`.
     #[must_use]
     pub fn plus(self, tolerance: Duration) -> Self {
@@ -76,9 +110,39 @@ impl Monotonic {
     }
 }
 
+/// Both clocks, read at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// The wall clock, for tokens.
+    pub wall: Timestamp,
+    /// The monotonic clock, for everything else.
+    pub monotonic: Monotonic,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Against `date -u`, around every kind of leap day.
+    #[test]
+    fn a_timestamp_is_written_in_utc() {
+        for (seconds, text) in [
+            (0.0, "1970-01-01T00:00:00Z"),
+            (951_782_399.9, "2000-02-28T23:59:59Z"),
+            (951_782_400.0, "2000-02-29T00:00:00Z"),
+            (951_868_800.0, "2000-03-01T00:00:00Z"),
+            (1_700_000_000.0, "2023-11-14T22:13:20Z"),
+            (1_704_067_199.0, "2023-12-31T23:59:59Z"),
+            (1_704_067_200.0, "2024-01-01T00:00:00Z"),
+            (1_709_164_800.0, "2024-02-29T00:00:00Z"),
+            (4_107_542_400.0, "2100-03-01T00:00:00Z"),
+            (4_107_542_399.0, "2100-02-28T23:59:59Z"),
+            (253_402_300_799.0, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(Timestamp::from_seconds(seconds).unwrap().utc(), text);
+        }
+        assert!(Timestamp(Timestamp::MAX_SECONDS).utc().ends_with('Z'));
+    }
 
     #[test]
     fn a_timestamp_is_finite_and_exact_to_the_second() {

@@ -37,8 +37,8 @@ pub struct Header<'a> {
 impl<'a> UntrustedToken<'a> {
     /// Takes a compact token apart.
     ///
-    /// The checks, in this order: three parts of strict, unpadded base64url; a header that is one
-    /// JSON object with `alg` exactly `RS256`, a string `kid` and no `crit`; a payload that
+    /// The checks, in this order: three parts of strict, unpadded base64url, the first of at most
+    /// [`MAX_HEADER_CHARS`]; a header that is one JSON object with `alg` exactly `RS256`, a string `kid` and no `crit`; a payload that
     /// [`Claims::parse`] accepts. `jwk`, `jku`, `x5c` and `x5u` are never looked at: a token that
     /// brings its own key has no say in which key verifies it.
     ///
@@ -49,6 +49,9 @@ impl<'a> UntrustedToken<'a> {
         let compact = std::str::from_utf8(compact).map_err(|_| malformed)?;
         let (signing_input, signature) = compact.rsplit_once('.').ok_or(malformed)?;
         let (segment, payload) = signing_input.split_once('.').ok_or(malformed)?;
+        if segment.len() > MAX_HEADER_CHARS {
+            return Err(malformed);
+        }
         let (claims, signature) = (decoded(payload)?, decoded(signature)?);
         let key_id = match known.key_id(segment) {
             Some(key_id) => Rc::clone(key_id),
@@ -128,6 +131,10 @@ impl KnownHeaders {
         known.map(|(_, key_id)| key_id)
     }
 }
+
+/// The longest first part, in characters as it is written. Cognito's has some 110; the header is read by
+/// two parsers before anything is known of its author.
+pub const MAX_HEADER_CHARS: usize = 1_024;
 
 /// The only algorithm: with one there is nothing to confuse it with (RFC 8725, section 3.1).
 const ALGORITHM: &str = "RS256";

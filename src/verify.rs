@@ -39,6 +39,10 @@ pub struct Verified {
     pool: PoolIndex,
 }
 
+/// The longest `aud` that `token.aud_pattern` may match. An app client's id has 26 characters, the URL
+/// of an API some more.
+pub const MAX_AUDIENCE_BYTES: usize = 256;
+
 /// Why a token that would be admitted is not verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unverified {
@@ -49,7 +53,7 @@ pub enum Unverified {
 }
 
 impl<'a> Admitted<'a> {
-    /// Checks everything that needs no key: issuer, times, token use, app client, audience.
+    /// Checks everything that needs no key: issuer, times, token use, app client.
     ///
     /// # Errors
     /// The first check that fails, in this order.
@@ -86,6 +90,12 @@ impl<'a> Admitted<'a> {
         self.token.payload()
     }
 
+    /// When its bearer says that the token was made.
+    #[must_use]
+    pub const fn unverified_issued_at(&self) -> Option<Timestamp> {
+        self.token.unverified_claims().issued_at()
+    }
+
     /// Verifies the signature with the key that the token names, out of its own issuer's set.
     ///
     /// # Errors
@@ -117,6 +127,27 @@ impl Verified {
         now: Timestamp,
     ) -> Result<(), Reason> {
         admit(&self.claims, self.pool, policy, requirement, now)
+    }
+
+    /// Asks whether `aud` is what `token.aud_pattern` wants. What a pattern costs is its author's to
+    /// choose, so it is matched only against what a user pool has signed.
+    ///
+    /// # Errors
+    /// [`Reason::WrongAudience`].
+    pub fn check_audience(&self, policy: &Policy, requirement: &Requirement) -> Result<(), Reason> {
+        let AudiencePolicy::Matching(pattern) = &policy.token.audience else {
+            return Ok(());
+        };
+        let fits = policy.pools.get(self.pool).is_some_and(|pool| {
+            audience_fits(&self.claims, pool, requirement, |audience| {
+                audience.len() <= MAX_AUDIENCE_BYTES && pattern.is_match(audience)
+            })
+        });
+        if fits {
+            Ok(())
+        } else {
+            Err(Reason::WrongAudience)
+        }
     }
 
     /// What the user pool says about the bearer.
@@ -174,13 +205,6 @@ fn admit(
         .ok_or(Reason::WrongTokenUse)?;
     if !client_fits(claims, token_use, pool, requirement) {
         return Err(Reason::WrongClient);
-    }
-    if let AudiencePolicy::Matching(pattern) = &policy.token.audience
-        && !audience_fits(claims, pool, requirement, |audience| {
-            pattern.is_match(audience)
-        })
-    {
-        return Err(Reason::WrongAudience);
     }
     Ok(())
 }

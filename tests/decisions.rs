@@ -26,17 +26,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use cognito_authorizer::bearer::Request;
 use cognito_authorizer::config;
-use cognito_authorizer::gate::{Caller, Forward, Gate, Now, Outcome, Reads};
+use cognito_authorizer::gate::{Caller, Decision, Forward, Gate, Now, Reads, Verdict};
 use cognito_authorizer::keyring::{Answer, Entropy};
-use cognito_authorizer::policy::Policy;
+use cognito_authorizer::policy::{KeySource, Policy, Pool};
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use issuer::{TestKey, Token};
-use outcome::{difference, headers, none_wrong};
+use outcome::{difference, headers, none_wrong, rest};
 use rsa::RsaPublicKey;
 use rsa::pkcs1v15::{Signature, VerifyingKey};
 use rsa::pkcs8::DecodePublicKey as _;
@@ -68,8 +68,9 @@ fn wall(vector: &Vector) -> Timestamp {
 }
 
 fn request(headers: &[(String, Vec<u8>)]) -> Request {
-    let headers = headers.iter().cloned();
-    Request::new(headers.map(|(name, value)| (name.into(), value)).collect())
+    let lines = headers.iter().cloned();
+    Request::new(lines.map(|(name, value)| (name.into(), value)).collect())
+        .followed_by(rest(headers))
 }
 
 /// The request as the host adapter reads it: only the headers that the gate names, of each only
@@ -90,7 +91,7 @@ fn as_read(headers: &[(String, Vec<u8>)], reads: &Reads) -> Request {
         };
         Some(((*name).into(), value))
     });
-    Request::new(found.collect())
+    Request::new(found.collect()).followed_by(rest(headers))
 }
 
 #[test]
@@ -105,18 +106,19 @@ fn every_vector_is_decided_as_it_says() {
         let mut gate = gate(policy);
         assert!(!gate.verifies_by_host());
         let request = request(&headers(vector, policy));
-        let (mut outcome, _) = gate.decide(&request, wall(vector));
-        // A key that inline keys lack is not waited for.
-        if let Outcome::Hold(candidate) = outcome {
-            let now = Now {
-                wall: wall(vector),
-                monotonic: Monotonic::default(),
-            };
-            outcome = gate
-                .hold(1, candidate, now, &Space::default())
-                .expect("a verdict at once");
-        }
-        wrong.extend(difference(vector, policy, &outcome));
+        let verdict = match gate.decide(&request, wall(vector)).0 {
+            Decision::Verdict(verdict) => verdict,
+            // A key that inline keys lack is not waited for.
+            Decision::Hold(candidate) => {
+                let now = Now {
+                    wall: wall(vector),
+                    monotonic: Monotonic::default(),
+                };
+                gate.hold(1, candidate, now, &Space::default())
+                    .expect("a verdict at once")
+            }
+        };
+        wrong.extend(difference(vector, policy, &verdict));
     }
     none_wrong(&wrong);
 }
@@ -141,13 +143,13 @@ fn a_token_is_admitted_for_one_client() {
         let value = format!("Bearer {}", token.mint()).into_bytes();
         let request = request(&[("authorization".into(), value)]);
         let now = Timestamp::since_epoch(UNIX_EPOCH.elapsed().unwrap());
-        let (outcome, _) = gate(&policy).decide(&request, now);
-        let Outcome::Forward(Forward {
+        let (decision, _) = gate(&policy).decide(&request, now);
+        let Decision::Verdict(Verdict::Forward(Forward {
             caller: Caller::Known(remembered),
             ..
-        }) = outcome
+        })) = decision
         else {
-            panic!("{outcome:?}");
+            panic!("{decision:?}");
         };
         assert_eq!(remembered.verified.client(&policy), Some(client));
     }
@@ -176,6 +178,17 @@ impl HostVerifier for LenientHost {
     }
 }
 
+/// The verdict of a gate with inline keys, where no kid is waited for.
+fn at_once(gate: &mut Gate, vector: &Vector, policy: &Policy) -> Verdict {
+    match gate
+        .decide(&request(&headers(vector, policy)), wall(vector))
+        .0
+    {
+        Decision::Verdict(verdict) => verdict,
+        Decision::Hold(_) => Verdict::Refuse(Refusal::Plain(Reason::UnknownKey)),
+    }
+}
+
 #[test]
 fn a_host_that_verifies_decides_alike() {
     let host = Rs256::host_if_proven(Rc::new(LenientHost));
@@ -192,13 +205,8 @@ fn a_host_that_verifies_decides_alike() {
         let policy = policy(&vectors.policy(&vector.policy));
         let mut gate = Gate::new(Rc::clone(&policy), host.clone(), Entropy::new(1));
         assert!(gate.verifies_by_host());
-        let (outcome, _) = gate.decide(&request(&headers(vector, &policy)), wall(vector));
-        let outcome = match outcome {
-            // Only for want of a key; settled above.
-            Outcome::Hold(_) => Outcome::Refuse(Refusal::Plain(Reason::UnknownKey)),
-            decided => decided,
-        };
-        wrong.extend(difference(vector, &policy, &outcome));
+        let verdict = at_once(&mut gate, vector, &policy);
+        wrong.extend(difference(vector, &policy, &verdict));
     }
     none_wrong(&wrong);
 }
@@ -236,32 +244,39 @@ fn keys_that_are_waited_for_decide_alike() {
                 monotonic: Monotonic::new(Duration::from_millis(millis)),
             };
             gate.start(at(0).monotonic, &space);
-            let (outcome, _) = gate.decide(
+            let (decision, _) = gate.decide(
                 &as_read(&headers(vector, &policy), gate.reads()),
                 wall(vector),
             );
-            let outcome = match outcome {
-                Outcome::Hold(candidate) => {
+            let verdict = match decision {
+                Decision::Verdict(verdict) => verdict,
+                Decision::Hold(candidate) => {
                     let mut verdict = gate.hold(1, candidate, at(0), &space);
                     // One fetch for the keys, and one more for a `kid` that they lack.
                     for round in 1..=2 {
                         if verdict.is_some() {
                             break;
                         }
-                        let mut progress = gate.tick(at(round), &space);
-                        for fetch in progress.fetches {
-                            let body = Some(sets[fetch.pool.position()].clone());
+                        let mut effects = gate.tick(at(round), &space);
+                        for (id, call) in effects.calls {
+                            let fetches = |pool: &Pool| match &pool.keys {
+                                KeySource::Fetched(source) => {
+                                    source.endpoint.get(call.max_body) == call
+                                }
+                                KeySource::Inline(_) => false,
+                            };
+                            let pool = policy.pools.iter().position(|(_, pool)| fetches(pool));
+                            let body = Some(sets[pool.unwrap()].clone());
                             let answer = Answer::Response { status: 200, body };
-                            let (_, next) = gate.answered(fetch, &answer, at(round), &space);
-                            progress.verdicts.extend(next.verdicts);
+                            let next = gate.answered(id, &answer, at(round), &space);
+                            effects.verdicts.extend(next.verdicts);
                         }
-                        verdict = progress.verdicts.pop().map(|(_, outcome)| outcome);
+                        verdict = effects.verdicts.pop().map(|(_, verdict)| verdict);
                     }
                     verdict.unwrap_or_else(|| panic!("{} waits for ever", vector.name))
                 }
-                decided => decided,
             };
-            wrong.extend(difference(vector, &policy, &outcome));
+            wrong.extend(difference(vector, &policy, &verdict));
         }
     }
     none_wrong(&wrong);
@@ -283,13 +298,8 @@ fn a_gate_that_remembers_decides_alike() {
         };
         let accepted = vectors().filter(|vector| matches!(vector.expect, Expect::Forwarded(..)));
         for vector in accepted.chain(vectors()).chain(vectors()) {
-            let (outcome, _) = gate.decide(&request(&headers(vector, &policy)), wall(vector));
-            let outcome = match outcome {
-                // Only for want of a key; settled above.
-                Outcome::Hold(_) => Outcome::Refuse(Refusal::Plain(Reason::UnknownKey)),
-                decided => decided,
-            };
-            wrong.extend(difference(vector, &policy, &outcome));
+            let verdict = at_once(&mut gate, vector, &policy);
+            wrong.extend(difference(vector, &policy, &verdict));
         }
     }
     none_wrong(&wrong);

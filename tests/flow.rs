@@ -38,5 +38,7 @@ mod sharing;
 mod space;
 #[path = "flow/start.rs"]
 mod start;
+#[path = "flow/telling.rs"]
+mod telling;
 #[path = "flow/world.rs"]
 mod world;

@@ -13,43 +13,53 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 20] = [
+const LAYERS: [(&str, &str); 23] = [
     // Words of the field.
     ("time", ""),
     ("reject", ""),
+    ("remote", "time"),
     ("header", ""),
     ("pool", ""),
     ("json", ""),
     // From bytes to types.
     ("rs256", ""),
-    ("jwks", "rs256"),
+    ("jwks", "json rs256"),
     ("claims", "json reject time"),
     ("token", "claims json reject rs256"),
-    ("bearer", "header reject"),
-    // The policy.
     ("rules", "claims pool reject time"),
+    ("request", "rules"),
+    ("bearer", "header reject request"),
+    ("owned", "header request"),
+    // The policy.
     ("claim_headers", "claims header"),
     ("reply", "header reject rules"),
-    ("policy", "bearer claim_headers jwks pool reply rules"),
+    (
+        "policy",
+        "bearer claim_headers jwks owned pool remote reply request rules",
+    ),
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims header json jwks policy pool reply rules",
+        "bearer claim_headers claims header json jwks owned policy pool remote reply rules",
     ),
     // Decisions.
     ("verify", "claims jwks policy reject rs256 rules time token"),
     ("cache", "claim_headers verify"),
-    ("keyring", "jwks policy time"),
+    ("keyring", "jwks policy remote time"),
     (
         "gate",
-        "bearer cache claim_headers header keyring policy reject reply rs256 rules time token verify",
+        "cache claim_headers header keyring owned policy reject remote reply request rs256 rules time token verify",
     ),
     // The adapter.
     (
         "host",
-        "bearer config gate header jwks keyring policy reject reply rs256 time",
+        "config gate header policy reject remote reply request rs256 time",
     ),
 ];
+
+/// The only two files of one folder that use each other: a reader of a field that may be an object, and a
+/// reader of an object's fields.
+const CIRCLE: (&str, [&str; 2]) = ("config", ["field", "fields"]);
 
 /// The desk tool: a crate of its own that uses the core as anyone could, and no part of it.
 const TOOL: &str = "cli";
@@ -118,16 +128,20 @@ fn below(folder: &str) -> BTreeMap<String, String> {
             continue;
         }
         let module = inside.iter().next().unwrap().to_str().unwrap();
-        let text = fs::read_to_string(&file).unwrap();
-        let code = text.split("#[cfg(test)]").next().unwrap();
-        let lines = code.lines().map(|line| line.split("//").next().unwrap());
-        let code: Vec<_> = lines.collect();
         modules
             .entry(module.to_owned())
             .or_default()
-            .push_str(&code.join("\n"));
+            .push_str(&code_of(&file));
     }
     modules
+}
+
+/// The code of a file, without comments and unit tests.
+fn code_of(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let code = text.split("#[cfg(test)]").next().unwrap();
+    let lines = code.lines().map(|line| line.split("//").next().unwrap());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Whether the name stands in the code as a whole word.
@@ -182,6 +196,101 @@ fn dependencies_run_one_way() {
     }
 }
 
+/// The files of each folder of the core that has several, and which of the others each names.
+fn folders() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut folders = BTreeMap::<String, BTreeMap<String, String>>::new();
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap().with_extension("");
+        let name = inside.file_name().unwrap().to_str().unwrap().to_owned();
+        let folder = inside.parent().unwrap().to_str().unwrap().to_owned();
+        if folder.is_empty() || folder.starts_with(TOOL) || name == "tests" || name == "mod" {
+            continue;
+        }
+        let code = code_of(&file);
+        folders.entry(folder).or_default().insert(name, code);
+    }
+    let named = |files: &BTreeMap<String, String>, code: &str| {
+        let names = files.keys().filter(|name| {
+            code.contains(&format!("super::{name}::")) || code.contains(&format!("super::{name};"))
+        });
+        names.cloned().collect()
+    };
+    folders
+        .iter()
+        .map(|(folder, files)| {
+            let uses = files
+                .iter()
+                .map(|(name, code)| (name.clone(), named(files, code)));
+            (folder.clone(), uses.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn no_two_files_of_a_folder_need_each_other() {
+    let mut folders = folders();
+    let (folder, [one, other]) = CIRCLE;
+    let known = folders.get_mut(folder).unwrap();
+    assert!(known[other].contains(one));
+    assert!(known.get_mut(one).unwrap().remove(other));
+    for (folder, mut left) in folders {
+        // Taken away is what needs nothing that is left, again and again.
+        loop {
+            let free: Vec<_> = left
+                .iter()
+                .filter(|(_, uses)| !uses.iter().any(|name| left.contains_key(name)))
+                .map(|(name, _)| name.clone())
+                .collect();
+            if free.is_empty() {
+                break;
+            }
+            left.retain(|name, _| !free.contains(name));
+        }
+        assert_eq!(left, BTreeMap::new(), "a circle in src/{folder}");
+    }
+}
+
+/// The crate's page has each module once, and none that uses one of a row below its own.
+#[test]
+fn the_page_has_the_modules_in_their_order() {
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let (_, page) = page
+        .split_once("| module | knows | does not know |")
+        .unwrap();
+    let rows = page
+        .lines()
+        .skip(2)
+        .map_while(|line| line.strip_prefix("//! |"));
+    let rows: Vec<BTreeSet<&str>> = rows
+        .map(|row| {
+            row.split('|')
+                .next()
+                .unwrap()
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .collect()
+        })
+        .collect();
+    let row = |module: &str| {
+        let mut found = (0..rows.len()).filter(|row| rows[*row].contains(module));
+        let first = found.next();
+        assert_eq!(found.next(), None, "{module} stands twice on the page");
+        first.unwrap_or_else(|| panic!("{module} is not on the page"))
+    };
+    for (module, allowed) in LAYERS {
+        for used in allowed.split_whitespace() {
+            assert!(row(used) <= row(module), "{module} uses {used}");
+        }
+    }
+    let known: BTreeSet<&str> = LAYERS.iter().map(|(module, _)| *module).collect();
+    assert!(rows.iter().flatten().all(|module| known.contains(module)));
+}
+
 #[test]
 fn only_the_host_adapter_touches_the_world() {
     for (module, code) in modules() {
@@ -221,6 +330,7 @@ fn names_are_found() {
     assert!(says("use rsa::RsaPublicKey;", "rsa::"));
     assert!(!says("use crate::ursa::X;", "rsa::"));
     assert!(!says("let instantly = 1;", "Instant"));
+    assert!(folders()["remote"]["document"].contains("refresher"));
     let found = uses("use crate::{gate::Gate, host};\nfn f() { crate::time::now() }");
     assert_eq!(found, BTreeSet::from(["gate", "host", "time"]));
     let modules = modules();

@@ -37,8 +37,9 @@ mod security;
 use markdown::{Block, Page};
 
 /// What a comment may call a snippet or table; each is somebody's to check.
-const MARKERS: [&str; 19] = [
+const MARKERS: [&str; 20] = [
     "alerts",
+    "causes",
     "configuration",
     "configuration minimum",
     "demo",

@@ -71,7 +71,10 @@ fn main() -> ExitCode {
         Err(error) if closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // If even this cannot be written, the exit status is all that is left to say.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let text = format!("error: {error:#}");
+            for line in text.lines() {
+                let _ = writeln!(std::io::stderr(), "{}", explain::safe::safe(line));
+            }
             ExitCode::from(UNREADABLE)
         }
     }

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 To read it:
   cognito-authorizer man | man -l -")]
 pub(crate) struct Args {
-    /// Write cognito-authorizer.1 and a page for each command there, instead.
+    /// Write cognito-authorizer.1 and a page for each command there, instead; it is made if need be.
     #[arg(long, value_name = "DIRECTORY")]
     directory: Option<PathBuf>,
 }
@@ -23,7 +23,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     // A page for `help` would only list the others.
     let command = Cli::command().disable_help_subcommand(true);
     match &args.directory {
-        Some(directory) => clap_mangen::generate_to(command, directory)
+        Some(directory) => std::fs::create_dir_all(directory)
+            .and_then(|()| clap_mangen::generate_to(command, directory))
             .with_context(|| format!("{}", directory.display()))?,
         None => Man::new(command).render(&mut &mut *out)?,
     }

@@ -66,7 +66,8 @@ pub(super) fn read(document: &[u8], report: &Report) -> Parsed<Value> {
     Err(report.add(WHOLE, cause))
 }
 
-/// Rewrites every number as a double writes it, once its depth is known to be bounded.
+/// Rewrites every number as a double writes it, once its depth is known to be bounded, and refuses what
+/// could be read as a number and is none.
 fn make_plain(value: &mut Value, path: &str, depth: usize, report: &Report) -> Parsed<()> {
     if depth > MAX_DEPTH {
         let text = format!("found more than {MAX_DEPTH} levels; expected a flatter document");
@@ -90,7 +91,14 @@ fn make_plain(value: &mut Value, path: &str, depth: usize, report: &Report) -> P
         }
         Value::Object(members) => {
             for (name, value) in members {
-                make_plain(value, &member(path, name), below, report)?;
+                let path = member(path, name);
+                if name == json::NUMBER_MEMBER {
+                    // Some readers of JSON take the object around it for a number.
+                    return Err(
+                        report.add(&path, "found a name that no setting has; expected another")
+                    );
+                }
+                make_plain(value, &path, below, report)?;
             }
         }
         Value::Null | Value::Bool(_) | Value::String(_) => {}

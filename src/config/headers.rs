@@ -2,31 +2,39 @@
 
 use super::field::{Field, all};
 use super::fields::Fields;
+use super::owned::{FOLDED, INSTEAD};
 use super::place::quoted;
 use super::problem::Parsed;
 use crate::bearer::{TokenSource, TokenSources};
-use crate::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders};
+use crate::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders, Encoding};
 use crate::claims::ClaimPlace;
 use crate::header::HeaderName;
+use crate::owned::HeaderAliases;
 
 /// The most claim headers: Envoy forwards a hundred headers in all unless told otherwise
 /// (`max_headers_count`).
 pub const MAX_CLAIM_HEADERS: usize = 100;
 
-const FIELDS: [&str; 3] = ["header", "claim", "format"];
+const FIELDS: [&str; 4] = ["header", "claim", "format", "encoding"];
 const HEADER: &str = "the name of a header, such as x-cognito-sub";
 const CLAIM: &str = "the name of a claim or a JSON Pointer, or a list of them";
 
 /// The targets so far, each with its path. Two that write one header would each undo the other.
 struct Targets<'s> {
     sources: Option<&'s TokenSources>,
+    aliases: HeaderAliases,
     taken: Vec<(HeaderName, String)>,
 }
 
 /// Reads both fields; `sources` are the places that `token.from` reads, as far as they are known.
-pub(super) fn read(fields: &Fields<'_>, sources: Option<&TokenSources>) -> Parsed<ClaimHeaders> {
+pub(super) fn read(
+    fields: &Fields<'_>,
+    sources: Option<&TokenSources>,
+    aliases: HeaderAliases,
+) -> Parsed<ClaimHeaders> {
     let mut targets = Targets {
         sources,
+        aliases,
         taken: Vec::new(),
     };
     let headers = match fields.optional("claim_headers", "a list of claim headers") {
@@ -71,10 +79,16 @@ fn headers(field: &Field<'_>, targets: &mut Targets<'_>) -> Parsed<Vec<ClaimHead
                 ("json", ArrayFormat::Json),
             ],
         );
+        let encoding = fields.word(
+            "encoding",
+            "utf8 or percent",
+            &[("utf8", Encoding::Utf8), ("percent", Encoding::Percent)],
+        );
         Ok(ClaimHeader {
             header: header?,
             claims: claims?,
             format: format?,
+            encoding: encoding?,
         })
     }))
 }
@@ -82,25 +96,44 @@ fn headers(field: &Field<'_>, targets: &mut Targets<'_>) -> Parsed<Vec<ClaimHead
 impl Targets<'_> {
     fn take(&mut self, field: &Field<'_>) -> Parsed<HeaderName> {
         let header = field.parsed(HeaderName::claim_target)?;
-        let holds_tokens = self.sources.is_some_and(|sources| {
-            sources
-                .iter()
-                .any(|source| matches!(source, TokenSource::Header(name) if *name == header))
-        });
-        if holds_tokens {
-            return Err(field.refuse(format_args!(
-                "found {:?}, which token.from reads; expected another header",
-                header.as_str()
-            )));
+        let found = header.as_str();
+        let places = self.sources.into_iter().flat_map(TokenSources::iter);
+        for place in places {
+            match place {
+                TokenSource::Header(name) if *name == header => {
+                    return Err(field.refuse(format_args!(
+                        "found {found:?}, which token.from reads; expected another header"
+                    )));
+                }
+                TokenSource::Header(name) if self.are_one(name, &header) => {
+                    return Err(field.refuse(format_args!(
+                        "found {found:?}, {FOLDED} {:?}, which token.from reads; {INSTEAD}",
+                        name.as_str()
+                    )));
+                }
+                TokenSource::Header(_) | TokenSource::Query(_) | TokenSource::Cookie(_) => {}
+            }
         }
-        if let Some((_, earlier)) = self.taken.iter().find(|(name, _)| *name == header) {
-            return Err(field.refuse(format_args!(
-                "found {:?}, the target of {earlier}; expected each target once",
-                header.as_str()
-            )));
+        for (name, earlier) in &self.taken {
+            if *name == header {
+                return Err(field.refuse(format_args!(
+                    "found {found:?}, the target of {earlier}; expected each target once"
+                )));
+            }
+            if self.are_one(name, &header) {
+                return Err(field.refuse(format_args!(
+                    "found {found:?}, {FOLDED} {:?}, the target of {earlier}; {INSTEAD}",
+                    name.as_str()
+                )));
+            }
         }
         self.taken.push((header.clone(), field.path().to_owned()));
         Ok(header)
+    }
+
+    /// Whether two names are one to servers that fold names, which is of no matter with `keep`.
+    fn are_one(&self, name: &HeaderName, other: &HeaderName) -> bool {
+        self.aliases == HeaderAliases::Strip && name.folds_to(other.as_str())
     }
 }
 

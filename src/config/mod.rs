@@ -32,6 +32,7 @@ mod headers;
 mod issuer;
 mod matching;
 mod nearest;
+mod owned;
 mod place;
 mod pools;
 mod problem;
@@ -42,26 +43,31 @@ mod token;
 
 pub use document::{MAX_BYTES, MAX_DEPTH};
 pub use headers::MAX_CLAIM_HEADERS;
+pub use nearest::nearest;
 pub use place::{WHOLE, member};
 pub use pools::MAX_USER_POOLS;
 pub use problem::{Problem, Problems};
 pub use rules::MAX_RULES;
 pub use token::{MAX_AUD_PATTERN_BYTES, MAX_CACHE_ENTRIES};
 
+use crate::owned::OwnedHeaders;
 use crate::policy::{Identity, Policy, Preflight, RouteChoice, SignaturePolicy};
 use field::Field;
 use problem::{Parsed, Report};
 
 /// Every field at the top of the document.
-const FIELDS: [&str; 13] = [
+pub const FIELDS: [&str; 16] = [
     "user_pools",
     "token",
     "rules",
     "default",
     "path_case",
     "method_override",
+    "host_override",
+    "path_override",
     "claim_headers",
     "payload_header",
+    "header_aliases",
     "cors_preflight",
     "log_identity",
     "clear_route_cache",
@@ -86,7 +92,13 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     let (pools, known_pools) = pools::read(&fields);
     let token = token::read(&fields);
     let rules = rules::read(&fields, &known_pools, token.wanted);
-    let claim_headers = headers::read(&fields, token.sources.as_ref().ok());
+    let overrides = owned::overrides(&fields);
+    let aliases = owned::aliases(&fields, token.sources.as_ref().ok());
+    let claim_headers = headers::read(
+        &fields,
+        token.sources.as_ref().ok(),
+        aliases.unwrap_or_default(),
+    );
     let preflight = fields.word(
         "cors_preflight",
         "require_token or pass",
@@ -118,12 +130,17 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         ],
     );
     let responses = responses::read(&fields);
+    let (rules, token, claim_headers) = (rules?, token.policy()?, claim_headers?);
+    let (overrides, aliases, preflight) = (overrides?, aliases?, preflight?);
+    let owned = overrides.owned(&rules, preflight, &claim_headers, &token.sources);
     Ok(Policy {
         pools: pools?,
-        token: token.policy()?,
-        rules: rules?,
-        preflight: preflight?,
-        claim_headers: claim_headers?,
+        token,
+        owned: OwnedHeaders::new(owned, aliases),
+        method_override: overrides.method,
+        rules,
+        preflight,
+        claim_headers,
         responses: responses?,
         identity: identity?,
         route: route?,

@@ -2,7 +2,8 @@
 
 /// The nearest of `known`, if it is near enough to be a slip: another case or separator
 /// (`userPoolId`, `user-pool-id`), or at most two characters too many, too few or wrong.
-pub(super) fn nearest<'known>(name: &str, known: &[&'known str]) -> Option<&'known str> {
+#[must_use]
+pub fn nearest<'known>(name: &str, known: &[&'known str]) -> Option<&'known str> {
     /// No field has a name half as long.
     const LONGEST: usize = 64;
     if name.len() > LONGEST {

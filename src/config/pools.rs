@@ -6,8 +6,11 @@ use super::fields::Fields;
 use super::issuer::{self, ISSUER, KeyUri};
 use super::problem::Parsed;
 use crate::jwks::KeySet;
-use crate::policy::{Clients, KeyEndpoint, KeySource, MaxStale, Pool, Pools};
+use crate::policy::{Clients, KeySource, Pool, Pools};
 use crate::pool::UserPoolId;
+use crate::remote::call::Endpoint;
+use crate::remote::document::Source;
+use crate::remote::schedule::{MaxStale, Refresh};
 use crate::rules::requirement::AnyOf;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -199,7 +202,7 @@ fn keys(fields: &Fields<'_>, issuer: Parsed<&str>) -> Parsed<KeySource> {
             beside?;
             keys.map(|keys| KeySource::Inline(Rc::new(keys)))
         }
-        None => endpoint(&fields, issuer).map(KeySource::Fetched),
+        None => source(&fields, issuer).map(KeySource::Fetched),
     }
 }
 
@@ -212,7 +215,7 @@ fn inline_keys(field: &Field<'_>) -> Parsed<KeySet> {
     text.map_err(|error| field.refuse(error))
 }
 
-fn endpoint(fields: &Fields<'_>, issuer: Parsed<&str>) -> Parsed<KeyEndpoint> {
+fn source(fields: &Fields<'_>, issuer: Parsed<&str>) -> Parsed<Source> {
     let cluster = fields
         .required(
             "cluster",
@@ -239,15 +242,19 @@ fn endpoint(fields: &Fields<'_>, issuer: Parsed<&str>) -> Parsed<KeyEndpoint> {
         authority,
         path,
     } = uri?;
-    Ok(KeyEndpoint {
-        cluster: cluster?,
-        uri,
-        scheme,
-        authority,
-        path,
-        timeout: timeout?,
-        refresh_interval: refresh_interval?,
-        max_stale: max_stale?,
+    Ok(Source {
+        endpoint: Endpoint {
+            cluster: cluster?,
+            uri,
+            scheme,
+            authority,
+            path,
+            timeout: timeout?,
+        },
+        refresh: Refresh {
+            interval: refresh_interval?,
+            max_stale: max_stale?,
+        },
     })
 }
 

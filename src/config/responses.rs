@@ -5,7 +5,7 @@ use super::fields::Fields;
 use super::place::quoted;
 use super::problem::Parsed;
 use crate::header::{HeaderName, InvalidHeader, is_header_value};
-use crate::reply::{BodyTemplate, Override, ReplyKind, Responses, Style};
+use crate::reply::{NOT_MODIFIED, Override, ReplyKind, Responses, Style, Template};
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
@@ -70,7 +70,14 @@ fn changed(field: &Field<'_>) -> Parsed<Override> {
         .map_or(Ok(Vec::new()), |field| headers(&field));
     let body = fields
         .optional("body", "a text")
-        .map(|field| field.parsed(BodyTemplate::new))
+        .map(|field| {
+            if matches!(status, Ok(Some(NOT_MODIFIED))) {
+                return Err(field.refuse(
+                    "found a body beside status 304; expected none, for a reply of that status has none",
+                ));
+            }
+            field.parsed(Template::new)
+        })
         .transpose();
     Ok(Override {
         status: status?,
@@ -80,7 +87,7 @@ fn changed(field: &Field<'_>) -> Parsed<Override> {
 }
 
 /// Reads headers; an empty value, which takes one of ours away, is fine.
-fn headers(field: &Field<'_>) -> Parsed<Vec<(HeaderName, String)>> {
+fn headers(field: &Field<'_>) -> Parsed<Vec<(HeaderName, Template)>> {
     let mut seen = HashMap::new();
     let entries = field.entries("a text, or an empty one to remove the header")?;
     all(entries.iter().map(|(name, field)| {
@@ -97,9 +104,9 @@ fn headers(field: &Field<'_>) -> Parsed<Vec<(HeaderName, String)>> {
         };
         let value = field.parsed(|text| {
             if is_header_value(text) {
-                Ok(text.to_owned())
+                Template::new(text).map_err(|unknown| unknown.to_string())
             } else {
-                Err(InvalidHeader::Value)
+                Err(InvalidHeader::Value.to_string())
             }
         });
         unique?;

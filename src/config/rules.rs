@@ -9,7 +9,7 @@ use super::require::{self, Context};
 use crate::rules::index::Unreachable;
 use crate::rules::pattern::{Match, PathCase};
 use crate::rules::requirement::{Requirement, WantedUse};
-use crate::rules::{Access, MethodOverride, Rule, Rules};
+use crate::rules::{Access, Rule, Rules};
 
 /// The most rules. Each is compared with all before it, to find the ones that can never be reached:
 /// for this many some tenths of a second, in which a worker serves nobody. API Gateway takes a few
@@ -18,7 +18,7 @@ pub const MAX_RULES: usize = 5_000;
 
 const RULE_FIELDS: [&str; 3] = ["match", "allow", "require"];
 
-/// Reads `rules`, `default`, `path_case` and `method_override`.
+/// Reads `rules`, `default` and `path_case`.
 pub(super) fn read(
     fields: &Fields<'_>,
     pools: &KnownPools,
@@ -37,14 +37,6 @@ pub(super) fn read(
             ("sensitive", PathCase::Sensitive),
         ],
     );
-    let method_override = fields.word(
-        "method_override",
-        "strip or keep",
-        &[
-            ("strip", MethodOverride::Strip),
-            ("keep", MethodOverride::Keep),
-        ],
-    );
     let (matches, access): (Vec<_>, Vec<_>) = rules?.into_iter().unzip();
     let matches = all(matches.into_iter())?;
     // Rules that can never be reached are found by their matches, whatever else is wrong with them:
@@ -61,13 +53,11 @@ pub(super) fn read(
         rules.collect(),
         readable(&default),
         path_case.unwrap_or_default(),
-        method_override.unwrap_or_default(),
     );
     let compiled = compiled.map_err(|rules| unreachable_rules(fields, &rules));
     all(access.into_iter())?;
     default?;
     path_case?;
-    method_override?;
     compiled
 }
 

@@ -31,8 +31,8 @@ const DEFAULT_MAX_BYTES: usize = 16_384;
 pub const MAX_CACHE_ENTRIES: usize = 65_536;
 const DEFAULT_CACHE_ENTRIES: usize = 4_096;
 
-/// The longest `aud_pattern`, and the largest once compiled. It is matched before the signature is
-/// checked, against text that a stranger wrote, and takes up to its size times the length of that.
+/// The longest `aud_pattern`, and the largest once compiled. Matching takes up to its size times the
+/// length of what it is matched against, [`MAX_AUDIENCE_BYTES`](crate::verify::MAX_AUDIENCE_BYTES).
 pub const MAX_AUD_PATTERN_BYTES: usize = 1_024;
 const MAX_COMPILED_PATTERN_BYTES: usize = 65_536;
 
@@ -220,6 +220,12 @@ fn source(item: &Field<'_>) -> Parsed<TokenSource> {
     }
     let field = fields.required("cookie", "the name of a cookie")?;
     let name = field.text()?;
+    if name.contains('*') {
+        return Err(field.refuse(format_args!(
+            "found {}, in which \"*\" stands for itself; expected the whole name of one cookie",
+            quoted(name)
+        )));
+    }
     // RFC 6265, section 4.1.1: a token, as the names of headers are; but letter case counts.
     if HeaderName::new(name).is_err() {
         return Err(field.wrong());

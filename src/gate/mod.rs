@@ -1,39 +1,56 @@
-//! The filter without a host: requests and answers in, outcomes and fetches out.
+//! The filter without a host: requests and answers in, verdicts and calls out.
 //!
 //! The way of a request is [`Gate::decide`]: rule, token, claims, key, signature, the rule's
 //! conditions; the first that fails is the reason. A request whose keys are missing is held
 //! ([`Gate::hold`]) until a tick or an answer brings its verdict.
+//!
+//! Ticks and answers have [`Effects`], which the host carries out: verdicts on held requests, calls to be
+//! made, and what is to be told. The host needs to know nothing else of them: it sends each call and
+//! hands its answer back under the call's number.
 
 mod waiting;
 
-use crate::bearer::Request;
 use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
 use crate::header::HeaderEdit;
-use crate::keyring::shared::SharedSpace;
-use crate::keyring::{Answer, Entropy, Fetch, FetchOutcome, Keyring, KidPrognosis};
-use crate::policy::{Forwarding, Policy, Preflight};
+use crate::keyring::Keyring;
+use crate::owned::Override;
+use crate::policy::{Forwarding, Policy, PoolIndex, Preflight};
 use crate::reject::Reason;
+use crate::remote::call::{Answer, Call, CallId, CallIds};
+use crate::remote::document::Prospect;
+use crate::remote::report::Report;
+use crate::remote::schedule::Entropy;
+use crate::remote::space::SharedSpace;
 use crate::reply::Refusal;
+use crate::request::Request;
 use crate::rs256::Rs256;
-use crate::rules::index::{Target, Variables};
+use crate::rules::index::Variables;
 use crate::rules::{Access, Ruling};
+pub use crate::time::Now;
 use crate::time::{Monotonic, Timestamp};
 use crate::token::{KnownHeaders, UntrustedToken};
 use crate::verify::{Admitted, Unverified};
 use std::rc::Rc;
 use std::time::Duration;
-use waiting::{Held, Need, Waiting};
+use waiting::{Held, Need, Until, Waiting};
+
+/// What is known about a request once its headers have been read.
+#[derive(Debug)]
+pub enum Decision {
+    /// What becomes of it.
+    Verdict(Verdict),
+    /// Keys are missing; [`Gate::hold`] takes it.
+    Hold(Candidate),
+}
 
 /// What becomes of a request.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Verdict {
     /// It goes on to the upstream.
     Forward(Forward),
     /// It is answered here.
     Refuse(Refusal),
-    /// It waits; [`Gate::hold`] takes it.
-    Hold(Candidate),
 }
 
 /// A request on its way to the upstream.
@@ -96,22 +113,15 @@ pub enum Reads {
     Everything,
 }
 
-/// What a tick or an answer brought about.
+/// What a tick or an answer brought about, to be carried out by the host.
 #[derive(Debug, Default)]
-pub struct Progress {
-    /// Fetches to be made.
-    pub fetches: Vec<Fetch>,
-    /// Verdicts on held requests, by the host's number for each; never [`Outcome::Hold`].
-    pub verdicts: Vec<(u32, Outcome)>,
-}
-
-/// Both clocks, read at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// The wall clock, for tokens.
-    pub wall: Timestamp,
-    /// The monotonic clock, for everything else.
-    pub monotonic: Monotonic,
+pub struct Effects {
+    /// Verdicts on held requests, by the host's number for each.
+    pub verdicts: Vec<(u32, Verdict)>,
+    /// Calls to be made, by the gate's number for each.
+    pub calls: Vec<(CallId, Call)>,
+    /// What is to be told.
+    pub reports: Vec<Report>,
 }
 
 /// The filter of one worker, for one configuration.
@@ -120,10 +130,11 @@ pub struct Gate {
     policy: Rc<Policy>,
     algorithm: Rs256,
     keyring: Keyring,
+    calls: CallIds,
     cache: TokenCache,
     known_headers: KnownHeaders,
     waiting: Waiting,
-    nobody: Rc<HeaderValues>,
+    anonymous_headers: Rc<HeaderValues>,
     reads: Reads,
 }
 
@@ -132,19 +143,25 @@ impl Gate {
     pub const BUSY_TICK: Duration = Duration::from_millis(20);
     /// Otherwise: a key that left the set is gone from every worker well within a second.
     pub const IDLE_TICK: Duration = Duration::from_millis(250);
-    /// As soon as the host will call: a request wants a fetch that nobody has begun.
+    /// The shortest period: a fetch is due, and can only be begun in a tick.
     pub const PROMPT_TICK: Duration = Duration::from_millis(1);
 
     /// A gate for a policy.
     #[must_use]
     pub fn new(policy: Rc<Policy>, algorithm: Rs256, entropy: Entropy) -> Self {
+        let reads = Reads::of(&policy);
         Self {
             keyring: Keyring::new(&policy.pools, entropy),
+            calls: CallIds::default(),
             cache: TokenCache::new(policy.token.cache_entries),
             known_headers: KnownHeaders::default(),
             waiting: Waiting::default(),
-            nobody: Rc::new(policy.claim_headers.nobody()),
-            reads: Reads::of(&policy),
+            anonymous_headers: Rc::new(match reads {
+                // Those that are there are among the edits.
+                Reads::Everything => HeaderValues::default(),
+                Reads::Named(_) => policy.claim_headers.anonymous_headers(),
+            }),
+            reads,
             policy,
             algorithm,
         }
@@ -181,40 +198,42 @@ impl Gate {
     }
 
     /// Decides about a request.
-    pub fn decide(&mut self, request: &Request, now: Timestamp) -> (Outcome, CacheUse) {
+    pub fn decide(&mut self, request: &Request, now: Timestamp) -> (Decision, CacheUse) {
         let policy = Rc::clone(&self.policy);
-        let target = Target {
-            path: request.first(":path"),
-            method: request.first(":method"),
-            authority: request.first(":authority"),
-        };
-        let Ok((ruling, variables)) = policy.rules.choose(&target) else {
+        let Ok((ruling, variables)) = policy.rules.choose(&request.target()) else {
             return refused(Reason::UnsafePath);
         };
-        let edits = self.edits(request);
+        if policy.check_method(request).is_err() {
+            return refused(Reason::UnsafeMethod);
+        }
         let access = policy.rules.access(ruling);
         match access {
-            Access::Anyone => return self.anonymous(edits),
+            Access::Anyone => return self.anonymous(request, self.edits(request)),
             Access::Nobody => return refused(Reason::DeniedByRule),
             Access::Optional | Access::Require(_) => {}
         }
-        if policy.preflight == Preflight::Pass && is_preflight(request) {
-            return self.anonymous(edits);
+        let mut edits = self.edits(request);
+        if policy.preflight == Preflight::Pass && request.is_preflight() {
+            edits.extend(policy.token.sources.strip(request));
+            edits.extend(policy.owned.on_preflight(request));
+            return self.anonymous(request, edits);
         }
         let compact = match policy.token.sources.extract(request) {
             Ok(Some(compact)) => compact,
-            Ok(None) if matches!(access, Access::Optional) => return self.anonymous(edits),
+            Ok(None) if matches!(access, Access::Optional) => {
+                return self.anonymous(request, edits);
+            }
             Ok(None) => return refused(Reason::MissingToken),
             Err(reason) => return refused(reason),
         };
         let (judgement, cache_use) = self.judge(&compact, ruling, &variables, now);
-        let outcome = match judgement {
-            Judgement::Passed(remembered) => Outcome::Forward(Forward {
+        let decision = match judgement {
+            Judgement::Passed(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
                 edits,
-            }),
-            Judgement::Refused(refusal) => Outcome::Refuse(refusal),
-            Judgement::Needs(need) => Outcome::Hold(Candidate {
+            })),
+            Judgement::Refused(refusal) => Decision::Verdict(Verdict::Refuse(refusal)),
+            Judgement::Needs(need) => Decision::Hold(Candidate {
                 compact: compact.into_owned(),
                 ruling,
                 variables,
@@ -222,7 +241,7 @@ impl Gate {
                 need,
             }),
         };
-        (outcome, cache_use)
+        (decision, cache_use)
     }
 
     /// Everything about a token that is not about where it stood.
@@ -241,9 +260,12 @@ impl Gate {
             return (Judgement::refused(Reason::TokenTooLarge), CacheUse::None);
         }
         let satisfied = |remembered: &Remembered| {
-            let claims = remembered.verified.claims();
+            let verified = &remembered.verified;
+            verified
+                .check_audience(&policy, requirement)
+                .map_err(Judgement::refused)?;
             requirement
-                .check(claims, variables, now, policy.token.clock_skew)
+                .check(verified.claims(), variables, now, policy.token.clock_skew)
                 .map_err(|unsatisfied| Judgement::Refused(Refusal::from(unsatisfied)))
         };
         if let Some(remembered) = self.cache.get(compact) {
@@ -286,6 +308,7 @@ impl Gate {
     fn verify(&mut self, admitted: Admitted<'_>) -> Result<Rc<Remembered>, Judgement> {
         let pool = admitted.pool();
         let payload = admitted.payload();
+        let issued_at = admitted.unverified_issued_at();
         let header = admitted.header().clone();
         let keys = self
             .keyring
@@ -295,7 +318,11 @@ impl Gate {
             .verify(&keys.set, &self.algorithm)
             .map_err(|unverified| match unverified {
                 Unverified::InvalidSignature => Judgement::refused(Reason::InvalidSignature),
-                Unverified::UnknownKey => Judgement::Needs(Need::Kid(pool, keys.generation)),
+                Unverified::UnknownKey => Judgement::Needs(Need::Kid {
+                    pool,
+                    generation: keys.generation,
+                    issued_at,
+                }),
             })?;
         self.known_headers.remember(&header);
         Ok(Rc::new(Remembered {
@@ -313,32 +340,26 @@ impl Gate {
         candidate: Candidate,
         now: Now,
         space: &dyn SharedSpace,
-    ) -> Option<Outcome> {
+    ) -> Option<Verdict> {
         let pool = candidate.need.pool();
         // Another VM may have fetched since the last tick.
         self.keyring.sync_pool(pool, now.monotonic, space);
-        let candidate = match self.resume(candidate, now) {
-            Resumed::Verdict(outcome) => return Some(outcome),
-            Resumed::Waits(candidate) => candidate,
+        let candidate = match self.redecide(candidate, now) {
+            Redecided::Verdict(verdict) => return Some(verdict),
+            Redecided::Waits(candidate) => candidate,
         };
-        let patience = self
+        let wait_limit = self
             .policy
             .pools
             .get(pool)
-            .map_or(Duration::ZERO, |pool| pool.keys.patience());
+            .map_or(Duration::ZERO, |pool| pool.keys.wait_limit());
         let in_vain = matches!(candidate.need, Need::Keys(_))
-            && self.keyring.keys_expected_in(pool, now.monotonic) >= patience;
+            && self.keyring.keys_expected_in(pool, now.monotonic) >= wait_limit;
         if in_vain || !self.waiting.make_room(candidate.need) {
             return Some(self.unavailable(candidate.need, now.monotonic));
         }
-        let deadline = now.monotonic.after(patience);
-        self.waiting.add(
-            context,
-            Held {
-                candidate,
-                deadline,
-            },
-        );
+        let until = Until::Deadline(now.monotonic.after(wait_limit));
+        self.waiting.add(context, Held { candidate, until });
         None
     }
 
@@ -348,35 +369,45 @@ impl Gate {
     }
 
     /// Does what is due: begins fetches, and gives verdicts on held requests.
-    pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Progress {
+    pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Effects {
         self.keyring.sync(now.monotonic, space);
-        let fetches = self.keyring.take_due(now.monotonic, space);
-        Progress {
-            fetches,
+        // A demand lasts until the fetches that are due have been begun: see `remote::document`.
+        for (pool, generation) in self.waiting.demands() {
+            self.keyring.demand_newer(pool, generation);
+        }
+        let calls = self.keyring.take_due(now.monotonic, space, &mut self.calls);
+        Effects {
             verdicts: self.verdicts(now),
+            calls,
+            reports: Vec::new(),
         }
     }
 
-    /// Takes in the answer to a fetch.
+    /// Takes in the answer to a call.
     pub fn answered(
         &mut self,
-        fetch: Fetch,
+        id: CallId,
         answer: &Answer,
         now: Now,
         space: &dyn SharedSpace,
-    ) -> (FetchOutcome, Progress) {
-        let outcome = self.keyring.answered(fetch, answer, now.monotonic, space);
-        let progress = Progress {
-            fetches: Vec::new(),
+    ) -> Effects {
+        let report = self.keyring.answered(id, answer, now, space);
+        Effects {
             verdicts: self.verdicts(now),
-        };
-        (outcome, progress)
+            calls: Vec::new(),
+            reports: report.into_iter().collect(),
+        }
     }
 
     /// When the next tick is wanted.
     #[must_use]
     pub fn next_tick(&self, now: Monotonic) -> Duration {
-        if self.keyring.is_due(now) || self.waiting.has_backlog() {
+        let may_be_met =
+            |(pool, generation)| self.keyring.prospect(pool, generation, now) == Prospect::Open;
+        if self.keyring.is_due(now)
+            || self.waiting.has_backlog()
+            || self.waiting.demands().any(may_be_met)
+        {
             Self::PROMPT_TICK
         } else if !self.waiting.is_empty() || !self.keyring.is_complete() {
             Self::BUSY_TICK
@@ -385,48 +416,37 @@ impl Gate {
         }
     }
 
-    /// Gives back what other VMs would else wait for.
+    /// Gives back the leases for which other VMs would wait.
     pub fn retire(&mut self, space: &dyn SharedSpace) {
         self.keyring.release(space);
     }
 
-    fn verdicts(&mut self, now: Now) -> Vec<(u32, Outcome)> {
-        let keyring = &mut self.keyring;
+    fn verdicts(&mut self, now: Now) -> Vec<(u32, Verdict)> {
+        let keyring = &self.keyring;
         let ready = self.waiting.take_ready(|held| {
-            now.monotonic >= held.deadline
+            held.until.is_over(now.monotonic)
                 || match held.candidate.need {
                     Need::Keys(pool) => keyring.generation(pool).is_some(),
                     // A newer set, or the end of the search for one.
-                    Need::Kid(pool, generation) => {
-                        keyring.generation(pool) != Some(generation)
-                            || keyring.unknown_kid(pool, now.monotonic) != KidPrognosis::Wait
-                    }
+                    Need::Kid {
+                        pool, generation, ..
+                    } => match keyring.prospect(pool, generation, now.monotonic) {
+                        Prospect::Coming | Prospect::Open => false,
+                        Prospect::Here | Prospect::Settled | Prospect::Unavailable => true,
+                    },
                 }
         });
         let mut verdicts = Vec::new();
-        for (
-            context,
-            Held {
-                candidate,
-                deadline,
-            },
-        ) in ready
-        {
-            match self.resume(candidate, now) {
-                Resumed::Verdict(outcome) => verdicts.push((context, outcome)),
+        for (context, Held { candidate, until }) in ready {
+            match self.redecide(candidate, now) {
+                Redecided::Verdict(verdict) => verdicts.push((context, verdict)),
                 // Its key may still come: it changes places, if there is one.
-                Resumed::Waits(candidate)
-                    if now.monotonic < deadline && self.waiting.has_room(candidate.need) =>
+                Redecided::Waits(candidate)
+                    if !until.is_over(now.monotonic) && self.waiting.has_room(candidate.need) =>
                 {
-                    self.waiting.add(
-                        context,
-                        Held {
-                            candidate,
-                            deadline,
-                        },
-                    );
+                    self.waiting.add(context, Held { candidate, until });
                 }
-                Resumed::Waits(candidate) => {
+                Redecided::Waits(candidate) => {
                     verdicts.push((context, self.unavailable(candidate.need, now.monotonic)));
                 }
             }
@@ -435,10 +455,12 @@ impl Gate {
     }
 
     /// Judges a request again if there are other keys than it was judged by.
-    fn resume(&mut self, mut candidate: Candidate, now: Now) -> Resumed {
+    fn redecide(&mut self, mut candidate: Candidate, now: Now) -> Redecided {
         let newer = match candidate.need {
             Need::Keys(pool) => self.keyring.generation(pool).is_some(),
-            Need::Kid(pool, generation) => self.keyring.generation(pool) != Some(generation),
+            Need::Kid {
+                pool, generation, ..
+            } => self.keyring.generation(pool) != Some(generation),
         };
         if newer {
             let Candidate {
@@ -449,53 +471,76 @@ impl Gate {
             } = &candidate;
             match self.judge(compact, *ruling, variables, now.wall).0 {
                 Judgement::Passed(remembered) => {
-                    return Resumed::Verdict(Outcome::Forward(Forward {
+                    return Redecided::Verdict(Verdict::Forward(Forward {
                         caller: Caller::Known(remembered),
                         edits: candidate.edits,
                     }));
                 }
-                Judgement::Refused(refusal) => return Resumed::Verdict(Outcome::Refuse(refusal)),
+                Judgement::Refused(refusal) => return Redecided::Verdict(Verdict::Refuse(refusal)),
                 Judgement::Needs(need) => candidate.need = need,
             }
         }
-        let Need::Kid(pool, _) = candidate.need else {
-            return Resumed::Waits(candidate);
+        let Need::Kid {
+            pool,
+            generation,
+            issued_at,
+        } = candidate.need
+        else {
+            return Redecided::Waits(candidate);
         };
-        match self.keyring.unknown_kid(pool, now.monotonic) {
-            KidPrognosis::Wait => Resumed::Waits(candidate),
-            KidPrognosis::Settled => {
-                Resumed::Verdict(Outcome::Refuse(Refusal::Plain(Reason::UnknownKey)))
+        match self.keyring.prospect(pool, generation, now.monotonic) {
+            Prospect::Here | Prospect::Coming | Prospect::Open => Redecided::Waits(candidate),
+            // The endpoint could not know yet of a key that has been made since.
+            Prospect::Settled if self.is_newer_than_keys(pool, issued_at, now) => {
+                Redecided::Verdict(self.unavailable(candidate.need, now.monotonic))
             }
-            KidPrognosis::Unavailable => {
-                Resumed::Verdict(self.unavailable(candidate.need, now.monotonic))
+            Prospect::Settled => {
+                Redecided::Verdict(Verdict::Refuse(Refusal::Plain(Reason::UnknownKey)))
+            }
+            Prospect::Unavailable => {
+                Redecided::Verdict(self.unavailable(candidate.need, now.monotonic))
             }
         }
     }
 
+    /// Whether a token says that it was made after the newest key set was answered. The two clocks meet
+    /// here: how long ago the answer was is the same on both.
+    fn is_newer_than_keys(&self, pool: PoolIndex, issued_at: Option<Timestamp>, now: Now) -> bool {
+        let answered_at = self.keyring.answered_at(pool);
+        issued_at
+            .zip(answered_at)
+            .is_some_and(|(issued, answered)| issued.plus(now.monotonic.since(answered)) > now.wall)
+    }
+
     /// The refusal of a request whose need could not be met, and when it may be.
-    fn unavailable(&self, need: Need, now: Monotonic) -> Outcome {
+    fn unavailable(&self, need: Need, now: Monotonic) -> Verdict {
         let scheduled = self.keyring.keys_expected_in(need.pool(), now);
         let after = match need {
             Need::Keys(_) => scheduled,
-            Need::Kid(pool, _) => self.keyring.kid_expected_in(pool, now).min(scheduled),
+            Need::Kid { pool, .. } => self.keyring.demand_open_in(pool, now).min(scheduled),
         };
-        Outcome::Refuse(Refusal::KeysUnavailable(after))
+        Verdict::Refuse(Refusal::KeysUnavailable(after))
     }
 
-    fn anonymous(&self, edits: Vec<HeaderEdit>) -> (Outcome, CacheUse) {
-        let outcome = Outcome::Forward(Forward {
-            caller: Caller::Anonymous(Rc::clone(&self.nobody)),
+    fn anonymous(&self, request: &Request, mut edits: Vec<HeaderEdit>) -> (Decision, CacheUse) {
+        if self.reads == Reads::Everything {
+            edits.extend(self.policy.owned.claims_in(request));
+        }
+        let verdict = Verdict::Forward(Forward {
+            caller: Caller::Anonymous(Rc::clone(&self.anonymous_headers)),
             edits,
         });
-        (outcome, CacheUse::None)
+        (Decision::Verdict(verdict), CacheUse::None)
     }
 
     /// What every forwarded request loses, whatever rule it is under.
     fn edits(&self, request: &Request) -> Vec<HeaderEdit> {
-        let overrides = self.policy.rules.stripped_headers().iter();
-        let mut edits: Vec<_> = overrides
-            .map(|name| HeaderEdit::Remove((*name).into()))
-            .collect();
+        let owned = &self.policy.owned;
+        let mut edits: Vec<_> = match self.reads {
+            Reads::Everything => owned.found_in(request).collect(),
+            Reads::Named(_) => owned.by_name().collect(),
+        };
+        edits.extend(owned.connection(request));
         if self.policy.token.forwarding == Forwarding::Strip {
             edits.extend(self.policy.token.sources.strip(request));
         }
@@ -517,22 +562,14 @@ impl Judgement {
 }
 
 /// What became of a candidate that was looked at again.
-enum Resumed {
-    Verdict(Outcome),
+enum Redecided {
+    Verdict(Verdict),
     Waits(Candidate),
 }
 
-fn refused(reason: Reason) -> (Outcome, CacheUse) {
-    (Outcome::Refuse(Refusal::Plain(reason)), CacheUse::None)
-}
-
-/// `OPTIONS` with both headers that a browser sends: anything less is a request like any other.
-#[must_use]
-pub fn is_preflight(request: &Request) -> bool {
-    let says = |name: &str| request.first(name).is_some_and(|value| !value.is_empty());
-    request.first(":method") == Some(b"OPTIONS")
-        && says("origin")
-        && says("access-control-request-method")
+fn refused(reason: Reason) -> (Decision, CacheUse) {
+    let verdict = Verdict::Refuse(Refusal::Plain(reason));
+    (Decision::Verdict(verdict), CacheUse::None)
 }
 
 impl Reads {
@@ -542,12 +579,15 @@ impl Reads {
             token,
             rules,
             preflight,
+            owned,
             ..
         } = policy;
-        if token.sources.needs_every_header() {
+        if token.sources.needs_every_header() || owned.needs_every_header() {
             return Self::Everything;
         }
         let preflights = *preflight == Preflight::Pass;
+        let methods = policy.decides_by_methods();
+        let parameters = methods && policy.method_override == Override::Strip;
         let mut names = Vec::new();
         let mut read = |name, wanted: bool| {
             if wanted {
@@ -557,12 +597,13 @@ impl Reads {
         read("authorization", token.sources.reads_authorization());
         read(
             ":path",
-            rules.looks_at_paths() || token.sources.reads_query(),
+            rules.looks_at_paths() || token.sources.reads_query() || parameters,
         );
-        read(":method", rules.looks_at_methods() || preflights);
+        read(":method", methods);
         read(":authority", rules.looks_at_hosts());
         read("origin", preflights);
         read("access-control-request-method", preflights);
+        read("connection", !owned.is_empty());
         Self::Named(names)
     }
 }

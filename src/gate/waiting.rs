@@ -1,24 +1,74 @@
-//! Requests that wait for keys: bounded in number, none longer than its pool's time-out, and no pool
-//! at the expense of another.
+//! Requests that wait: bounded in number, none longer than its pool's time-out, and no pool at the
+//! expense of another.
 
 use super::Candidate;
 use crate::policy::PoolIndex;
-use crate::time::Monotonic;
-use std::time::Duration;
+use crate::time::{Monotonic, Timestamp};
 
 /// What a held request lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Need {
     /// Any keys of its issuer.
     Keys(PoolIndex),
     /// A key that the set of this generation does not have.
-    Kid(PoolIndex, u64),
+    Kid {
+        pool: PoolIndex,
+        generation: u64,
+        /// When its bearer says that the token was made.
+        issued_at: Option<Timestamp>,
+    },
 }
 
 impl Need {
     pub(super) const fn pool(self) -> PoolIndex {
         match self {
-            Self::Keys(pool) | Self::Kid(pool, _) => pool,
+            Self::Keys(pool) | Self::Kid { pool, .. } => pool,
+        }
+    }
+
+    const fn place(self) -> Place {
+        match self {
+            Self::Keys(_) => Place::ColdStart,
+            Self::Kid { .. } => Place::UnknownKey,
+        }
+    }
+}
+
+/// Where requests wait. Each place has a limit of its own, so that random kids cannot fill that of a
+/// cold start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Until there are keys at all.
+    ColdStart,
+    /// Until there is a newer key set.
+    UnknownKey,
+}
+
+impl Place {
+    /// How many requests of a worker it holds. With those that are displaced, at 16 kB a token: 23 MB.
+    const fn limit(self) -> usize {
+        match self {
+            Self::ColdStart => 1024,
+            // A rotation reaches a worker as a few requests at once; more is a flood.
+            Self::UnknownKey => 128,
+        }
+    }
+}
+
+/// How long a request is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Until then.
+    Deadline(Monotonic),
+    /// No longer: it had to make room for another.
+    Displaced,
+}
+
+impl Until {
+    pub(super) fn is_over(self, now: Monotonic) -> bool {
+        match self {
+            Self::Deadline(deadline) => now >= deadline,
+            Self::Displaced => true,
         }
     }
 }
@@ -27,49 +77,45 @@ impl Need {
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) candidate: Candidate,
-    pub(super) deadline: Monotonic,
+    pub(super) until: Until,
 }
 
 impl Held {
-    const fn lacks_a_kid(&self) -> bool {
-        matches!(self.candidate.need, Need::Kid(..))
+    fn is_in(&self, place: Place) -> bool {
+        self.candidate.need.place() == place
     }
 }
 
-/// All held requests of a worker by the host's numbers, oldest first.
+/// All held requests of a worker by the host's numbers, in the order in which they came to their place.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     held: Vec<(u32, Held)>,
-    /// How many of them lack a single key. They have places of their own, so that random kids
-    /// cannot take those of a cold start.
+    /// How many of them wait in [`Place::UnknownKey`]; the others wait in [`Place::ColdStart`].
     for_kids: usize,
-    /// Those who had to make room: they hold no place, and are answered at the next tick.
+    /// Requests that had to make room: they hold no place, and are answered at the next tick.
     displaced: Vec<(u32, Held)>,
     backlog: bool,
 }
 
 impl Waiting {
-    /// What a worker can hold through a cold start. With those for kids and the displaced, at 16 kB a
-    /// token: 23 MB.
-    const MAX_FOR_KEYS: usize = 1024;
-    /// A rotation reaches a worker as a few requests at once; more is a flood.
-    const MAX_FOR_KIDS: usize = 128;
-    /// Who may be displaced between two ticks: four batches of verdicts.
+    /// How many may be displaced between two ticks: four batches of verdicts.
     const MAX_DISPLACED: usize = 256;
     /// Verdicts given at one go: with signatures verified in the module, 64 take 40 ms, and a
     /// worker does nothing else meanwhile.
     const BATCH: usize = 64;
 
     pub(super) fn has_room(&self, need: Need) -> bool {
-        match need {
-            Need::Keys(_) => self.held.len().saturating_sub(self.for_kids) < Self::MAX_FOR_KEYS,
-            Need::Kid(..) => self.for_kids < Self::MAX_FOR_KIDS,
-        }
+        let place = need.place();
+        let taken = match place {
+            Place::ColdStart => self.held.len().saturating_sub(self.for_kids),
+            Place::UnknownKey => self.for_kids,
+        };
+        taken < place.limit()
     }
 
     /// Whether there is a place. If there is none, the newest request of the pool that has most makes
-    /// room, as long as the newcomer's pool has fewer: nobody can verify yet whose tokens these are,
-    /// and a flood of forged ones for one pool must not keep those of another out.
+    /// room, as long as the newcomer's pool has fewer: without keys it cannot be told whose tokens these
+    /// are, and a flood of forged ones for one pool must not keep those of another out.
     pub(super) fn make_room(&mut self, need: Need) -> bool {
         if self.has_room(need) {
             return true;
@@ -77,13 +123,10 @@ impl Waiting {
         if self.displaced.len() >= Self::MAX_DISPLACED {
             return false;
         }
-        let lacks_a_kid = matches!(need, Need::Kid(..));
+        let place = need.place();
         // A list, since there are few pools, and a map would make the module larger by a hundredth.
         let mut places = vec![(need.pool(), 0_usize)];
-        for (_, held) in &self.held {
-            if held.lacks_a_kid() != lacks_a_kid {
-                continue;
-            }
+        for (_, held) in self.held.iter().filter(|(_, held)| held.is_in(place)) {
             let pool = held.candidate.need.pool();
             match places.iter_mut().find(|(known, _)| *known == pool) {
                 Some((_, places)) => *places = places.saturating_add(1),
@@ -97,14 +140,13 @@ impl Waiting {
         if most <= own.saturating_add(1) {
             return false;
         }
-        let is_of_crowd = |(_, held): &(u32, Held)| {
-            held.lacks_a_kid() == lacks_a_kid && held.candidate.need.pool() == crowded
-        };
+        let is_of_crowd =
+            |(_, held): &(u32, Held)| held.is_in(place) && held.candidate.need.pool() == crowded;
         let Some(newest) = self.held.iter().rposition(is_of_crowd) else {
             return false;
         };
         let (context, mut held) = self.held.remove(newest);
-        held.deadline = Monotonic::new(Duration::ZERO);
+        held.until = Until::Displaced;
         self.displaced.push((context, held));
         self.count_kids();
         self.backlog = true;
@@ -113,7 +155,7 @@ impl Waiting {
 
     pub(super) fn add(&mut self, context: u32, held: Held) {
         self.remove(context);
-        if held.lacks_a_kid() {
+        if held.is_in(Place::UnknownKey) {
             self.for_kids = self.for_kids.saturating_add(1);
         }
         self.held.push((context, held));
@@ -128,8 +170,8 @@ impl Waiting {
         count(self) < before
     }
 
-    /// Takes out requests that may have a verdict, first those displaced, then the oldest, and a
-    /// batch at the most.
+    /// Takes out requests that may have a verdict, first those displaced, then those that came first,
+    /// and a batch at the most.
     pub(super) fn take_ready(&mut self, mut ready: impl FnMut(&Held) -> bool) -> Vec<(u32, Held)> {
         let displaced = self.displaced.len().min(Self::BATCH);
         let mut taken: Vec<_> = self.displaced.drain(..displaced).collect();
@@ -147,12 +189,25 @@ impl Waiting {
         taken
     }
 
+    /// The pools and generations to which a newer key set is waited for, each as often as there are
+    /// requests. Nothing is looked through while there are none.
+    pub(super) fn demands(&self) -> impl Iterator<Item = (PoolIndex, u64)> {
+        let held = match self.for_kids {
+            0 => &[],
+            _ => self.held.as_slice(),
+        };
+        held.iter()
+            .filter_map(|(_, held)| match held.candidate.need {
+                Need::Keys(_) => None,
+                Need::Kid {
+                    pool, generation, ..
+                } => Some((pool, generation)),
+            })
+    }
+
     fn count_kids(&mut self) {
-        self.for_kids = self
-            .held
-            .iter()
-            .filter(|(_, held)| held.lacks_a_kid())
-            .count();
+        let kids = |(_, held): &&(u32, Held)| held.is_in(Place::UnknownKey);
+        self.for_kids = self.held.iter().filter(kids).count();
     }
 
     /// Whether the last batch may have left some that are ready.

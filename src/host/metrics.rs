@@ -2,9 +2,11 @@
 
 use crate::gate::{CacheUse, Gate};
 use crate::reject::Reason;
+use crate::remote::report::Counted;
 use crate::time::Monotonic;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
+use std::cell::Cell;
 
 /// The filter's metrics. A host that will not define one is asked nothing more of it.
 #[derive(Debug)]
@@ -22,6 +24,16 @@ pub(super) struct Metrics {
     keys: Metric,
     age: Metric,
     signature_host: Metric,
+    issuers: Vec<Issuer>,
+    /// The second and the number of keys for which the gauges about keys were last set.
+    shown: Cell<Option<(u64, usize)>>,
+}
+
+/// The gauges of one issuer.
+#[derive(Debug)]
+struct Issuer {
+    keys: Metric,
+    age: Metric,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,9 +59,14 @@ impl Metric {
 }
 
 impl Metrics {
-    pub(super) fn define() -> Self {
+    /// Defines all of them; `labels` are the names of the issuers, in the order of the configuration.
+    pub(super) fn define(labels: &[String]) -> Self {
         let counter = |name: &str| Metric::new(MetricType::Counter, name);
         let gauge = |name: &str| Metric::new(MetricType::Gauge, name);
+        let issuers = labels.iter().map(|id| Issuer {
+            keys: gauge(&format!("issuer.jwks_keys.{id}")),
+            age: gauge(&format!("issuer.jwks_age_seconds.{id}")),
+        });
         Self {
             allowed: counter("allowed"),
             anonymous: counter("anonymous"),
@@ -67,6 +84,8 @@ impl Metrics {
             keys: gauge("jwks_keys"),
             age: gauge("jwks_age_seconds"),
             signature_host: gauge("signature_host"),
+            issuers: issuers.collect(),
+            shown: Cell::default(),
         }
     }
 
@@ -92,12 +111,13 @@ impl Metrics {
         }
     }
 
-    pub(super) fn fetched(&self) {
-        self.fetch_success.add(1);
-    }
-
-    pub(super) fn fetch_failed(&self) {
-        self.fetch_failure.add(1);
+    /// Counts a fetch of this kind of document.
+    pub(super) fn fetched(&self, kind: &str, counted: Counted) {
+        match (kind, counted) {
+            ("jwks", Counted::Success) => self.fetch_success.add(1),
+            ("jwks", Counted::Failure) => self.fetch_failure.add(1),
+            _ => {}
+        }
     }
 
     pub(super) fn held(&self) {
@@ -114,12 +134,26 @@ impl Metrics {
         self.held_now.add(-1);
     }
 
-    /// Gauges that every VM sets to the same value.
+    /// Gauges that every VM sets to the same value: whenever the number of keys changes, and once a
+    /// second, since there may be a thousand issuers.
     pub(super) fn gauges(&self, gate: &Gate, now: Monotonic) {
-        let keys = gate.keyring().key_count();
-        self.keys.set(u64::try_from(keys).unwrap_or(u64::MAX));
-        let age = gate.keyring().oldest_age(now).unwrap_or_default();
-        self.age.set(age.as_secs());
+        let standings = || gate.keyring().standings(now);
+        let keys = standings().fold(0, |sum: usize, one| sum.saturating_add(one.keys));
+        let shown = (now.since_origin().as_secs(), keys);
+        if self.shown.replace(Some(shown)) == Some(shown) {
+            return;
+        }
+        let number = |keys| u64::try_from(keys).unwrap_or(u64::MAX);
+        self.keys.set(number(keys));
+        let oldest = standings().filter_map(|one| one.age).max();
+        self.age.set(oldest.unwrap_or_default().as_secs());
         self.signature_host.set(u64::from(gate.verifies_by_host()));
+        for (issuer, standing) in self.issuers.iter().zip(standings()) {
+            issuer.keys.set(number(standing.keys));
+            // Keys that stand in the configuration have no age.
+            if let Some(age) = standing.age {
+                issuer.age.set(age.as_secs());
+            }
+        }
     }
 }

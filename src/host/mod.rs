@@ -6,12 +6,14 @@
 
 mod clock;
 mod crypto;
-mod http;
+mod exchange;
 mod metrics;
 #[cfg(feature = "provoke")]
 mod provoke;
 mod root;
 mod space;
+mod wire;
+mod worker;
 
 use proxy_wasm::types::LogLevel;
 

@@ -1,6 +1,6 @@
 //! Envoy's shared data, one space for all VMs of a `vm_id`.
 
-use crate::keyring::shared::{Conflict, SharedSpace, Version};
+use crate::remote::space::{Conflict, SharedSpace, Version};
 use proxy_wasm::hostcalls;
 
 #[derive(Clone, Copy, Debug)]

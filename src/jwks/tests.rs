@@ -163,3 +163,18 @@ fn what_is_no_key_set() {
         "the key set is too large; expected at most 150000 bytes",
     );
 }
+
+/// Read by others as a number where this filter sees an object, it costs the key that it stands in, and
+/// at the top the set.
+#[test]
+fn an_object_that_others_read_as_a_number_costs_its_key() {
+    let member = |name: &str| json!([{ name: "5" }]);
+    changed("x", Some(member("$serde_json::private::Numbers")), true);
+    changed("x", Some(member(json::NUMBER_MEMBER)), false);
+    let set = |name: &str| parse(&json!({"keys": [jwk("k")], name: "5"})).map(|set| set.len());
+    assert_eq!(set("$serde_json::private::Numbers").unwrap(), 1);
+    assert_eq!(
+        set(json::NUMBER_MEMBER).unwrap_err(),
+        InvalidKeySet::Malformed
+    );
+}

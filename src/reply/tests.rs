@@ -146,14 +146,81 @@ fn overridden(changed: Override) -> Responses {
     }
 }
 
+fn header(name: &str, value: &str) -> (HeaderName, Template) {
+    (
+        HeaderName::new(name).unwrap(),
+        Template::new(value).unwrap(),
+    )
+}
+
+#[test]
+fn what_caches_keep_unasked_they_are_told_not_to_store() {
+    let reply = |status: u16, headers: Vec<(HeaderName, Template)>| {
+        let responses = overridden(Override {
+            status: Some(status),
+            headers,
+            body: None,
+        });
+        responses.reply(&Refusal::Plain(Reason::MissingToken), None)
+    };
+    let said = |reply: Reply| {
+        let mut said = reply.headers.into_iter();
+        said.find(|(name, _)| name == "cache-control")
+            .map(|(_, value)| value.into_owned())
+    };
+    for status in 300..=599 {
+        let expected = [301, 308, 404, 405, 410, 414]
+            .contains(&status)
+            .then_some("no-store");
+        assert_eq!(said(reply(status, vec![])).as_deref(), expected, "{status}");
+    }
+    let own = |value: &str| said(reply(404, vec![header("Cache-Control", value)]));
+    assert_eq!(own("max-age=5").as_deref(), Some("max-age=5"));
+    assert_eq!(own(""), None);
+}
+
+#[test]
+fn a_reply_of_304_has_no_body() {
+    let reply = |status: u16| {
+        let responses = overridden(Override {
+            status: Some(status),
+            ..Override::default()
+        });
+        let reply = responses.reply(&Refusal::Plain(Reason::MissingToken), None);
+        let typed = reply.headers.iter().any(|(name, _)| name == "content-type");
+        (reply.body.is_empty(), typed)
+    };
+    assert_eq!(reply(304), (true, false));
+    assert_eq!(reply(303), (false, true));
+}
+
+#[test]
+fn a_header_is_filled_in_like_a_body() {
+    let responses = overridden(Override {
+        headers: vec![header(
+            "x-why",
+            "$context.error.responseType $context.requestId.",
+        )],
+        ..Override::default()
+    });
+    let refusal = Refusal::Plain(Reason::MissingToken);
+    assert!(responses.wants_request_id(&refusal));
+    let reply = responses.reply(&refusal, Some(b"a-1"));
+    assert!(
+        reply
+            .headers
+            .contains(&("x-why".into(), "UNAUTHORIZED a-1.".into()))
+    );
+}
+
 #[test]
 fn an_override_changes_what_it_names() {
     let responses = overridden(Override {
         status: Some(302),
         headers: vec![
-            (HeaderName::new("location").unwrap(), "/login".into()),
-            (HeaderName::new("www-authenticate").unwrap(), String::new()),
-            (HeaderName::new("content-type").unwrap(), "text/html".into()),
+            header("location", "/login"),
+            header("www-authenticate", ""),
+            header("content-type", "text/html"),
         ],
         body: None,
     });
@@ -182,7 +249,7 @@ fn an_override_changes_what_it_names() {
 fn a_body_is_filled_in() {
     let body = r#"{"m":$context.error.messageString,"t":"$context.error.responseType","x":"$context.error.message. $5 $","id":"$context.requestId"}"#;
     let responses = overridden(Override {
-        body: Some(BodyTemplate::new(body).unwrap()),
+        body: Some(Template::new(body).unwrap()),
         ..Override::default()
     });
     let refusal = Refusal::Plain(Reason::MissingToken);
@@ -203,18 +270,18 @@ fn a_body_is_filled_in() {
 #[test]
 fn an_unknown_variable_is_refused() {
     assert_eq!(
-        BodyTemplate::new("$context.error.messages")
+        Template::new("$context.error.messages")
             .unwrap_err()
             .to_string(),
         "found $context.error.messages; expected $context.error.message, $context.error.messageString, $context.error.responseType or $context.requestId"
     );
-    assert!(BodyTemplate::new("$input.body").is_err());
-    assert!(BodyTemplate::new("100$ ${x} $").is_ok());
+    assert!(Template::new("$input.body").is_err());
+    assert!(Template::new("100$ ${x} $").is_ok());
 }
 
 #[test]
 fn the_message_is_that_of_the_style() {
-    let body = Some(BodyTemplate::new("$context.error.message").unwrap());
+    let body = Some(Template::new("$context.error.message").unwrap());
     for (style, expected) in [
         (Style::Rfc6750, "Forbidden"),
         (

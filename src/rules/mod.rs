@@ -32,25 +32,6 @@ pub struct Rule {
     pub access: Access,
 }
 
-/// What becomes of the headers with which a client asks an upstream to read another method
-/// (`x-http-method-override` and its like).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MethodOverride {
-    /// Taken off as soon as a rule looks at methods: the upstream would else act on a method that
-    /// no rule was asked about.
-    #[default]
-    Strip,
-    /// Left alone.
-    Keep,
-}
-
-/// The headers by which frameworks let a client name another method.
-pub const METHOD_OVERRIDE_HEADERS: [&str; 3] = [
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-];
-
 /// All rules, compiled, and what becomes of a request that none of them matches.
 #[derive(Debug)]
 pub struct Rules {
@@ -58,7 +39,6 @@ pub struct Rules {
     access: Vec<Access>,
     default: Access,
     valid_token: Requirement,
-    method_override: MethodOverride,
 }
 
 /// What was chosen for a request: a rule, or the default.
@@ -82,7 +62,6 @@ impl Rules {
         rules: Vec<Rule>,
         default: Access,
         path_case: PathCase,
-        method_override: MethodOverride,
     ) -> Result<Self, Vec<Unreachable>> {
         let (matches, access) = rules
             .into_iter()
@@ -93,7 +72,6 @@ impl Rules {
             access,
             default,
             valid_token: Requirement::default(),
-            method_override,
         })
     }
 
@@ -178,15 +156,6 @@ impl Rules {
     pub fn is_empty(&self) -> bool {
         self.access.is_empty()
     }
-
-    /// The headers that every request loses so that its method is the one the rules saw.
-    #[must_use]
-    pub fn stripped_headers(&self) -> &'static [&'static str] {
-        match self.method_override {
-            MethodOverride::Strip if self.looks_at_methods() => &METHOD_OVERRIDE_HEADERS,
-            MethodOverride::Strip | MethodOverride::Keep => &[],
-        }
-    }
 }
 
 #[cfg(test)]
@@ -204,7 +173,7 @@ mod tests {
             access: Access::Anyone,
         };
         let list = ["/a", "/b", "/c"].map(open).into();
-        Rules::new(list, Access::Nobody, path_case, MethodOverride::Strip).unwrap()
+        Rules::new(list, Access::Nobody, path_case).unwrap()
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod seed;
 #[allow(dead_code)]
 mod space;
 
+mod memory;
 mod paths;
 mod poison;
 mod strangers;
@@ -28,11 +29,11 @@ mod work;
 use std::rc::Rc;
 use std::time::Duration;
 
-use cognito_authorizer::bearer::Request;
 use cognito_authorizer::config;
 use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use issuer::{CLIENT, TestKey, key_set};

@@ -1,6 +1,6 @@
 //! The cache of verified tokens: nothing but the very token that was verified is found in it.
 
-use cognito_authorizer::gate::{CacheUse, Gate, Outcome};
+use cognito_authorizer::gate::{CacheUse, Decision, Gate, Verdict};
 use cognito_authorizer::rs256::Rs256;
 
 use crate::issuer::{CLIENT, TestKey, Token};
@@ -9,8 +9,9 @@ use crate::{POOL, bearer, gate, now};
 
 /// Whether the token was let in, and whether it was found.
 fn judged(gate: &mut Gate, token: &[u8]) -> (bool, CacheUse) {
-    let (outcome, cache) = gate.decide(&bearer(token), now(0).wall);
-    (matches!(outcome, Outcome::Forward(_)), cache)
+    let (decision, cache) = gate.decide(&bearer(token), now(0).wall);
+    let let_in = matches!(decision, Decision::Verdict(Verdict::Forward(_)));
+    (let_in, cache)
 }
 
 /// A gate that remembers a token, and the token.

@@ -4,12 +4,15 @@
 //! able to write them, and whatever secret they shared would lie in the same space. So a well-formed
 //! entry is believed, which the last test shows; everything else must do no harm.
 
-use cognito_authorizer::gate::{Gate, Outcome};
-use cognito_authorizer::keyring::shared::{
-    EntryNames, KidFetch, KidOutcome, Lease, Record, encode_keys,
-};
+use cognito_authorizer::gate::{Decision, Gate, Verdict};
 use cognito_authorizer::keyring::{Answer, Entropy};
-use cognito_authorizer::policy::{KeyEndpoint, KeySource, Policy};
+use cognito_authorizer::policy::{KeySource, Policy};
+use cognito_authorizer::remote::call::Endpoint;
+use cognito_authorizer::remote::failure::Cause;
+use cognito_authorizer::remote::record::{
+    Demand, DemandOutcome, Lease, Record, Told, encode_content,
+};
+use cognito_authorizer::remote::space::EntryNames;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::Monotonic;
 use serde_json::json;
@@ -26,24 +29,30 @@ fn fetching() -> Gate {
     Gate::new(policy, Rs256::module(), Entropy::new(7))
 }
 
-fn endpoint(policy: &Policy) -> KeyEndpoint {
+fn endpoint(policy: &Policy) -> Endpoint {
     let (_, pool) = policy.pools.iter().next().expect("a pool");
     match &pool.keys {
-        KeySource::Fetched(endpoint) => endpoint.clone(),
+        KeySource::Fetched(source) => source.endpoint.clone(),
         KeySource::Inline(_) => panic!("keys are fetched"),
     }
 }
 
 fn names(gate: &Gate) -> EntryNames {
-    EntryNames::new(&issuer_of(POOL), &endpoint(gate.policy()))
+    names_of(&endpoint(gate.policy()))
+}
+
+fn names_of(endpoint: &Endpoint) -> EntryNames {
+    EntryNames::new(
+        "jwks",
+        &[&issuer_of(POOL), &endpoint.uri, &endpoint.cluster],
+    )
 }
 
 /// Whether a request with this token is let in; one that is held waits until the ticks are over.
 fn let_in(gate: &mut Gate, token: &str, at: u64, space: &Space) -> bool {
     match gate.decide(&bearer(token), now(at).wall).0 {
-        Outcome::Forward(_) => true,
-        Outcome::Refuse(_) => false,
-        Outcome::Hold(candidate) => {
+        Decision::Verdict(verdict) => matches!(verdict, Verdict::Forward(_)),
+        Decision::Hold(candidate) => {
             let verdict = gate.hold(1, candidate, now(at), space);
             let held = verdict.is_none();
             let later = gate.tick(now(at + 10_000), space).verdicts;
@@ -55,22 +64,22 @@ fn let_in(gate: &mut Gate, token: &str, at: u64, space: &Space) -> bool {
             let mut verdicts = verdict
                 .into_iter()
                 .chain(later.into_iter().map(|(_, verdict)| verdict));
-            verdicts.any(|verdict| matches!(verdict, Outcome::Forward(_)))
+            verdicts.any(|verdict| matches!(verdict, Verdict::Forward(_)))
         }
     }
 }
 
 /// The key server answers whatever is asked for at this time.
 fn answer(gate: &mut Gate, at: u64, space: &Space) -> usize {
-    let fetches = gate.tick(now(at), space).fetches;
-    let count = fetches.len();
-    for fetch in fetches {
+    let calls = gate.tick(now(at), space).calls;
+    let count = calls.len();
+    for (id, _) in calls {
         let body = key_set(&[TestKey::first()]).to_string().into_bytes();
         let answer = Answer::Response {
             status: 200,
             body: Some(body),
         };
-        gate.answered(fetch, &answer, now(at), space);
+        gate.answered(id, &answer, now(at), space);
     }
     count
 }
@@ -104,16 +113,21 @@ fn record(dice: &mut Seed) -> Vec<u8> {
             holder: number(dice),
             until: moment(dice),
         }),
-        failing: dice.below(2) == 0,
+        failing_since: (dice.below(2) == 0).then(|| moment(dice)),
         failures: u32::try_from(number(dice) >> 32).expect("32 bits"),
         next_fetch_at: moment(dice),
-        kid_fetch: (dice.below(2) == 0).then(|| KidFetch {
+        attempt_at: moment(dice),
+        demand: (dice.below(2) == 0).then(|| Demand {
             at: moment(dice),
             outcome: *dice.choose(&[
-                KidOutcome::Pending,
-                KidOutcome::Answered,
-                KidOutcome::Failed,
+                DemandOutcome::Pending,
+                DemandOutcome::Answered,
+                DemandOutcome::Failed,
             ]),
+        }),
+        told: (dice.below(2) == 0).then(|| Told {
+            at: moment(dice),
+            cause: *dice.choose(&[Cause::UnknownCluster, Cause::Status]),
         }),
     };
     record.encode()
@@ -140,9 +154,9 @@ fn hostile_records_break_nothing_and_let_nobody_in() {
         }
         space.overwrite(&names.record, &hostile);
         if dice.below(2) == 0 {
-            let bytes = space.bytes(&names.keys).expect("keys");
+            let bytes = space.bytes(&names.content).expect("keys");
             let cut = dice.below(bytes.len());
-            space.overwrite(&names.keys, &bytes[..cut]);
+            space.overwrite(&names.content, &bytes[..cut]);
         }
         gate.tick(now(3), &space);
         assert!(let_in(&mut gate, &good, 3, &space), "round {round}");
@@ -171,7 +185,7 @@ fn keys_without_their_record_are_not_believed() {
     let forged = Token::access(POOL).signed_by(TestKey::third()).mint();
     let theirs = key_set(&[TestKey::third()]).to_string().into_bytes();
     for at in [0, 2, 1_000_000] {
-        space.overwrite(&names.keys, &encode_keys(now(at).monotonic, &theirs));
+        space.overwrite(&names.content, &encode_content(now(at).monotonic, &theirs));
         gate.tick(now(20), &space);
         assert!(!let_in(&mut gate, &forged, 21, &space));
     }
@@ -184,7 +198,7 @@ fn entries_of_another_source_are_not_read() {
     let ours = names(&gate);
     let mut elsewhere = endpoint(gate.policy());
     elsewhere.cluster = "attacker".into();
-    let theirs = EntryNames::new(&issuer_of(POOL), &elsewhere);
+    let theirs = names_of(&elsewhere);
     assert_ne!(ours.record, theirs.record);
     let space = Space::default();
     plant(&space, &theirs);
@@ -219,6 +233,6 @@ fn plant(space: &Space, names: &EntryNames) {
         next_fetch_at: now(DAY).monotonic,
         ..Record::default()
     };
-    space.overwrite(&names.keys, &encode_keys(at, &theirs));
+    space.overwrite(&names.content, &encode_content(at, &theirs));
     space.overwrite(&names.record, &record.encode());
 }

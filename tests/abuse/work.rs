@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use cognito_authorizer::gate::{Gate, Outcome};
+use cognito_authorizer::gate::{Decision, Gate, Verdict};
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
 use rsa::RsaPublicKey;
@@ -15,7 +15,12 @@ use rsa::signature::Verifier as _;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::issuer::{TestKey, Token, compact, signed};
+use cognito_authorizer::bearer::{TokenSource, TokenSources};
+use cognito_authorizer::config;
+use cognito_authorizer::keyring::Entropy;
+use cognito_authorizer::request::Request;
+
+use crate::issuer::{CLIENT, TestKey, Token, compact, key_set, signed};
 use crate::{POOL, bearer, gate, now};
 
 /// A host's verifier that counts how often it is asked, and costs nothing once it is trusted.
@@ -52,10 +57,10 @@ fn counted() -> (Gate, Rc<Counted>) {
 
 fn reason(gate: &mut Gate, token: &str) -> Option<Reason> {
     match gate.decide(&bearer(token), now(0).wall).0 {
-        Outcome::Forward(_) => None,
-        Outcome::Refuse(refusal) => Some(refusal.reason()),
+        Decision::Verdict(Verdict::Forward(_)) => None,
+        Decision::Verdict(Verdict::Refuse(refusal)) => Some(refusal.reason()),
         // Inline keys: it would be told so at once.
-        Outcome::Hold(_) => Some(Reason::UnknownKey),
+        Decision::Hold(_) => Some(Reason::UnknownKey),
     }
 }
 
@@ -315,5 +320,119 @@ fn stuffed_tokens_cost_what_their_length_costs() {
     ] {
         let taken = cost(&token);
         assert!(taken < base * 3, "{what}: {taken:?} against {base:?}");
+    }
+}
+
+/// What is matched against a pattern, and what two parsers read, is bounded before the signature is known
+/// to be good: the longest header and `aud` cost what an honest token costs.
+#[test]
+fn what_stands_before_the_signature_is_bounded() {
+    let host = Rc::new(Counted::default());
+    let algorithm = Rs256::host_if_proven(Rc::<Counted>::clone(&host));
+    let document = json!({
+        "user_pools": [{"user_pool_id": POOL, "client_ids": [CLIENT], "jwks": {"inline": key_set(&[TestKey::first()])}}],
+        // Dear on purpose, as somebody may write it.
+        "token": {"use": "any", "aud_pattern": "([a-z0-9]+-?){1,40}"},
+    });
+    let policy = config::parse(document.to_string().as_bytes()).expect("a configuration");
+    let mut gate = Gate::new(Rc::new(policy), algorithm, Entropy::new(1));
+    host.always.set(Some(false));
+    let text = |token: &Token| compact(&token.header_bytes(), &token.payload_bytes(), &[1; 256]);
+    let honest = text(&stuffed(&json!("x".repeat(11_000))));
+    let mut cost = |token: &str, expected: Reason| {
+        assert_eq!(reason(&mut gate, token), Some(expected));
+        least(30, || reason(&mut gate, token))
+    };
+    let base = cost(&honest, Reason::InvalidSignature);
+    let numbers: Value = (0..5_500).map(|_| 1).collect();
+    for (what, token, expected) in [
+        (
+            "a long aud",
+            Token::access(POOL).claim("aud", "a".repeat(11_000)),
+            Reason::InvalidSignature,
+        ),
+        (
+            "a header of numbers",
+            Token::access(POOL).header("x", numbers),
+            Reason::MalformedToken,
+        ),
+        (
+            "a header of one long text",
+            Token::access(POOL).header("x", "x".repeat(11_000)),
+            Reason::MalformedToken,
+        ),
+        (
+            "the longest header",
+            Token::access(POOL).header("x", vec![1; 300]),
+            Reason::InvalidSignature,
+        ),
+    ] {
+        let taken = cost(&text(&token), expected);
+        assert!(taken < base * 3, "{what}: {taken:?} against {base:?}");
+    }
+}
+
+/// Cookies and a query cost what their length costs, whatever they are full of: nothing is looked at again
+/// for each separator.
+#[test]
+fn places_cost_what_their_length_costs() {
+    let places = |name: &str| {
+        TokenSources::new(vec![
+            TokenSource::Query(name.to_owned()),
+            TokenSource::Cookie(name.to_owned()),
+        ])
+        .expect("two places")
+    };
+    let usual = places("access_token");
+    let request = |piece: &str| {
+        let text = piece.repeat(24_000 / piece.len());
+        Request::new(vec![
+            (":path".into(), format!("/?{text}").into_bytes()),
+            ("cookie".into(), text.into_bytes()),
+        ])
+    };
+    let cost = |sources: &TokenSources, request: &Request| {
+        least(9, || {
+            black_box(sources.strip(request));
+            sources.extract(request).err()
+        })
+    };
+    let honest = cost(&usual, &request("x"));
+    for piece in [
+        "&",
+        ";",
+        "&=",
+        "a&",
+        "a=1&",
+        "&access_token",
+        "access_token[",
+        " ",
+        " access_token",
+        ", a",
+        "\" ",
+        "+",
+        "+ ",
+        "%20",
+        "%20 ",
+        "%",
+        "%u",
+        "_",
+        ". ",
+        "[",
+        "[ ",
+        "=",
+        "= ",
+        "a=;",
+        "\u{a0}",
+        "access_token ",
+        "access_token%00",
+        "a access_tok",
+    ] {
+        let taken = cost(&usual, &request(piece));
+        // Were all looked at again for each, it would be thousands of times.
+        assert!(
+            taken < honest * 60,
+            "{piece:?}: {taken:?} against {honest:?}"
+        );
     }
 }

@@ -11,6 +11,7 @@
 )]
 
 mod envoy;
+mod hostile;
 mod import;
 mod pages;
 mod readme;

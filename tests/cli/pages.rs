@@ -23,28 +23,54 @@ fn every_shell_learns_every_command() {
     }
 }
 
-/// bash itself reads its script, and completes the name of a command.
-#[test]
-fn bash_completes() {
+/// What bash offers when TAB is pressed at the end of a line. bash itself reads the script, and
+/// calls the function that it registers in the way that readline does.
+fn offered(line: &str) -> Vec<String> {
     let script = printed(&["completions", "bash"]);
-    let ask = "COMP_WORDS=(cognito-authorizer ch) COMP_CWORD=1
-        _cognito-authorizer cognito-authorizer ch cognito-authorizer 2>&1 && echo \"${COMPREPLY[@]}\"";
-    let name = script.lines().find_map(|line| line.strip_suffix("() {"));
-    let ask = ask.replace(
-        "_cognito-authorizer c",
-        &format!("{} c", name.expect("a function")),
-    );
+    let press = r#"
+        read -r -a COMP_WORDS <<< "$line"
+        [[ $line == *' ' ]] && COMP_WORDS+=('')
+        COMP_LINE=$line COMP_POINT=${#line} COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 )) COMP_TYPE=9 COMP_KEY=9
+        registered=$(complete -p cognito-authorizer) && registered=${registered##*-F }
+        "${registered%% *}" cognito-authorizer "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+        printf '%s\n' "${COMPREPLY[@]}""#;
     let output = Command::new("bash")
-        .args(["--norc", "-c", &format!("{script}\n{ask}")])
+        .args(["--norc", "-c", &format!("{script}\n{press}")])
+        .env("line", line)
         .output()
         .expect("bash");
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "check");
+    assert!(output.status.success(), "{line:?}: {output:?}");
+    let offered = String::from_utf8(output.stdout).expect("UTF-8");
+    offered.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes() {
+    assert_eq!(offered("cognito-authorizer ch"), ["check"]);
+    let options = offered("cognito-authorizer check --");
+    for option in ["--deny-warnings", "--allow", "--format", "--help"] {
+        assert!(options.iter().any(|one| one == option), "{options:?}");
+    }
+    assert_eq!(
+        offered("cognito-authorizer check --deny"),
+        ["--deny-warnings"]
+    );
+    assert_eq!(
+        offered("cognito-authorizer jwks --only "),
+        ["pool", "envoy", "istio"]
+    );
+    assert_eq!(offered("cognito-authorizer check --format s"), ["sarif"]);
+    assert!(offered("cognito-authorizer help ch").contains(&"check".to_owned()));
+    // Not what another command has.
+    assert_eq!(offered("cognito-authorizer man --deny"), [""; 0]);
 }
 
 #[test]
 fn every_command_has_a_page() {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("man");
-    std::fs::create_dir_all(&directory).expect("a writable target directory");
+    // Neither of the two folders is there before.
+    let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("man");
+    let _ = std::fs::remove_dir_all(&parent);
+    let directory = parent.join("man1");
     let written = printed(&["man", "--directory", &directory.display().to_string()]);
     assert_eq!(written, "");
     let page = |name: &str| std::fs::read_to_string(directory.join(name)).expect(name);

@@ -132,6 +132,19 @@ fn the_readmes_configurations_pass() {
     }
     assert!(checked > 15, "{checked}");
     let expected = [
+        // The pool and the app client that they all have.
+        ("placeholder", "user_pools[0].client_ids[0]"),
+        ("placeholder", "user_pools[0].user_pool_arn"),
+        ("placeholder", "user_pools[0].user_pool_id"),
+        // "an upstream that looks at methods"
+        ("preflight-pass", "cors_preflight"),
+        // "Ids are compared to the letter."
+        (
+            "user-chosen-name",
+            "rules[1].require.claims[\"cognito:username\"]",
+        ),
+        // A few strict rules over `authenticated`.
+        ("weak-default", "default"),
         // "This rests on one thing: users cannot write the attribute themselves."
         (
             "mutable-attribute",

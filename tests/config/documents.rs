@@ -74,6 +74,33 @@ fn json_is_read_strictly() {
     assert!(config::parse(text.as_bytes()).is_ok());
 }
 
+/// Some readers of JSON take an object that begins with this member for the number in it. In no form of
+/// the document is it one, or anything else.
+#[test]
+fn no_object_is_a_number() {
+    let name = "$serde_json::private::Number";
+    let number = |name: &str| json!({ name: "16384" });
+    let problem = |path: &str| {
+        format!("{path}[{name:?}]: found a name that no setting has; expected another")
+    };
+    case(
+        json!({"/token/max_bytes": number(name)}),
+        &problem("token.max_bytes"),
+        json!({"/token/max_bytes": 16384}),
+    );
+    let keys = |name: &str| {
+        let mut key = TestKey::first().jwk();
+        key["x"] = json!([number(name)]);
+        json!({"/user_pools/0/jwks": {"inline": {"keys": [key]}}})
+    };
+    case(
+        keys(name),
+        &problem("user_pools[0].jwks.inline.keys[0].x[0]"),
+        keys("$serde_json::private::Numbers"),
+    );
+    document(number(name).to_string().as_bytes(), &problem(""));
+}
+
 #[test]
 fn documents_are_bounded() {
     let text = minimal().to_string();

@@ -1,7 +1,8 @@
 //! Every duration: its unit and its bounds.
 
 use crate::{accepted, case};
-use cognito_authorizer::policy::{KeySource, MaxStale};
+use cognito_authorizer::policy::KeySource;
+use cognito_authorizer::remote::schedule::MaxStale;
 use serde_json::json;
 use std::time::Duration;
 
@@ -58,11 +59,11 @@ fn durations_have_a_unit_and_bounds() {
     let policy = accepted(
         json!({"/user_pools/0/jwks/max_stale": "forever", "/user_pools/0/jwks/timeout": "1.5s"}),
     );
-    let KeySource::Fetched(endpoint) = &policy.pools.iter().next().unwrap().1.keys else {
+    let KeySource::Fetched(source) = &policy.pools.iter().next().unwrap().1.keys else {
         panic!("inline");
     };
-    assert_eq!(endpoint.max_stale, MaxStale::Forever);
-    assert_eq!(endpoint.timeout, Duration::from_millis(1500));
+    assert_eq!(source.refresh.max_stale, MaxStale::Forever);
+    assert_eq!(source.endpoint.timeout, Duration::from_millis(1500));
     case(
         json!({"/token/clock_skew": null}),
         "token.clock_skew: found null; expected a duration from 0s to 5m; give it a value or leave it out",

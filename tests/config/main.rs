@@ -31,10 +31,13 @@ mod settings;
 mod token;
 
 use cognito_authorizer::config::{self, Problems};
+use cognito_authorizer::owned::{HOST_OVERRIDES, METHOD_OVERRIDES, PATH_OVERRIDES};
 use cognito_authorizer::policy::{
-    AudiencePolicy, Clients, Forwarding, Identity, KeyEndpoint, KeySource, MaxStale, Policy,
-    Preflight, RouteChoice, SignaturePolicy,
+    AudiencePolicy, Clients, Forwarding, Identity, KeySource, Policy, Preflight, RouteChoice,
+    SignaturePolicy,
 };
+use cognito_authorizer::remote::call::Endpoint;
+use cognito_authorizer::remote::schedule::{MaxStale, Refresh};
 use cognito_authorizer::rules::requirement::WantedUse;
 use forms::{serialized, summary, to_struct};
 use serde_json::{Value, json};
@@ -125,12 +128,12 @@ fn the_minimum_and_its_defaults() {
         format!("https://cognito-idp.us-east-1.amazonaws.com/{POOL}")
     );
     assert_eq!(pool.clients, Clients::Only(vec!["4hq8abcd".to_owned()]));
-    let KeySource::Fetched(endpoint) = &pool.keys else {
+    let KeySource::Fetched(source) = &pool.keys else {
         panic!("{:?}", pool.keys);
     };
     assert_eq!(
-        *endpoint,
-        KeyEndpoint {
+        source.endpoint,
+        Endpoint {
             cluster: "keys".to_owned(),
             uri: format!(
                 "https://cognito-idp.us-east-1.amazonaws.com/{POOL}/.well-known/jwks.json"
@@ -139,7 +142,12 @@ fn the_minimum_and_its_defaults() {
             authority: "cognito-idp.us-east-1.amazonaws.com".to_owned(),
             path: format!("/{POOL}/.well-known/jwks.json"),
             timeout: Duration::from_secs(5),
-            refresh_interval: Duration::from_secs(900),
+        }
+    );
+    assert_eq!(
+        source.refresh,
+        Refresh {
+            interval: Duration::from_secs(900),
             max_stale: MaxStale::For(Duration::from_secs(86_400)),
         }
     );
@@ -153,7 +161,14 @@ fn the_minimum_and_its_defaults() {
     assert_eq!(policy.token.cache_entries, 4_096);
     assert!(policy.rules.is_empty());
     assert!(format!("{:?}", policy.rules).contains("default: Require(Requirement {"));
-    assert!(policy.rules.stripped_headers().is_empty());
+    assert!(policy.owned.owns(b"authorization"));
+    for name in METHOD_OVERRIDES
+        .iter()
+        .chain(&HOST_OVERRIDES)
+        .chain(&PATH_OVERRIDES)
+    {
+        assert!(!policy.owned.owns(name.as_bytes()), "{name}");
+    }
     assert_eq!(policy.preflight, Preflight::RequireToken);
     assert_eq!(policy.claim_headers.names().count(), 0);
     assert_eq!(policy.identity, Identity::Withhold);
@@ -200,11 +215,14 @@ rules:
 default: nobody
 path_case: insensitive
 method_override: strip
+host_override: strip
+path_override: strip
 claim_headers:
 - {header: x-cognito-sub, claim: sub}
 - {header: x-cognito-username, claim: ['cognito:username', username]}
 - {header: x-cognito-groups, claim: 'cognito:groups', format: comma}
 payload_header: x-cognito-claims
+header_aliases: strip
 cors_preflight: require_token
 log_identity: false
 clear_route_cache: false
@@ -226,7 +244,14 @@ fn the_reference_is_accepted() {
     let policy = read(&reference()).unwrap();
     assert_eq!(policy.rules.len(), 6);
     assert!(!policy.rules.is_empty());
-    assert_eq!(policy.rules.stripped_headers().len(), 3);
+    for name in METHOD_OVERRIDES
+        .iter()
+        .chain(&HOST_OVERRIDES)
+        .chain(&PATH_OVERRIDES)
+    {
+        assert!(policy.owned.owns(name.as_bytes()), "{name}");
+    }
+    assert!(policy.owned.needs_every_header());
     assert_eq!(policy.token.sources.iter().count(), 3);
     let names: Vec<_> = policy
         .claim_headers
@@ -257,7 +282,7 @@ fn every_problem_is_reported_in_the_order_of_the_reference() {
     .unwrap_err();
     assert_eq!(
         problems.to_string(),
-        r#"extra: found an unknown field; expected user_pools, token, rules, default, path_case, method_override, claim_headers, payload_header, cors_preflight, log_identity, clear_route_cache, signature, responses
+        r#"extra: found an unknown field; expected user_pools, token, rules, default, path_case, method_override, host_override, path_override, claim_headers, payload_header, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses
 user_pools[0].client_id: found an unknown field; did you mean client_ids?
 user_pools[0].user_pool_id: found "pool"; expected a user pool id such as us-east-1_AbCdEf123
 user_pools[0].client_ids: missing; expected a list of app client ids or "any"

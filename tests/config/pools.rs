@@ -4,6 +4,7 @@ use crate::issuer::TestKey;
 use crate::{POOL, accepted, case, minimal, values};
 use cognito_authorizer::config;
 use cognito_authorizer::policy::{Clients, KeySource};
+use cognito_authorizer::remote::document::Source;
 use serde_json::{Value, json};
 
 #[test]
@@ -211,7 +212,7 @@ fn an_issuer_is_a_form_or_a_url() {
     let read = |issuer: &str| {
         let policy = accepted(json!({"/user_pools/0/issuer": issuer}));
         let pool = policy.pools.iter().next().unwrap().1;
-        let KeySource::Fetched(endpoint) = &pool.keys else {
+        let KeySource::Fetched(Source { endpoint, .. }) = &pool.keys else {
             panic!("{:?}", pool.keys);
         };
         (pool.issuer.clone(), endpoint.uri.clone())
@@ -374,10 +375,41 @@ fn a_key_uri_is_absolute() {
         );
     }
     let policy = accepted(json!({"/user_pools/0/jwks/uri": "http://127.0.0.1:5000/jwks?a=b"}));
-    let KeySource::Fetched(endpoint) = &policy.pools.iter().next().unwrap().1.keys else {
+    let KeySource::Fetched(Source { endpoint, .. }) = &policy.pools.iter().next().unwrap().1.keys
+    else {
         panic!("inline");
     };
     assert_eq!(endpoint.scheme, "http");
     assert_eq!(endpoint.authority, "127.0.0.1:5000");
     assert_eq!(endpoint.path, "/jwks?a=b");
+}
+
+/// The names in metrics: of several issuers of one pool each has its own.
+#[test]
+fn issuers_have_names_of_their_own() {
+    let entry = |id: &str, issuer: &str| json!({"user_pool_id": id, "client_ids": "any", "issuer": issuer, "jwks": {"cluster": "c"}});
+    let url = "https://idp.example.com/a";
+    let other = "eu-west-1_Other0002";
+    for (entries, labels) in [
+        (vec![(POOL, "original")], vec![POOL.to_owned()]),
+        (vec![(POOL, "updated")], vec![POOL.to_owned()]),
+        (
+            vec![(POOL, "original"), (other, "updated"), (POOL, "updated")],
+            vec![POOL.to_owned(), other.to_owned(), format!("{POOL}.updated")],
+        ),
+        (
+            vec![(POOL, "updated"), (POOL, "original"), (POOL, url)],
+            vec![
+                POOL.to_owned(),
+                format!("{POOL}.original"),
+                format!("{POOL}.3"),
+            ],
+        ),
+    ] {
+        let mut document = minimal();
+        let entries = entries.iter().map(|(id, issuer)| entry(id, issuer));
+        document["user_pools"] = entries.collect();
+        let policy = config::parse(document.to_string().as_bytes()).unwrap();
+        assert_eq!(policy.pools.labels(), labels);
+    }
 }

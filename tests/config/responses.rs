@@ -92,6 +92,16 @@ fn responses_are_changed_by_kind() {
         json!({"body": "{\"message\":\"no\"}"}),
     );
     one(
+        json!({"status": 304, "body": "x"}),
+        ".body: found a body beside status 304; expected none, for a reply of that status has none",
+        json!({"status": 303, "body": "x"}),
+    );
+    one(
+        header("location", json!("/login?from=$context.identity.sourceIp")),
+        ".headers.location: found $context.identity.sourceIp; expected $context.error.message, $context.error.messageString, $context.error.responseType or $context.requestId",
+        header("location", json!("/login?id=$context.requestId&price=$5")),
+    );
+    one(
         json!({"body": "$context.identity.sourceIp"}),
         ".body: found $context.identity.sourceIp; expected $context.error.message, $context.error.messageString, $context.error.responseType or $context.requestId",
         json!({"body": "$context.requestId"}),

@@ -1,8 +1,9 @@
 //! Words, flags and unknown fields.
 
 use crate::{accepted, case};
+use cognito_authorizer::owned::{HOST_OVERRIDES, METHOD_OVERRIDES, Override, PATH_OVERRIDES};
 use cognito_authorizer::policy::{Identity, Preflight, RouteChoice, SignaturePolicy};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn words_and_flags() {
@@ -14,6 +15,21 @@ fn words_and_flags() {
         ),
         (
             "method_override",
+            "strip or keep",
+            [json!("strip"), json!("keep")],
+        ),
+        (
+            "host_override",
+            "strip or keep",
+            [json!("strip"), json!("keep")],
+        ),
+        (
+            "path_override",
+            "strip or keep",
+            [json!("strip"), json!("keep")],
+        ),
+        (
+            "header_aliases",
             "strip or keep",
             [json!("strip"), json!("keep")],
         ),
@@ -57,7 +73,51 @@ fn words_and_flags() {
     assert_eq!(policy.signature, SignaturePolicy::Module);
     assert_eq!(policy.identity, Identity::Publish);
     assert_eq!(policy.route, RouteChoice::Anew);
-    assert!(policy.rules.stripped_headers().is_empty());
+    assert_eq!(policy.method_override, Override::Keep);
+}
+
+/// What overrides is the filter's own where something decides by what it overrides, unless it is kept.
+#[test]
+fn overrides_are_owned_where_they_matter() {
+    let rule = |matches: Value| json!([{"match": matches, "allow": "anyone"}]);
+    for (field, decides, owned) in [
+        (
+            "method_override",
+            json!({"/rules": rule(json!({"methods": ["GET"]})), "/default": "nobody"}),
+            METHOD_OVERRIDES.as_slice(),
+        ),
+        (
+            "method_override",
+            json!({"/cors_preflight": "pass"}),
+            METHOD_OVERRIDES.as_slice(),
+        ),
+        (
+            "host_override",
+            json!({"/rules": rule(json!({"hosts": ["a.com"]})), "/default": "nobody"}),
+            HOST_OVERRIDES.as_slice(),
+        ),
+        (
+            "path_override",
+            json!({"/rules": rule(json!({"prefix": "/a"})), "/default": "nobody"}),
+            PATH_OVERRIDES.as_slice(),
+        ),
+    ] {
+        let mut kept = decides.clone();
+        kept[format!("/{field}")] = "keep".into();
+        let (stripped, kept) = (accepted(decides), accepted(kept));
+        let all = METHOD_OVERRIDES
+            .iter()
+            .chain(&HOST_OVERRIDES)
+            .chain(&PATH_OVERRIDES);
+        for name in all {
+            assert_eq!(
+                stripped.owned.owns(name.as_bytes()),
+                owned.contains(name),
+                "{name}"
+            );
+            assert!(!kept.owned.owns(name.as_bytes()), "{name}");
+        }
+    }
 }
 
 #[test]
@@ -69,7 +129,7 @@ fn unknown_fields_are_refused() {
     );
     case(
         json!({"/a\nb": {}}),
-        r#"["a\nb"]: found an unknown field; expected user_pools, token, rules, default, path_case, method_override, claim_headers, payload_header, cors_preflight, log_identity, clear_route_cache, signature, responses"#,
+        r#"["a\nb"]: found an unknown field; expected user_pools, token, rules, default, path_case, method_override, host_override, path_override, claim_headers, payload_header, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses"#,
         json!({}),
     );
     case(

@@ -121,6 +121,10 @@ fn tokens_are_looked_for_in_distinct_places() {
                 r#"token.from[0].cookie: found "a=b"; expected the name of a cookie"#,
             ),
             (
+                json!([{"cookie": "CognitoIdentityServiceProvider.*.idToken"}]),
+                r#"token.from[0].cookie: found "CognitoIdentityServiceProvider.*.idToken", in which "*" stands for itself; expected the whole name of one cookie"#,
+            ),
+            (
                 json!([{"cookie": 1}]),
                 "token.from[0].cookie: found 1; expected the name of a cookie; quote it",
             ),

@@ -1,10 +1,11 @@
-//! Compares an outcome with what a vector expects: the verdict, the reply, and what the upstream sees.
+//! Compares a verdict with what a vector expects: the verdict, the reply, and what the upstream sees.
 
-use cognito_authorizer::gate::{Caller, Forward, Outcome};
+use cognito_authorizer::gate::{Caller, Forward, Verdict};
 use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::request::Rest;
 
 use crate::vectors::{Expect, Vector};
 
@@ -20,6 +21,17 @@ pub(crate) fn headers(vector: &Vector, policy: &Policy) -> Vec<(String, Vec<u8>)
         }
     }
     headers
+}
+
+/// What follows headers that say how long the body is.
+pub(crate) fn rest(headers: &[(String, Vec<u8>)]) -> Rest {
+    let body = headers
+        .iter()
+        .any(|(name, value)| name == "content-length" && value != b"0");
+    match body {
+        true => Rest::Something,
+        false => Rest::Nothing,
+    }
 }
 
 /// The headers that the upstream receives.
@@ -40,16 +52,15 @@ fn forwarded(mut headers: Vec<(String, Vec<u8>)>, forward: &Forward) -> Vec<(Str
     headers
 }
 
-/// What is wrong with the outcome, if anything is.
-pub(crate) fn difference(vector: &Vector, policy: &Policy, outcome: &Outcome) -> Option<String> {
-    let found = match outcome {
-        Outcome::Refuse(refusal) => refusal.reason().code(),
-        Outcome::Hold(_) => "held",
-        Outcome::Forward(Forward {
+/// What is wrong with the verdict, if anything is.
+pub(crate) fn difference(vector: &Vector, policy: &Policy, verdict: &Verdict) -> Option<String> {
+    let found = match verdict {
+        Verdict::Refuse(refusal) => refusal.reason().code(),
+        Verdict::Forward(Forward {
             caller: Caller::Anonymous(_),
             ..
         }) => "anonymous",
-        Outcome::Forward(Forward {
+        Verdict::Forward(Forward {
             caller: Caller::Known(_),
             ..
         }) => "allowed",
@@ -65,9 +76,9 @@ pub(crate) fn difference(vector: &Vector, policy: &Policy, outcome: &Outcome) ->
             vector.name
         ));
     }
-    let problem = match (outcome, &vector.expect) {
-        (Outcome::Refuse(refusal), _) => promised(policy, refusal),
-        (Outcome::Forward(forward), Expect::Forwarded(_, upstream)) => received(
+    let problem = match (verdict, &vector.expect) {
+        (Verdict::Refuse(refusal), _) => promised(policy, refusal),
+        (Verdict::Forward(forward), Expect::Forwarded(_, upstream)) => received(
             &forwarded(headers(vector, policy), forward),
             upstream,
             policy,
@@ -150,7 +161,7 @@ fn promised(policy: &Policy, refusal: &Refusal) -> Option<String> {
         Reason::InsufficientGroup | Reason::ClaimMismatch | Reason::DeniedByRule => {
             (forbidden, None)
         }
-        Reason::UnsafePath => ((400, r#"{"message":"Bad Request"}"#), None),
+        Reason::UnsafePath | Reason::UnsafeMethod => ((400, r#"{"message":"Bad Request"}"#), None),
         Reason::KeysUnavailable => ((503, r#"{"message":"Service Unavailable"}"#), None),
         _ => (
             unauthorized,

@@ -44,12 +44,13 @@ pub(crate) enum Expect {
     Refused(String),
 }
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     include_str!("../vectors/decisions/sources.json"),
     include_str!("../vectors/decisions/structure.json"),
     include_str!("../vectors/decisions/signature.json"),
     include_str!("../vectors/decisions/jws.json"),
     include_str!("../vectors/decisions/claims.json"),
+    include_str!("../vectors/decisions/request.json"),
     include_str!("../vectors/decisions/rules.json"),
     include_str!("../vectors/decisions/headers.json"),
     include_str!("../vectors/decisions/order.json"),

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
 
-use cognito_authorizer::bearer::Request;
 use cognito_authorizer::config;
-use cognito_authorizer::gate::{Gate, Now, Outcome};
+use cognito_authorizer::gate::{self, Decision, Gate, Now};
 use cognito_authorizer::keyring::Entropy;
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use serde_json::{Value, json};
@@ -172,14 +172,16 @@ fn core_says(core: &mut Gate, lines: &[Vec<u8>]) -> Verdict {
         wall: Timestamp::from_seconds(seconds).expect("a time"),
         monotonic: Monotonic::default(),
     };
-    let (mut outcome, _) = core.decide(&Request::new(headers.into_iter().collect()), now.wall);
-    if let Outcome::Hold(candidate) = outcome {
+    let request = Request::new(headers.into_iter().collect());
+    let verdict = match core.decide(&request, now.wall).0 {
+        Decision::Verdict(verdict) => verdict,
         // Inline keys never change: who names another is refused at once.
-        let verdict = core.hold(1, candidate, now, &Space::default());
-        outcome = verdict.expect("nothing to wait for");
-    }
-    match outcome {
-        Outcome::Forward(_) => Verdict::Accepts,
-        Outcome::Refuse(_) | Outcome::Hold(_) => Verdict::Refuses,
+        Decision::Hold(candidate) => core
+            .hold(1, candidate, now, &Space::default())
+            .expect("nothing to wait for"),
+    };
+    match verdict {
+        gate::Verdict::Forward(_) => Verdict::Accepts,
+        gate::Verdict::Refuse(_) => Verdict::Refuses,
     }
 }

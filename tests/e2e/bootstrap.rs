@@ -17,6 +17,10 @@ pub(crate) const KEYS_CLUSTER: &str = "cognito_keys";
 /// The listener of tests that need only one.
 pub(crate) const MAIN: &str = "main";
 
+/// What the connection manager does with names that have underscores: the example refuses them before
+/// the filter sees them.
+pub(crate) const UNDERSCORES: &str = "common_http_protocol_options.headers_with_underscores_action";
+
 const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
 /// Files that Envoy watches.
@@ -35,6 +39,8 @@ const PROVOKED: (&str, &str) = (
 pub(crate) struct Setup {
     listeners: Vec<Listener>,
     clusters: Vec<(String, Option<u16>)>,
+    resources: Vec<(&'static str, Value)>,
+    http2: Vec<String>,
     concurrency: u32,
     dynamic: bool,
     provoked: bool,
@@ -51,6 +57,8 @@ impl Setup {
                 ("upstream".to_owned(), Some(upstream.port())),
                 (KEYS_CLUSTER.to_owned(), Some(keys.port())),
             ],
+            resources: Vec::new(),
+            http2: Vec::new(),
             concurrency: 2,
             dynamic: false,
             provoked: false,
@@ -71,9 +79,21 @@ impl Setup {
         self
     }
 
+    /// Adds a cluster with one host on the loopback that speaks HTTP/2.
+    pub(crate) fn http2_cluster(mut self, name: &str, port: u16) -> Self {
+        self.http2.push(name.to_owned());
+        self.cluster(name, port)
+    }
+
     /// Adds a cluster without any host.
     pub(crate) fn empty_cluster(mut self, name: &str) -> Self {
         self.clusters.push((name.to_owned(), None));
+        self
+    }
+
+    /// Adds a resource, of `clusters` or `listeners`, as Envoy's own configuration has it.
+    pub(crate) fn resource(mut self, kind: &'static str, resource: Value) -> Self {
+        self.resources.push((kind, resource));
         self
     }
 
@@ -134,8 +154,16 @@ impl Setup {
             bootstrap["dynamic_resources"] =
                 json!({"lds_config": source(LISTENERS), "cds_config": source(CLUSTERS)});
         } else {
-            resources["clusters"] = self.clusters.iter().map(cluster).collect();
+            resources["clusters"] = self
+                .clusters
+                .iter()
+                .map(|one| self.cluster_of(one))
+                .collect();
             resources["listeners"] = self.adapted(directory, module).into();
+            for (kind, resource) in &self.resources {
+                let list = resources[*kind].as_array_mut().expect("a list");
+                list.push(resource.clone());
+            }
         }
         let path = directory.join("bootstrap.json");
         std::fs::write(&path, bootstrap.to_string()).expect("a writable directory");
@@ -154,6 +182,18 @@ impl Setup {
         self.listeners.iter().map(adapt).collect()
     }
 
+    fn cluster_of(&self, one: &(String, Option<u16>)) -> Value {
+        let mut cluster = cluster(one);
+        if self.http2.contains(&one.0) {
+            let options = &mut cluster["typed_extension_protocol_options"];
+            let options = options.as_object_mut().expect("an object").values_mut();
+            for options in options {
+                options["explicit_http_config"] = json!({"http2_protocol_options": {}});
+            }
+        }
+        cluster
+    }
+
     /// Publishes the listeners of this setup to an Envoy that was started with a dynamic one.
     #[track_caller]
     pub(crate) fn republish(&self, directory: &Path, module: &str) {
@@ -166,7 +206,11 @@ impl Setup {
     }
 
     fn publish_clusters(&self, directory: &Path) {
-        let clusters = self.clusters.iter().map(cluster).collect();
+        let clusters = self
+            .clusters
+            .iter()
+            .map(|one| self.cluster_of(one))
+            .collect();
         publish(&directory.join(CLUSTERS), "cluster.v3.Cluster", clusters);
     }
 
@@ -211,7 +255,7 @@ pub(crate) fn publish(path: &Path, kind: &str, mut resources: Vec<Value>) {
     std::fs::rename(&draft, path).expect("a writable directory");
 }
 
-fn cluster((name, port): &(String, Option<u16>)) -> Value {
+pub(crate) fn cluster((name, port): &(String, Option<u16>)) -> Value {
     let endpoints = port.iter().map(|port| {
         let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
         json!({"endpoint": {"address": address}})

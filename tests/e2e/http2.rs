@@ -1,6 +1,8 @@
 //! An HTTP/2 client with prior knowledge, over a connection of its own for each request.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -103,4 +105,85 @@ fn texts(map: &http::HeaderMap) -> Vec<(String, String)> {
             (name.as_str().to_owned(), value.into_owned())
         })
         .collect()
+}
+
+/// The trailers of each request.
+type Records = Arc<Mutex<Vec<Vec<(String, String)>>>>;
+
+/// An upstream that speaks HTTP/2, answers 200, and keeps the trailers of what it got.
+pub(crate) struct Trailers {
+    address: SocketAddr,
+    seen: Records,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Trailers {
+    pub(crate) fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let listener = runtime
+            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+            .expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let (seen, stopped) = (Records::default(), Arc::new(AtomicBool::new(false)));
+        let (records, stopping) = (Arc::clone(&seen), Arc::clone(&stopped));
+        std::thread::spawn(move || {
+            runtime.block_on(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    if stopping.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    tokio::spawn(serve(stream, Arc::clone(&records)));
+                }
+            });
+        });
+        Self {
+            address,
+            seen,
+            stopped,
+        }
+    }
+
+    /// The port to put into a cluster.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// What has come so far.
+    pub(crate) fn seen(&self) -> Vec<Vec<(String, String)>> {
+        self.seen.lock().expect("no thread panics").clone()
+    }
+}
+
+impl Drop for Trailers {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        // Wakes the task that accepts.
+        drop(std::net::TcpStream::connect(self.address));
+    }
+}
+
+async fn serve(stream: tokio::net::TcpStream, records: Records) -> Option<()> {
+    let mut connection = h2::server::handshake(stream).await.ok()?;
+    while let Some(Ok((request, mut reply))) = connection.accept().await {
+        let records = Arc::clone(&records);
+        tokio::spawn(async move {
+            let mut body = request.into_body();
+            while let Some(Ok(data)) = body.data().await {
+                body.flow_control().release_capacity(data.len()).ok()?;
+            }
+            let trailers = body.trailers().await.ok()?.unwrap_or_default();
+            records
+                .lock()
+                .expect("no thread panics")
+                .push(texts(&trailers));
+            reply
+                .send_response(http::Response::new(()), true)
+                .ok()
+                .map(drop)
+        });
+    }
+    Some(())
 }

@@ -44,6 +44,7 @@ mod upstream;
 
 mod admission;
 mod bytes;
+mod causes;
 mod claim_headers;
 mod claimed;
 mod config;
@@ -61,6 +62,7 @@ mod moto;
 mod oddities;
 mod operations;
 mod outages;
+mod own_headers;
 mod path_cost;
 mod path_table;
 mod paths;

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use cognito_authorizer::config;
-use cognito_authorizer::keyring::shared::{EntryNames, Record, encode_keys};
 use cognito_authorizer::policy::KeySource;
+use cognito_authorizer::remote::record::{Record, encode_content};
+use cognito_authorizer::remote::space::EntryNames;
 use cognito_authorizer::time::Monotonic;
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ use crate::bootstrap::{Listener, MAIN, Setup};
 use crate::client::Request;
 use crate::document::{POOL, document, with};
 use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token, issuer_of, key_set};
+use crate::issuer::{TestKey, Token, key_set};
 use crate::keyserver::{Answer, KeyServer};
 use crate::process::eventually;
 use crate::upstream::Upstream;
@@ -77,7 +78,14 @@ fn names(document: &Value) -> EntryNames {
     let policy = policy.unwrap_or_else(|problems| panic!("{problems}"));
     let (_, pool) = policy.pools.iter().next().expect("a pool");
     match &pool.keys {
-        KeySource::Fetched(endpoint) => EntryNames::new(&issuer_of(POOL), endpoint),
+        KeySource::Fetched(source) => {
+            let parts = [
+                &*pool.issuer,
+                &source.endpoint.uri,
+                &source.endpoint.cluster,
+            ];
+            EntryNames::new("jwks", &parts)
+        }
         KeySource::Inline(_) => panic!("keys are fetched"),
     }
 }
@@ -94,7 +102,7 @@ fn planted(names: &EntryNames) -> Entries {
     let keys = key_set(&[TestKey::third()]).to_string().into_bytes();
     [
         (names.record.clone(), record.encode()),
-        (names.keys.clone(), encode_keys(at, &keys)),
+        (names.content.clone(), encode_content(at, &keys)),
     ]
 }
 
@@ -167,7 +175,7 @@ fn a_plugin_that_writes_nonsense_costs_nothing() {
     let names = names(&hasty());
     let nonsense = [
         (names.record, b"\xff\0nonsense".to_vec()),
-        (names.keys, Vec::new()),
+        (names.content, Vec::new()),
     ];
     let envoy = beside(&keys, &upstream, plugin("nonsense", &nonsense), THEIRS);
     assert_eq!(ask(&envoy, TestKey::first()), 200);

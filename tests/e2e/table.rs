@@ -38,7 +38,7 @@ pub(crate) fn promised(reason: &str) -> (u16, &'static str, Option<&'static str>
         }
         "insufficient_group" | "claim_mismatch" | "denied_by_rule" => (403, forbidden, None),
         "keys_unavailable" => (503, r#"{"message":"Service Unavailable"}"#, None),
-        "unsafe_path" => (400, r#"{"message":"Bad Request"}"#, None),
+        "unsafe_path" | "unsafe_method" => (400, r#"{"message":"Bad Request"}"#, None),
         _ => (401, unauthorized, Some(INVALID)),
     }
 }

@@ -273,6 +273,39 @@ fn rules() -> Cases {
     ];
     let preflight = [&["--path", "/orders", "--method", "OPTIONS"][..], &origin].concat();
     cases.ask("preflight", None, &preflight);
+    let body = ["--header", "content-length: 3"];
+    let with_body = [&preflight[..], &body].concat();
+    cases.ask("preflight-with-body", None, &with_body);
+    let aliases = [
+        "--path",
+        "/orders",
+        "--method",
+        "OPTIONS",
+        "--header",
+        "x.user.id: admin",
+        "--header",
+        "x-forwarded-host: elsewhere.example.com",
+        "--header",
+        "x-original-url: /admin",
+        "--header",
+        "x-http-method: DELETE",
+        "--header",
+        "connection: upgrade, x-user-id",
+        "--header",
+        "cookie: session=1",
+    ];
+    let aliases = [&aliases[..], &origin].concat();
+    cases.ask("other-words", None, &aliases);
+    for (name, path, method) in [
+        ("unsafe-method", "/health", "get"),
+        (
+            "unsafe-method-parameter",
+            "/health?a=b&_method=DELETE",
+            "GET",
+        ),
+    ] {
+        cases.ask(name, None, &["--path", path, "--method", method]);
+    }
     cases
 }
 
@@ -296,7 +329,21 @@ fn api_gateway() -> Cases {
 
 fn without_keys() -> Cases {
     let mut cases = Cases::new("api.yaml").without_keys();
-    cases.ask("keys-unavailable", access(), &["--path", "/things"]);
+    cases.ask("without-keys", access(), &["--path", "/things"]);
+    let admin = ["--path", "/admin/users"];
+    cases.ask("without-keys-insufficient-group", access(), &admin);
+    let expired = claims(json!({"exp": {"$now": -200}}));
+    cases.ask("without-keys-expired", expired, &["--path", "/things"]);
+    cases.ask(
+        "without-keys-url",
+        access(),
+        &["--path", "https://api.example.com/admin?x=1#top"],
+    );
+    cases.ask(
+        "without-keys-json",
+        access(),
+        &["--path", "/things", "--format", "json"],
+    );
     let wrong = [
         "--path",
         "/things",

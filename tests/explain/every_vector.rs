@@ -4,19 +4,20 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use cognito_authorizer::bearer::Request;
 use cognito_authorizer::config;
-use cognito_authorizer::gate::{Gate, Outcome};
+use cognito_authorizer::gate::{Decision, Gate, Verdict};
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::account::{self, Account, Kind, Paint, Question, Secrets, State};
-use crate::outcome::{difference, headers, none_wrong};
+use crate::account::step::Kind;
+use crate::account::{self, Account, Paint, Question, Secrets, State};
+use crate::outcome::{difference, headers, none_wrong, rest};
 use crate::vectors::{Expect, Vector, Vectors};
 
 pub(crate) fn policy(document: &Value) -> Rc<Policy> {
@@ -92,12 +93,12 @@ fn wrong_end(
     if found != (&json!(verdict), &reason, &json!(metric)) {
         return Some(format!("expected {metric}, found {found:?}"));
     }
-    let outcome = decided(policy, question);
-    if let Some(difference) = difference(vector, policy, &outcome) {
+    let verdict = decided(policy, question);
+    if let Some(difference) = difference(vector, policy, &verdict) {
         return Some(difference);
     }
-    match (&outcome, &vector.expect) {
-        (Outcome::Refuse(refusal), _) => {
+    match (&verdict, &vector.expect) {
+        (Verdict::Refuse(refusal), _) => {
             let id = question
                 .headers
                 .iter()
@@ -119,7 +120,7 @@ fn wrong_end(
 
 /// What the gate decides that is asked without any account, about the lines as Envoy hands them
 /// over: those of `authorization` joined.
-pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Outcome {
+pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Verdict {
     let mut gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
     let (joined, others): (Vec<_>, Vec<_>) = question
         .headers
@@ -129,11 +130,12 @@ pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Outcome {
     let lines: Vec<_> = joined.into_iter().map(|(_, value)| value).collect();
     let joined = (!lines.is_empty()).then(|| ("authorization".to_owned(), lines.join(&b',')));
     let request = others.into_iter().chain(joined);
-    let request = Request::new(request.map(|(name, value)| (name.into(), value)).collect());
+    let request = Request::new(request.map(|(name, value)| (name.into(), value)).collect())
+        .followed_by(rest(&question.headers));
     match gate.decide(&request, question.now).0 {
+        Decision::Verdict(verdict) => verdict,
         // Only for want of a key that inline keys will never have.
-        Outcome::Hold(_) => Outcome::Refuse(Refusal::Plain(Reason::UnknownKey)),
-        decided => decided,
+        Decision::Hold(_) => Verdict::Refuse(Refusal::Plain(Reason::UnknownKey)),
     }
 }
 
@@ -196,7 +198,12 @@ pub(crate) fn wrong_steps(json: &Value, account: &Account) -> Option<String> {
         ));
     }
     let states = || account.steps.iter().map(|step| step.state);
-    let taken = |state| matches!(state, State::Passed | State::Failed(_) | State::NotAsked);
+    let taken = |state| {
+        matches!(
+            state,
+            State::Passed | State::Failed(_) | State::NotAsked | State::NotChecked
+        )
+    };
     let after = states().skip_while(|state| taken(*state));
     let late: Vec<_> = after.filter(|state| taken(*state)).collect();
     if !late.is_empty() {
@@ -271,7 +278,8 @@ fn given_keys_decide_as_fetched_ones() {
             wrong.push(format!("{}: found {}", vector.name, json["reason"]));
         }
         wrong.extend(wrong_steps(&json, &account));
-        // Without the keys, what would be decided by them ends at the key.
+        let json_with = json;
+        // Without the keys the rest is asked all the same, and what hangs on them is not known.
         let without = Account::of(&policy, &document, &question(vector, &policy, None));
         let json: Value = serde_json::from_str(&account::json(&without)).expect("JSON");
         let state = |json: &Value, name: &str| {
@@ -282,8 +290,31 @@ fn given_keys_decide_as_fetched_ones() {
         let by_keys = account.steps.iter().any(|step| {
             step.kind == Kind::Key && matches!(step.state, State::Passed | State::Failed(_))
         });
-        if by_keys && (json["reason"] != "keys_unavailable" || state(&json, "key") != "failed") {
-            wrong.push(format!("{}: without keys {}", vector.name, json["reason"]));
+        wrong.extend(wrong_steps(&json, &without));
+        if by_keys {
+            let unchecked = ["key", "signature"].map(|step| state(&json, step));
+            let reason = match &vector.expect {
+                Expect::Refused(reason) if !by_the_signature(reason) => json!(reason),
+                Expect::Forwarded(..) => Value::Null,
+                // What a bad signature hides may be anything.
+                Expect::Refused(_) => json["reason"].clone(),
+            };
+            let verdict = if reason.is_null() {
+                "unknown"
+            } else {
+                "refused"
+            };
+            let found = (&json["verdict"], &json["reason"], &unchecked);
+            let expected = (
+                &json!(verdict),
+                &reason,
+                &["not_checked", "not_checked"].map(Value::from),
+            );
+            if found != expected {
+                wrong.push(format!("{}: without keys {found:?}", vector.name));
+            }
+        } else if json["reason"] != json_with["reason"] || json["verdict"] == "unknown" {
+            wrong.push(format!("{}: without keys {}", vector.name, json["verdict"]));
         }
         if by_keys && !without.notes.iter().any(|note| note.contains("--jwks")) {
             wrong.push(format!("{}: no hint: {:?}", vector.name, without.notes));
@@ -292,6 +323,10 @@ fn given_keys_decide_as_fetched_ones() {
     }
     none_wrong(&wrong);
     assert!(asked > 500, "{asked} asked");
+}
+
+fn by_the_signature(reason: &str) -> bool {
+    ["unknown_key", "invalid_signature"].contains(&reason)
 }
 
 /// Colours are all that a terminal gets besides.

@@ -105,8 +105,8 @@ fn an_endless_answer_ends() {
     let body = format!("{{\"keys\": [{}]}}", " ".repeat(200_000));
     let endpoint = Endpoint::answering(answer("200 OK", "", &body));
     let output = explain(&endpoint.url, &token());
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         text.contains("the key set is too large; expected at most 150000 bytes"),
         "{text}"

@@ -120,8 +120,8 @@ fn asked(policy: &Rc<Policy>, document: &Value, question: &Question) -> Result<V
     let written = account::json(&account);
     let json: Value = serde_json::from_str(&written).map_err(|error| error.to_string())?;
     let reason = match decided(policy, question) {
-        cognito_authorizer::gate::Outcome::Refuse(refusal) => json!(refusal.reason().code()),
-        _ => Value::Null,
+        cognito_authorizer::gate::Verdict::Refuse(refusal) => json!(refusal.reason().code()),
+        cognito_authorizer::gate::Verdict::Forward(_) => Value::Null,
     };
     if json["reason"] != reason {
         return Err(format!("expected {reason}, found {}", json["reason"]));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cognito_authorizer::keyring::FetchOutcome;
+use cognito_authorizer::remote::report::{Counted, Level};
 use serde_json::json;
 
 use crate::script::Event::{Ask, Serve, Start};
@@ -68,14 +68,11 @@ fn every_kind_of_failure_keeps_the_last_good_keys() {
         // Back within a minute.
         assert!(script.count(1070.0, "fetch") >= 1, "{plan:?}");
         let last = script.world.ended.last().unwrap();
-        let recovered = matches!(
-            last.outcome,
-            FetchOutcome::Recovered {
-                keys: 1,
-                skipped: 0
-            }
-        );
-        assert!(recovered, "{plan:?} {:?}", last.outcome);
+        let report = last.report.as_ref().unwrap();
+        assert_eq!(report.counted, Some(Counted::Success), "{plan:?}");
+        assert_eq!(report.level, Level::Info, "{plan:?}");
+        let text = report.to_string();
+        assert!(text.ends_with(": 1 fetched, 0 entries skipped"), "{text}");
         assert_eq!(script.count(1700.0, "fetch"), 0, "{plan:?}");
     }
 }

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use cognito_authorizer::bearer::Request;
-use cognito_authorizer::gate::{Gate, Now, Outcome, Progress};
-use cognito_authorizer::keyring::{Answer, Entropy, Fetch};
+use cognito_authorizer::gate::{Decision, Effects, Gate, Now, Verdict};
+use cognito_authorizer::keyring::{Answer, Entropy};
+use cognito_authorizer::remote::call::CallId;
 use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use serde_json::{Value, json};
@@ -49,41 +50,44 @@ impl Worker {
 
     /// What is decided about a request before anybody is asked.
     fn decide(&mut self, kid: &str, now: Duration) -> String {
-        told(&self.gate.decide(&request(kid), at(now).wall).0)
+        match self.gate.decide(&request(kid), at(now).wall).0 {
+            Decision::Verdict(verdict) => told(&verdict),
+            Decision::Hold(_) => "held".into(),
+        }
     }
 
     /// A request: what it gets at once, or `None` if it is held.
     fn ask(&mut self, kid: &str, now: Duration) -> Option<String> {
         self.asked += 1;
         match self.gate.decide(&request(kid), at(now).wall).0 {
-            Outcome::Hold(candidate) => self
+            Decision::Verdict(verdict) => Some(told(&verdict)),
+            Decision::Hold(candidate) => self
                 .gate
                 .hold(self.asked, candidate, at(now), &self.space)
-                .map(|outcome| told(&outcome)),
-            decided => Some(told(&decided)),
+                .map(|verdict| told(&verdict)),
         }
     }
 
-    fn tick(&mut self, now: Duration) -> Progress {
+    fn tick(&mut self, now: Duration) -> Effects {
         self.gate.tick(at(now), &self.space)
     }
 
     /// The verdicts of a tick that begins no fetch.
     #[track_caller]
     fn verdicts(&mut self, now: Duration) -> Vec<String> {
-        let progress = self.tick(now);
-        assert_eq!(progress.fetches, []);
-        progress.verdicts.iter().map(|(_, one)| told(one)).collect()
+        let effects = self.tick(now);
+        assert_eq!(effects.calls, []);
+        effects.verdicts.iter().map(|(_, one)| told(one)).collect()
     }
 
     #[track_caller]
-    fn begin(&mut self, now: Duration) -> Fetch {
-        self.tick(now).fetches.pop().expect("a fetch that is due")
+    fn begin(&mut self, now: Duration) -> CallId {
+        self.tick(now).calls.pop().expect("a fetch that is due").0
     }
 
-    fn answer(&mut self, fetch: Fetch, now: Duration, answer: &Answer) -> Vec<String> {
-        let (_, progress) = self.gate.answered(fetch, answer, at(now), &self.space);
-        progress.verdicts.iter().map(|(_, one)| told(one)).collect()
+    fn answer(&mut self, fetch: CallId, now: Duration, answer: &Answer) -> Vec<String> {
+        let effects = self.gate.answered(fetch, answer, at(now), &self.space);
+        effects.verdicts.iter().map(|(_, one)| told(one)).collect()
     }
 
     fn next_tick(&self, now: Duration) -> Duration {
@@ -91,12 +95,11 @@ impl Worker {
     }
 }
 
-fn told(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Forward(_) => "allowed".into(),
-        Outcome::Refuse(Refusal::KeysUnavailable(after)) => format!("unavailable {after:?}"),
-        Outcome::Refuse(refusal) => refusal.reason().code().into(),
-        Outcome::Hold(_) => "held".into(),
+fn told(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Forward(_) => "allowed".into(),
+        Verdict::Refuse(Refusal::KeysUnavailable(after)) => format!("unavailable {after:?}"),
+        Verdict::Refuse(refusal) => refusal.reason().code().into(),
     }
 }
 
@@ -250,4 +253,21 @@ fn who_goes_away_frees_a_place_of_its_own_kind() {
     assert!(!worker.gate.cancel(5000));
     assert_eq!(worker.ask("new", now), None);
     assert!(worker.ask("new", now).is_some());
+}
+
+/// A demand lasts no longer than the request that makes it.
+#[test]
+fn a_request_that_goes_away_demands_no_fetch() {
+    for (stays, fetches) in [(true, 1), (false, 0)] {
+        let mut worker = Worker::new(&json!({}));
+        let fetch = worker.begin(Duration::ZERO);
+        worker.answer(fetch, Duration::ZERO, &keys(&["k1"]));
+        let now = 60 * SECOND;
+        assert_eq!(worker.ask("k3", now), None);
+        if !stays {
+            assert!(worker.gate.cancel(worker.asked));
+            assert_eq!(worker.next_tick(now), Gate::IDLE_TICK);
+        }
+        assert_eq!(worker.tick(now).calls.len(), fetches, "{stays}");
+    }
 }

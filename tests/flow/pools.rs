@@ -9,6 +9,7 @@ use cognito_authorizer::policy::Policy;
 use serde_json::{Value, json};
 
 use crate::issuer::{TestKey, compact, issuer_of, signed};
+use crate::world::{BEGIN, WALL};
 
 /// The two user pools, each with a key server of its own.
 pub(crate) const POOLS: [(&str, &str); 2] =
@@ -32,11 +33,16 @@ pub(crate) fn policy(document: &Value) -> Rc<Policy> {
 }
 
 /// A token of a pool that names this key, and is signed by it if it is a test's; every other `kid`
-/// comes with a signature by nobody. It is valid whatever the wall clock says.
+/// comes with a signature by nobody. It is valid whatever the wall clock says, and says when it was made
+/// if the `kid` is followed by `@` and a second of the script.
 fn token(pool: &str, kid: &str) -> String {
     let id = POOLS.iter().find(|(name, _)| *name == pool).unwrap().1;
+    let (kid, issued_at) = kid.split_once('@').unwrap_or((kid, ""));
     let header = json!({"alg": "RS256", "kid": kid}).to_string();
-    let claims = json!({"iss": issuer_of(id), "client_id": "web", "token_use": "access", "exp": 1_u64 << 50});
+    let mut claims = json!({"iss": issuer_of(id), "client_id": "web", "token_use": "access", "exp": 1_u64 << 50});
+    if let Ok(second) = issued_at.parse::<f64>() {
+        claims["iat"] = json!(WALL + BEGIN.as_secs_f64() + second);
+    }
     let (header, claims) = (header.into_bytes(), claims.to_string().into_bytes());
     match key(kid) {
         Some(key) => signed(&header, &claims, key),

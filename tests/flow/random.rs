@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cognito_authorizer::keyring::FetchOutcome;
+use cognito_authorizer::remote::report::Counted;
 use serde_json::json;
 
 use crate::pools::{document, policy};
@@ -74,16 +74,16 @@ impl Run {
                 .issuers
                 .get_mut(self.world.began[ended.began].pool)
                 .unwrap();
-            match ended.outcome {
-                FetchOutcome::Succeeded | FetchOutcome::Recovered { .. } => {
+            match ended.report.as_ref().map(|report| report.counted) {
+                Some(Some(Counted::Success)) => {
                     let keys = issuer
                         .under_way
                         .remove(&ended.began)
                         .expect("keys that were served");
                     issuer.answered.push((ended.at, keys));
                 }
-                FetchOutcome::BeganToFail(_) | FetchOutcome::StillFails(_) => issuer.failed += 1,
-                FetchOutcome::Superseded => issuer.lost += 1,
+                Some(_) => issuer.failed += 1,
+                None => issuer.lost += 1,
             }
         }
         self.seen = (self.world.began.len(), self.world.ended.len());

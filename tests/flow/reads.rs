@@ -25,38 +25,76 @@ fn from(places: &Value) -> Value {
     json!({"token": {"use": "access", "from": places}})
 }
 
+/// `connection` could name whatever is the filter's own, be it a place of tokens alone.
 #[test]
 fn no_more_is_read_than_something_depends_on() {
     for (changes, names) in [
-        (json!({}), vec!["authorization"]),
+        (json!({}), vec!["authorization", "connection"]),
         (
             one_rule(&json!({"prefix": "/a"})),
-            vec!["authorization", ":path"],
+            vec!["authorization", ":path", "connection"],
         ),
         (
             one_rule(&json!({"methods": ["GET"]})),
-            vec!["authorization", ":method"],
+            vec!["authorization", ":path", ":method", "connection"],
         ),
         (
             one_rule(&json!({"hosts": ["a.com"]})),
-            vec!["authorization", ":authority"],
+            vec!["authorization", ":authority", "connection"],
         ),
         (
             json!({"cors_preflight": "pass"}),
             vec![
                 "authorization",
+                ":path",
                 ":method",
                 "origin",
                 "access-control-request-method",
+                "connection",
+            ],
+        ),
+        (
+            json!({"cors_preflight": "pass", "method_override": "keep"}),
+            vec![
+                "authorization",
+                ":method",
+                "origin",
+                "access-control-request-method",
+                "connection",
             ],
         ),
         (from(&json!([{"query": "access_token"}])), vec![":path"]),
         (
             from(&json!([{"header": "authorization"}, {"query": "access_token"}])),
-            vec!["authorization", ":path"],
+            vec!["authorization", ":path", "connection"],
         ),
     ] {
-        assert_eq!(reads(&changes), Reads::Named(names), "{changes}");
+        let mut kept = changes.clone();
+        kept["header_aliases"] = "keep".into();
+        assert_eq!(reads(&kept), Reads::Named(names), "{changes}");
+    }
+}
+
+/// An alias stands under any name, but a name of letters alone has none.
+#[test]
+fn all_is_read_where_the_filter_owns_a_name_that_has_aliases() {
+    for changes in [
+        one_rule(&json!({"prefix": "/a"})),
+        one_rule(&json!({"methods": ["GET"]})),
+        one_rule(&json!({"hosts": ["a.com"]})),
+        json!({"cors_preflight": "pass"}),
+        json!({"cors_preflight": "pass", "method_override": "keep"}),
+        json!({"claim_headers": [{"header": "x-sub", "claim": "sub"}]}),
+        json!({"payload_header": "x-payload"}),
+    ] {
+        assert_eq!(reads(&changes), Reads::Everything, "{changes}");
+    }
+    for changes in [
+        json!({}),
+        json!({"claim_headers": [{"header": "subject", "claim": "sub"}]}),
+        from(&json!([{"query": "access_token"}])),
+    ] {
+        assert_ne!(reads(&changes), Reads::Everything, "{changes}");
     }
 }
 

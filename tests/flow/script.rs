@@ -132,6 +132,26 @@ impl Script {
             .count()
     }
 
+    /// Each row: run to this second, let this happen, and compare the warnings and the good news that the
+    /// log has had since the last row, each with its second and without the issuer, and how many failures
+    /// have been counted so far.
+    #[track_caller]
+    pub(crate) fn listen(&mut self, rows: Vec<(f64, Event, &[&str], usize)>) {
+        for (row, (second, event, expected, failures)) in rows.into_iter().enumerate() {
+            self.world
+                .run_to(self.begin + Duration::from_secs_f64(second));
+            let begin = self.begin;
+            let told = self.world.told.drain(..).map(|(at, level, text)| {
+                let (_, text) = text.split_once(": ").unwrap();
+                format!("{} {level:?} {text}", (at - begin).as_secs())
+            });
+            let told: Vec<_> = told.collect();
+            assert_eq!(told, expected, "row {row}, second {second}");
+            assert_eq!(self.world.counted.1, failures, "row {row}, second {second}");
+            self.happen(event);
+        }
+    }
+
     /// The seconds between one fetch and the next.
     pub(crate) fn gaps(&self) -> Vec<f64> {
         let began = &self.world.began;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::pools::{document, policy};
-use crate::script::Event::{Ask, Delay, Flood, Kill, Nothing, Serve, Start};
+use crate::script::Event::{Ask, Delay, Flood, Kill, Nothing, Serve, Start, Wall};
 use crate::script::{keys, script, with};
 use crate::world::Plan;
 
@@ -86,6 +86,45 @@ fn a_search_for_a_kid_that_fails_is_no_401() {
     script.play(vec![
         (12.0, Ask(0, "x", "new"), "x held"),
         (12.1, Nothing, "fetch a; x unknown_key"),
+    ]);
+}
+
+#[test]
+fn a_key_made_since_the_last_answer_is_not_a_forged_one() {
+    let mut script = script();
+    script.play(vec![
+        (0.0, Start(2), ""),
+        (0.1, Nothing, "fetch a"),
+        (1.0, Ask(0, "x", "new@1"), "x held"),
+        // The answer comes 30 ms after the request for it, and there is no such key in it.
+        (1.5, Nothing, "fetch a; x unknown_key"),
+        // It settles the matter for what was made before it, in every VM,
+        (4.0, Ask(0, "x", "new@1"), "x unknown_key"),
+        (4.0, Ask(1, "y", "new"), "y unknown_key"),
+        (4.0, Ask(1, "y", "other@1"), "y unknown_key"),
+        // but not for what may have been made since, which is worth another attempt in the next window.
+        (4.0, Ask(0, "x", "k3@2"), "x unavailable 8"),
+        (4.0, Ask(1, "y", "k3@4"), "y unavailable 8"),
+        (4.0, keys(&["k1", "k3"]), ""),
+        (10.9, Ask(1, "y", "k3@4"), "y unavailable 1"),
+        (11.1, Ask(1, "y", "k3@4"), "y held"),
+        (11.3, Nothing, "fetch a; y allowed"),
+        // So it is with a set that had another reason.
+        (11.4, Ask(0, "x", "new@11"), "x unknown_key"),
+        (11.4, Ask(0, "x", "new@11.4"), "x unavailable 10"),
+    ]);
+}
+
+#[test]
+fn when_keys_were_answered_is_known_on_a_clock_that_was_set() {
+    let mut script = script();
+    script.play(vec![
+        (0.0, Start(1), ""),
+        (1.0, Ask(0, "x", "new"), "fetch a; x held"),
+        (1.5, Wall(-3600.0), "fetch a; x unknown_key"),
+        // Made half a second before the answer by the clock as it is now, and half a second after.
+        (2.0, Ask(0, "x", "new@-3599.5"), "x unknown_key"),
+        (2.0, Ask(0, "x", "new@-3598.5"), "x unavailable 10"),
     ]);
 }
 

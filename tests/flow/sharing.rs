@@ -1,6 +1,5 @@
 //! What VMs and configurations leave to each other: leases, keys, and bytes of strangers.
 
-use cognito_authorizer::keyring::FetchOutcome;
 use serde_json::json;
 
 use crate::pools::{document, policy};
@@ -30,7 +29,7 @@ fn an_answer_that_cannot_be_written_down_is_fetched_again() {
         (6.2, Ask(1, "x", "k1"), "fetch a; x allowed"),
         (700.0, Nothing, ""),
     ]);
-    assert_eq!(script.world.ended[0].outcome, FetchOutcome::Superseded);
+    assert_eq!(script.world.ended[0].report, None);
 }
 
 #[test]
@@ -74,7 +73,7 @@ fn a_late_answer_is_ignored() {
         .iter()
         .find(|ended| ended.began == 0)
         .unwrap();
-    assert_eq!(late.outcome, FetchOutcome::Superseded);
+    assert_eq!(late.report, None);
 }
 
 #[test]
@@ -150,7 +149,7 @@ fn bytes_of_others_under_our_names_are_no_keys() {
             (1.3, Ask(1, "y", "k1"), "fetch a; y allowed"),
             (700.0, Nothing, ""),
         ]);
-        script.happen(Overwrite(".keys", bytes));
+        script.happen(Overwrite(".content", bytes));
         script.play(vec![
             (700.0, Ask(0, "x", "k1"), "x allowed"),
             (700.1, Nothing, ""),

@@ -6,19 +6,23 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
-use cognito_authorizer::bearer::Request;
-use cognito_authorizer::gate::{CacheUse, Caller, Forward, Gate, Now, Outcome};
-use cognito_authorizer::keyring::{Answer, Entropy, Fetch, FetchOutcome};
+use cognito_authorizer::gate::{CacheUse, Caller, Decision, Forward, Gate, Now, Verdict};
+use cognito_authorizer::keyring::{Answer, Entropy};
 use cognito_authorizer::policy::Policy;
+use cognito_authorizer::remote::call::{Call, CallId, NotSent};
+use cognito_authorizer::remote::report::{Counted, Level, Report};
 use cognito_authorizer::reply::Refusal;
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
 
 use crate::pools::{POOLS, key_set, minted};
 use crate::space::Space;
 
-/// When the scripts begin, on the wall clock.
-const WALL: f64 = 1_700_000_000.0;
+/// What the wall clock says where the monotonic clock begins.
+pub(crate) const WALL: f64 = 1_700_000_000.0;
+/// When the scripts begin: the monotonic clock has run for a while when a process starts.
+pub(crate) const BEGIN: Duration = Duration::from_secs(1000);
 
 /// What a key server does with a request.
 #[derive(Clone, Debug)]
@@ -35,6 +39,10 @@ pub(crate) enum Plan {
     Silent,
     /// The cluster is not there.
     NotSent,
+    /// The cluster has no host.
+    NoHosts,
+    /// Envoy answers itself.
+    Local(u16, &'static str),
 }
 
 /// A key server.
@@ -55,7 +63,7 @@ pub(crate) struct Began {
 #[derive(Debug)]
 struct Flight {
     vm: usize,
-    fetch: Fetch,
+    id: CallId,
     due: Duration,
     answer: Answer,
     began: usize,
@@ -66,7 +74,8 @@ struct Flight {
 pub(crate) struct Ended {
     pub(crate) began: usize,
     pub(crate) at: Duration,
-    pub(crate) outcome: FetchOutcome,
+    /// What is told of it; `None` if it came too late.
+    pub(crate) report: Option<Report>,
 }
 
 /// One VM.
@@ -101,6 +110,10 @@ pub(crate) struct World {
     pub(crate) stories: BTreeMap<u32, Story>,
     /// What happened since it was last looked at.
     pub(crate) log: Vec<String>,
+    /// What was told of fetches above debug, when, since it was last looked at.
+    pub(crate) told: Vec<(Duration, Level, String)>,
+    /// What `jwks_fetch.success` and `.failure` count.
+    pub(crate) counted: (usize, usize),
     /// By how much the wall clock has been set forward or back, in seconds.
     pub(crate) wall_jump: f64,
     /// Ticks come no more often than this.
@@ -121,13 +134,14 @@ impl World {
         };
         Self {
             space: Space::default(),
-            // The monotonic clock has run for a while when a process starts.
-            now: Duration::from_secs(1000),
+            now: BEGIN,
             servers: POOLS.iter().map(|(name, _)| (*name, server())).collect(),
             began: Vec::new(),
             ended: Vec::new(),
             stories: BTreeMap::new(),
             log: Vec::new(),
+            told: Vec::new(),
+            counted: (0, 0),
             wall_jump: 0.0,
             slowest: Duration::ZERO,
             vms: Vec::new(),
@@ -209,7 +223,7 @@ impl World {
         let context = self.asked;
         let both = self.both();
         let gate = &mut self.vms[vm].gate;
-        let (outcome, cache) = gate.decide(&request, both.wall);
+        let (decision, cache) = gate.decide(&request, both.wall);
         self.stories.insert(
             context,
             Story {
@@ -220,12 +234,12 @@ impl World {
                 name: name.to_owned(),
             },
         );
-        let outcome = match outcome {
-            Outcome::Hold(candidate) => gate.hold(context, candidate, both, &self.space),
-            decided => Some(decided),
+        let verdict = match decision {
+            Decision::Verdict(verdict) => Some(verdict),
+            Decision::Hold(candidate) => gate.hold(context, candidate, both, &self.space),
         };
-        match outcome {
-            Some(outcome) => self.decided(context, &outcome),
+        match verdict {
+            Some(verdict) => self.decided(context, &verdict),
             None => self.log.push(format!("{name} held")),
         }
         self.set_timer(vm);
@@ -241,17 +255,17 @@ impl World {
         held
     }
 
-    fn decided(&mut self, context: u32, outcome: &Outcome) {
-        let text = match outcome {
-            Outcome::Forward(Forward {
+    fn decided(&mut self, context: u32, verdict: &Verdict) {
+        let text = match verdict {
+            Verdict::Forward(Forward {
                 caller: Caller::Known(_),
                 ..
             }) => "allowed".to_owned(),
-            Outcome::Refuse(Refusal::KeysUnavailable(after)) => {
+            Verdict::Forward(_) => panic!("nobody is let in without a token"),
+            Verdict::Refuse(Refusal::KeysUnavailable(after)) => {
                 format!("unavailable {}", after.as_millis().div_ceil(1000).max(1))
             }
-            Outcome::Refuse(refusal) => refusal.reason().code().to_owned(),
-            other => panic!("no verdict: {other:?}"),
+            Verdict::Refuse(refusal) => refusal.reason().code().to_owned(),
         };
         let story = self
             .stories
@@ -304,7 +318,7 @@ impl World {
 
     fn tick(&mut self, vm: usize) {
         let both = self.both();
-        let progress = self.vms[vm].gate.tick(both, &self.space);
+        let effects = self.vms[vm].gate.tick(both, &self.space);
         let ticking = &mut self.vms[vm];
         ticking.next_tick = Some(self.now + ticking.period);
         ticking.prompt = match ticking.period <= Gate::PROMPT_TICK {
@@ -312,30 +326,32 @@ impl World {
             false => 0,
         };
         assert!(ticking.prompt < 100, "VM {vm} never rests");
-        for (context, outcome) in progress.verdicts {
-            self.decided(context, &outcome);
+        for (context, verdict) in effects.verdicts {
+            self.decided(context, &verdict);
         }
-        for fetch in progress.fetches {
-            self.send(vm, fetch);
+        for (id, call) in effects.calls {
+            self.send(vm, id, &call);
         }
         self.set_timer(vm);
     }
 
-    fn send(&mut self, vm: usize, fetch: Fetch) {
-        let policy = Rc::clone(self.vms[vm].gate.policy());
-        let pool = policy.pools.get(fetch.pool).unwrap();
-        let name = POOLS
-            .iter()
-            .find(|(_, id)| *id == pool.id.as_str())
-            .unwrap()
-            .0;
-        let timeout = pool.keys.patience();
+    /// The cluster of each pool has the pool's name.
+    fn send(&mut self, vm: usize, id: CallId, call: &Call) {
+        let named = |(name, _): &&(&str, _)| call.cluster == *name;
+        let name = POOLS.iter().find(named).unwrap().0;
+        let timeout = call.timeout;
         let Server { plan, delay } = &self.servers[name];
         let response = |status, body| Answer::Response { status, body };
+        let local = |status, text: &str| Answer::Local {
+            status,
+            text: text.to_owned(),
+        };
         let (delay, answer) = match plan {
-            Plan::NotSent => (Duration::ZERO, Answer::NotSent),
-            Plan::Silent => (timeout, Answer::NoResponse),
-            _ if *delay >= timeout => (timeout, Answer::NoResponse),
+            Plan::NotSent => (Duration::ZERO, Answer::NotSent(NotSent::UnknownCluster)),
+            Plan::NoHosts => (Duration::ZERO, Answer::NotSent(NotSent::NoHosts)),
+            Plan::Silent => (timeout, local(504, "upstream request timeout")),
+            _ if *delay >= timeout => (timeout, local(504, "upstream request timeout")),
+            Plan::Local(status, text) => (*delay, local(*status, text)),
             Plan::Keys(names) => (*delay, response(200, Some(key_set(names)))),
             Plan::Status(status) => (*delay, response(*status, Some(Vec::new()))),
             Plan::Body(body) => (*delay, response(200, Some(body.as_bytes().to_vec()))),
@@ -350,7 +366,7 @@ impl World {
         let began = self.began.len() - 1;
         self.flights.push(Flight {
             vm,
-            fetch,
+            id,
             due: self.now + delay,
             answer,
             began,
@@ -363,22 +379,32 @@ impl World {
     fn answer(&mut self, index: usize) {
         let Flight {
             vm,
-            fetch,
+            id,
             answer,
             began,
             ..
         } = self.flights.remove(index);
         let both = self.both();
-        let (outcome, progress) = self.vms[vm]
-            .gate
-            .answered(fetch, &answer, both, &self.space);
+        let mut effects = self.vms[vm].gate.answered(id, &answer, both, &self.space);
+        let report = effects.reports.pop();
+        assert_eq!(effects.reports, [], "a fetch ends once");
+        if let Some(report) = &report {
+            match report.counted {
+                None => {}
+                Some(Counted::Success) => self.counted.0 += 1,
+                Some(Counted::Failure) => self.counted.1 += 1,
+            }
+            if report.level != Level::Debug {
+                self.told.push((self.now, report.level, report.to_string()));
+            }
+        }
         self.ended.push(Ended {
             began,
             at: self.now,
-            outcome,
+            report,
         });
-        for (context, outcome) in progress.verdicts {
-            self.decided(context, &outcome);
+        for (context, verdict) in effects.verdicts {
+            self.decided(context, &verdict);
         }
         self.set_timer(vm);
     }

@@ -29,7 +29,7 @@ WORK = ROOT / "target" / "mutants"
 CONFIG = "tests/mutants/equivalent.toml"
 JOBS = int(os.environ.get("JOBS") or os.cpu_count())
 
-CORE = ["src/token.rs", "src/claims.rs", "src/jwks.rs", "src/verify.rs", "src/rules/**", "src/keyring/**", "src/gate/**"]
+CORE = ["src/token.rs", "src/claims.rs", "src/jwks.rs", "src/verify.rs", "src/rules/**", "src/keyring.rs", "src/remote/**", "src/gate/**"]
 
 # What needs no module and no Envoy. Dice are not thrown: a change that only a random test notices, and
 # not every time, is one that the tests do not know. Nor is anybody asked who takes long.

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use cognito_authorizer::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders};
+use cognito_authorizer::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders, Encoding};
 use cognito_authorizer::claims::{ClaimPlace, Claims};
 use cognito_authorizer::header::HeaderName;
 use cognito_authorizer::reject::Reason;
+use cognito_authorizer::remote::call::Endpoint;
+use cognito_authorizer::remote::failure::Failure;
 use cognito_authorizer::reply::{Refusal, Reply, Responses, Style};
 
 use crate::markdown::{Page, file, span, spans};
@@ -141,6 +143,7 @@ fn claims_become_headers_as_shown() {
                     header: HeaderName::new("x-claim").unwrap(),
                     claims: vec![ClaimPlace::new("c").unwrap()],
                     format,
+                    encoding: Encoding::Utf8,
                 }],
                 payload: None,
             };
@@ -178,10 +181,16 @@ fn every_metric_has_a_row() {
         "cognito_authorizer.denied.<reason>".to_owned(),
         "counter".to_owned(),
     ));
+    for name in ["issuer.jwks_keys", "issuer.jwks_age_seconds"] {
+        assert!(source.contains(&format!(r#"gauge(&format!("{name}.{{id}}"))"#)));
+        let name = format!("cognito_authorizer.{name}.<id>");
+        defined.insert((name, "gauge".to_owned()));
+    }
     assert_eq!(rows.collect::<BTreeSet<_>>(), defined);
 }
 
-/// Every line that the filter logs, with `…` for what differs.
+/// Every line that the filter logs, with `…` for what differs: those of the host, and the reports that it
+/// prints for the core.
 #[test]
 fn every_log_line_has_a_row() {
     let page = Page::readme();
@@ -193,11 +202,20 @@ fn every_log_line_has_a_row() {
     let rows: BTreeSet<_> = rows.collect();
     assert_eq!(rows.len(), table.rows.len());
     let mut logged = BTreeSet::new();
-    for path in ["src/host/mod.rs", "src/host/root.rs", "src/host/http.rs"] {
-        for call in file(path).split("log::").skip(1) {
-            let Some((level, call)) = call.split_once("!(") else {
+    for (path, mark, bracket) in [
+        ("src/host/mod.rs", "log::", "!("),
+        ("src/host/root.rs", "log::", "!("),
+        ("src/host/worker.rs", "log::", "!("),
+        ("src/host/wire.rs", "log::", "!("),
+        ("src/keyring.rs", "Report::", "("),
+    ] {
+        for call in file(path).split(mark).skip(1) {
+            let Some((level, call)) = call.split_once(bracket) else {
                 continue;
             };
+            if call.starts_with(r#""{report}""#) {
+                continue;
+            }
             let level = if level == "warn" { "warning" } else { level };
             let text = call.split('"').nth(1).expect("a text");
             let mut parts = text.split(['{', '}']);
@@ -210,6 +228,38 @@ fn every_log_line_has_a_row() {
         }
     }
     assert_eq!(rows, logged);
+}
+
+/// Every cause of a failed fetch, in the order of the code.
+#[test]
+fn every_cause_of_a_failed_fetch_has_a_row() {
+    let page = Page::readme();
+    let table = page.table("causes");
+    let endpoint = Endpoint {
+        cluster: "k".to_owned(),
+        uri: String::new(),
+        scheme: String::new(),
+        authority: String::new(),
+        path: String::new(),
+        timeout: Duration::from_secs(5),
+    };
+    let causes = [
+        Failure::UnknownCluster,
+        Failure::NoHosts,
+        Failure::NotSent,
+        Failure::NoConnection("…".to_owned()),
+        Failure::Certificate("…".to_owned()),
+        Failure::TimedOut,
+        Failure::BrokenOff,
+        Failure::Status(403),
+        Failure::Invalid("…"),
+    ];
+    let texts = causes.map(|cause| {
+        let text = cause.at(&endpoint).to_string();
+        text.replace("403", "…").replace("5s", "…")
+    });
+    let rows: Vec<_> = table.rows.iter().map(|row| span(&row[0])).collect();
+    assert_eq!(rows, texts);
 }
 
 #[test]

@@ -3,12 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use cognito_authorizer::bearer::Request;
 use cognito_authorizer::config;
-use cognito_authorizer::gate::{Forward, Gate, Outcome};
+use cognito_authorizer::gate::{Decision, Forward, Gate, Verdict};
 use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
+use cognito_authorizer::request::{Request, Rest};
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
@@ -135,21 +135,27 @@ fn asked(policy: &Rc<Policy>, table: &Table) {
             .map(|(name, value)| (name.clone().into(), value.clone()));
         let seconds = u64::try_from(now()).expect("a time after 1970");
         let wall = Timestamp::since_epoch(Duration::from_secs(seconds));
-        let (outcome, _) = gate.decide(&Request::new(request.collect()), wall);
-        let answer = match &outcome {
-            Outcome::Forward(_) => "200".to_owned(),
-            Outcome::Refuse(refusal) => {
+        let body = headers.iter().any(|(name, _)| name == "content-length");
+        let rest = match body {
+            true => Rest::Something,
+            false => Rest::Nothing,
+        };
+        let request = Request::new(request.collect()).followed_by(rest);
+        let (decision, _) = gate.decide(&request, wall);
+        let answer = match &decision {
+            Decision::Verdict(Verdict::Forward(_)) => "200".to_owned(),
+            Decision::Verdict(Verdict::Refuse(refusal)) => {
                 let status = policy.responses.reply(refusal, None).status;
                 format!("{status} `{}`", refusal.reason().code())
             }
-            Outcome::Hold(_) => "held".to_owned(),
+            Decision::Hold(_) => "held".to_owned(),
         };
         assert_eq!(
             answer, row[gets],
             "line {}: {} {}",
             table.line, row[asks], row[with]
         );
-        let Outcome::Forward(forward) = &outcome else {
+        let Decision::Verdict(Verdict::Forward(forward)) = &decision else {
             continue;
         };
         for name in policy.claim_headers.names() {

@@ -1,11 +1,14 @@
 //! The clusters that keys come from: whether there are any, and whether they verify who answers.
 
 use super::Notes;
-use super::envoy::{Node, field};
+use super::envoy::{Node, field, is_true, text, texts};
 use super::finding::{self, Finding};
+use super::place::Place;
+use super::reach::{self, Reach};
 use crate::document::Document;
 use crate::locate::{File, Located, Setting};
-use cognito_authorizer::policy::{KeySource, Policy};
+use cognito_authorizer::policy::{KeySource, Policy, Pool};
+use cognito_authorizer::remote::call::Endpoint;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -13,15 +16,21 @@ use std::rc::Rc;
 /// The clusters of all files, and those among them that some configuration fetches keys from.
 pub(super) struct Clusters {
     defined: BTreeMap<String, Vec<Cluster>>,
-    wanted: BTreeSet<String>,
+    wanted: BTreeMap<String, Vec<Wanted>>,
 }
 
-/// Where a cluster is defined, and what it lacks.
+/// A pool whose keys come through a cluster, and the regions that have them: its own, and another
+/// one if it is a replica there.
+struct Wanted {
+    pool: String,
+    regions: Vec<String>,
+}
+
+/// Where a cluster is defined, what it lacks, and where it leads.
 struct Cluster {
-    file: usize,
-    document: Rc<Document>,
-    path: String,
+    place: Place,
     lacks: Vec<&'static str>,
+    reach: Reach,
 }
 
 impl Clusters {
@@ -29,7 +38,7 @@ impl Clusters {
     pub(super) fn of<'a>(files: impl Iterator<Item = (usize, &'a File)>) -> Self {
         let mut clusters = Self {
             defined: BTreeMap::new(),
-            wanted: BTreeSet::new(),
+            wanted: BTreeMap::new(),
         };
         let mut entries = BTreeMap::new();
         for (file, found) in files {
@@ -41,38 +50,36 @@ impl Clusters {
                     document,
                 };
                 gathering.walk(&Node::top(document));
-                gathering.mesh();
+                gathering.mesh(&Node::top(document));
             }
             for located in &found.located {
                 let Ok(policy) = located.parse() else {
                     continue;
                 };
-                clusters
-                    .wanted
-                    .extend(key_clusters(&policy).map(|(_, name)| name.to_owned()));
+                for (_, pool, endpoint) in fetched(&policy) {
+                    let own = pool.id.region().to_owned();
+                    let regions = BTreeSet::from_iter(
+                        reach::region(&endpoint.authority).into_iter().chain([own]),
+                    );
+                    let wanted = clusters.wanted.entry(endpoint.cluster.clone());
+                    wanted.or_default().push(Wanted {
+                        pool: pool.id.as_str().to_owned(),
+                        regions: regions.into_iter().collect(),
+                    });
+                }
             }
         }
         // Istio: a ServiceEntry makes a cluster, whose TLS a DestinationRule decides.
-        for (
-            host,
-            Entry {
-                ports,
-                place,
-                lacks,
-            },
-        ) in entries
-        {
+        for (host, entry) in entries {
+            let lacks = entry.lacks;
             let lacks = lacks.unwrap_or_else(|| vec!["a DestinationRule with TLS"]);
-            for port in ports {
+            let Some(place) = entry.place else { continue };
+            for port in entry.ports {
                 let name = format!("outbound|{port}||{host}");
-                let Some((file, document, path)) = &place else {
-                    continue;
-                };
                 clusters.defined.entry(name).or_default().push(Cluster {
-                    file: *file,
-                    document: Rc::clone(document),
-                    path: path.clone(),
+                    place: place.clone(),
                     lacks: lacks.clone(),
+                    reach: entry.reach.for_port(&port),
                 });
             }
         }
@@ -82,83 +89,150 @@ impl Clusters {
     /// What there is to say of the key clusters in a file.
     pub(super) fn findings(&self, file: usize) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let wanted = self
-            .defined
-            .iter()
-            .filter(|(name, _)| self.wanted.contains(*name));
-        for (name, cluster) in wanted.flat_map(|(name, all)| all.iter().map(move |one| (name, one)))
-        {
-            if cluster.file != file || cluster.lacks.is_empty() {
-                continue;
-            }
-            let mut notes = Notes {
-                document: &cluster.document,
-                findings: Vec::new(),
+        let defined = |name| self.defined.get(name).into_iter().flatten();
+        let wanted = self.wanted.iter();
+        let all =
+            wanted.flat_map(|(name, wanted)| defined(name).map(move |one| (name, wanted, one)));
+        for (name, wanted, cluster) in all {
+            let mut note = |code, place: &Place, text: String| {
+                if place.file == file {
+                    findings.push(place.finding(code, text));
+                }
             };
-            let text = format!(
-                "keys come through {name:?}, which lacks {}",
-                cluster.lacks.join(", ")
-            );
-            notes.add(&finding::UNVERIFIED_KEY_SERVER, &cluster.path, text);
-            findings.append(&mut notes.findings);
+            if !cluster.lacks.is_empty() {
+                let lacks = cluster.lacks.join(", ");
+                let text = format!("keys come through {name:?}, which lacks {lacks}");
+                note(&finding::UNVERIFIED_KEY_SERVER, &cluster.place, text);
+            }
+            for (place, text) in cluster.reach.plain_ports() {
+                note(&finding::PLAIN_PORT, place, text);
+            }
+            for Wanted { pool, regions } in wanted {
+                for (place, host, found) in cluster.reach.regions() {
+                    if !regions.contains(&found) {
+                        let expected = regions.join(" or ");
+                        let text = format!(
+                            "found {host:?}, of {found}; the keys of {pool} are in {expected}"
+                        );
+                        note(&finding::WRONG_REGION, place, text);
+                    }
+                }
+            }
         }
+        // Several pools may come through one cluster, and a name may stand in one place for all.
+        findings.sort_by(|one, other| (&one.path, &one.text).cmp(&(&other.path, &other.text)));
+        findings.dedup_by(|one, other| one.path == other.path && one.text == other.text);
         findings
     }
 }
 
-/// The position of each pool whose keys are fetched, and the cluster.
-fn key_clusters(policy: &Policy) -> impl Iterator<Item = (usize, &str)> {
+/// The position of each pool whose keys are fetched, the pool, and where they are.
+fn fetched(policy: &Policy) -> impl Iterator<Item = (usize, &Pool, &Endpoint)> {
     policy
         .pools
         .iter()
         .filter_map(|(index, pool)| match &pool.keys {
-            KeySource::Fetched(endpoint) => Some((index.position(), endpoint.cluster.as_str())),
+            KeySource::Fetched(source) => Some((index.position(), pool, &source.endpoint)),
             KeySource::Inline(_) => None,
         })
 }
 
-/// Notes key clusters that a bootstrap should define and does not.
+/// Notes key clusters that are nowhere, where all that there are should be among what was given.
 pub(super) fn unknown(
     policy: &Policy,
     located: &Located,
     clusters: &Clusters,
     notes: &mut Notes<'_>,
 ) {
-    let top = Node::top(&located.document);
-    let bootstrap = field(&top, "static_resources");
-    let dynamic = field(&top, "dynamic_resources");
-    let discovers = dynamic.is_some_and(|dynamic| {
-        let sources = ["cds_config", "ads_config", "cds_resources_locator"];
-        sources.iter().any(|name| field(&dynamic, name).is_some())
-    });
-    if !matches!(located.setting, Setting::Envoy(_)) || bootstrap.is_none() || discovers {
+    let Some(scope) = Scope::of(located) else {
+        return;
+    };
+    let within = |one: &Cluster| match scope {
+        Scope::Bootstrap | Scope::Dump => Rc::ptr_eq(&one.place.document, &located.document),
+        Scope::Manifests => one.place.document.get("kind").is_some(),
+    };
+    let known = clusters.defined.iter();
+    let known = known.filter(|(_, all)| all.iter().any(within));
+    let known: Vec<_> = known.map(|(name, _)| name.as_str()).collect();
+    if known.is_empty() && scope == Scope::Manifests {
+        // They may be in files of their own, which were not given.
         return;
     }
-    // One without discovery has no others than its own.
-    let own = |all: &Vec<Cluster>| {
-        all.iter()
-            .any(|one| Rc::ptr_eq(&one.document, &located.document))
-    };
-    let own = clusters.defined.iter().filter(|(_, all)| own(all));
-    let own: Vec<_> = own.map(|(name, _)| name.as_str()).collect();
-    for (position, cluster) in key_clusters(policy) {
-        if !own.contains(&cluster) {
-            let text = match own.as_slice() {
-                [] => format!(
-                    "found {cluster:?}; expected a cluster of the bootstrap, which has none"
-                ),
-                own => {
-                    let own = own.join(", ");
-                    format!("found {cluster:?}; expected a cluster of the bootstrap: {own}")
-                }
-            };
-            let path = format!("user_pools[{position}].jwks.cluster");
-            notes.add(&finding::UNKNOWN_CLUSTER, &path, text);
+    let place = scope.name();
+    for (position, _, endpoint) in fetched(policy) {
+        let cluster = endpoint.cluster.as_str();
+        if known.contains(&cluster) || scope == Scope::Manifests && is_generated(cluster) {
+            continue;
+        }
+        let text = match known.as_slice() {
+            [] => format!("found {cluster:?}; expected a cluster of {place}, which has none"),
+            known => {
+                let known = known.join(", ");
+                format!("found {cluster:?}; expected a cluster of {place}: {known}")
+            }
+        };
+        let path = format!("user_pools[{position}].jwks.cluster");
+        notes.add(&finding::UNKNOWN_CLUSTER, &path, text);
+    }
+}
+
+/// Where all clusters should be that a configuration may name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// A bootstrap without discovery has no others than its own.
+    Bootstrap,
+    /// A running Envoy says which it has.
+    Dump,
+    /// What is outside of a mesh, or of a gateway, is in manifests like this one.
+    Manifests,
+}
+
+impl Scope {
+    fn of(located: &Located) -> Option<Self> {
+        let top = Node::top(&located.document);
+        match located.setting {
+            Setting::Istio(_) | Setting::Gateway(_) => return Some(Self::Manifests),
+            Setting::Bare => return None,
+            Setting::Envoy(_) => {}
+        }
+        let dynamic = field(&top, "dynamic_resources");
+        let discovers = dynamic.is_some_and(|dynamic| {
+            let sources = ["cds_config", "ads_config", "cds_resources_locator"];
+            sources.iter().any(|name| field(&dynamic, name).is_some())
+        });
+        let sections = field(&top, "configs").map(|configs| configs.children());
+        let has_clusters = sections.unwrap_or_default().iter().any(|section| {
+            text(section, "@type").is_some_and(|name| name.ends_with(".ClustersConfigDump"))
+        });
+        if has_clusters {
+            Some(Self::Dump)
+        } else if field(&top, "static_resources").is_some() && !discovers {
+            Some(Self::Bootstrap)
+        } else {
+            None
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Bootstrap => "the bootstrap",
+            Self::Dump => "this Envoy",
+            Self::Manifests => "these manifests",
         }
     }
 }
 
-type Place = (usize, Rc<Document>, String);
+/// Whether a control plane makes a cluster of this name by itself: of a service in the mesh, of a
+/// route.
+fn is_generated(cluster: &str) -> bool {
+    match cluster.strip_prefix("outbound|") {
+        Some(rest) => {
+            let host = rest.rsplit('|').next().unwrap_or_default();
+            host.ends_with(".cluster.local") || !host.contains('.')
+        }
+        None => cluster.contains('/'),
+    }
+}
 
 /// What is known of a host outside the mesh.
 #[derive(Default)]
@@ -167,6 +241,7 @@ struct Entry {
     place: Option<Place>,
     /// What the DestinationRule leaves unverified, if there is one.
     lacks: Option<Vec<&'static str>>,
+    reach: Reach,
 }
 
 struct Gathering<'a> {
@@ -177,6 +252,14 @@ struct Gathering<'a> {
 }
 
 impl Gathering<'_> {
+    fn place(&self, path: impl Into<String>) -> Place {
+        Place {
+            file: self.file,
+            document: Rc::clone(self.document),
+            path: path.into(),
+        }
+    }
+
     /// Clusters are told by what they have, wherever they are: in a bootstrap, a discovery
     /// response, or a patch.
     fn walk(&mut self, node: &Node<'_>) {
@@ -189,15 +272,15 @@ impl Gathering<'_> {
         ];
         let is_cluster = signs.iter().any(|sign| field(node, sign).is_some());
         if let (Some(name), true) = (name, is_cluster) {
+            let cluster = Cluster {
+                place: self.place(&node.path),
+                lacks: lacks(node),
+                reach: Reach::of_cluster(node, &|path| self.place(path)),
+            };
             self.clusters
                 .entry(name.to_owned())
                 .or_default()
-                .push(Cluster {
-                    file: self.file,
-                    document: Rc::clone(self.document),
-                    path: node.path.clone(),
-                    lacks: lacks(node),
-                });
+                .push(cluster);
             return;
         }
         for child in node.children() {
@@ -205,28 +288,32 @@ impl Gathering<'_> {
         }
     }
 
-    /// Istio's words for the same.
-    fn mesh(&mut self) {
-        let top = Node::top(self.document);
-        let Some(spec) = field(&top, "spec") else {
+    /// Istio's words for the same, also within a list.
+    fn mesh(&mut self, top: &Node<'_>) {
+        if let Some(items) = field(top, "items") {
+            for one in items.children() {
+                self.mesh(&one);
+            }
+        }
+        let Some(spec) = field(top, "spec") else {
             return;
         };
-        match self.document.get("kind").and_then(Value::as_str) {
+        match text(top, "kind") {
             Some("ServiceEntry") => {
-                let hosts = texts(&spec, "hosts");
-                let ports = field(&spec, "ports")
-                    .map(|ports| ports.children())
-                    .unwrap_or_default();
+                let ports = field(&spec, "ports").map(|ports| ports.children());
                 let numbers: BTreeSet<_> = ports
+                    .unwrap_or_default()
                     .iter()
                     .filter_map(|port| field(port, "number"))
                     .map(|number| number.value.to_string())
                     .collect();
-                for host in hosts {
+                for host in texts(&spec, "hosts") {
+                    let place = self.place(format!("{}.hosts", spec.path));
+                    let reach = Reach::of_entry(&spec, &|path| self.place(path));
                     let entry = self.entries.entry(host.to_owned()).or_default();
                     entry.ports.extend(numbers.iter().cloned());
-                    let place = (self.file, Rc::clone(self.document), "spec.hosts".to_owned());
                     entry.place.get_or_insert(place);
+                    entry.reach.extend(reach);
                 }
             }
             Some("DestinationRule") => {
@@ -235,8 +322,9 @@ impl Gathering<'_> {
                 };
                 let tls = field(&spec, "trafficPolicy").and_then(|policy| field(&policy, "tls"));
                 let mut lacks = Vec::new();
+                let tls = tls.filter(|tls| matches!(text(tls, "mode"), Some("SIMPLE" | "MUTUAL")));
                 match &tls {
-                    Some(tls) if matches!(text(tls, "mode"), Some("SIMPLE" | "MUTUAL")) => {
+                    Some(tls) => {
                         if text(tls, "caCertificates").is_none()
                             && text(tls, "credentialName").is_none()
                         {
@@ -249,15 +337,14 @@ impl Gathering<'_> {
                             lacks.push("sni");
                         }
                     }
-                    _ => lacks.push("TLS"),
+                    None => lacks.push("TLS"),
                 }
+                let place = self.place(format!("{}.trafficPolicy", spec.path));
+                let reach = tls.map(|tls| Reach::of_rule(&tls, &|path| self.place(path)));
                 let entry = self.entries.entry(host.to_owned()).or_default();
                 entry.lacks = Some(lacks);
-                entry.place = Some((
-                    self.file,
-                    Rc::clone(self.document),
-                    "spec.trafficPolicy".to_owned(),
-                ));
+                entry.place = Some(place);
+                entry.reach.extend(reach.unwrap_or_default());
             }
             _ => {}
         }
@@ -266,7 +353,7 @@ impl Gathering<'_> {
 
 /// What a cluster of Envoy's leaves unverified.
 fn lacks(cluster: &Node<'_>) -> Vec<&'static str> {
-    if is_local(cluster) {
+    if reach::is_local(cluster) {
         return Vec::new();
     }
     let socket = field(cluster, "transport_socket").and_then(|one| field(&one, "typed_config"));
@@ -311,47 +398,4 @@ fn lacks(cluster: &Node<'_>) -> Vec<&'static str> {
         lacks.push("verification: trust_chain_verification is ACCEPT_UNTRUSTED");
     }
     lacks
-}
-
-/// Whether every address is this machine's own: nobody stands between.
-fn is_local(cluster: &Node<'_>) -> bool {
-    fn addresses<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
-        match value {
-            Value::Array(elements) => elements.iter().for_each(|one| addresses(one, found)),
-            Value::Object(members) => {
-                for (name, value) in members {
-                    match value {
-                        Value::String(text) if name == "address" => found.push(text),
-                        _ => addresses(value, found),
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    let mut found = Vec::new();
-    if let Some(endpoints) = field(cluster, "load_assignment") {
-        addresses(endpoints.value, &mut found);
-    }
-    let local = |address: &&str| {
-        let ip = address.parse::<std::net::IpAddr>();
-        ip.map_or(*address == "localhost", |ip| ip.is_loopback())
-    };
-    !found.is_empty() && found.iter().all(local)
-}
-
-fn text<'v>(node: &Node<'v>, name: &str) -> Option<&'v str> {
-    field(node, name)?.value.as_str()
-}
-
-fn texts<'v>(node: &Node<'v>, name: &str) -> Vec<&'v str> {
-    let list = field(node, name).and_then(|node| node.value.as_array());
-    list.into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect()
-}
-
-fn is_true(node: &Node<'_>, name: &str) -> bool {
-    field(node, name).is_some_and(|node| node.value.as_bool() == Some(true))
 }

@@ -71,6 +71,25 @@ pub(super) fn field<'v>(node: &Node<'v>, name: &str) -> Option<Node<'v>> {
     })
 }
 
+/// A field that is a text.
+pub(super) fn text<'v>(node: &Node<'v>, name: &str) -> Option<&'v str> {
+    field(node, name)?.value.as_str()
+}
+
+/// A field that is a list of texts.
+pub(super) fn texts<'v>(node: &Node<'v>, name: &str) -> Vec<&'v str> {
+    let list = field(node, name).and_then(|node| node.value.as_array());
+    list.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+/// A field that is true.
+pub(super) fn is_true(node: &Node<'_>, name: &str) -> bool {
+    field(node, name).is_some_and(|node| node.value.as_bool() == Some(true))
+}
+
 /// Notes what is unwise around the plugin configuration at a path.
 pub(super) fn check(plugin: &str, config: &Value, notes: &mut Notes<'_>) {
     let document = notes.document;
@@ -117,6 +136,7 @@ pub(super) fn check(plugin: &str, config: &Value, notes: &mut Notes<'_>) {
         );
     }
     underscores(plugin, config, notes);
+    super::cors::behind(plugin, notes);
     disabled(plugin, notes);
 }
 

@@ -43,7 +43,7 @@ codes! {
     PROBLEM = "problem", Problem,
         "A configuration that the filter refuses", "";
     UNKNOWN_CLUSTER = "unknown-cluster", Problem,
-        "A key cluster that the bootstrap does not define",
+        "A key cluster that is defined nowhere",
         "without keys every request with a token is answered 503; `cognito-authorizer jwks` prints a cluster";
     // Who gets in.
     ANY_CLIENT = "any-client", Warning,
@@ -58,9 +58,15 @@ codes! {
     PARTIAL_SHADOW = "partial-shadow", Warning,
         "A rule is shadowed in part by one above it",
         "the first match wins; put the rule for fewer paths first";
+    WEAK_DEFAULT = "weak-default", Warning,
+        "What a strict rule misses falls to a weaker one",
+        "upstreams know more spellings of a path than any filter (/admin.json, /index.php/admin); close what lies below, and open by rules what is meant to be open";
     MUTABLE_ATTRIBUTE = "mutable-attribute", Warning,
         "A rule rests on an attribute that users may write themselves",
         "a user changes it with an access token and UpdateUserAttributes, unless the attribute is immutable or no app client may write it; a group, or a claim that a trigger sets, is out of their reach";
+    USER_CHOSEN_NAME = "user-chosen-name", Warning,
+        "A path names what users choose for themselves",
+        "who signs up under the name of another's path gets in there; compare with `sub`, a group, or a claim that a trigger sets";
     ABSENT_CLAIM = "absent-claim", Warning,
         "A claim that tokens of the wanted use do not have",
         "it is there only if a pre token generation trigger adds it; otherwise ask for the other kind of token";
@@ -76,16 +82,37 @@ codes! {
     METHOD_OVERRIDE = "method-override", Warning,
         "Headers that name another method reach the upstream",
         "rules look at methods, but an upstream that honours x-http-method-override acts on another";
+    HOST_OVERRIDE = "host-override", Warning,
+        "Headers that name another host reach the upstream",
+        "rules look at hosts, but an upstream that believes x-forwarded-host acts on another";
+    PATH_OVERRIDE = "path-override", Warning,
+        "Headers that name another path reach the upstream",
+        "rules look at paths, but an upstream that honours x-original-url acts on another";
+    HEADER_ALIASES = "header-aliases", Warning,
+        "Other spellings of the filter's headers reach the upstream",
+        "an upstream that takes x.cognito.sub or x_cognito_sub for x-cognito-sub believes what a client sends; keep them only where it tells them apart";
     STALE_FOREVER = "stale-forever", Warning,
         "Keys serve without end while none can be fetched",
         "whoever can block the fetch keeps a withdrawn key in use; a day outlasts most outages";
     STATIC_KEYS = "static-keys", Warning,
         "Keys are part of the configuration",
         "Cognito may rotate keys at any time, and tokens are refused until somebody updates them here; let the filter fetch them";
+    PREFLIGHT_PASS = "preflight-pass", Warning,
+        "Preflights pass without a token",
+        "an upstream that does not look at methods serves a preflight as the request itself; let Envoy's CORS filter answer them, or keep such upstreams behind another authorizer";
+    PLACEHOLDER = "placeholder", Warning,
+        "An example's value, or one that was never filled in",
+        "no token has it, or nothing is there; put in your own";
     // What surrounds it in Envoy.
     UNVERIFIED_KEY_SERVER = "unverified-key-server", Warning,
         "Keys come from a server whose identity is not verified",
         "whoever can answer in its place can sign tokens for this API; trusted_ca, a SAN match and sni belong together, and `cognito-authorizer jwks` prints them";
+    WRONG_REGION = "wrong-region", Warning,
+        "Keys come from another region than the pool's",
+        "that endpoint does not know the pool, and without keys every request with a token is answered 503; address, sni and SAN all name the pool's region, as `cognito-authorizer jwks` prints them";
+    PLAIN_PORT = "plain-port", Warning,
+        "TLS and port do not fit",
+        "what is spoken there is not understood, and without keys every request with a token is answered 503";
     FAIL_OPEN = "fail-open", Warning,
         "Requests pass unchecked when the module fails",
         "what makes the module fail then opens the door; FAIL_RELOAD is as available, and closed";
@@ -101,6 +128,9 @@ codes! {
     UNDERSCORE_HEADERS = "underscore-headers", Warning,
         "Clients may send claim headers with underscores",
         "to CGI and WSGI upstreams x_cognito_sub is x-cognito-sub; set headers_with_underscores_action: REJECT_REQUEST";
+    CORS_LATE = "cors-late", Warning,
+        "Browsers are refused before CORS is answered",
+        "a preflight has no token, and a refusal without CORS headers is hidden from scripts; put the CORS filter before the authorizer";
     FILTER_DISABLED = "filter-disabled", Warning,
         "Routes without the filter",
         "claim headers that clients send then reach the upstream; a rule with `allow: anyone` opens a path and still removes them";
@@ -110,6 +140,9 @@ codes! {
     OUTBOUND_TOO = "outbound-too", Warning,
         "What workloads themselves send is checked as well",
         "at a sidecar, add match: [{mode: SERVER}]";
+    UNKNOWN_NAME = "unknown-name", Warning,
+        "A comment allows a warning that there is not",
+        "it silences nothing; `cognito-authorizer check --help` has the names";
     UNPINNED_IMAGE = "unpinned-image", Warning,
         "The module is not named by its digest",
         "a tag can be moved to another image; add @sha256:… or sha256";
@@ -125,6 +158,8 @@ pub(super) struct Finding {
     pub(super) span: Span,
     /// What was found.
     pub(super) text: String,
+    /// What to do about it; the code's own help, or what fits better here.
+    pub(super) advice: &'static str,
 }
 
 impl Finding {
@@ -152,8 +187,8 @@ impl Finding {
             "code": self.code.name,
             "text": self.text,
         });
-        if let (Some(members), false) = (object.as_object_mut(), self.code.help.is_empty()) {
-            members.insert("help".to_owned(), json!(self.code.help));
+        if let (Some(members), false) = (object.as_object_mut(), self.advice.is_empty()) {
+            members.insert("help".to_owned(), json!(self.advice));
         }
         object
     }

@@ -3,6 +3,7 @@
 use super::finding::{Finding, Severity};
 use super::{Report, count};
 use crate::document::{Position, Source, Span};
+use crate::explain::safe::{safe, safe_line};
 use crate::terminal;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::io::Write;
@@ -58,20 +59,20 @@ fn write_one(
         Severity::Warning => Level::WARNING,
     };
     // A problem's name would only repeat the word.
-    let message = finding.message();
+    let message = safe(&finding.message());
     let title = match finding.code.severity {
         Severity::Problem => level.primary_title(&message),
         Severity::Warning => level.primary_title(&message).id(finding.code.name),
     };
     let (text, first, range) = excerpt(source, finding.span);
     let snippet = Snippet::source(text)
-        .path(source.name())
+        .path(safe(source.name()))
         .line_start(first)
         .fold(false)
         .annotation(AnnotationKind::Primary.span(range));
     let mut group = title.element(snippet);
-    if !finding.code.help.is_empty() {
-        group = group.element(Level::HELP.message(finding.code.help));
+    if !finding.advice.is_empty() {
+        group = group.element(Level::HELP.message(finding.advice));
     }
     writeln!(out, "{}\n", renderer.render(&[group]))
 }
@@ -84,7 +85,7 @@ fn excerpt(source: &Source, span: Span) -> (String, usize, Range<usize>) {
     let mut start = 0;
     for number in first..=line {
         start = text.len();
-        text.push_str(source.line(number));
+        text.push_str(&safe_line(source.line(number)));
         text.push('\n');
     }
     // Only the first line of what is longer; all of it where only the beginning is known.
@@ -96,7 +97,11 @@ fn excerpt(source: &Source, span: Span) -> (String, usize, Range<usize>) {
     let end = if one_line { span.end } else { whole_line };
     let bytes = source.bytes(Span { end, ..span });
     let line_start = source.byte(Position { line, column: 1 });
-    let within = |byte: usize| start.saturating_add(byte.saturating_sub(line_start));
+    let shown = source.line(line);
+    let within = |byte: usize| {
+        let before = shown.get(..byte.saturating_sub(line_start));
+        start.saturating_add(safe_line(before.unwrap_or(shown)).len())
+    };
     let range = within(bytes.start)..within(bytes.end);
     (text, first, range)
 }

@@ -3,6 +3,7 @@
 use super::Notes;
 use super::envoy::{Node, field};
 use super::finding;
+use super::placeholders;
 use serde_json::Value;
 
 /// Labels that only the pods of gateways have: what they send goes inwards.
@@ -26,6 +27,7 @@ pub(super) fn istio(spec: &str, notes: &mut Notes<'_>) {
             &strategy.path,
             "requests pass unchecked when the module fails",
         );
+        notes.advise("what makes the module fail then opens the door; FAIL_CLOSE is closed, and from Istio 1.29 on FAIL_RELOAD is as available, and closed");
     }
     let phase = field(&spec, "phase");
     if phase.as_ref().and_then(|phase| phase.value.as_str()) != Some("AUTHN") {
@@ -55,6 +57,7 @@ pub(super) fn gateway(wasm: &str, notes: &mut Notes<'_>) {
             &open.path,
             "requests pass unchecked when the module fails",
         );
+        notes.advise("what makes the module fail then opens the door; failOpen: false, the default, is closed");
     }
     let code = field(&wasm, "code");
     for source in ["image", "http"] {
@@ -69,6 +72,10 @@ fn unpinned(node: &Node<'_>, name: &str, notes: &mut Notes<'_>) {
     let Some(url) = field(node, name) else { return };
     let text = url.value.as_str().unwrap_or_default();
     let pinned = text.contains("@sha256:") || text.starts_with("file://");
+    placeholders::of_digest(&url, notes);
+    if let Some(digest) = field(node, "sha256") {
+        placeholders::of_digest(&digest, notes);
+    }
     if !pinned && field(node, "sha256").is_none() {
         notes.add(
             &finding::UNPINNED_IMAGE,

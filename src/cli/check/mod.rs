@@ -3,21 +3,28 @@
 //! What is wrong is asked of the filter's own reader; what is unwise is known here.
 
 mod clusters;
+mod cors;
 mod envoy;
 mod finding;
 mod human;
 mod manifests;
+mod place;
+mod placeholders;
+mod reach;
 mod requirements;
 mod sarif;
 mod settings;
 mod shadows;
+mod weak;
 
-use crate::document::{Document, Source, Span};
+use crate::document::{Document, Position, Source, Span};
+use crate::explain::safe::safe_json;
 use crate::locate::{File, Located, Setting};
 use crate::{REFUSED, UNREADABLE};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clusters::Clusters;
+use cognito_authorizer::config::nearest;
 use finding::{Code, Finding, Severity};
 use serde_json::json;
 use std::io::Write;
@@ -44,6 +51,10 @@ pub(crate) struct Args {
     /// Leave out warnings of this kind.
     #[arg(long, value_name = "CODE", value_parser = warnings())]
     allow: Vec<String>,
+    /// Be content with files in which there is nothing of the authorizer, as a job over a whole
+    /// repository may be.
+    #[arg(long)]
+    if_any: bool,
     /// How to report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -93,6 +104,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
                     path: String::new(),
                     span: error.span,
                     text: error.text,
+                    advice: "",
                 };
                 reports.push(Report {
                     source,
@@ -103,15 +115,10 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
             }
         }
     }
-    // What is alone in its file need not be ours, if another one is.
-    let mut located = files.iter().flatten().flat_map(|file| &file.located);
-    if located.any(Located::is_ours) {
-        for file in files.iter_mut().flatten() {
-            file.located.retain(Located::is_ours);
-        }
-    }
     let read = files.iter().enumerate();
-    let clusters = Clusters::of(read.filter_map(|(at, file)| Some((at, file.as_ref()?))));
+    let read = read.filter_map(|(at, file)| Some((at, file.as_ref()?)));
+    let clusters = Clusters::of(read.clone());
+    let policies = cors::Policies::of(read);
     for (position, (file, report)) in files.iter().zip(&mut reports).enumerate() {
         let Some(file) = file else { continue };
         report.configurations = file.located.len();
@@ -119,6 +126,10 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
             report.findings.extend(of_configuration(located, &clusters));
         }
         report.findings.extend(clusters.findings(position));
+        report.findings.extend(policies.findings(position));
+        if !(file.located.is_empty() && report.findings.is_empty()) {
+            report.findings.extend(unknown_names(&report.source));
+        }
         let kept = |finding: &Finding| !args.allow.iter().any(|code| code == finding.code.name);
         report.findings.retain(kept);
         report.findings.retain(|one| !silenced(&report.source, one));
@@ -127,7 +138,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     let unreadable = files.iter().any(Option::is_none);
     let found: usize = reports.iter().map(|report| report.configurations).sum();
     anyhow::ensure!(
-        unreadable || found > 0,
+        unreadable || found > 0 || args.if_any,
         "found no configuration of the authorizer in {}",
         names(&reports)
     );
@@ -156,14 +167,61 @@ fn count(reports: &[Report], severity: Severity) -> usize {
     all.filter(|one| one.code.severity == severity).count()
 }
 
+/// What stands before the names of warnings in a comment.
+const ALLOW: &str = "# check: allow ";
+
+/// The words after it on a line, and where they stand, in bytes.
+fn allowed(line: &str) -> impl Iterator<Item = (usize, &str)> {
+    let (before, words) = line.split_once(ALLOW).unwrap_or((line, ""));
+    let mut next = before.len().saturating_add(ALLOW.len());
+    let words = words.split([' ', ',', '\t']).map(move |word| {
+        let at = next;
+        next = next.saturating_add(word.len()).saturating_add(1);
+        (at, word)
+    });
+    words.filter(|(_, word)| !word.is_empty())
+}
+
+/// Comments that allow what there is not: the first word is a name, and others are that look like
+/// one. The rest may be the reason.
+fn unknown_names(source: &Source) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let known = finding::ALL.iter();
+    let known = known.filter(|code| code.severity == Severity::Warning);
+    let known: Vec<_> = known.map(|code| code.name).collect();
+    for (number, line) in (1..).zip(source.text().lines()) {
+        for (word, (at, name)) in allowed(line).enumerate() {
+            let meant = nearest(name, &known);
+            if known.contains(&name) || word > 0 && meant.is_none() {
+                continue;
+            }
+            let place = |bytes: usize| Position {
+                line: number,
+                column: line
+                    .get(..bytes)
+                    .map_or(0, |before| before.chars().count())
+                    .saturating_add(1),
+            };
+            let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
+            findings.push(Finding {
+                code: &finding::UNKNOWN_NAME,
+                path: String::new(),
+                span: Span {
+                    start: place(at),
+                    end: place(at.saturating_add(name.len())),
+                },
+                text: format!("no warning is called {name:?}{meant}"),
+                advice: finding::UNKNOWN_NAME.help,
+            });
+        }
+    }
+    findings
+}
+
 /// Whether a comment says that a warning is meant so.
 fn silenced(source: &Source, finding: &Finding) -> bool {
     let line = finding.span.start.line;
-    let says = |line: &str| {
-        let allowed = line.split_once("# check: allow ").map(|(_, codes)| codes);
-        let mut codes = allowed.unwrap_or_default().split([' ', ',']);
-        codes.any(|code| code == finding.code.name)
-    };
+    let says = |line: &str| allowed(line).any(|(_, name)| name == finding.code.name);
     let before = source.line(line.saturating_sub(1));
     finding.code.severity == Severity::Warning
         && (says(source.line(line))
@@ -189,8 +247,10 @@ fn of_configuration(located: &Located, clusters: &Clusters) -> Vec<Finding> {
         }
         Ok(policy) => {
             settings::check(&policy, &mut notes);
+            placeholders::of_configuration(&policy, &mut notes);
             requirements::check(&policy, &mut notes);
             shadows::check(&policy, &mut notes);
+            weak::check(&policy, &mut notes);
             clusters::unknown(&policy, located, clusters, &mut notes);
         }
     }
@@ -232,7 +292,15 @@ impl Notes<'_> {
             path: path.to_owned(),
             span,
             text: text.into(),
+            advice: code.help,
         });
+    }
+
+    /// Gives the last finding another advice than its code's.
+    fn advise(&mut self, advice: &'static str) {
+        if let Some(last) = self.findings.last_mut() {
+            last.advice = advice;
+        }
     }
 }
 
@@ -248,6 +316,6 @@ fn write_json(reports: &[Report], out: &mut dyn Write) -> anyhow::Result<()> {
         "problems": count(reports, Severity::Problem),
         "warnings": count(reports, Severity::Warning),
     });
-    writeln!(out, "{report:#}")?;
+    writeln!(out, "{}", safe_json(&format!("{report:#}")))?;
     Ok(())
 }

@@ -36,6 +36,17 @@ const VERIFIABLE: [(&str, &str); 2] = [
     ("phone_number", "phone_number_verified"),
 ];
 
+/// The names that users choose when they sign up or later, as they stand in either kind of token.
+const CHOSEN_NAMES: [&str; 7] = [
+    "username",
+    "cognito:username",
+    "preferred_username",
+    "email",
+    "name",
+    "nickname",
+    "phone_number",
+];
+
 /// What only access tokens have.
 const OF_ACCESS_TOKENS: [&str; 3] = ["client_id", "scope", "username"];
 
@@ -83,29 +94,40 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
 }
 
 fn of_claims(claims: &Map<String, Value>, wanted: WantedUse, path: &str, notes: &mut Notes<'_>) {
-    for name in claims.keys() {
+    for (name, wanted_value) in claims {
         let path = member(path, name);
         let claim = top(name);
         if let Some(token) = lacking(name, wanted) {
             let text = format!("{token} tokens have no {claim}, so that nobody gets in");
             notes.add_at_key(&finding::ABSENT_CLAIM, &path, text);
         }
+        let proof = VERIFIABLE.iter().find(|(attribute, _)| *attribute == claim);
+        let proven = proof.is_some_and(|(_, proof)| claims.get(*proof).is_some_and(is_true));
+        if CHOSEN_NAMES.contains(&claim) && !proven && has_variable(wanted_value) {
+            let text = format!("users choose their {claim}, and so the path that they may enter");
+            notes.add_at_key(&finding::USER_CHOSEN_NAME, &path, text);
+            continue;
+        }
         if !users_write(claim) {
             continue;
         }
-        let proof = VERIFIABLE.iter().find(|(attribute, _)| *attribute == claim);
-        match proof {
-            Some((_, proof)) if claims.get(*proof).is_some_and(is_true) => {}
+        let text = match proof {
+            Some(_) if proven => continue,
             Some((_, proof)) => {
-                let text =
-                    format!("a user may change it to another's; expected {proof}: true beside it");
-                notes.add_at_key(&finding::MUTABLE_ATTRIBUTE, &path, text);
+                format!("a user may change it to another's; expected {proof}: true beside it")
             }
-            None => {
-                let text = "users may write this attribute themselves";
-                notes.add_at_key(&finding::MUTABLE_ATTRIBUTE, &path, text);
-            }
-        }
+            None => "users may write this attribute themselves".to_owned(),
+        };
+        notes.add_at_key(&finding::MUTABLE_ATTRIBUTE, &path, text);
+    }
+}
+
+/// Whether a wanted value, or one of several, is what the path has.
+fn has_variable(wanted: &Value) -> bool {
+    match wanted {
+        Value::String(wanted) => wanted.starts_with('{') && wanted.ends_with('}'),
+        Value::Array(wanted) => wanted.iter().any(has_variable),
+        _ => false,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Report;
 use super::finding::{self, Code, Finding, Severity};
 use crate::document::{Source, Span};
+use crate::explain::safe::safe_json;
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -29,7 +30,7 @@ pub(super) fn write(reports: &[Report], out: &mut dyn Write) -> anyhow::Result<(
             "results": results.collect::<Vec<_>>(),
         }],
     });
-    writeln!(out, "{log:#}")?;
+    writeln!(out, "{}", safe_json(&format!("{log:#}")))?;
     Ok(())
 }
 

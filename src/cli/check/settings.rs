@@ -3,8 +3,9 @@
 use super::Notes;
 use super::finding;
 use crate::document::{below, item};
-use cognito_authorizer::policy::{Clients, KeySource, MaxStale, Policy};
-use cognito_authorizer::rules::METHOD_OVERRIDE_HEADERS;
+use cognito_authorizer::owned::{HOST_OVERRIDES, METHOD_OVERRIDES, PATH_OVERRIDES};
+use cognito_authorizer::policy::{Clients, KeySource, Policy, Preflight};
+use cognito_authorizer::remote::schedule::MaxStale;
 use cognito_authorizer::rules::pattern::PathCase;
 use serde_json::Value;
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
                 let text = "keys that nobody rotates";
                 notes.add(&finding::STATIC_KEYS, &below(&path, "jwks.inline"), text);
             }
-            KeySource::Fetched(endpoint) if endpoint.max_stale == MaxStale::Forever => {
+            KeySource::Fetched(source) if source.refresh.max_stale == MaxStale::Forever => {
                 let text = "keys serve without end while none can be fetched";
                 notes.add(
                     &finding::STALE_FOREVER,
@@ -51,17 +52,51 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
             notes.add(&finding::QUERY_TOKEN, &path, "a token in the URL");
         }
     }
-    if document.get("default").and_then(Value::as_str) == Some("anyone") {
-        let text = "what no rule matches is open to everyone";
-        notes.add(&finding::OPEN_DEFAULT, "default", text);
+    if policy.preflight == Preflight::Pass {
+        let text = "a preflight reaches the upstream without a token";
+        notes.add(&finding::PREFLIGHT_PASS, "cors_preflight", text);
     }
     if policy.rules.path_case() == PathCase::Sensitive && policy.rules.looks_at_paths() {
         let text = "/admin and /Admin are two paths";
         notes.add(&finding::CASE_SENSITIVE, "path_case", text);
     }
-    let keeps = document.get("method_override").and_then(Value::as_str) == Some("keep");
-    if keeps && policy.rules.looks_at_methods() {
-        let text = format!("{} reach the upstream", METHOD_OVERRIDE_HEADERS.join(", "));
-        notes.add(&finding::METHOD_OVERRIDE, "method_override", text);
+    waived(policy, notes);
+}
+
+/// Protections against upstreams that believe more than the rules look at, waived in writing where
+/// something rests on them.
+fn waived(policy: &Policy, notes: &mut Notes<'_>) {
+    let document = notes.document;
+    let reach = |names: &[&str]| format!("{} reach the upstream", names.join(", "));
+    for (name, code, decides, text) in [
+        (
+            "method_override",
+            &finding::METHOD_OVERRIDE,
+            policy.decides_by_methods(),
+            reach(&METHOD_OVERRIDES),
+        ),
+        (
+            "host_override",
+            &finding::HOST_OVERRIDE,
+            policy.rules.looks_at_hosts(),
+            reach(&HOST_OVERRIDES),
+        ),
+        (
+            "path_override",
+            &finding::PATH_OVERRIDE,
+            policy.rules.looks_at_paths(),
+            reach(&PATH_OVERRIDES),
+        ),
+        (
+            "header_aliases",
+            &finding::HEADER_ALIASES,
+            !policy.owned.is_empty(),
+            "names that fold to one of the filter's own reach the upstream".to_owned(),
+        ),
+    ] {
+        let keeps = document.get(name).and_then(Value::as_str) == Some("keep");
+        if keeps && decides {
+            notes.add(code, name, text);
+        }
     }
 }

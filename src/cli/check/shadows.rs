@@ -10,8 +10,9 @@ use super::Notes;
 use super::finding;
 use crate::document::{below, item};
 use cognito_authorizer::policy::Policy;
+use cognito_authorizer::rules::Access;
 use cognito_authorizer::rules::index::{MatchIndex, Target};
-use cognito_authorizer::rules::pattern::{HostPattern, Match, Method, PathCase, PathPattern};
+use cognito_authorizer::rules::pattern::{Match, PathCase, PathPattern};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -21,8 +22,12 @@ const SOME_SEGMENT: &str = "x";
 /// Notes rules that lose requests to one above them.
 pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
     let document = notes.document;
-    let rules = document.get("rules").and_then(Value::as_array);
-    let rules: Vec<_> = rules.into_iter().flatten().filter_map(Rule::read).collect();
+    let written = document.get("rules").and_then(Value::as_array);
+    let written = written.into_iter().flatten();
+    let rules = policy.rules.iter().zip(written);
+    let rules: Vec<_> = rules
+        .map(|((matches, access), written)| Rule::new(matches, access, written))
+        .collect();
     for (at, later) in rules.iter().enumerate() {
         let shadow = rules
             .iter()
@@ -48,9 +53,9 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
     }
 }
 
-/// A rule as it is written, and as the filter reads it.
+/// A rule as the filter reads it, and as it is written.
 struct Rule<'a> {
-    matches: Match,
+    matches: &'a Match,
     path: Option<Shape<'a>>,
     methods: Vec<&'a str>,
     hosts: Vec<&'a str>,
@@ -74,58 +79,29 @@ enum More {
 }
 
 impl<'a> Rule<'a> {
-    /// None is left out of a configuration that the filter has read.
-    fn read(rule: &'a Value) -> Option<Self> {
-        let given = rule.get("match")?;
-        let text = |name: &str| given.get(name).and_then(Value::as_str);
+    fn new(matches: &'a Match, access: &Access, written: &'a Value) -> Self {
+        let given = written.get("match");
+        let text = |name: &str| given.and_then(|given| given.get(name)?.as_str());
         let texts = |name: &str| -> Vec<&'a str> {
-            let list = given.get(name).and_then(Value::as_array);
-            list.into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect()
+            let list = given.and_then(|given| given.get(name)?.as_array());
+            let list = list.into_iter().flatten();
+            list.filter_map(Value::as_str).collect()
         };
-        let (pattern, path) = if let Some(path) = text("path") {
-            (
-                PathPattern::exact(path).ok()?,
-                Some(Shape::of(path, More::None)),
-            )
-        } else if let Some(path) = text("prefix") {
-            (
-                PathPattern::prefix(path).ok()?,
-                Some(Shape::of(path, More::Any)),
-            )
-        } else if let Some(path) = text("template") {
-            (
-                PathPattern::template(path).ok()?,
-                Some(Shape::of_template(path)),
-            )
-        } else if let Some(expression) = text("regex") {
-            (PathPattern::regex(expression).ok()?, None)
-        } else {
-            (PathPattern::Any, Some(Shape::of("/", More::Any)))
-        };
-        let (methods, hosts) = (texts("methods"), texts("hosts"));
-        let allow = rule.get("allow");
-        let word = allow.and_then(Value::as_str);
-        Some(Self {
-            matches: Match {
-                path: pattern,
-                methods: methods
-                    .iter()
-                    .filter_map(|one| Method::new(one).ok())
-                    .collect(),
-                hosts: hosts
-                    .iter()
-                    .filter_map(|one| HostPattern::new(one).ok())
-                    .collect(),
+        let (path, prefix, template) = (text("path"), text("prefix"), text("template"));
+        Self {
+            matches,
+            path: match &matches.path {
+                PathPattern::Exact(_) => path.map(|path| Shape::of(path, More::None)),
+                PathPattern::Prefix(_) => prefix.map(|path| Shape::of(path, More::Any)),
+                PathPattern::Template(_) => template.map(Shape::of_template),
+                PathPattern::Regex(_) => None,
+                PathPattern::Any => Some(Shape::of("/", More::Any)),
             },
-            path,
-            methods,
-            hosts,
-            does: [allow, rule.get("require")],
-            is_open: matches!(word, Some("anyone" | "optional")),
-        })
+            methods: texts("methods"),
+            hosts: texts("hosts"),
+            does: [written.get("allow"), written.get("require")],
+            is_open: matches!(access, Access::Anyone | Access::Optional),
+        }
     }
 
     /// A request that this rule, at its position, takes from a later one for fewer paths.
@@ -169,15 +145,15 @@ impl<'a> Rule<'a> {
             (PathPattern::Regex(_), _) => return false,
             _ => {}
         }
-        if covers(later.matches.clone(), self.matches.clone(), case) {
+        if later.matches.covers(self.matches, case) {
             return true;
         }
         let narrower = match (&self.path, &later.path) {
             (Some(ours), Some(theirs)) => ours.is_as_specific_as(theirs),
             _ => false,
         };
-        let wider = covers(paths(self), paths(later), case);
-        !wider && (narrower || covers(paths(later), paths(self), case))
+        let wider = paths(self).covers(&paths(later), case);
+        !wider && (narrower || paths(later).covers(&paths(self), case))
     }
 
     /// A path that both rules are about.
@@ -222,12 +198,6 @@ impl<'a> Rule<'a> {
         let mut examples = examples.filter(|host| holds(self, host) && holds(later, host));
         examples.next().map(Some)
     }
-}
-
-/// Whether everything that one match is about, the other is about as well: asked of the filter,
-/// which refuses a rule below one that covers it.
-fn covers(one: Match, other: Match, case: PathCase) -> bool {
-    MatchIndex::new(vec![one, other], case).is_err()
 }
 
 /// A value of both lists, of which an empty one stands for all; `None` within if both are empty.

@@ -61,11 +61,6 @@ impl Document {
         reader::read(source, dialect)
     }
 
-    /// A document that says nothing.
-    pub(crate) fn empty() -> Self {
-        Self::unplaced(Value::Null, Span::default())
-    }
-
     /// A document of which only the whole can be shown.
     pub(crate) fn unplaced(value: Value, whole: Span) -> Self {
         Self {

@@ -5,8 +5,9 @@ use super::places::{Place, Places, item, member};
 use super::scalar::Dialect;
 use super::source::{Position, Source, Span};
 use super::{Document, Unreadable};
-use saphyr_parser::{Event, Marker, Parser, ScanError, StrInput};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, StrInput};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Deeper than any document of the field; a guard of the stack.
@@ -31,7 +32,100 @@ pub(super) fn read(source: &Source, dialect: Dialect) -> Result<Vec<Document>, U
     }
 }
 
+/// Reads as libyaml's family and Envoy do where YAML 1.2 is stricter.
 fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, Unreadable> {
+    /// Each costs another reading of the file. No file seen has more than a few.
+    const MAX_INDENTED: usize = 64;
+    let mut indented = Indented {
+        text: Cow::Borrowed(text),
+        added: BTreeMap::new(),
+    };
+    for _ in 0..MAX_INDENTED {
+        match parsed(&indented, dialect) {
+            Err(error) if error.text == OUTDENTED => {
+                if indented.indent_scalar(error.span.start).is_none() {
+                    return Err(error);
+                }
+            }
+            read => return read,
+        }
+    }
+    parsed(&indented, dialect)
+}
+
+/// The parser's word for a quoted text that goes on in a line indented no more than its member.
+/// Strictly it is invalid (YAML 1.2, section 7.3.3); tools that wrap long lines write it.
+const OUTDENTED: &str = "invalid indentation in quoted scalar";
+
+/// A text in which the lines of such scalars are indented. White space there has no meaning: lines
+/// are folded.
+struct Indented<'a> {
+    text: Cow<'a, str>,
+    /// How many spaces were added to the beginning of a line.
+    added: BTreeMap<usize, usize>,
+}
+
+impl Indented<'_> {
+    fn added(&self, line: usize) -> usize {
+        self.added.get(&line).copied().unwrap_or_default()
+    }
+
+    /// Indents the lines of the scalar that begins here; none if it has no end.
+    fn indent_scalar(&mut self, start: Position) -> Option<()> {
+        let column = start.column.saturating_add(self.added(start.line));
+        let first = self
+            .text
+            .split_inclusive('\n')
+            .take(start.line.saturating_sub(1));
+        let line: usize = first.map(str::len).sum();
+        let rest = self.text.get(line..)?;
+        let (within, _) = rest.char_indices().nth(column.saturating_sub(1))?;
+        let begins = line.saturating_add(within);
+        let scalar = self.text.get(begins..)?;
+        let scalar = scalar.get(..end_of_quoted(scalar)?)?;
+        let spaces = " ".repeat(column);
+        let mut lines = scalar.split('\n');
+        let mut written = lines.next()?.to_owned();
+        for (number, line) in (start.line.saturating_add(1)..).zip(lines) {
+            written.push('\n');
+            written.push_str(&spaces);
+            written.push_str(line);
+            let added = self.added.entry(number).or_default();
+            *added = added.saturating_add(column);
+        }
+        let ends = begins.saturating_add(scalar.len());
+        let mut text = self.text.clone().into_owned();
+        text.replace_range(begins..ends, &written);
+        self.text = Cow::Owned(text);
+        Some(())
+    }
+}
+
+/// How long a quoted scalar is, in bytes, with its quotes.
+fn end_of_quoted(text: &str) -> Option<usize> {
+    let quote = text
+        .chars()
+        .next()
+        .filter(|first| matches!(first, '"' | '\''))?;
+    let mut characters = text.char_indices().skip(1).peekable();
+    while let Some((at, character)) = characters.next() {
+        let next = characters.peek().map(|(_, next)| *next);
+        match character {
+            '\\' if quote == '"' => {
+                characters.next();
+            }
+            // Two of them stand for one.
+            '\'' if quote == '\'' && next == Some('\'') => {
+                characters.next();
+            }
+            _ if character == quote => return Some(at.saturating_add(1)),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn parsed(text: &Indented<'_>, dialect: Dialect) -> Result<Vec<Document>, Unreadable> {
     let mut reader = Reader::new(text, dialect);
     let mut documents = Vec::new();
     loop {
@@ -56,6 +150,7 @@ fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, Unreadable> 
 
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
+    text: &'a Indented<'a>,
     dialect: Dialect,
     places: Places,
     anchors: BTreeMap<usize, Value>,
@@ -65,10 +160,11 @@ struct Reader<'a> {
 type Spanned<'a> = (Event<'a>, Span);
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str, dialect: Dialect) -> Self {
+    fn new(text: &'a Indented<'a>, dialect: Dialect) -> Self {
         Self {
             dialect,
-            parser: Parser::new_from_str(text),
+            parser: Parser::new_from_str(&text.text),
+            text,
             places: Places::default(),
             anchors: BTreeMap::new(),
             parts: 0,
@@ -79,12 +175,15 @@ impl<'a> Reader<'a> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => {
                 let span = Span {
-                    start: position(&span.start),
-                    end: position(&span.end),
+                    start: self.position(&span.start),
+                    end: self.position(&span.end),
                 };
                 Ok((event, span))
             }
-            Some(Err(error)) => Err(broken(&error)),
+            Some(Err(error)) => {
+                let start = self.position(error.marker());
+                Err(unreadable(Span { start, end: start }, error.info()))
+            }
             None => Ok((Event::StreamEnd, Span::default())),
         }
     }
@@ -146,13 +245,37 @@ impl<'a> Reader<'a> {
 
     fn object(&mut self, path: &str, depth: usize) -> Result<Value, Unreadable> {
         let mut members = Map::new();
+        let mut ignored = 0;
+        let mut merged: Option<(Value, Span)> = None;
         loop {
             let (event, key) = self.next()?;
-            let name = match event {
-                Event::MappingEnd => return Ok(Value::Object(members)),
-                Event::Scalar(name, ..) => name.into_owned(),
+            let (name, style, tag) = match event {
+                Event::MappingEnd => {
+                    let (merged, at) = merged.unwrap_or_default();
+                    for name in merge(&mut members, merged) {
+                        self.place(&member(path, &name), Some(at), at, false);
+                    }
+                    return Ok(Value::Object(members));
+                }
+                Event::Scalar(name, style, _, tag) => (name.into_owned(), style, tag),
                 _ => return Err(unreadable(key, "found a name that is no text")),
             };
+            let plain = style == ScalarStyle::Plain;
+            if self.dialect == Dialect::Envoy && tag.is_some_and(|tag| tag.suffix == "ignore") {
+                // Envoy's own tag, for members that are there for their anchors.
+                let path = format!("{path}.!ignore[{ignored}]");
+                ignored = usize::saturating_add(ignored, 1);
+                let next = self.next()?;
+                self.node(next, &path, None, depth)?;
+                continue;
+            }
+            // To Envoy it is a name like any other.
+            if plain && name == "<<" && self.dialect == Dialect::Kubernetes && merged.is_none() {
+                let next = self.next()?;
+                let value = self.node(next, &member(path, &name), Some(key), depth)?;
+                merged = Some((value, key));
+                continue;
+            }
             let path = member(path, &name);
             // Readers differ on which of the two holds.
             if members.contains_key(&name) {
@@ -176,6 +299,16 @@ impl<'a> Reader<'a> {
         self.places.insert(path.to_owned(), place);
     }
 
+    /// A place in the file.
+    fn position(&self, marker: &Marker) -> Position {
+        let line = marker.line().max(1);
+        let column = marker.col().saturating_sub(self.text.added(line));
+        Position {
+            line,
+            column: column.saturating_add(1),
+        }
+    }
+
     fn count(&mut self, span: Span, parts: usize) -> Result<(), Unreadable> {
         self.parts = self.parts.saturating_add(parts);
         if self.parts > MAX_PARTS {
@@ -183,6 +316,28 @@ impl<'a> Reader<'a> {
             return Err(unreadable(span, text));
         }
         Ok(())
+    }
+}
+
+/// Adds what `<<` stands for, one object or several, and says which members are new: an object's own
+/// come before theirs, and those of the first before those of the others.
+fn merge(members: &mut Map<String, Value>, merged: Value) -> Vec<String> {
+    match merged {
+        Value::Object(others) => {
+            let new = others.into_iter().filter_map(|(name, value)| {
+                let absent = !members.contains_key(&name);
+                absent.then(|| {
+                    members.insert(name.clone(), value);
+                    name
+                })
+            });
+            new.collect()
+        }
+        Value::Array(all) => {
+            let new = all.into_iter().flat_map(|one| merge(members, one));
+            new.collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -194,18 +349,6 @@ fn parts(value: &Value) -> usize {
         _ => 0,
     };
     below.saturating_add(1)
-}
-
-fn position(marker: &Marker) -> Position {
-    Position {
-        line: marker.line().max(1),
-        column: marker.col().saturating_add(1),
-    }
-}
-
-fn broken(error: &ScanError) -> Unreadable {
-    let start = position(error.marker());
-    unreadable(Span { start, end: start }, error.info())
 }
 
 fn unreadable(span: Span, text: impl Into<String>) -> Unreadable {
@@ -287,6 +430,46 @@ mod tests {
         let document = only(r#"{"a": "\ud83d\ude00"}"#);
         assert_eq!(document.value, json!({"a": "😀"}));
         stands(&document, "a", (1, 1));
+    }
+
+    /// kubectl merges; Envoy 1.40 has a member of that name, and one tag for what it leaves out.
+    #[test]
+    fn merge_keys_and_tags_have_two_readers() {
+        let text = "!ignore base: &base {a: 1, b: 2}\nc: {<<: *base, b: 3}\nd: {<<: [{a: 4}, *base]}\ne: {'<<': 5}\n";
+        let document = only(text);
+        let base = json!({"a": 1, "b": 2});
+        assert_eq!(
+            document.value,
+            json!({"base": base, "c": {"a": 1, "b": 3}, "d": {"a": 4, "b": 2}, "e": {"<<": 5}})
+        );
+        // What is merged in is shown where it is merged in.
+        stands(&document, "c.a", (2, 5));
+        let documents = read(&Source::new("a.yaml", text), Dialect::Envoy).unwrap();
+        assert_eq!(
+            documents[0].value,
+            json!({"c": {"<<": base, "b": 3}, "d": {"<<": [{"a": 4}, base]}, "e": {"<<": 5}})
+        );
+    }
+
+    /// Each of these is read so by Envoy 1.40.
+    #[test]
+    fn quoted_texts_may_go_on_further_left() {
+        let document =
+            only("a:\n  b: \"edge\ngateways\"\n  c: 'it''s\n\n \"one'\nd: [\"x\ny\", z]\n");
+        assert_eq!(
+            document.value,
+            json!({"a": {"b": "edge gateways", "c": "it's\n\"one"}, "d": ["x y", "z"]})
+        );
+        // What stands behind it in its last line, too, is where the file has it.
+        stands(&document, "a.b", (2, 6));
+        stands(&document, "d[1]", (8, 5));
+        let escaped = only("a: \"x\\\"\ny\\\n z\"\n");
+        assert_eq!(escaped.value, json!({"a": "x\" yz"}));
+        refused(
+            "a: \"x\ny\n",
+            (1, 4),
+            "invalid indentation in quoted scalar",
+        );
     }
 
     #[test]

@@ -20,14 +20,19 @@ impl Dialect {
     /// The value of a scalar.
     pub(super) fn meaning(self, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
         let suffix = tag.map(|tag| tag.suffix.as_str());
-        // `!` alone makes a text of anything, and for all but Envoy `!!str` does.
-        let is_text = style != ScalarStyle::Plain
-            || suffix == Some("")
-            || suffix == Some("str") && self != Self::Envoy;
+        let plain = style == ScalarStyle::Plain;
+        // `!` alone makes a text of anything. For Envoy no other tag does: it looks at the text,
+        // even at one in quotes, as soon as there is any.
+        let is_text = match (self, suffix) {
+            (_, Some("")) => true,
+            (Self::Envoy, Some(_)) => false,
+            (_, Some("str")) => true,
+            _ => !plain,
+        };
         if is_text {
             return Value::String(text.to_owned());
         }
-        if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
+        if plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {
             return Value::Null;
         }
         if let Some(word) = boolean(text, self) {
@@ -204,5 +209,11 @@ mod tests {
         assert_eq!(tagged(Dialect::Kubernetes), json!("1"));
         // As seen, too.
         assert_eq!(tagged(Dialect::Envoy), json!(1));
+        let quoted =
+            |dialect: Dialect, text| dialect.meaning(text, ScalarStyle::DoubleQuoted, Some(&tag));
+        assert_eq!(quoted(Dialect::Kubernetes, "5"), json!("5"));
+        assert_eq!(quoted(Dialect::Envoy, "5"), json!(5));
+        assert_eq!(quoted(Dialect::Envoy, "true"), json!(true));
+        assert_eq!(quoted(Dialect::Envoy, ""), json!(""));
     }
 }

@@ -10,16 +10,19 @@ use std::time::Duration;
 /// Longer than Envoy may be told to wait for a key endpoint.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The document at a file's name, or at a URL.
+/// The key set in a file, or at a URL.
 pub(super) fn read(place: &str) -> anyhow::Result<Vec<u8>> {
     let is_url = ["http://", "https://"].iter().any(|scheme| {
         let start = place.get(..scheme.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     });
-    match is_url {
+    let bytes = match is_url {
         true => fetch(place),
         false => load(place),
-    }
+    }?;
+    // A set that the filter would not use is no answer to the question.
+    KeySet::parse(&bytes).map_err(|error| anyhow::anyhow!("{place}: {error}"))?;
+    Ok(bytes)
 }
 
 /// One byte more than a key set may have: what is longer is refused by the reader of key sets.

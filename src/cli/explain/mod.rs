@@ -5,7 +5,8 @@ mod keys;
 mod question;
 
 use crate::locate::File;
-use account::{Account, Paint, human, json, read_instant};
+pub(crate) use account::safe;
+use account::{Account, Paint, Verdict, human, json, read_instant};
 use cognito_authorizer::time::Timestamp;
 use question::HeaderLine;
 use std::io::Write;
@@ -31,7 +32,8 @@ pub(crate) struct Args {
     /// Gateway that has it in it; - for standard input
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The issuer's key set: a file, or the URL to fetch it from; not needed for inline keys
+    /// The issuer's key set: a file, or the URL to fetch it from; not needed for inline keys. Without
+    /// it the signature is not checked, and the verdict may be unknown
     #[arg(long, value_name = "FILE|URL")]
     jwks: Option<String>,
     /// The token, which is put where the configuration looks first; - for standard input. Without
@@ -41,12 +43,12 @@ pub(crate) struct Args {
     /// The request's method
     #[arg(long, default_value = "GET")]
     method: String,
-    /// The request's path, with its query
-    #[arg(long)]
+    /// The request's path, with its query; or a URL, whose host is then the request's authority
+    #[arg(long, value_name = "PATH|URL")]
     path: String,
-    /// The request's authority
-    #[arg(long, default_value = "localhost")]
-    host: String,
+    /// The request's authority; localhost unless --path or a header says otherwise
+    #[arg(long)]
+    host: Option<String>,
     /// A header of the request; may be given several times
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = HeaderLine::read)]
     headers: Vec<HeaderLine>,
@@ -55,10 +57,10 @@ pub(crate) struct Args {
     now: Option<Timestamp>,
     /// For people, or for scripts
     ///
-    /// JSON is one object: `verdict` (forwarded or refused), `reason` (the reason code, or null),
+    /// JSON is one object: `verdict` (forwarded, refused or unknown), `reason` (the reason code, or null),
     /// `metric` (the counter that grows, after wasmcustom.cognito_authorizer.), `reply` (status,
     /// headers, body) or `upstream` (headers; changes, each with its cause), `rule` (name, index,
-    /// match, variables), `steps` (step, state: passed, failed, not_asked or not_reached, reason,
+    /// match, variables), `steps` (step, state: passed, failed, not_asked, not_checked or not_reached, reason,
     /// text, found, wanted), `request`, `now` and `notes`. Members may be added; none is renamed or
     /// taken away, but the wording of `text` and `notes` is free to change
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -107,9 +109,10 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
         Format::Json => json(&account),
     };
     out.write_all(text.as_bytes())?;
-    Ok(match account.is_forwarded() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(crate::REFUSED),
+    Ok(match account.verdict {
+        Verdict::Forwarded { .. } => ExitCode::SUCCESS,
+        Verdict::Refused { .. } => ExitCode::from(crate::REFUSED),
+        Verdict::Unknown => ExitCode::from(crate::UNREADABLE),
     })
 }
 

@@ -36,11 +36,24 @@ impl HeaderLine {
 
 /// Puts the question together: the request, the clock, the keys.
 pub(super) fn question(args: &Args, sources: &TokenSources) -> anyhow::Result<Question> {
+    let target = Target::read(&args.path)?;
+    let host = match (&target.authority, &args.host) {
+        (Some(found), Some(host)) if found != host => {
+            anyhow::bail!(
+                "found the host {found:?} in --path and {host:?} in --host; expected one of them"
+            )
+        }
+        (Some(host), _) | (None, Some(host)) => host,
+        (None, None) => "localhost",
+    };
     let mut headers = vec![
         (":method".to_owned(), args.method.clone().into_bytes()),
-        (":path".to_owned(), args.path.clone().into_bytes()),
-        (":authority".to_owned(), args.host.clone().into_bytes()),
+        (":path".to_owned(), target.path.into_bytes()),
+        (":authority".to_owned(), host.as_bytes().to_vec()),
     ];
+    if let Some(scheme) = target.scheme {
+        headers.push((":scheme".to_owned(), scheme.into_bytes()));
+    }
     for HeaderLine(name, value) in &args.headers {
         match name.as_str() {
             // HTTP/1 calls it so; the filter never sees it under this name.
@@ -57,6 +70,61 @@ pub(super) fn question(args: &Args, sources: &TokenSources) -> anyhow::Result<Qu
         now: args.now.map_or_else(clock, Ok)?,
         keys,
     })
+}
+
+/// What `--path` says: a path with its query, or a URL (RFC 3986, section 3) as it stands in a
+/// browser's address bar.
+struct Target {
+    scheme: Option<String>,
+    authority: Option<String>,
+    path: String,
+}
+
+impl Target {
+    fn read(text: &str) -> anyhow::Result<Self> {
+        let Some((scheme, rest)) = text
+            .split_once("://")
+            .filter(|(scheme, _)| is_scheme(scheme))
+        else {
+            return Ok(Self {
+                scheme: None,
+                authority: None,
+                path: text.to_owned(),
+            });
+        };
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            // A WebSocket is opened by a request of HTTP (RFC 6455, section 3).
+            "http" | "ws" => "http",
+            "https" | "wss" => "https",
+            _ => anyhow::bail!(
+                "found a URL of the scheme {scheme:?} in --path; expected a path, or a URL of http or https"
+            ),
+        };
+        // Clients keep what follows a number sign to themselves.
+        let (rest, _) = rest.split_once('#').unwrap_or((rest, ""));
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        // And what stands before the host, too: it becomes an authorization header.
+        ensure!(
+            !authority.contains('@'),
+            "found a user name in the URL in --path; expected its host alone"
+        );
+        ensure!(!authority.is_empty(), "found no host in the URL in --path");
+        let root = if path.starts_with('/') { "" } else { "/" };
+        Ok(Self {
+            scheme: Some(scheme.to_owned()),
+            authority: Some(authority.to_owned()),
+            path: format!("{root}{path}"),
+        })
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    let starts = text.starts_with(|first: char| first.is_ascii_alphabetic());
+    starts
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 fn clock() -> anyhow::Result<Timestamp> {

@@ -4,7 +4,7 @@ use super::authorizer::refusal;
 use super::definition::{Api, Definition};
 use super::note::Notes;
 use crate::document::member;
-use cognito_authorizer::reply::BodyTemplate;
+use cognito_authorizer::reply::Template;
 use serde_json::{Map, Value, json};
 
 const EXTENSION: &str = "x-amazon-apigateway-gateway-responses";
@@ -158,7 +158,7 @@ fn body(templates: Option<&Value>, place: &str, notes: &mut Notes) -> Option<Str
         );
     }
     let body = templates.get(JSON)?.as_str()?;
-    match BodyTemplate::new(body) {
+    match Template::new(body) {
         Ok(_) => Some(body.to_owned()),
         Err(error) => {
             notes.not_carried(member(&place, JSON), error.to_string());

@@ -1,19 +1,21 @@
-//! The steps that need no key: issuer, times, token use, app client, audience.
+//! The steps about what a token is for: issuer, times, token use and app client before its
+//! signature, and audience after it.
 
-use super::inquiry::Inquiry;
+use super::facts::Facts;
 use super::moment::{apart, instant, span};
-use super::safe::{cut, quoted};
+use super::safe::{cut, one_of};
 use super::step::Finding;
 use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::policy::{AudiencePolicy, Clients, Pool};
 use cognito_authorizer::rules::requirement::{AnyOf, Requirement, WantedUse};
+use cognito_authorizer::verify::MAX_AUDIENCE_BYTES;
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// `iss` is one of the configured issuers, and one that the rule admits.
-pub(super) fn issuer(inquiry: &Inquiry<'_>) -> Finding {
-    let pools = &inquiry.policy.pools;
-    let requirement = inquiry.requirement();
+pub(super) fn issuer(facts: &Facts<'_>) -> Finding {
+    let pools = &facts.policy.pools;
+    let requirement = facts.requirement();
     let admitted =
         |pool: &Pool| requirement.is_some_and(|requirement| requirement.pools.admits(&pool.id));
     let wanted = pools
@@ -21,12 +23,12 @@ pub(super) fn issuer(inquiry: &Inquiry<'_>) -> Finding {
         .map(|(_, pool)| pool)
         .filter(|pool| admitted(pool));
     let wanted: Vec<_> = wanted.map(|pool| pool.issuer.clone()).collect();
-    let found = inquiry.claim("iss");
+    let found = facts.claim("iss");
     let shown = match &found {
         Value::Null => "iss is missing".to_owned(),
         found => cut(&found.to_string()),
     };
-    let finding = match (inquiry.pool_index(), inquiry.pool()) {
+    let finding = match (facts.pool_index(), facts.pool()) {
         (Some(index), Some(pool)) if admitted(pool) => Finding::holds(format!(
             "{shown} is user_pools[{}], {}",
             index.position(),
@@ -37,9 +39,7 @@ pub(super) fn issuer(inquiry: &Inquiry<'_>) -> Finding {
             pool.id.as_str()
         )),
         (_, None) => {
-            let hint = found
-                .as_str()
-                .and_then(|issuer| other_form(inquiry, issuer));
+            let hint = found.as_str().and_then(|issuer| other_form(facts, issuer));
             let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
             Finding::failing(format!("{shown}; expected {}{hint}", one_of(&wanted)))
         }
@@ -48,8 +48,8 @@ pub(super) fn issuer(inquiry: &Inquiry<'_>) -> Finding {
 }
 
 /// The same pool under its other name: the mistake that is nearly right.
-fn other_form(inquiry: &Inquiry<'_>, issuer: &str) -> Option<String> {
-    inquiry.policy.pools.iter().find_map(|(index, pool)| {
+fn other_form(facts: &Facts<'_>, issuer: &str) -> Option<String> {
+    facts.policy.pools.iter().find_map(|(index, pool)| {
         let setting = |word| {
             format!(
                 "it is the {word} issuer of user_pools[{}], which is configured with another (issuer)",
@@ -68,33 +68,21 @@ fn other_form(inquiry: &Inquiry<'_>, issuer: &str) -> Option<String> {
     })
 }
 
-/// A list in words.
-pub(super) fn one_of(wanted: &[String]) -> String {
-    match wanted {
-        [] => "none".to_owned(),
-        [one] => quoted(one),
-        many => {
-            let many: Vec<_> = many.iter().map(|one| quoted(one)).collect();
-            format!("one of {}", many.join(", "))
-        }
-    }
-}
-
-fn skew(inquiry: &Inquiry<'_>) -> Duration {
-    inquiry.policy.token.clock_skew
+fn skew(facts: &Facts<'_>) -> Duration {
+    facts.policy.token.clock_skew
 }
 
 /// `now < exp + skew`.
-pub(super) fn expiry(inquiry: &Inquiry<'_>) -> Finding {
-    let now = inquiry.now;
-    let Some(expires) = inquiry.ask(|claims| claims.expires()).flatten() else {
+pub(super) fn expiry(facts: &Facts<'_>) -> Finding {
+    let now = facts.now;
+    let Some(expires) = facts.ask(|claims| claims.expires()).flatten() else {
         return Finding::failing("exp is missing; expected a time: a token of Cognito expires");
     };
     let (length, at) = (span(apart(expires, now)), instant(expires));
-    let allowed = span(skew(inquiry));
+    let allowed = span(skew(facts));
     let finding = if now < expires {
         Finding::holds(format!("valid for {length}, until {at}"))
-    } else if now < expires.plus(skew(inquiry)) {
+    } else if now < expires.plus(skew(facts)) {
         Finding::holds(format!(
             "expired {length} ago, at {at}, which the clock skew of {allowed} allows"
         ))
@@ -104,16 +92,16 @@ pub(super) fn expiry(inquiry: &Inquiry<'_>) -> Finding {
         ))
     };
     finding
-        .found(inquiry.claim("exp"))
-        .wanted(json!({"after": now.seconds(), "clock_skew": skew(inquiry).as_secs_f64()}))
+        .found(facts.claim("exp"))
+        .wanted(json!({"after": now.seconds(), "clock_skew": skew(facts).as_secs_f64()}))
 }
 
 /// `nbf <= now + skew` and `iat <= now + skew`.
-pub(super) fn start(inquiry: &Inquiry<'_>) -> Finding {
-    let now = inquiry.now;
-    let times = inquiry.ask(|claims| [("nbf", claims.not_before()), ("iat", claims.issued_at())]);
+pub(super) fn start(facts: &Facts<'_>) -> Finding {
+    let now = facts.now;
+    let times = facts.ask(|claims| [("nbf", claims.not_before()), ("iat", claims.issued_at())]);
     let times = times.unwrap_or_default();
-    let late = now.plus(skew(inquiry));
+    let late = now.plus(skew(facts));
     let mut said = Vec::new();
     let mut fails = false;
     for (name, time) in times {
@@ -122,11 +110,11 @@ pub(super) fn start(inquiry: &Inquiry<'_>) -> Finding {
         let ahead = format!("{name} is {length} ahead, at {at}");
         said.push(if time > late {
             fails = true;
-            format!("{ahead}; the clock skew allows {}", span(skew(inquiry)))
+            format!("{ahead}; the clock skew allows {}", span(skew(facts)))
         } else if time > now {
             format!(
                 "{ahead}, which the clock skew of {} allows",
-                span(skew(inquiry))
+                span(skew(facts))
             )
         } else {
             match name {
@@ -139,15 +127,15 @@ pub(super) fn start(inquiry: &Inquiry<'_>) -> Finding {
         return Finding::not_asked("the token names no time before which it is not valid");
     }
     Finding::either(!fails, said.join("; "), said.join("; "))
-        .found(json!({"nbf": inquiry.claim("nbf"), "iat": inquiry.claim("iat")}))
-        .wanted(json!({"not_after": now.seconds(), "clock_skew": skew(inquiry).as_secs_f64()}))
+        .found(json!({"nbf": facts.claim("nbf"), "iat": facts.claim("iat")}))
+        .wanted(json!({"not_after": now.seconds(), "clock_skew": skew(facts).as_secs_f64()}))
 }
 
 /// `token_use` is one of the two, and the wanted one.
-pub(super) fn token_use(inquiry: &Inquiry<'_>) -> Finding {
-    let found = inquiry.claim("token_use");
-    let everywhere = inquiry.policy.token.token_use;
-    let here = inquiry
+pub(super) fn token_use(facts: &Facts<'_>) -> Finding {
+    let found = facts.claim("token_use");
+    let everywhere = facts.policy.token.token_use;
+    let here = facts
         .requirement()
         .map_or(WantedUse::Any, |requirement| requirement.token_use);
     let wanted: Vec<_> = [TokenUse::Id, TokenUse::Access]
@@ -155,7 +143,7 @@ pub(super) fn token_use(inquiry: &Inquiry<'_>) -> Finding {
         .filter(|one| everywhere.admits(*one) && here.admits(*one))
         .map(name)
         .collect();
-    let known = inquiry.ask(|claims| claims.token_use()).flatten();
+    let known = facts.ask(|claims| claims.token_use()).flatten();
     let holds = known.is_some_and(|one| everywhere.admits(one) && here.admits(one));
     let who = match (everywhere, here) {
         (_, WantedUse::Only(_)) => "the rule",
@@ -183,16 +171,16 @@ const fn name(token_use: TokenUse) -> &'static str {
 }
 
 /// The app client is one of the pool's and one of the rule's.
-pub(super) fn client(inquiry: &Inquiry<'_>) -> Finding {
-    let (Some(pool), Some(requirement)) = (inquiry.pool(), inquiry.requirement()) else {
+pub(super) fn client(facts: &Facts<'_>) -> Finding {
+    let (Some(pool), Some(requirement)) = (facts.pool(), facts.requirement()) else {
         return Finding::failing("no user pool to ask");
     };
-    let token_use = inquiry.ask(|claims| claims.token_use()).flatten();
+    let token_use = facts.ask(|claims| claims.token_use()).flatten();
     let member = match token_use {
         Some(TokenUse::Access) => "client_id",
         Some(TokenUse::Id) | None => "aud",
     };
-    let found = inquiry.claim(member);
+    let found = facts.claim(member);
     let wanted = wanted_clients(pool, requirement);
     let shown = match &found {
         Value::Null => format!("{member} is missing"),
@@ -203,7 +191,7 @@ pub(super) fn client(inquiry: &Inquiry<'_>) -> Finding {
             .found(found);
     };
     let fits = token_use.is_some_and(|token_use| {
-        let fits = inquiry.ask(|claims| {
+        let fits = facts.ask(|claims| {
             let mut clients = claims.clients(token_use);
             clients.any(|client| is_wanted(client, pool, requirement))
         });
@@ -237,24 +225,25 @@ fn is_wanted(client: &str, pool: &Pool, requirement: &Requirement) -> bool {
 }
 
 /// `aud` matches `token.aud_pattern`.
-pub(super) fn audience(inquiry: &Inquiry<'_>) -> Finding {
-    let AudiencePolicy::Matching(pattern) = &inquiry.policy.token.audience else {
+pub(super) fn audience(facts: &Facts<'_>) -> Finding {
+    let AudiencePolicy::Matching(pattern) = &facts.policy.token.audience else {
         return Finding::not_asked("token.aud_pattern is not set");
     };
-    let (Some(pool), Some(requirement)) = (inquiry.pool(), inquiry.requirement()) else {
+    let (Some(pool), Some(requirement)) = (facts.pool(), facts.requirement()) else {
         return Finding::failing("no user pool to ask");
     };
-    let found = inquiry.claim("aud");
+    let found = facts.claim("aud");
+    let matches = |one: &str| one.len() <= MAX_AUDIENCE_BYTES && pattern.is_match(one);
     let fits = match &found {
-        Value::String(audience) => pattern.is_match(audience),
+        Value::String(audience) => matches(audience),
         Value::Array(all) => {
             let mut all = all.iter().filter_map(Value::as_str);
-            all.any(|one| is_wanted(one, pool, requirement) && pattern.is_match(one))
+            all.any(|one| is_wanted(one, pool, requirement) && matches(one))
         }
         _ => false,
     };
     // As it is written: the core puts anchors around it.
-    let written = inquiry
+    let written = facts
         .document
         .get("token")
         .and_then(|token| token.get("aud_pattern"));
@@ -264,10 +253,16 @@ pub(super) fn audience(inquiry: &Inquiry<'_>) -> Finding {
         Value::Null => "aud is missing".to_owned(),
         found => format!("aud is {}", cut(&found.to_string())),
     };
+    let limit = match &found {
+        Value::String(audience) if audience.len() > MAX_AUDIENCE_BYTES => {
+            format!("; at most {MAX_AUDIENCE_BYTES} bytes are looked at")
+        }
+        _ => String::new(),
+    };
     Finding::either(
         fits,
         format!("{shown}, which {expected} matches"),
-        format!("{shown}; expected what {expected} matches whole (token.aud_pattern)"),
+        format!("{shown}; expected what {expected} matches whole (token.aud_pattern){limit}"),
     )
     .found(found)
     .wanted(written)

@@ -3,10 +3,9 @@
 //! Each condition is put to [`Requirement::check`] alone: the function that the gate puts all of
 //! them to.
 
-use super::admission::one_of;
-use super::inquiry::Inquiry;
+use super::facts::Facts;
 use super::moment::{apart, instant, span};
-use super::safe::{cut, quoted};
+use super::safe::{cut, one_of, quoted};
 use super::step::Finding;
 use cognito_authorizer::claims::{ClaimPlace, TokenUse};
 use cognito_authorizer::rules::index::Variables;
@@ -16,26 +15,21 @@ use cognito_authorizer::rules::requirement::{
 use serde_json::{Value, json};
 
 /// Whether a requirement holds that has one condition.
-fn holds(inquiry: &Inquiry<'_>, alone: &Requirement) -> bool {
+fn holds(facts: &Facts<'_>, alone: &Requirement) -> bool {
     let none = Variables::default();
-    let variables = inquiry
+    let variables = facts
         .choice
         .as_ref()
         .map_or(&none, |(_, variables)| variables);
-    let skew = inquiry.policy.token.clock_skew;
-    let checked = inquiry.ask(|claims| alone.check(claims, variables, inquiry.now, skew).is_ok());
+    let skew = facts.policy.token.clock_skew;
+    let checked = facts.ask(|claims| alone.check(claims, variables, facts.now, skew).is_ok());
     checked.unwrap_or_default()
 }
 
 /// A requirement of one value out of a list, beside what the token has.
-fn one_wanted(
-    inquiry: &Inquiry<'_>,
-    alone: &Requirement,
-    wanted: &[String],
-    shown: &str,
-) -> Finding {
+fn one_wanted(facts: &Facts<'_>, alone: &Requirement, wanted: &[String], shown: &str) -> Finding {
     Finding::either(
-        holds(inquiry, alone),
+        holds(facts, alone),
         format!("{shown}; wanted is {}", one_of(wanted)),
         format!("{shown}; expected {}", one_of(wanted)),
     )
@@ -43,13 +37,13 @@ fn one_wanted(
 }
 
 /// One of the wanted scopes is in `scope`.
-pub(super) fn scopes(inquiry: &Inquiry<'_>) -> Finding {
-    let wanted = inquiry.requirement().map(|requirement| &requirement.scopes);
+pub(super) fn scopes(facts: &Facts<'_>) -> Finding {
+    let wanted = facts.requirement().map(|requirement| &requirement.scopes);
     let Some(AnyOf::Only(wanted)) = wanted else {
         return Finding::not_asked("the rule asks for no scope");
     };
-    let found = inquiry.claim("scope");
-    let is_id = inquiry.ask(|claims| claims.token_use()).flatten() == Some(TokenUse::Id);
+    let found = facts.claim("scope");
+    let is_id = facts.ask(|claims| claims.token_use()).flatten() == Some(TokenUse::Id);
     let shown = match &found {
         Value::Null if is_id => "the token has no scope: id tokens have none".to_owned(),
         Value::Null => "the token has no scope".to_owned(),
@@ -60,16 +54,16 @@ pub(super) fn scopes(inquiry: &Inquiry<'_>) -> Finding {
         scopes: AnyOf::Only(wanted.clone()),
         ..Requirement::default()
     };
-    one_wanted(inquiry, &alone, wanted, &shown).found(found)
+    one_wanted(facts, &alone, wanted, &shown).found(found)
 }
 
 /// The user is in one of the wanted groups.
-pub(super) fn groups(inquiry: &Inquiry<'_>) -> Finding {
-    let wanted = inquiry.requirement().map(|requirement| &requirement.groups);
+pub(super) fn groups(facts: &Facts<'_>) -> Finding {
+    let wanted = facts.requirement().map(|requirement| &requirement.groups);
     let Some(AnyOf::Only(wanted)) = wanted else {
         return Finding::not_asked("the rule asks for no group");
     };
-    let found = inquiry.claim("cognito:groups");
+    let found = facts.claim("cognito:groups");
     let shown = match &found {
         Value::Null => "the token has no cognito:groups: the user is in no group".to_owned(),
         Value::Array(all) if all.iter().all(Value::is_string) => {
@@ -84,33 +78,31 @@ pub(super) fn groups(inquiry: &Inquiry<'_>) -> Finding {
         groups: AnyOf::Only(wanted.clone()),
         ..Requirement::default()
     };
-    one_wanted(inquiry, &alone, wanted, &shown).found(found)
+    one_wanted(facts, &alone, wanted, &shown).found(found)
 }
 
 /// Every wanted claim has one of its values.
-pub(super) fn claims(inquiry: &Inquiry<'_>) -> Vec<Finding> {
-    let wanted = inquiry
-        .requirement()
-        .map(|requirement| &*requirement.claims);
+pub(super) fn claims(facts: &Facts<'_>) -> Vec<Finding> {
+    let wanted = facts.requirement().map(|requirement| &*requirement.claims);
     match wanted.unwrap_or_default() {
         [] => vec![Finding::not_asked("the rule asks for no claim")],
         wanted => wanted
             .iter()
-            .map(|condition| claim(inquiry, condition))
+            .map(|condition| claim(facts, condition))
             .collect(),
     }
 }
 
-fn claim(inquiry: &Inquiry<'_>, condition: &ClaimCondition) -> Finding {
+fn claim(facts: &Facts<'_>, condition: &ClaimCondition) -> Finding {
     let name = match &condition.place {
         ClaimPlace::Name(name) => name.clone(),
         ClaimPlace::Pointer { first, rest } => {
             format!("/{}{rest}", first.replace('~', "~0").replace('/', "~1"))
         }
     };
-    let found = inquiry.ask(|claims| claims.get(&condition.place).map(Into::into));
+    let found = facts.ask(|claims| claims.get(&condition.place).map(Into::into));
     let found = found.flatten().unwrap_or_default();
-    let values = condition.any_of.iter().map(|wanted| value(inquiry, wanted));
+    let values = condition.any_of.iter().map(|wanted| value(facts, wanted));
     let (values, said): (Vec<_>, Vec<_>) = values.unzip();
     let expected = match said.as_slice() {
         [one] => one.clone(),
@@ -126,7 +118,7 @@ fn claim(inquiry: &Inquiry<'_>, condition: &ClaimCondition) -> Finding {
         ..Requirement::default()
     };
     Finding::either(
-        holds(inquiry, &alone),
+        holds(facts, &alone),
         format!("{shown}; wanted is {expected}"),
         format!("{shown}; expected {expected}"),
     )
@@ -135,12 +127,12 @@ fn claim(inquiry: &Inquiry<'_>, condition: &ClaimCondition) -> Finding {
 }
 
 /// A wanted value as it is for this request, and in words.
-fn value(inquiry: &Inquiry<'_>, wanted: &WantedValue) -> (Value, String) {
+fn value(facts: &Facts<'_>, wanted: &WantedValue) -> (Value, String) {
     let name = match wanted {
         WantedValue::Literal(literal) => return (json!(literal), quoted(literal)),
         WantedValue::Variable(name) => name,
     };
-    let variables = inquiry.choice.as_ref().map(|(_, variables)| variables);
+    let variables = facts.choice.as_ref().map(|(_, variables)| variables);
     match variables.ok().and_then(|variables| variables.get(name)) {
         Some(value) => (
             json!(value),
@@ -154,15 +146,15 @@ fn value(inquiry: &Inquiry<'_>, wanted: &WantedValue) -> (Value, String) {
 }
 
 /// The user signed in recently enough.
-pub(super) fn auth_age(inquiry: &Inquiry<'_>) -> Finding {
-    let wanted = inquiry
+pub(super) fn auth_age(facts: &Facts<'_>) -> Finding {
+    let wanted = facts
         .requirement()
         .map(|requirement| requirement.max_auth_age);
     let Some(AuthAge::AtMost(age)) = wanted else {
         return Finding::not_asked("the rule does not ask when the user signed in");
     };
-    let (now, skew) = (inquiry.now, inquiry.policy.token.clock_skew);
-    let shown = match inquiry.ask(|claims| claims.authenticated_at()).flatten() {
+    let (now, skew) = (facts.now, facts.policy.token.clock_skew);
+    let shown = match facts.ask(|claims| claims.authenticated_at()).flatten() {
         None => "auth_time is missing".to_owned(),
         Some(at) if at > now => format!(
             "the sign-in is {} ahead, at {}",
@@ -180,7 +172,7 @@ pub(super) fn auth_age(inquiry: &Inquiry<'_>) -> Finding {
         ..Requirement::default()
     };
     Finding::either(
-        holds(inquiry, &alone),
+        holds(facts, &alone),
         format!("{shown}; at most {} ago is wanted", span(age)),
         format!(
             "{shown}; expected at most {} ago; the clock skew allows {} more",
@@ -188,6 +180,6 @@ pub(super) fn auth_age(inquiry: &Inquiry<'_>) -> Finding {
             span(skew)
         ),
     )
-    .found(inquiry.claim("auth_time"))
+    .found(facts.claim("auth_time"))
     .wanted(json!({"max_auth_age": age.as_secs_f64(), "clock_skew": skew.as_secs_f64()}))
 }

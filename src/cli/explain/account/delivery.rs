@@ -1,9 +1,11 @@
 //! How it ends: the reply that the client gets, or the request that the upstream gets.
 
+use super::ending::Ending;
+use super::safe::text;
 use super::secrets::Secrets;
-use super::text;
-use cognito_authorizer::gate::{Caller, Forward, Outcome};
-use cognito_authorizer::header::HeaderEdit;
+use cognito_authorizer::gate::{self, Caller, Forward};
+use cognito_authorizer::header::{HeaderEdit, HeaderName};
+use cognito_authorizer::owned;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::reply::{Refusal, Reply};
@@ -24,7 +26,20 @@ pub(crate) enum Verdict {
         reason: Reason,
         /// What the client gets.
         reply: Reply,
+        /// Whether the signature was asked first.
+        signature: Signature,
     },
+    /// It hangs on the signature, for which there were no keys.
+    Unknown,
+}
+
+/// What is known of the signature where a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signature {
+    /// It is good, or was not reached.
+    Settled,
+    /// It was not checked: a bad one is refused before, for another reason.
+    NotChecked,
 }
 
 /// The request as the upstream gets it.
@@ -54,19 +69,52 @@ pub(crate) struct Change {
 pub(crate) enum Cause {
     /// It is the filter's own (`claim_headers`, `payload_header`).
     Claim,
-    /// A token stood there (`token.forward: false`).
+    /// A token stood there (`token.forward: false`), or could on a preflight.
     Token,
+    /// Servers may take it for one of the filter's own (`header_aliases`).
+    Alias,
     /// It could name another method than the one that the rules saw (`method_override`).
     MethodOverride,
+    /// It could name another host (`host_override`).
+    HostOverride,
+    /// It could name another path (`path_override`).
+    PathOverride,
+    /// The next proxy would take off what it names.
+    Connection,
 }
 
 impl Cause {
+    /// Why the gate changes a header of this name.
+    fn of(policy: &Policy, name: &str) -> Self {
+        let overriding = |names: &[&str]| names.contains(&name);
+        let mut claimed = policy.claim_headers.names();
+        if policy.owned.is_alias(name) {
+            Self::Alias
+        } else if overriding(&owned::METHOD_OVERRIDES) {
+            Self::MethodOverride
+        } else if overriding(&owned::HOST_OVERRIDES) {
+            Self::HostOverride
+        } else if overriding(&owned::PATH_OVERRIDES) {
+            Self::PathOverride
+        } else if claimed.any(|own| own.as_str() == name) {
+            Self::Claim
+        } else if name == "connection" {
+            Self::Connection
+        } else {
+            Self::Token
+        }
+    }
+
     /// The stable name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Claim => "claim_header",
             Self::Token => "token",
+            Self::Alias => "header_alias",
             Self::MethodOverride => "method_override",
+            Self::HostOverride => "host_override",
+            Self::PathOverride => "path_override",
+            Self::Connection => "connection",
         }
     }
 }
@@ -74,30 +122,40 @@ impl Cause {
 impl Verdict {
     pub(super) fn of(
         policy: &Policy,
-        outcome: &Outcome,
+        ending: &Ending<'_>,
         headers: &[(String, Vec<u8>)],
         secrets: &Secrets,
     ) -> Self {
-        match outcome {
-            Outcome::Forward(forward) => Self::Forwarded {
+        let verdict = match ending {
+            Ending::Decided(verdict) => verdict,
+            Ending::Unsigned(None) => return Self::Unknown,
+            Ending::Unsigned(Some(refusal)) => {
+                return Self::refused(policy, refusal, Signature::NotChecked, headers);
+            }
+        };
+        let settled = Signature::Settled;
+        match verdict {
+            gate::Verdict::Forward(forward) => Self::Forwarded {
                 caller: match forward.caller {
                     Caller::Anonymous(_) => "anonymous",
                     Caller::Known(_) => "allowed",
                 },
                 upstream: Upstream::of(policy, forward, headers, secrets),
             },
-            Outcome::Refuse(refusal) => Self::refused(policy, refusal, headers),
-            Outcome::Hold(_) => {
-                let refusal = Refusal::Plain(Reason::KeysUnavailable);
-                Self::refused(policy, &refusal, headers)
-            }
+            gate::Verdict::Refuse(refusal) => Self::refused(policy, refusal, settled, headers),
         }
     }
 
-    fn refused(policy: &Policy, refusal: &Refusal, headers: &[(String, Vec<u8>)]) -> Self {
+    fn refused(
+        policy: &Policy,
+        refusal: &Refusal,
+        signature: Signature,
+        headers: &[(String, Vec<u8>)],
+    ) -> Self {
         let id = headers.iter().find(|(name, _)| name == "x-request-id");
         Self::Refused {
             reason: refusal.reason(),
+            signature,
             reply: policy
                 .responses
                 .reply(refusal, id.map(|(_, value)| value.as_slice())),
@@ -120,19 +178,21 @@ impl Upstream {
                 .collect(),
             changes: Vec::new(),
         };
-        let overriding = policy.rules.stripped_headers();
         for edit in &forward.edits {
             let (name, value) = match edit {
                 HeaderEdit::Remove(name) => (name, None),
                 HeaderEdit::Set(name, value) => (name, Some(shown(value))),
             };
-            let cause = match overriding.contains(&&**name) {
-                true => Cause::MethodOverride,
-                false => Cause::Token,
-            };
-            upstream.change(name, value, cause);
+            match Cause::of(policy, name) {
+                // Told below, whether it was sent or not.
+                Cause::Claim => {}
+                cause => upstream.change(name, value, cause),
+            }
         }
-        for (name, value) in forward.caller.headers().iter() {
+        let told = forward.caller.headers();
+        for name in policy.claim_headers.names().map(HeaderName::as_str) {
+            let value = told.iter().find(|(told, _)| &***told == name);
+            let value = value.and_then(|(_, value)| value);
             upstream.change(name, value.map(str::to_owned), Cause::Claim);
         }
         upstream

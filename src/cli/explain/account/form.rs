@@ -1,18 +1,19 @@
 //! The steps that take a token apart: its size, its three parts, its header, its payload.
 
-use super::inquiry::Inquiry;
+use super::facts::Facts;
+use super::safe::text;
 use super::safe::{cut, quoted};
 use super::step::Finding;
-use super::text;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cognito_authorizer::claims::Claims;
 use cognito_authorizer::json;
+use cognito_authorizer::token::MAX_HEADER_CHARS;
 use serde_json::{Value, json};
 
 /// At most `token.max_bytes`.
-pub(super) fn size(inquiry: &Inquiry<'_>) -> Finding {
-    let (found, wanted) = (compact(inquiry).len(), inquiry.policy.token.max_bytes);
+pub(super) fn size(facts: &Facts<'_>) -> Finding {
+    let (found, wanted) = (compact(facts).len(), facts.policy.token.max_bytes);
     Finding::either(
         found <= wanted,
         format!("{found} bytes; at most {wanted} are looked at"),
@@ -22,23 +23,23 @@ pub(super) fn size(inquiry: &Inquiry<'_>) -> Finding {
     .wanted(wanted)
 }
 
-fn compact<'i>(inquiry: &'i Inquiry<'_>) -> &'i [u8] {
-    inquiry.compact.as_deref().unwrap_or_default()
+fn compact<'i>(facts: &'i Facts<'_>) -> &'i [u8] {
+    facts.compact.unwrap_or_default()
 }
 
-fn parts<'i>(inquiry: &'i Inquiry<'_>) -> Vec<&'i [u8]> {
-    compact(inquiry).split(|byte| *byte == b'.').collect()
+fn parts<'i>(facts: &'i Facts<'_>) -> Vec<&'i [u8]> {
+    compact(facts).split(|byte| *byte == b'.').collect()
 }
 
 /// A part, decoded as the core decodes it.
-fn decoded(inquiry: &Inquiry<'_>, part: usize) -> Option<Vec<u8>> {
-    let part = *parts(inquiry).get(part)?;
+fn decoded(facts: &Facts<'_>, part: usize) -> Option<Vec<u8>> {
+    let part = *parts(facts).get(part)?;
     URL_SAFE_NO_PAD.decode(part).ok()
 }
 
 /// Three parts of strict base64url (RFC 7515, sections 2 and 7.1).
-pub(super) fn form(inquiry: &Inquiry<'_>) -> Finding {
-    let parts = parts(inquiry);
+pub(super) fn form(facts: &Facts<'_>) -> Finding {
+    let parts = parts(facts);
     let found = parts.len();
     let finding = match found {
         3 => {
@@ -85,9 +86,14 @@ fn misspelled(name: &str, part: &[u8]) -> Option<String> {
 }
 
 /// One JSON object with `alg` `RS256`, a string `kid` and no `crit`.
-pub(super) fn header(inquiry: &Inquiry<'_>) -> Finding {
+pub(super) fn header(facts: &Facts<'_>) -> Finding {
     let wanted = json!({"alg": "RS256", "kid": "a string", "crit": null});
-    let members = match decoded(inquiry, 0).map(|header| json::object(&header)) {
+    let length = parts(facts).first().map_or(0, |part| part.len());
+    if length > MAX_HEADER_CHARS {
+        let text = format!("{length} characters; expected at most {MAX_HEADER_CHARS}");
+        return Finding::failing(text).wanted(wanted);
+    }
+    let members = match decoded(facts, 0).map(|header| json::object(&header)) {
         Some(Ok(members)) => members,
         Some(Err(error)) => {
             return Finding::failing(format!(
@@ -129,8 +135,8 @@ pub(super) fn header(inquiry: &Inquiry<'_>) -> Finding {
 }
 
 /// One JSON object whose times are numbers.
-pub(super) fn payload(inquiry: &Inquiry<'_>) -> Finding {
-    let Some(payload) = decoded(inquiry, 1) else {
+pub(super) fn payload(facts: &Facts<'_>) -> Finding {
+    let Some(payload) = decoded(facts, 1) else {
         return Finding::failing("not base64url");
     };
     let members = match json::object(&payload) {

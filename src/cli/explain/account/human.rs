@@ -1,6 +1,6 @@
 //! The account for people.
 
-use super::delivery::{Cause, Upstream, Verdict};
+use super::delivery::{Cause, Signature, Upstream, Verdict};
 use super::safe::{cut, safe};
 use super::{Account, State, instant};
 use anstyle::{AnsiColor, Style};
@@ -52,9 +52,27 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
             let _ = writeln!(text, "\n{word} {who}; the upstream sees");
             delivered(&mut text, account, upstream, paint);
         }
-        Verdict::Refused { reason, reply } => {
+        Verdict::Unknown => {
+            let word = paint.bad("UNKNOWN");
+            let _ = writeln!(
+                text,
+                "\n{word}: forwarded if the signature is good, refused if it is not"
+            );
+        }
+        Verdict::Refused {
+            reason,
+            reply,
+            signature,
+        } => {
             let word = paint.bad("REFUSED");
-            let _ = writeln!(text, "\n{word} {}; the client gets", reason.code());
+            let code = reason.code();
+            let _ = match signature {
+                Signature::Settled => writeln!(text, "\n{word} {code}; the client gets"),
+                Signature::NotChecked => writeln!(
+                    text,
+                    "\n{word} {code} (or for its signature, which was not checked); the client gets"
+                ),
+            };
             let _ = writeln!(text, "  status {}", reply.status);
             for (name, value) in &reply.headers {
                 let _ = writeln!(text, "  {}: {}", safe(name), safe(value));
@@ -94,6 +112,7 @@ fn steps(text: &mut String, account: &Account, paint: Paint) {
         let word = match step.state {
             State::Passed => paint.good("pass"),
             State::Failed(_) => paint.bad("FAIL"),
+            State::NotChecked => paint.faint("  ? "),
             State::NotAsked => {
                 spared.push(name);
                 continue;
@@ -103,7 +122,15 @@ fn steps(text: &mut String, account: &Account, paint: Paint) {
                 continue;
             }
         };
-        let _ = writeln!(text, "  {word}  {name:WIDTH$}  {}", safe(&step.text));
+        let unchecked = match step.state {
+            State::NotChecked => "not checked: ",
+            _ => "",
+        };
+        let _ = writeln!(
+            text,
+            "  {word}  {name:WIDTH$}  {unchecked}{}",
+            safe(&step.text)
+        );
     }
     beyond.dedup();
     for (what, names) in [("not asked", spared), ("not reached", beyond)] {
@@ -126,7 +153,10 @@ fn delivered(text: &mut String, account: &Account, upstream: &Upstream, paint: P
                 paint.faint("  (set by the filter, in place of the client's own)")
             }
             Some((Cause::Token, _)) => paint.faint("  (the token was taken out)"),
-            Some((Cause::MethodOverride, _)) | None => String::new(),
+            Some((Cause::Connection, _)) => {
+                paint.faint("  (names of the filter's own were taken out)")
+            }
+            Some(_) | None => String::new(),
         };
         let value = safe(&cut(&account.secrets.brief(value)));
         let _ = writeln!(text, "  {}: {value}{mark}", safe(name));
@@ -140,8 +170,12 @@ fn delivered(text: &mut String, account: &Account, upstream: &Upstream, paint: P
             (Cause::Claim, true) => "the client's own value was taken off",
             (Cause::Claim, false) => "there is no claim for it",
             (Cause::Token, true) => "the token was taken off",
+            (Cause::Alias, true) => "taken off: a server may read it as one of the filter's own",
             (Cause::MethodOverride, true) => "taken off: it could name another method",
-            (Cause::Token | Cause::MethodOverride, false) => continue,
+            (Cause::HostOverride, true) => "taken off: it could name another host",
+            (Cause::PathOverride, true) => "taken off: it could name another path",
+            (Cause::Connection, true) => "taken off: it named nothing but the filter's own",
+            (_, false) => continue,
         };
         let _ = writeln!(
             text,

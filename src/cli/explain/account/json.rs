@@ -26,7 +26,14 @@ pub(crate) fn json(account: &Account) -> String {
                 "changes": upstream.changes.iter().map(change).collect::<Vec<_>>(),
             },
         }),
-        Verdict::Refused { reason, reply } => json!({
+        Verdict::Unknown => json!({
+            "verdict": "unknown",
+            "reason": null,
+            "metric": null,
+            "reply": null,
+            "upstream": null,
+        }),
+        Verdict::Refused { reason, reply, .. } => json!({
             "verdict": "refused",
             "reason": reason.code(),
             "metric": format!("denied.{}", reason.code()),
@@ -62,7 +69,7 @@ fn rule(rule: &RuleChosen) -> Value {
 fn step(step: &Step) -> Value {
     let reason = match step.state {
         State::Failed(reason) => Some(reason.code()),
-        State::Passed | State::NotAsked | State::NotReached => None,
+        State::Passed | State::NotAsked | State::NotChecked | State::NotReached => None,
     };
     json!({
         "step": step.kind.name(),

@@ -11,48 +11,38 @@
 mod admission;
 mod conditions;
 mod delivery;
+mod ending;
+mod facts;
 mod form;
-mod hearing;
 mod human;
-mod inquiry;
 mod json;
 mod moment;
 mod proof;
 mod request;
-mod safe;
+pub(crate) mod safe;
 mod secrets;
-mod step;
+mod simulation;
+pub(crate) mod step;
+mod steps;
 
 pub(crate) use delivery::Verdict;
+pub(crate) use facts::RuleChosen;
 pub(crate) use human::{Paint, human};
 pub(crate) use json::json;
 pub(crate) use moment::{instant, read_instant, span};
 pub(crate) use safe::text;
 pub(crate) use secrets::Secrets;
-pub(crate) use step::{Kind, State, Step};
+pub(crate) use simulation::Question;
+pub(crate) use step::{State, Step};
 
-use cognito_authorizer::bearer::Request;
-use cognito_authorizer::gate::{Caller, Forward, Outcome, is_preflight};
-use cognito_authorizer::policy::{Policy, Preflight};
-use cognito_authorizer::reject::Reason;
-use cognito_authorizer::rules::Access;
+use cognito_authorizer::policy::{KeySource, Policy};
+use cognito_authorizer::request::{Request, Rest};
 use cognito_authorizer::time::Timestamp;
-use hearing::Hearing;
-use inquiry::Inquiry;
+use ending::Ending;
+use facts::Facts;
 use serde_json::Value;
+use simulation::Simulation;
 use std::rc::Rc;
-use step::Finding;
-
-/// What is asked: what becomes of this request?
-#[derive(Clone, Debug)]
-pub(crate) struct Question {
-    /// The request's headers, pseudo-headers among them, names in lower case.
-    pub(crate) headers: Vec<(String, Vec<u8>)>,
-    /// The wall clock.
-    pub(crate) now: Timestamp,
-    /// The key set that the issuer's endpoint would answer with, if one was given.
-    pub(crate) keys: Option<Vec<u8>>,
-}
 
 /// What becomes of a request, and why.
 #[derive(Clone, Debug)]
@@ -72,30 +62,26 @@ pub(crate) struct Account {
     secrets: Secrets,
 }
 
-/// A rule, or the default.
-#[derive(Clone, Debug)]
-pub(crate) struct RuleChosen {
-    /// `rules[2]`, or `default`.
-    pub(crate) name: String,
-    /// Its place in the list; `None` for the default.
-    pub(crate) index: Option<usize>,
-    /// Its `match` as the configuration writes it; null for the default.
-    pub(crate) matches: Value,
-    /// What the variables of its template stand for; `None` where upstreams might disagree.
-    pub(crate) variables: Vec<(String, Option<String>)>,
-}
-
 impl Account {
     /// Lets the gate decide, and tells how it came to it. `document` is the configuration that
     /// `policy` was read from.
     pub(crate) fn of(policy: &Rc<Policy>, document: &Value, question: &Question) -> Self {
         let request = as_read(&question.headers);
-        let hearing = Hearing::hold(policy, &request, question);
-        let inquiry = Inquiry::new(policy, document, &request, question.now, &hearing);
-        let found = inquiry.compact.as_deref().unwrap_or_default();
-        let secrets = Secrets::of(&question.headers).and(found);
-        let (steps, mut notes) = steps(&inquiry, &hearing.outcome);
-        notes.extend(hearing.notes(policy, &inquiry));
+        let simulation = Simulation::run(policy, &request, question);
+        let compact = policy.token.sources.extract(&request).ok().flatten();
+        let compact = compact.as_deref();
+        let facts = Facts::new(
+            policy,
+            document,
+            &request,
+            compact,
+            question.now,
+            &simulation,
+        );
+        let secrets = Secrets::of(&question.headers).and(compact.unwrap_or_default());
+        let ending = Ending::of(&facts);
+        let (steps, mut notes) = steps::steps(&facts, &ending);
+        notes.extend(about_keys(&facts, question));
         let shown = |name: &str| {
             let value = text(request.first(name)?);
             Some(secrets.redact(&value))
@@ -103,22 +89,18 @@ impl Account {
         Self {
             now: question.now,
             request: [shown(":method"), shown(":authority"), shown(":path")],
-            rule: inquiry.rule(),
+            rule: facts.rule(),
             steps,
-            verdict: Verdict::of(policy, &hearing.outcome, &question.headers, &secrets),
+            verdict: Verdict::of(policy, &ending, &question.headers, &secrets),
             notes,
             secrets,
         }
     }
-
-    /// Whether the request would reach the upstream.
-    pub(crate) const fn is_forwarded(&self) -> bool {
-        matches!(self.verdict, Verdict::Forwarded { .. })
-    }
 }
 
 /// The request as Envoy hands it over: lines of `authorization` joined by commas, those of
-/// `cookie` by semicolons (RFC 9113, section 8.2.3), all others apart.
+/// `cookie` by semicolons (RFC 9113, section 8.2.3), all others apart; with a body if the headers
+/// announce one (RFC 9112, section 6.3).
 fn as_read(headers: &[(String, Vec<u8>)]) -> Request {
     let mut joined: Vec<(String, Vec<u8>)> = Vec::new();
     for (name, value) in headers {
@@ -135,79 +117,38 @@ fn as_read(headers: &[(String, Vec<u8>)]) -> Request {
             None => joined.push((name.clone(), value.clone())),
         }
     }
+    let announces = |(name, value): &(String, Vec<u8>)| match name.as_str() {
+        "content-length" => value.trim_ascii() != b"0",
+        "transfer-encoding" => true,
+        _ => false,
+    };
+    let rest = match headers.iter().any(announces) {
+        true => Rest::Something,
+        false => Rest::Nothing,
+    };
     let headers = joined.into_iter();
-    Request::new(headers.map(|(name, value)| (name.into(), value)).collect())
+    Request::new(headers.map(|(name, value)| (name.into(), value)).collect()).followed_by(rest)
 }
 
-/// Every step with its verdict, and a note if a step does not understand the gate.
-fn steps(inquiry: &Inquiry<'_>, outcome: &Outcome) -> (Vec<Step>, Vec<String>) {
-    let (last, refused) = end(inquiry, outcome);
-    let mut steps = Vec::new();
-    let mut puzzled = Vec::new();
-    for kind in Kind::ALL {
-        if kind > last {
-            // A forwarded request was spared what comes after; a refused one did not get there.
-            let state = match refused {
-                Some(_) => State::NotReached,
-                None => State::NotAsked,
-            };
-            steps.push(Step::unseen(kind, state));
-            continue;
-        }
-        let reason = refused.filter(|_| kind == last);
-        let mut found = inquiry.findings(kind);
-        // Of several findings the first that fails is the one that the gate stopped at.
-        let fatal = reason.map(|_| {
-            let fails = found.iter().position(Finding::fails);
-            fails.unwrap_or(found.len().saturating_sub(1))
-        });
-        for (position, finding) in found.drain(..).enumerate() {
-            let state = match (reason, fatal) {
-                (Some(reason), Some(fatal)) if position == fatal => State::Failed(reason),
-                (_, Some(fatal)) if position > fatal => State::NotReached,
-                _ if finding.is_asked() => State::Passed,
-                _ => State::NotAsked,
-            };
-            let fits = match state {
-                State::Failed(_) => finding.fails(),
-                State::Passed | State::NotAsked => !finding.fails(),
-                // Nobody asked whether it holds.
-                State::NotReached => true,
-            };
-            if !fits {
-                puzzled.push(format!(
-                    "the account of the step {} does not fit the verdict; the verdict holds, and the account is a bug: please report it",
-                    kind.name()
-                ));
-            }
-            steps.push(Step::new(kind, state, finding));
-        }
+/// What the one who asks should know about the keys.
+fn about_keys(facts: &Facts<'_>, question: &Question) -> Option<String> {
+    let fetches = |keys: &KeySource| matches!(keys, KeySource::Fetched(_));
+    let given = question.keys.is_some();
+    if given
+        && !facts
+            .policy
+            .pools
+            .iter()
+            .any(|(_, pool)| fetches(&pool.keys))
+    {
+        let note = "--jwks was not used: every pool of the configuration has its keys inline";
+        return Some(note.to_owned());
     }
-    (steps, puzzled)
-}
-
-/// The step with which the decision ended, and the reason if it was a refusal.
-fn end(inquiry: &Inquiry<'_>, outcome: &Outcome) -> (Kind, Option<Reason>) {
-    match outcome {
-        Outcome::Refuse(refusal) => {
-            let reason = refusal.reason();
-            (inquiry.failing(reason), Some(reason))
-        }
-        Outcome::Forward(Forward {
-            caller: Caller::Known(_),
-            ..
-        }) => (Kind::LAST, None),
-        Outcome::Forward(_) => {
-            let asks = !matches!(inquiry.access(), Some(Access::Anyone) | None);
-            let preflight =
-                inquiry.policy.preflight == Preflight::Pass && is_preflight(inquiry.request);
-            match (asks, preflight) {
-                (false, _) => (Kind::Rule, None),
-                (true, true) => (Kind::Preflight, None),
-                (true, false) => (Kind::Token, None),
-            }
-        }
-        // A hearing ends with a verdict; were it not to, nobody would have got past the keys.
-        Outcome::Hold(_) => (Kind::Key, Some(Reason::KeysUnavailable)),
+    match facts.pool().map(|pool| &pool.keys) {
+        Some(KeySource::Fetched(source)) if facts.simulation.lacks_keys() => Some(format!(
+            "the signature was not checked, for want of keys; give them with --jwks FILE, or --jwks {}",
+            source.endpoint.uri
+        )),
+        _ => None,
     }
 }

@@ -1,44 +1,43 @@
 //! The steps that need the issuer's keys.
 
-use super::inquiry::Inquiry;
+use super::facts::Facts;
 use super::safe::{cut, quoted};
 use super::step::Finding;
 use cognito_authorizer::jwks::KeySet;
 use cognito_authorizer::policy::KeySource;
+use cognito_authorizer::remote::document::Source;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::rules::requirement::Requirement;
+use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
 use cognito_authorizer::verify::{Admitted, Unverified};
 use serde_json::Value;
 use std::rc::Rc;
 
 /// The key set of the token's issuer, as the gate had it.
-fn keys(inquiry: &Inquiry<'_>) -> Option<Rc<KeySet>> {
-    let pool = inquiry.pool_index()?;
-    Some(inquiry.hearing.gate.keyring().keys(pool)?.set)
+fn keys(facts: &Facts<'_>) -> Option<Rc<KeySet>> {
+    let pool = facts.pool_index()?;
+    Some(facts.simulation.gate.keyring().keys(pool)?.set)
 }
 
-fn kid(inquiry: &Inquiry<'_>) -> String {
-    let kid = inquiry
+fn kid(facts: &Facts<'_>) -> String {
+    let kid = facts
         .parsed()
         .map(|token| token.unverified_key_id().to_owned());
     kid.unwrap_or_default()
 }
 
 /// The issuer's key set has the key that the token names.
-pub(super) fn key(inquiry: &Inquiry<'_>) -> Finding {
-    let kid = kid(inquiry);
-    let Some(set) = keys(inquiry) else {
-        let cause = match inquiry.hearing.unusable() {
-            Some(cause) => format!("the given key set cannot be used: {cause}"),
-            None => match inquiry.pool().map(|pool| &pool.keys) {
-                Some(KeySource::Fetched(endpoint)) => format!(
-                    "no keys at hand; Envoy fetches them from {} through the cluster {}, and a request waits for them at most {}",
-                    cut(&endpoint.uri),
-                    cut(&endpoint.cluster),
-                    super::span(endpoint.timeout)
-                ),
-                _ => "no keys at hand".to_owned(),
-            },
+pub(super) fn key(facts: &Facts<'_>) -> Finding {
+    let kid = kid(facts);
+    let Some(set) = keys(facts) else {
+        let cause = match facts.pool().map(|pool| &pool.keys) {
+            Some(KeySource::Fetched(Source { endpoint, .. })) => format!(
+                "no keys at hand; Envoy fetches them from {} through the cluster {}, and a request waits for them at most {}",
+                cut(&endpoint.uri),
+                cut(&endpoint.cluster),
+                super::span(endpoint.timeout)
+            ),
+            _ => "no keys at hand".to_owned(),
         };
         return Finding::failing(cause).found(kid);
     };
@@ -67,19 +66,18 @@ pub(super) fn key(inquiry: &Inquiry<'_>) -> Finding {
 }
 
 /// The signature is the key's.
-pub(super) fn signature(inquiry: &Inquiry<'_>) -> Finding {
-    let kid = kid(inquiry);
-    let verified = keys(inquiry).and_then(|set| {
-        let token = inquiry.parsed()?;
+pub(super) fn signature(facts: &Facts<'_>) -> Finding {
+    let kid = kid(facts);
+    let verified = keys(facts).and_then(|set| {
+        let token = UntrustedToken::parse(facts.compact?, &KnownHeaders::default()).ok()?;
         let anything = Requirement::default();
-        let requirement = inquiry.requirement().unwrap_or(&anything);
-        let admitted = Admitted::new(token, inquiry.policy, requirement, inquiry.now).ok()?;
+        let requirement = facts.requirement().unwrap_or(&anything);
+        let admitted = Admitted::new(token, facts.policy, requirement, facts.now).ok()?;
         Some(admitted.verify(&set, &Rs256::module()))
     });
     let bits = || {
-        let parts = inquiry
+        let parts = facts
             .compact
-            .as_deref()
             .unwrap_or_default()
             .rsplit(|byte| *byte == b'.');
         parts.map(<[u8]>::len).next().unwrap_or_default()

@@ -1,11 +1,10 @@
 //! The steps before the token is looked at: path, rule, preflight, and where the token stands.
 
-use super::inquiry::Inquiry;
+use super::facts::Facts;
+use super::safe::text;
 use super::safe::{cut, quoted};
 use super::step::Finding;
-use super::text;
 use cognito_authorizer::bearer::{TokenSource, TokenSources};
-use cognito_authorizer::gate::is_preflight;
 use cognito_authorizer::policy::Preflight;
 use cognito_authorizer::reject::Reason;
 use cognito_authorizer::rules::Access;
@@ -14,20 +13,20 @@ use cognito_authorizer::rules::path::RequestPath;
 use serde_json::{Value, json};
 
 /// Can the path or the authority be read in two ways?
-pub(super) fn path(inquiry: &Inquiry<'_>) -> Finding {
-    let rules = &inquiry.policy.rules;
-    let authority = inquiry.target.authority.map(text);
-    let path = inquiry.target.path.map(before_query).map(text);
+pub(super) fn path(facts: &Facts<'_>) -> Finding {
+    let rules = &facts.policy.rules;
+    let authority = facts.target.authority.map(text);
+    let path = facts.target.path.map(before_query).map(text);
     let shown = || path.as_deref().map_or_else(|| "no path".to_owned(), cut);
-    let found = json!({"path": path, "authority": authority, "readings": readings(inquiry)});
-    match &inquiry.choice {
+    let found = json!({"path": path, "authority": authority, "readings": readings(facts)});
+    match &facts.choice {
         Err(UnsafePath::Authority) => {
             let authority = authority.as_deref().map_or_else(String::new, quoted);
             Finding::failing(format!("{authority}: {}", UnsafePath::Authority)).found(found)
         }
         Err(cause) => {
             let mut said = format!("{}: {cause}", shown());
-            said.push_str(&under_which_rules(inquiry));
+            said.push_str(&under_which_rules(facts));
             Finding::failing(said).found(found)
         }
         Ok(_) if !rules.looks_at_paths() && !rules.looks_at_hosts() => {
@@ -37,7 +36,7 @@ pub(super) fn path(inquiry: &Inquiry<'_>) -> Finding {
             Finding::holds("the authority names one host; no rule looks at paths").found(found)
         }
         Ok(_) => {
-            let others: Vec<_> = readings(inquiry)
+            let others: Vec<_> = readings(facts)
                 .into_iter()
                 .filter(|reading| Some(reading) != path.as_ref())
                 .map(|reading| cut(&reading))
@@ -55,26 +54,39 @@ pub(super) fn path(inquiry: &Inquiry<'_>) -> Finding {
     }
 }
 
+/// Could the upstream act on another method than the rules see?
+pub(super) fn method(facts: &Facts<'_>) -> Finding {
+    let method = facts.target.method.map(text).unwrap_or_default();
+    let finding = match facts.policy.check_method(facts.request) {
+        Err(cause) => Finding::failing(format!("{}: {cause}", cut(&method))),
+        Ok(()) if !facts.policy.decides_by_methods() => {
+            return Finding::not_asked("nothing is decided by methods");
+        }
+        Ok(()) => Finding::holds(format!("{}, as any upstream reads it", cut(&method))),
+    };
+    finding.found(method)
+}
+
 fn before_query(target: &[u8]) -> &[u8] {
     target.split(|byte| *byte == b'?').next().unwrap_or(target)
 }
 
 /// The path in every way in which the rules look at it, the literal one first, each once.
-fn readings(inquiry: &Inquiry<'_>) -> Vec<String> {
-    let Some(Ok(path)) = inquiry.target.path.map(RequestPath::parse) else {
+fn readings(facts: &Facts<'_>) -> Vec<String> {
+    let Some(Ok(path)) = facts.target.path.map(RequestPath::parse) else {
         return Vec::new();
     };
-    path.readings(inquiry.policy.rules.path_case())
+    path.readings(facts.policy.rules.path_case())
 }
 
 /// The rules of those readings that, as paths of their own, are under one.
-fn under_which_rules(inquiry: &Inquiry<'_>) -> String {
-    let rules = readings(inquiry).into_iter().filter_map(|reading| {
+fn under_which_rules(facts: &Facts<'_>) -> String {
+    let rules = readings(facts).into_iter().filter_map(|reading| {
         let target = Target {
             path: Some(reading.as_bytes()),
-            ..inquiry.target
+            ..facts.target
         };
-        let (ruling, _) = inquiry.policy.rules.choose(&target).ok()?;
+        let (ruling, _) = facts.policy.rules.choose(&target).ok()?;
         let rule = ruling.rule();
         let rule = rule.map_or_else(|| "the default".to_owned(), |rule| format!("rules[{rule}]"));
         Some(format!("; read as {} it is under {rule}", cut(&reading)))
@@ -83,8 +95,8 @@ fn under_which_rules(inquiry: &Inquiry<'_>) -> String {
 }
 
 /// The rule, and whether it lets anybody in at all.
-pub(super) fn rule(inquiry: &Inquiry<'_>) -> Finding {
-    let (Some(rule), Some(access)) = (inquiry.rule(), inquiry.access()) else {
+pub(super) fn rule(facts: &Facts<'_>) -> Finding {
+    let (Some(rule), Some(access)) = (facts.rule(), facts.access()) else {
         return Finding::failing("no rule could be chosen");
     };
     let does = match access {
@@ -95,14 +107,14 @@ pub(super) fn rule(inquiry: &Inquiry<'_>) -> Finding {
     };
     let mut said = match rule.index {
         Some(_) => format!("{} ({})", rule.name, matching(&rule.matches)),
-        None if inquiry.policy.rules.is_empty() => "default, for there are no rules".to_owned(),
+        None if facts.policy.rules.is_empty() => "default, for there are no rules".to_owned(),
         None => "default, for no rule matches".to_owned(),
     };
     said = format!("{said}: {does}");
     for (name, value) in &rule.variables {
         said.push_str(&match value {
             Some(value) => format!("; {name} = {}", quoted(value)),
-            None if differs(inquiry, name) => {
+            None if differs(facts, name) => {
                 format!("; {name} is not the same to all servers, and equals nothing")
             }
             None => format!("; {name} has \";parameters\", and equals nothing"),
@@ -118,8 +130,8 @@ pub(super) fn rule(inquiry: &Inquiry<'_>) -> Finding {
 }
 
 /// Whether a variable has several values, by where servers cut the path.
-fn differs(inquiry: &Inquiry<'_>, name: &str) -> bool {
-    let choice = inquiry.choice.as_ref();
+fn differs(facts: &Facts<'_>, name: &str) -> bool {
+    let choice = facts.choice.as_ref();
     choice.is_ok_and(|(_, variables)| variables.differs(name))
 }
 
@@ -141,10 +153,10 @@ fn matching(matches: &Value) -> String {
 }
 
 /// A preflight that passes without a token, where the configuration lets it.
-pub(super) fn preflight(inquiry: &Inquiry<'_>) -> Finding {
-    match inquiry.policy.preflight {
+pub(super) fn preflight(facts: &Facts<'_>) -> Finding {
+    match facts.policy.preflight {
         Preflight::RequireToken => Finding::not_asked("preflights are requests like any other"),
-        Preflight::Pass if is_preflight(inquiry.request) => {
+        Preflight::Pass if facts.request.is_preflight() => {
             Finding::holds("a cross-origin preflight, which passes without a token")
         }
         Preflight::Pass => Finding::not_asked("the request is no cross-origin preflight"),
@@ -152,27 +164,25 @@ pub(super) fn preflight(inquiry: &Inquiry<'_>) -> Finding {
 }
 
 /// Exactly one token, in the configured places.
-pub(super) fn token(inquiry: &Inquiry<'_>) -> Finding {
-    let sources = &inquiry.policy.token.sources;
+pub(super) fn token(facts: &Facts<'_>) -> Finding {
+    let sources = &facts.policy.token.sources;
     let wanted: Vec<_> = sources.iter().map(place).collect();
     let mut found = Vec::new();
     let mut hints = Vec::new();
     for source in sources.iter() {
         // Each place is asked alone, by the function that asks them all.
         let alone = TokenSources::new(vec![source.clone()]);
-        match alone.map(|alone| alone.extract(inquiry.request).map(|token| token.is_some())) {
+        match alone.map(|alone| alone.extract(facts.request).map(|token| token.is_some())) {
             Some(Ok(true)) => found.push(place(source)),
             Some(Err(_)) => found.push(format!("{} (more than once)", place(source))),
-            Some(Ok(false)) => hints.extend(hint(inquiry, source)),
+            Some(Ok(false)) => hints.extend(hint(facts, source)),
             None => {}
         }
     }
     let shown: Vec<_> = found.iter().map(|place| cut(place)).collect();
     let finding = match (
-        sources
-            .extract(inquiry.request)
-            .map(|token| token.is_some()),
-        inquiry.access(),
+        sources.extract(facts.request).map(|token| token.is_some()),
+        facts.access(),
     ) {
         (Ok(true), _) => Finding::holds(format!("one, in the {}", shown.join(" and the "))),
         (Ok(false), Some(Access::Optional)) => {
@@ -202,11 +212,11 @@ pub(super) fn place(source: &TokenSource) -> String {
 }
 
 /// Why a header that is there holds no token.
-fn hint(inquiry: &Inquiry<'_>, source: &TokenSource) -> Option<String> {
+fn hint(facts: &Facts<'_>, source: &TokenSource) -> Option<String> {
     let TokenSource::Header(name) = source else {
         return None;
     };
-    let value = inquiry.request.first(name.as_str())?.trim_ascii();
+    let value = facts.request.first(name.as_str())?.trim_ascii();
     let scheme = value.split(|byte| *byte == b' ').next().unwrap_or(value);
     let name = name.as_str();
     Some(

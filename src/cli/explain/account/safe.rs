@@ -19,7 +19,7 @@ pub(crate) fn safe(text: &str) -> String {
 }
 
 /// The same within JSON, whose own escapes stand for the same text (RFC 8259, section 7).
-pub(super) fn safe_json(json: &str) -> String {
+pub(crate) fn safe_json(json: &str) -> String {
     let mut harmless = String::with_capacity(json.len());
     for character in json.chars() {
         // Line breaks are the layout's: within strings they are escaped already.
@@ -33,6 +33,15 @@ pub(super) fn safe_json(json: &str) -> String {
         }
     }
     harmless
+}
+
+/// A line of a file, character for character: those are replaced that a terminal would obey or hide.
+pub(crate) fn safe_line(line: &str) -> String {
+    let shown = |character| match is_harmful(character) && character != '\t' {
+        true => char::REPLACEMENT_CHARACTER,
+        false => character,
+    };
+    line.chars().map(shown).collect()
 }
 
 /// Controls (C0, DEL, C1), what changes the direction of text (UAX #9), and what has no width.
@@ -73,6 +82,18 @@ pub(super) fn cut(text: &str) -> String {
             let shown = text.get(..at).unwrap_or_default();
             let more = text.chars().count().saturating_sub(SHOWN);
             format!("{shown}… and {more} more characters")
+        }
+    }
+}
+
+/// A list in words.
+pub(super) fn one_of(wanted: &[String]) -> String {
+    match wanted {
+        [] => "none".to_owned(),
+        [one] => quoted(one),
+        many => {
+            let many: Vec<_> = many.iter().map(|one| quoted(one)).collect();
+            format!("one of {}", many.join(", "))
         }
     }
 }

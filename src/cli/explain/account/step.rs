@@ -8,6 +8,8 @@ use serde_json::Value;
 pub(crate) enum Kind {
     /// Can the path and the authority be read in two ways?
     Path,
+    /// Could the upstream act on another method?
+    Method,
     /// The rule that the request is under.
     Rule,
     /// A cross-origin preflight that passes without a token.
@@ -32,12 +34,12 @@ pub(crate) enum Kind {
     TokenUse,
     /// The app client.
     Client,
-    /// `token.aud_pattern`.
-    Audience,
     /// The key that the token names.
     Key,
     /// The signature.
     Signature,
+    /// `token.aud_pattern`.
+    Audience,
     /// The rule's `scopes`.
     Scopes,
     /// The rule's `groups`.
@@ -50,8 +52,9 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Path,
+        Self::Method,
         Self::Rule,
         Self::Preflight,
         Self::Token,
@@ -64,9 +67,9 @@ impl Kind {
         Self::Start,
         Self::TokenUse,
         Self::Client,
-        Self::Audience,
         Self::Key,
         Self::Signature,
+        Self::Audience,
         Self::Scopes,
         Self::Groups,
         Self::Claim,
@@ -75,10 +78,16 @@ impl Kind {
     /// The one after which nothing is left to ask.
     pub(crate) const LAST: Self = Self::AuthAge;
 
+    /// Whether the step needs the issuer's keys.
+    pub(super) const fn needs_keys(self) -> bool {
+        matches!(self, Self::Key | Self::Signature)
+    }
+
     /// The stable name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Path => "path",
+            Self::Method => "method",
             Self::Rule => "rule",
             Self::Preflight => "preflight",
             Self::Token => "token",
@@ -106,6 +115,7 @@ impl Kind {
     pub(super) const fn of(reason: Reason) -> Self {
         match reason {
             Reason::UnsafePath => Self::Path,
+            Reason::UnsafeMethod => Self::Method,
             Reason::DeniedByRule => Self::Rule,
             Reason::MissingToken | Reason::MultipleTokens => Self::Token,
             Reason::TokenTooLarge => Self::Size,
@@ -139,6 +149,8 @@ pub(crate) enum State {
     Failed(Reason),
     /// Nobody wants it to hold.
     NotAsked,
+    /// It could not be told for want of keys.
+    NotChecked,
     /// The decision was made before.
     NotReached,
 }
@@ -150,6 +162,7 @@ impl State {
             Self::Passed => "passed",
             Self::Failed(_) => "failed",
             Self::NotAsked => "not_asked",
+            Self::NotChecked => "not_checked",
             Self::NotReached => "not_reached",
         }
     }
@@ -173,7 +186,7 @@ pub(crate) struct Step {
 impl Step {
     pub(super) fn new(kind: Kind, state: State, finding: Finding) -> Self {
         match state {
-            State::Passed | State::Failed(_) | State::NotAsked => Self {
+            State::Passed | State::Failed(_) | State::NotAsked | State::NotChecked => Self {
                 kind,
                 state,
                 text: finding.text,

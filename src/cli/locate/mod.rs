@@ -1,8 +1,10 @@
 //! The filter's configurations in the files of operators, whatever carries them there.
 //!
 //! A file may be the configuration alone, a bootstrap, listener or discovery response of Envoy, or
-//! a manifest of Istio or Envoy Gateway, or a ConfigMap with files of Envoy. Other documents in it (a Service, another module's
-//! plugin) are passed over.
+//! a manifest of Istio or Envoy Gateway, a dump of a running Envoy, or a ConfigMap with files.
+//! Whatever else there is (a Service, another module's plugin, a compose file) is passed over.
+
+mod ours;
 
 use crate::document::{Dialect, Document, Source, Unreadable, below, item, member};
 use base64::Engine;
@@ -13,28 +15,28 @@ use serde_json::{Map, Value};
 use std::path::Path;
 use std::rc::Rc;
 
-/// What a document of Envoy's own has at its top, of which a filter configuration has nothing.
-const ENVOY_FIELDS: [&str; 13] = [
+/// What a document of Envoy's own has at its top, of which a filter configuration has nothing; its
+/// admin interface and control planes write camel case.
+const ENVOY_FIELDS: [&str; 18] = [
     "@type",
     "admin",
     "clusters",
+    "configs",
+    "dynamicResources",
     "dynamic_resources",
+    "filterChains",
     "filter_chains",
+    "httpFilters",
     "http_filters",
     "layered_runtime",
     "listeners",
     "node",
     "resources",
-    "static_resources",
     "staticResources",
+    "static_resources",
+    "typedConfig",
     "typed_config",
 ];
-
-/// What of a module's name, file or image is taken for ours.
-const OUR_NAME: &str = "cognito";
-
-/// Fields that are there in no other module's configuration.
-const OUR_FIELDS: [&str; 2] = ["user_pools", "claim_headers"];
 
 /// What carries a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,9 +124,6 @@ impl File {
         } else if documents.iter().any(|one| kind(&one.value) == Kind::Envoy) {
             documents = Document::all_in(&source, Dialect::Envoy)?;
         }
-        if documents.is_empty() {
-            documents.push(Document::empty());
-        }
         let mounted: Vec<_> = documents
             .iter()
             .flat_map(|one| mounted(&source, one))
@@ -138,21 +137,20 @@ impl File {
                 document,
                 located: Vec::new(),
             };
-            match kind(&document.value) {
-                Kind::Kubernetes => found.manifest(&document.value, ""),
-                Kind::Envoy => found.filters(&document.value, ""),
-                Kind::Other => found.bare(),
-            }
+            found.document();
             located.append(&mut found.located);
         }
-        // With a single module there is no doubt which is meant.
-        if located.len() > 1 {
-            located.retain(Located::is_ours);
+        located.retain(Located::is_ours);
+        let mut once: Vec<Located> = Vec::new();
+        for one in located {
+            if !once.iter().any(|known| one.repeats(known)) {
+                once.push(one);
+            }
         }
         Ok(Self {
             source,
             documents,
-            located,
+            located: once,
         })
     }
 
@@ -191,7 +189,8 @@ impl File {
     }
 }
 
-/// Files of Envoy in a ConfigMap. What cannot be read there is no file of Envoy's.
+/// Files in a ConfigMap: Envoy's, and configurations of the filter. What cannot be read there is
+/// neither.
 fn mounted(source: &Source, document: &Document) -> Vec<Document> {
     if document.get("kind").and_then(Value::as_str) != Some("ConfigMap") {
         return Vec::new();
@@ -199,8 +198,10 @@ fn mounted(source: &Source, document: &Document) -> Vec<Document> {
     let files = document.get("data").and_then(Value::as_object);
     let files = files.into_iter().flatten().filter_map(|(name, text)| {
         let path = member("data", name);
-        let read = document.embedded(source, &path, text.as_str()?, Dialect::Envoy);
-        read.ok().filter(|one| kind(&one.value) == Kind::Envoy)
+        let text = text.as_str()?;
+        let read = |dialect| document.embedded(source, &path, text, dialect).ok();
+        let of_envoy = read(Dialect::Envoy).filter(|one| kind(&one.value) == Kind::Envoy);
+        of_envoy.or_else(|| read(Dialect::Kubernetes).filter(|one| ours::has_our_field(&one.value)))
     });
     files.collect()
 }
@@ -214,7 +215,13 @@ enum Kind {
 
 fn kind(value: &Value) -> Kind {
     let has = |name: &str| value.get(name).is_some();
-    if has("apiVersion") && has("kind") {
+    if let Value::Array(elements) = value {
+        // Lists of resources, as tools around Envoy print them.
+        match elements.iter().any(|one| kind(one) == Kind::Envoy) {
+            true => Kind::Envoy,
+            false => Kind::Other,
+        }
+    } else if has("apiVersion") && has("kind") {
         Kind::Kubernetes
     } else if ENVOY_FIELDS.iter().any(|name| has(name)) {
         Kind::Envoy
@@ -230,14 +237,16 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    fn bare(&mut self) {
+    fn document(&mut self) {
         let value = &self.document.value;
-        let bytes = match value {
-            // What is empty in YAML is nothing, and the filter says so better than of `null`.
-            Value::Null => Vec::new(),
-            value => value.to_string().into_bytes(),
-        };
-        self.add(String::new(), Setting::Bare, Carried::Tree(bytes));
+        match kind(value) {
+            Kind::Kubernetes => self.manifest(value, ""),
+            Kind::Other if ours::has_our_field(value) => {
+                let bytes = value.to_string().into_bytes();
+                self.add(String::new(), Setting::Bare, Carried::Tree(bytes));
+            }
+            Kind::Envoy | Kind::Other => self.filters(value, ""),
+        }
     }
 
     fn manifest(&mut self, value: &Value, path: &str) {
@@ -258,7 +267,8 @@ impl Finder<'_> {
                     self.add(base, Setting::Gateway(entry), carried);
                 }
             }
-            Some("List") => {
+            // Also a list of one kind, as an API server calls it.
+            Some(kind) if kind.ends_with("List") => {
                 let items = value.get("items").and_then(Value::as_array);
                 for (at, one) in items.into_iter().flatten().enumerate() {
                     self.manifest(one, &item(&below(path, "items"), at));
@@ -399,26 +409,46 @@ fn wasm(members: &Map<String, Value>) -> Option<&'static str> {
 }
 
 impl Located {
-    /// Whether this is the authorizer's and not another module's configuration, as far as names tell.
-    pub(crate) fn is_ours(&self) -> bool {
-        let carrier = match &self.setting {
-            Setting::Bare => return true,
-            Setting::Envoy(path) | Setting::Istio(path) | Setting::Gateway(path) => path,
+    /// Whether this is the authorizer's and not another module's configuration.
+    fn is_ours(&self) -> bool {
+        let carriers = match &self.setting {
+            Setting::Bare => return ours::has_our_field(&self.config.value),
+            // The filter around its plugin has a name, too.
+            Setting::Envoy(path) => {
+                let filter = path
+                    .rsplit_once(".typed_config")
+                    .or(path.rsplit_once(".typedConfig"));
+                let name = filter.map(|(filter, _)| below(filter, "name"));
+                [Some(path.clone()), name]
+            }
+            Setting::Istio(path) | Setting::Gateway(path) => {
+                let manifest = path
+                    .rsplit_once("spec")
+                    .map_or("", |(manifest, _)| manifest);
+                let metadata = below(manifest.trim_end_matches('.'), "metadata.name");
+                [Some(path.clone()), Some(metadata)]
+            }
         };
-        let has = |name: &&str| self.config.value.get(name).is_some();
-        let text = String::from_utf8_lossy(&self.bytes);
-        OUR_FIELDS.iter().any(has)
-            || text.contains("\"user_pools\"")
-            || self.document.get(carrier).is_some_and(names_us)
-            || self.document.get("metadata").is_some_and(names_us)
+        let carriers = carriers
+            .iter()
+            .flatten()
+            .filter_map(|path| self.document.get(path));
+        let config = &self.config.value;
+        ours::is_our_configuration(config, &self.bytes)
+            || carriers
+                .into_iter()
+                .any(|carrier| ours::names_us(carrier, config))
     }
-}
 
-fn names_us(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains(OUR_NAME),
-        Value::Array(elements) => elements.iter().any(names_us),
-        Value::Object(members) => members.values().any(names_us),
-        _ => false,
+    /// Whether this is what another one is, in another place of the same file, as a dump has one
+    /// listener in several sections.
+    fn repeats(&self, other: &Self) -> bool {
+        match (&self.setting, &other.setting) {
+            (Setting::Envoy(here), Setting::Envoy(there)) => {
+                Rc::ptr_eq(&self.document, &other.document)
+                    && self.document.get(here) == other.document.get(there)
+            }
+            _ => false,
+        }
     }
 }

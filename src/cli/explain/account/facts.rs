@@ -1,12 +1,9 @@
 //! The facts that the steps are told from: the request, the rule, the token, the keys.
 
-use super::hearing::Hearing;
-use super::step::{Finding, Kind};
-use super::{RuleChosen, admission, conditions, form, proof, request};
-use cognito_authorizer::bearer::Request;
+use super::simulation::Simulation;
 use cognito_authorizer::claims::{ClaimPlace, Claims};
 use cognito_authorizer::policy::{Policy, Pool, PoolIndex};
-use cognito_authorizer::reject::Reason;
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rules::index::{Target, UnsafePath, Variables};
 use cognito_authorizer::rules::requirement::Requirement;
 use cognito_authorizer::rules::{Access, Ruling};
@@ -15,78 +12,55 @@ use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
 use serde_json::Value;
 
 /// Everything that is known about one request.
-pub(super) struct Inquiry<'a> {
+pub(super) struct Facts<'a> {
     pub(super) policy: &'a Policy,
     /// The configuration as it is written.
     pub(super) document: &'a Value,
     pub(super) request: &'a Request,
     pub(super) target: Target<'a>,
     pub(super) now: Timestamp,
-    pub(super) hearing: &'a Hearing,
+    pub(super) simulation: &'a Simulation,
     pub(super) choice: Result<(Ruling, Variables), UnsafePath>,
     /// The one token, as it stands in the request.
-    pub(super) compact: Option<Vec<u8>>,
+    pub(super) compact: Option<&'a [u8]>,
+    /// The token taken apart, if it can be.
+    parsed: Option<UntrustedToken<'a>>,
 }
 
-impl<'a> Inquiry<'a> {
+/// A rule, or the default.
+#[derive(Clone, Debug)]
+pub(crate) struct RuleChosen {
+    /// `rules[2]`, or `default`.
+    pub(crate) name: String,
+    /// Its place in the list; `None` for the default.
+    pub(crate) index: Option<usize>,
+    /// Its `match` as the configuration writes it; null for the default.
+    pub(crate) matches: Value,
+    /// What the variables of its template stand for; `None` where upstreams might disagree.
+    pub(crate) variables: Vec<(String, Option<String>)>,
+}
+
+impl<'a> Facts<'a> {
     pub(super) fn new(
         policy: &'a Policy,
         document: &'a Value,
         request: &'a Request,
+        compact: Option<&'a [u8]>,
         now: Timestamp,
-        hearing: &'a Hearing,
+        simulation: &'a Simulation,
     ) -> Self {
-        let target = Target {
-            path: request.first(":path"),
-            method: request.first(":method"),
-            authority: request.first(":authority"),
-        };
-        let compact = policy.token.sources.extract(request).ok().flatten();
+        let target = request.target();
+        let parse = |compact| UntrustedToken::parse(compact, &KnownHeaders::default()).ok();
         Self {
             policy,
             document,
             request,
             target,
             now,
-            hearing,
+            simulation,
             choice: policy.rules.choose(&target),
-            compact: compact.map(|compact| compact.into_owned()),
-        }
-    }
-
-    /// What there is to say about a step; never nothing.
-    pub(super) fn findings(&self, kind: Kind) -> Vec<Finding> {
-        match kind {
-            Kind::Path => vec![request::path(self)],
-            Kind::Rule => vec![request::rule(self)],
-            Kind::Preflight => vec![request::preflight(self)],
-            Kind::Token => vec![request::token(self)],
-            Kind::Size => vec![form::size(self)],
-            Kind::Form => vec![form::form(self)],
-            Kind::Header => vec![form::header(self)],
-            Kind::Payload => vec![form::payload(self)],
-            Kind::Issuer => vec![admission::issuer(self)],
-            Kind::Expiry => vec![admission::expiry(self)],
-            Kind::Start => vec![admission::start(self)],
-            Kind::TokenUse => vec![admission::token_use(self)],
-            Kind::Client => vec![admission::client(self)],
-            Kind::Audience => vec![admission::audience(self)],
-            Kind::Key => vec![proof::key(self)],
-            Kind::Signature => vec![proof::signature(self)],
-            Kind::Scopes => vec![conditions::scopes(self)],
-            Kind::Groups => vec![conditions::groups(self)],
-            Kind::Claim => conditions::claims(self),
-            Kind::AuthAge => vec![conditions::auth_age(self)],
-        }
-    }
-
-    /// The step at which the gate stopped for this reason.
-    pub(super) fn failing(&self, reason: Reason) -> Kind {
-        let fails = |kind: &Kind| self.findings(*kind).iter().any(Finding::fails);
-        let malformed = || Kind::MALFORMED.into_iter().find(fails);
-        match reason {
-            Reason::MalformedToken => malformed().unwrap_or(Kind::of(reason)),
-            _ => Kind::of(reason),
+            compact,
+            parsed: compact.and_then(parse),
         }
     }
 
@@ -119,8 +93,8 @@ impl<'a> Inquiry<'a> {
     }
 
     /// The token taken apart, if it can be.
-    pub(super) fn parsed(&self) -> Option<UntrustedToken<'_>> {
-        UntrustedToken::parse(self.compact.as_deref()?, &KnownHeaders::default()).ok()
+    pub(super) const fn parsed(&self) -> Option<&UntrustedToken<'a>> {
+        self.parsed.as_ref()
     }
 
     /// Asks the token's claims, if there is a token that can be taken apart.

@@ -1,12 +1,29 @@
-//! The times of the keyring, and where each number comes from.
+//! When a document is fetched, and where each number comes from.
 
-use crate::policy::{KeyEndpoint, MaxStale};
 use crate::time::Monotonic;
 use std::time::Duration;
 
-/// One fetch for an unknown `kid` in this time: a new key works at once, and random kids cost the
-/// key endpoint next to nothing.
-pub(super) const KID_WINDOW: Duration = Duration::from_secs(10);
+/// How often a document is fetched, and how long it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refresh {
+    /// The longest time between two fetches that succeed.
+    pub interval: Duration,
+    /// How long the last good document serves while fetching fails.
+    pub max_stale: MaxStale,
+}
+
+/// How long the last good document serves, counted from the refresh that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxStale {
+    /// This long.
+    For(Duration),
+    /// Until a fetch succeeds.
+    Forever,
+}
+
+/// One fetch on demand in this time: a new key works at once, and random kids cost the key endpoint
+/// next to nothing.
+pub(super) const DEMAND_WINDOW: Duration = Duration::from_secs(10);
 
 /// Within this time every VM has ticked and seen what another one learnt.
 pub(super) const SETTLING_TIME: Duration = Duration::from_secs(1);
@@ -15,7 +32,7 @@ pub(super) const SETTLING_TIME: Duration = Duration::from_secs(1);
 /// came in the last moment to be written.
 pub(super) const LEASE_GRACE: Duration = Duration::from_secs(1);
 
-/// How long keys that a record promises, but that are not there, are waited for.
+/// How long content that a record promises, but that is not there, is waited for.
 pub(super) const RECOVERY_DELAY: Duration = Duration::from_secs(1);
 
 /// The back-off begins here and doubles.
@@ -24,9 +41,24 @@ const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 /// And ends here: an endpoint that is back is noticed within a minute.
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 
-/// Between attempts to reach a cluster that is not there yet. It may arrive any moment by CDS, and
-/// asking costs no one anything.
-pub(super) const UNDISPATCHED: Duration = Duration::from_millis(100);
+/// Between two tries of a cluster that is not there yet, or has no host: it may come by CDS or DNS at
+/// any moment, and a call that cannot be sent costs no endpoint anything.
+const UNSENT: Duration = Duration::from_millis(100);
+
+/// How long such tries follow each other as fast.
+const UNSENT_HASTE: Duration = Duration::from_secs(30);
+
+/// From then on: a cluster that comes is noticed within a second, and a thousand pools without one
+/// cost a worker a thousandth of its time.
+const UNSENT_LATER: Duration = Duration::from_secs(1);
+
+/// How long a document that was never fetched may lack a cluster or a host before that is told: Envoy
+/// resolves names while it starts, and gives a name server five seconds.
+pub(super) const SETTLING_START: Duration = Duration::from_secs(5);
+
+/// A failure that lasts is told again after this time, so that the log of the last quarter of an hour
+/// shows it.
+pub(super) const REMINDER: Duration = Duration::from_secs(600);
 
 /// Random numbers for jitter and for naming leases; nothing secret rests on them.
 #[derive(Clone, Debug)]
@@ -78,17 +110,26 @@ pub(super) fn back_off(failures: u32, entropy: &mut Entropy) -> Duration {
     }
 }
 
-/// When the last good keys stop serving, if ever: `max_stale` after the refresh that should have
-/// replaced them. Within the interval nothing is stale, however short `max_stale` is.
-pub(super) fn usable_until(fetched_at: Monotonic, endpoint: &KeyEndpoint) -> Option<Monotonic> {
-    match endpoint.max_stale {
-        MaxStale::For(time) => Some(
-            fetched_at
-                .after(endpoint.refresh_interval)
-                .after(endpoint.timeout)
-                .after(time),
-        ),
-        MaxStale::Forever => None,
+/// The delay of the next try of a document that was never fetched, after a call that could not be sent.
+pub(super) fn unsent_delay(failing_for: Duration) -> Duration {
+    match failing_for < UNSENT_HASTE {
+        true => UNSENT,
+        false => UNSENT_LATER,
+    }
+}
+
+impl Refresh {
+    /// When the last good document stops serving, if ever: `max_stale` after the refresh that should
+    /// have replaced it. Within the interval nothing is stale, however short `max_stale` is.
+    pub(super) fn usable_until(
+        self,
+        fetched_at: Monotonic,
+        timeout: Duration,
+    ) -> Option<Monotonic> {
+        match self.max_stale {
+            MaxStale::For(time) => Some(fetched_at.after(self.interval).after(timeout).after(time)),
+            MaxStale::Forever => None,
+        }
     }
 }
 

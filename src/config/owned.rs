@@ -1,0 +1,121 @@
+//! `method_override`, `host_override`, `path_override` and `header_aliases`: which headers are the
+//! filter's own.
+
+use super::fields::Fields;
+use super::problem::Parsed;
+use crate::bearer::{TokenSource, TokenSources};
+use crate::claim_headers::ClaimHeaders;
+use crate::header::HeaderName;
+use crate::owned::{
+    HOST_OVERRIDES, HeaderAliases, METHOD_OVERRIDES, Override, PATH_OVERRIDES, Purpose,
+    preflight_headers,
+};
+use crate::policy::{Preflight, decides_by_methods};
+use crate::rules::Rules;
+
+/// What becomes of headers that name another method, host or path.
+#[derive(Clone, Copy)]
+pub(super) struct Overrides {
+    pub(super) method: Override,
+    host: Override,
+    path: Override,
+}
+
+/// Reads the three words.
+pub(super) fn overrides(fields: &Fields<'_>) -> Parsed<Overrides> {
+    let word = |name| {
+        let words = [("strip", Override::Strip), ("keep", Override::Keep)];
+        fields.word(name, "strip or keep", &words)
+    };
+    let (method, host, path) = (
+        word("method_override"),
+        word("host_override"),
+        word("path_override"),
+    );
+    Ok(Overrides {
+        method: method?,
+        host: host?,
+        path: path?,
+    })
+}
+
+/// Reads `header_aliases`, and refuses two places of tokens of which one is an alias of the other:
+/// it would be taken off.
+pub(super) fn aliases(
+    fields: &Fields<'_>,
+    sources: Option<&TokenSources>,
+) -> Parsed<HeaderAliases> {
+    let aliases = fields.word(
+        "header_aliases",
+        "strip or keep",
+        &[
+            ("strip", HeaderAliases::Strip),
+            ("keep", HeaderAliases::Keep),
+        ],
+    )?;
+    let mut places: Vec<(usize, &HeaderName)> = Vec::new();
+    for (position, place) in sources.into_iter().flat_map(TokenSources::iter).enumerate() {
+        let TokenSource::Header(name) = place else {
+            continue;
+        };
+        let mut earlier = places.iter();
+        if aliases == HeaderAliases::Strip
+            && let Some((at, _)) = earlier.find(|(_, earlier)| name.folds_to(earlier.as_str()))
+        {
+            return Err(fields.refuse_below(
+                &format!("token.from[{position}].header"),
+                format_args!(
+                    "found {:?}, {FOLDED} the place of token.from[{at}]; {INSTEAD}",
+                    name.as_str()
+                ),
+            ));
+        }
+        places.push((position, name));
+    }
+    Ok(aliases)
+}
+
+/// How a problem says that a name is an alias of what it names next.
+pub(super) const FOLDED: &str = "which servers that fold header names take for";
+
+/// What a problem expects instead of an alias.
+pub(super) const INSTEAD: &str = "expected another header, or header_aliases: keep";
+
+impl Overrides {
+    /// The headers that are the filter's own under this configuration.
+    pub(super) fn owned(
+        &self,
+        rules: &Rules,
+        preflight: Preflight,
+        claim_headers: &ClaimHeaders,
+        sources: &TokenSources,
+    ) -> Vec<(HeaderName, Purpose)> {
+        let by_method = decides_by_methods(rules, preflight);
+        let mut owned = Vec::new();
+        let mut add = |names: &[&'static str], purpose| {
+            let names = names.iter().map(|name| HeaderName::known(name));
+            owned.extend(names.map(|name| (name, purpose)));
+        };
+        if by_method && self.method == Override::Strip {
+            add(&METHOD_OVERRIDES, Purpose::Method);
+        }
+        if rules.looks_at_hosts() && self.host == Override::Strip {
+            add(&HOST_OVERRIDES, Purpose::Host);
+        }
+        if rules.looks_at_paths() && self.path == Override::Strip {
+            add(&PATH_OVERRIDES, Purpose::Path);
+        }
+        let claims = claim_headers.names().cloned();
+        owned.extend(claims.map(|name| (name, Purpose::Claim)));
+        let places = sources.iter().filter_map(|place| match place {
+            TokenSource::Header(name) => Some((name.clone(), Purpose::Token)),
+            TokenSource::Query(_) | TokenSource::Cookie(_) => None,
+        });
+        owned.extend(places);
+        if preflight == Preflight::Pass {
+            let names = preflight_headers().map(HeaderName::known);
+            owned.extend(names.map(|name| (name, Purpose::Preflight)));
+        }
+        owned
+    }
+}

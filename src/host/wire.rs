@@ -1,0 +1,150 @@
+//! What of a request is read, how a verdict is carried out on it, and how a call is made.
+
+use super::metrics::Metrics;
+use crate::gate::{Caller, Forward, Reads, Verdict};
+use crate::header::HeaderEdit;
+use crate::policy::{Identity, Policy, RouteChoice};
+use crate::remote::call::{Answer, Call, NotSent, RESPONSE_MARKS};
+use crate::reply::Refusal;
+use crate::request::{Request, Rest};
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, MapType, Status};
+use std::borrow::Cow;
+
+/// The headers that a decision looks at, as bytes.
+pub(super) fn request(reads: &Reads, rest: Rest) -> Request {
+    let map = MapType::HttpRequestHeaders;
+    let headers = match reads {
+        Reads::Named(names) => names
+            .iter()
+            .filter_map(|name| {
+                let value = hostcalls::get_map_value_bytes(map, name).ok()??;
+                Some((Cow::Borrowed(*name), value))
+            })
+            .collect(),
+        Reads::Everything => hostcalls::get_map_bytes(map)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(name, value)| (Cow::Owned(name), value))
+            .collect(),
+    };
+    Request::new(headers).followed_by(rest)
+}
+
+/// Takes the filter's own names off the trailers, which servers may merge into the headers (RFC
+/// 9110, section 6.5.1).
+pub(super) fn clean_trailers(policy: &Policy) {
+    let map = MapType::HttpRequestTrailers;
+    for (name, _) in hostcalls::get_map_bytes(map).unwrap_or_default() {
+        if policy.owned.owns(name.as_bytes()) {
+            let _ = hostcalls::remove_map_value(map, &name);
+        }
+    }
+}
+
+/// Carries out a verdict on the request whose context is in effect.
+pub(super) fn carry_out(metrics: &Metrics, policy: &Policy, verdict: &Verdict) {
+    match verdict {
+        Verdict::Forward(forward) => self::forward(metrics, policy, forward),
+        Verdict::Refuse(refusal) => refuse(metrics, policy, refusal),
+    }
+}
+
+fn forward(metrics: &Metrics, policy: &Policy, forward: &Forward) {
+    let map = MapType::HttpRequestHeaders;
+    for edit in &forward.edits {
+        // The host refuses no edit of a request that is still here; were it to, the request
+        // would go on as it is, and the SDK would rather end the VM.
+        let _ = match edit {
+            HeaderEdit::Remove(name) => hostcalls::remove_map_value(map, name),
+            HeaderEdit::Set(name, value) => hostcalls::set_map_value_bytes(map, name, Some(value)),
+        };
+    }
+    for (name, value) in forward.caller.headers().iter() {
+        let _ = hostcalls::set_map_value_bytes(map, name, value.map(str::as_bytes));
+    }
+    match &forward.caller {
+        Caller::Anonymous(_) => metrics.anonymous(),
+        Caller::Known(remembered) => {
+            metrics.allowed();
+            if policy.identity == Identity::Publish {
+                let verified = &remembered.verified;
+                publish("cognito.sub", verified.claims().subject());
+                publish("cognito.client_id", verified.client(policy));
+            }
+        }
+    }
+    if policy.route == RouteChoice::Anew {
+        let _ = hostcalls::call_foreign_function("clear_route_cache", None);
+    }
+}
+
+fn refuse(metrics: &Metrics, policy: &Policy, refusal: &Refusal) {
+    let reason = refusal.reason();
+    metrics.denied(reason);
+    log::debug!("refused: {}", reason.code());
+    publish("cognito.reason", Some(reason.code()));
+    let responses = &policy.responses;
+    let request_id = responses
+        .wants_request_id(refusal)
+        .then(|| hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, "x-request-id"))
+        .and_then(Result::ok)
+        .flatten();
+    let reply = responses.reply(refusal, request_id.as_deref());
+    let headers = reply
+        .headers
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    let _ = hostcalls::send_http_response(
+        u32::from(reply.status),
+        headers,
+        Some(reply.body.as_bytes()),
+    );
+}
+
+/// Filter state for access logs, where a control character could begin a line of its own.
+fn publish(name: &str, value: Option<&str>) {
+    if let Some(value) = value.filter(|value| crate::header::is_header_value(value)) {
+        let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));
+    }
+}
+
+/// Makes a call. Returns the host's number for it.
+pub(super) fn send(call: &Call) -> Result<u32, NotSent> {
+    let mut headers = vec![
+        (":method", call.method),
+        (":scheme", &*call.scheme),
+        (":authority", &*call.authority),
+        (":path", &*call.path),
+    ];
+    headers.extend(call.headers.iter().map(|(name, value)| (*name, &**value)));
+    let body = Some(&*call.body).filter(|body| !body.is_empty());
+    hostcalls::dispatch_http_call(&call.cluster, headers, body, vec![], call.timeout).map_err(
+        |status| match status {
+            Status::BadArgument => NotSent::UnknownCluster,
+            Status::InternalFailure => NotSent::NoHosts,
+            _ => NotSent::Refused,
+        },
+    )
+}
+
+/// Reads the answer to a call. Without headers there was none, and asking for one would panic.
+pub(super) fn answer(headers: usize, body: usize, max_body: usize) -> Answer {
+    if headers == 0 {
+        return Answer::NoResponse;
+    }
+    let header = |name| {
+        hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, name)
+            .ok()
+            .flatten()
+    };
+    let status = header(":status")
+        .and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok())
+        .unwrap_or_default();
+    let body = (body <= max_body)
+        .then(|| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body))
+        .map(|body| body.ok().flatten().unwrap_or_default());
+    let marked = RESPONSE_MARKS.iter().any(|name| header(name).is_some());
+    Answer::received(status, marked, body)
+}

@@ -1,0 +1,231 @@
+//! One configuration in one VM: its gate, its clock, its requests, and what it asks of the host.
+
+use super::clock::{self, MonotonicClock};
+use super::crypto::Host;
+use super::metrics::Metrics;
+use super::space::Shared;
+use super::wire;
+use crate::gate::{Decision, Effects, Gate, Verdict};
+use crate::policy::{Policy, SignaturePolicy};
+use crate::remote::call::{Answer, CallId};
+use crate::remote::report::{Level, Report};
+use crate::remote::schedule::Entropy;
+use crate::request::Rest;
+use crate::rs256::Rs256;
+use proxy_wasm::hostcalls;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How far a request has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No verdict; nothing of the request may reach the upstream.
+    Undecided,
+    /// No verdict, and on the waiting list.
+    Held,
+    /// Goes on to the upstream.
+    Forwarded,
+    /// Answered here.
+    Refused,
+}
+
+/// What requests and root share. No borrow of a cell outlives the statement that takes it: a host
+/// call may call back.
+#[derive(Debug)]
+pub(super) struct Worker {
+    context: u32,
+    gate: RefCell<Gate>,
+    metrics: Metrics,
+    clock: MonotonicClock,
+    held: RefCell<HashMap<u32, Rc<Cell<Phase>>>>,
+    /// The calls under way, by the host's number for each.
+    calls: RefCell<HashMap<u32, UnderWay>>,
+    tick_period: Cell<Duration>,
+}
+
+/// A call under way.
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    id: CallId,
+    max_body: usize,
+}
+
+impl Worker {
+    /// Nothing is fetched and no lease is taken here: the host configures a short-lived VM first,
+    /// and no other would finish what that one begins.
+    pub(super) fn new(context: u32, policy: Policy) -> Self {
+        let algorithm = match policy.signature {
+            SignaturePolicy::Auto => Rs256::host_if_proven(Rc::new(Host)),
+            SignaturePolicy::Module => Rs256::module(),
+        };
+        let clock = MonotonicClock::new();
+        // The standard library seeds its hashers at random; that is all the entropy needed here.
+        let entropy = Entropy::new(RandomState::new().build_hasher().finish());
+        let metrics = Metrics::define(&policy.pools.labels());
+        let mut gate = Gate::new(Rc::new(policy), algorithm, entropy);
+        gate.start(clock.read(), &Shared);
+        let worker = Self {
+            context,
+            gate: RefCell::new(gate),
+            metrics,
+            clock,
+            held: RefCell::default(),
+            calls: RefCell::default(),
+            tick_period: Cell::default(),
+        };
+        worker.tick_every(Gate::PROMPT_TICK);
+        worker
+    }
+
+    pub(super) fn policy(&self) -> Rc<Policy> {
+        Rc::clone(self.gate.borrow().policy())
+    }
+
+    pub(super) fn announce(&self) {
+        let policy = self.policy();
+        log::info!(
+            "cognito-authorizer {}: user pools: {}, rules: {}, signatures verified by the {}",
+            env!("CARGO_PKG_VERSION"),
+            policy.pools.len(),
+            policy.rules.len(),
+            match self.gate.borrow().verifies_by_host() {
+                true => "host",
+                false => "module",
+            },
+        );
+    }
+
+    /// Decides about the request whose headers the host has just handed over.
+    pub(super) fn admit(&self, context: u32, rest: Rest, phase: &Rc<Cell<Phase>>) {
+        let request = wire::request(self.gate.borrow().reads(), rest);
+        let (decision, cache_use) = self.gate.borrow_mut().decide(&request, clock::wall());
+        self.metrics.cache(cache_use);
+        let verdict = match decision {
+            Decision::Verdict(verdict) => verdict,
+            Decision::Hold(candidate) => {
+                let now = self.clock.both();
+                let mut gate = self.gate.borrow_mut();
+                match gate.hold(context, candidate, now, &Shared) {
+                    Some(verdict) => verdict,
+                    None => {
+                        phase.set(Phase::Held);
+                        self.tick_every(gate.next_tick(now.monotonic));
+                        self.held.borrow_mut().insert(context, Rc::clone(phase));
+                        self.metrics.held();
+                        return;
+                    }
+                }
+            }
+        };
+        phase.set(self.carry_out(&verdict));
+    }
+
+    /// Carries out a verdict on the request whose context is in effect. Returns what has become of it.
+    fn carry_out(&self, verdict: &Verdict) -> Phase {
+        wire::carry_out(&self.metrics, &self.policy(), verdict);
+        match verdict {
+            Verdict::Forward(_) => Phase::Forwarded,
+            Verdict::Refuse(_) => Phase::Refused,
+        }
+    }
+
+    /// Gives up what other VMs would wait for: the configuration is being replaced.
+    pub(super) fn retire(&self) {
+        self.gate.borrow_mut().retire(&Shared);
+    }
+
+    /// Trailers have come, after a verdict or before it: what was promised of headers holds for them.
+    pub(super) fn clean_trailers(&self) {
+        wire::clean_trailers(&self.policy());
+    }
+
+    /// The client of a held request has gone.
+    pub(super) fn abandon(&self, context: u32) {
+        self.held.borrow_mut().remove(&context);
+        if self.gate.borrow_mut().cancel(context) {
+            self.metrics.cancelled();
+        }
+    }
+
+    pub(super) fn tick(&self) {
+        let now = self.clock.both();
+        let effects = self.gate.borrow_mut().tick(now, &Shared);
+        self.bring_about(effects);
+        self.metrics.gauges(&self.gate.borrow(), now.monotonic);
+        // The level may be changed while Envoy runs.
+        if let Ok(level) = hostcalls::get_log_level() {
+            proxy_wasm::set_log_level(level);
+        }
+    }
+
+    pub(super) fn answered(&self, token: u32, headers: usize, body: usize) {
+        let Some(UnderWay { id, max_body }) = self.calls.borrow_mut().remove(&token) else {
+            return;
+        };
+        self.finish(id, &wire::answer(headers, body, max_body));
+    }
+
+    fn finish(&self, id: CallId, answer: &Answer) {
+        let now = self.clock.both();
+        let effects = self.gate.borrow_mut().answered(id, answer, now, &Shared);
+        self.bring_about(effects);
+    }
+
+    /// Tells what is to be told, gives held requests their verdicts, and makes calls.
+    fn bring_about(&self, effects: Effects) {
+        for report in &effects.reports {
+            self.tell(report);
+        }
+        for (context, verdict) in effects.verdicts {
+            let Some(phase) = self.held.borrow_mut().remove(&context) else {
+                continue;
+            };
+            // Fails for a request that the host has forgotten.
+            if hostcalls::set_effective_context(context).is_err() {
+                phase.set(Phase::Refused);
+                self.metrics.cancelled();
+                continue;
+            }
+            self.metrics.no_longer_held();
+            phase.set(self.carry_out(&verdict));
+            if phase.get() == Phase::Forwarded {
+                let _ = hostcalls::resume_http_request();
+            }
+        }
+        let _ = hostcalls::set_effective_context(self.context);
+        for (id, call) in effects.calls {
+            let max_body = call.max_body;
+            match wire::send(&call) {
+                Ok(token) => {
+                    let under_way = UnderWay { id, max_body };
+                    self.calls.borrow_mut().insert(token, under_way);
+                }
+                Err(reason) => self.finish(id, &Answer::NotSent(reason)),
+            }
+        }
+        let next = self.gate.borrow().next_tick(self.clock.read());
+        self.tick_every(next);
+    }
+
+    fn tell(&self, report: &Report) {
+        if let Some(counted) = report.counted {
+            self.metrics.fetched(report.kind, counted);
+        }
+        match report.level {
+            Level::Debug => log::debug!("{report}"),
+            Level::Info => log::info!("{report}"),
+            Level::Warning => log::warn!("{report}"),
+        }
+    }
+
+    /// Sets the host's timer only when its period changes: setting it anew starts it anew, and a
+    /// busy worker would put its own tick off for ever.
+    fn tick_every(&self, period: Duration) {
+        if self.tick_period.replace(period) != period {
+            let _ = hostcalls::set_tick_period(period);
+        }
+    }
+}

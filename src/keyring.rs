@@ -1,0 +1,379 @@
+//! The key sets of all pools: a [`Document`] each, or the keys that stand in the configuration.
+//!
+//! When sets are fetched, by which VM, and how long they serve is the business of [`crate::remote`].
+//! Here is what is particular to keys: a set is one of many, a token's `kid` may be in none, and what
+//! operators are told of a fetch.
+
+use crate::jwks::{InvalidKeySet, KeySet};
+use crate::policy::{KeySource, Pool, PoolIndex, Pools};
+pub use crate::remote::call::Answer;
+use crate::remote::call::{Call, CallId, CallIds};
+use crate::remote::document::{Content, Document, Ended, Fetched, Notice, Prospect};
+use crate::remote::report::{Counted, Report};
+pub use crate::remote::schedule::Entropy;
+use crate::remote::space::SharedSpace;
+use crate::time::{Monotonic, Now};
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The key sets of all pools, as one VM sees them.
+#[derive(Debug)]
+pub struct Keyring {
+    sets: Vec<Set>,
+    entropy: Entropy,
+    /// When it was first asked for anything: sets that are missing are missing since then.
+    start: Option<Monotonic>,
+}
+
+/// One pool's keys.
+#[derive(Debug)]
+enum Set {
+    /// They stand in the configuration, and never change: their generation is 0 for good.
+    Inline(Rc<KeySet>),
+    /// They are fetched. The issuer is what log lines call them by.
+    Fetched {
+        issuer: String,
+        document: Box<Document<KeySet>>,
+    },
+}
+
+/// Keys that may verify, and which generation they are.
+#[derive(Clone, Debug)]
+pub struct CurrentKeys {
+    /// The keys.
+    pub set: Rc<KeySet>,
+    /// Grows whenever a set with other contents takes the place of the last.
+    pub generation: u64,
+}
+
+/// How a pool's key set is, for gauges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// How many keys may verify.
+    pub keys: usize,
+    /// The age of a set that is fetched, or how long it has been missing.
+    pub age: Option<Duration>,
+}
+
+impl Content for KeySet {
+    const KIND: &'static str = "jwks";
+    const MAX_BYTES: usize = Self::MAX_BYTES;
+    type Invalid = InvalidKeySet;
+
+    fn parse(bytes: &[u8]) -> Result<Self, InvalidKeySet> {
+        Self::parse(bytes)
+    }
+
+    fn too_large() -> InvalidKeySet {
+        InvalidKeySet::TooLarge
+    }
+
+    fn same_as(&self, other: &Self) -> bool {
+        self.same_keys(other)
+    }
+}
+
+impl Keyring {
+    /// A keyring for these pools, without any key but inline ones.
+    #[must_use]
+    pub fn new(pools: &Pools, entropy: Entropy) -> Self {
+        let sets = pools.iter().map(|(_, pool)| Set::new(pool)).collect();
+        Self {
+            sets,
+            entropy,
+            start: None,
+        }
+    }
+
+    /// The keys that may verify a pool's tokens now, if there are any.
+    #[must_use]
+    pub fn keys(&self, pool: PoolIndex) -> Option<CurrentKeys> {
+        self.sets.get(pool.position())?.keys()
+    }
+
+    /// The generation of the keys that may verify now, for remembered tokens.
+    #[must_use]
+    pub fn generation(&self, pool: PoolIndex) -> Option<u64> {
+        match self.sets.get(pool.position())? {
+            Set::Inline(_) => Some(0),
+            Set::Fetched { document, .. } => document.generation(),
+        }
+    }
+
+    /// Reads what the other VMs did. Called at every tick, and before a verdict that depends on
+    /// having seen the newest set.
+    pub fn sync(&mut self, now: Monotonic, space: &dyn SharedSpace) {
+        self.start.get_or_insert(now);
+        for document in self.documents_mut() {
+            document.sync(now, space);
+        }
+    }
+
+    /// Reads what the other VMs did about one pool.
+    pub fn sync_pool(&mut self, pool: PoolIndex, now: Monotonic, space: &dyn SharedSpace) {
+        if let Some(document) = self.document_mut(pool) {
+            document.sync(now, space);
+        }
+    }
+
+    /// Takes the lease of every set whose fetch is due, and says which calls are to be made.
+    pub fn take_due(
+        &mut self,
+        now: Monotonic,
+        space: &dyn SharedSpace,
+        ids: &mut CallIds,
+    ) -> Vec<(CallId, Call)> {
+        let mut due = Vec::new();
+        for set in &mut self.sets {
+            if let Set::Fetched { document, .. } = set {
+                due.extend(document.take_due(now, space, &mut self.entropy, ids));
+            }
+        }
+        due
+    }
+
+    /// A request waits for keys newer than this generation, since its `kid` is not among them. Holds
+    /// until the next [`Keyring::take_due`].
+    pub fn demand_newer(&mut self, pool: PoolIndex, generation: u64) {
+        if let Some(document) = self.document_mut(pool) {
+            document.demand_newer(generation);
+        }
+    }
+
+    /// What can be said of keys newer than this generation.
+    #[must_use]
+    pub fn prospect(&self, pool: PoolIndex, generation: u64, now: Monotonic) -> Prospect {
+        match self.document(pool) {
+            Some(document) => document.prospect(generation, now),
+            // Inline keys are all there will ever be.
+            None => Prospect::Settled,
+        }
+    }
+
+    /// Takes in the answer to a call. `None` if it was none of this keyring's, or came too late.
+    pub fn answered(
+        &mut self,
+        id: CallId,
+        answer: &Answer,
+        now: Now,
+        space: &dyn SharedSpace,
+    ) -> Option<Report> {
+        let (issuer, document) = self.sets.iter_mut().find_map(|set| match set {
+            Set::Fetched { issuer, document } if document.is_fetched_by(id) => {
+                Some((issuer, document))
+            }
+            Set::Fetched { .. } | Set::Inline(_) => None,
+        })?;
+        let ended = document.answered(answer, now.monotonic, space, &mut self.entropy)?;
+        Some(report(issuer, document, &ended, now))
+    }
+
+    /// Gives back the leases of fetches whose answer no VM will be there to take.
+    pub fn release(&mut self, space: &dyn SharedSpace) {
+        for document in self.documents_mut() {
+            document.release(space);
+        }
+    }
+
+    /// When the newest key set was answered, to any VM; never for keys that are not fetched.
+    #[must_use]
+    pub fn answered_at(&self, pool: PoolIndex) -> Option<Monotonic> {
+        self.document(pool)?.fetched_at()
+    }
+
+    /// How long until a fetch may bring keys: zero while one is under way.
+    #[must_use]
+    pub fn keys_expected_in(&self, pool: PoolIndex, now: Monotonic) -> Duration {
+        self.document(pool)
+            .map_or(Duration::ZERO, |document| document.expected_in(now))
+    }
+
+    /// How long until newer keys may be demanded again.
+    #[must_use]
+    pub fn demand_open_in(&self, pool: PoolIndex, now: Monotonic) -> Duration {
+        self.document(pool)
+            .map_or(Duration::ZERO, |document| document.demand_open_in(now))
+    }
+
+    /// Whether a fetch is due that no VM has begun.
+    #[must_use]
+    pub fn is_due(&self, now: Monotonic) -> bool {
+        self.documents().any(|document| document.is_due(now))
+    }
+
+    /// Whether every pool has keys that may verify.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.documents().all(Document::is_usable)
+    }
+
+    /// How each pool's key set is, in the order of the configuration.
+    pub fn standings(&self, now: Monotonic) -> impl Iterator<Item = Standing> {
+        let start = self.start.unwrap_or(now);
+        self.sets.iter().map(move |set| Standing {
+            keys: set.keys().map_or(0, |keys| keys.set.len()),
+            age: match set {
+                Set::Inline(_) => None,
+                Set::Fetched { document, .. } => Some(document.age(start, now)),
+            },
+        })
+    }
+
+    fn document(&self, pool: PoolIndex) -> Option<&Document<KeySet>> {
+        self.sets.get(pool.position())?.document()
+    }
+
+    fn document_mut(&mut self, pool: PoolIndex) -> Option<&mut Document<KeySet>> {
+        self.sets.get_mut(pool.position())?.document_mut()
+    }
+
+    fn documents(&self) -> impl Iterator<Item = &Document<KeySet>> {
+        self.sets.iter().filter_map(Set::document)
+    }
+
+    fn documents_mut(&mut self) -> impl Iterator<Item = &mut Document<KeySet>> {
+        self.sets.iter_mut().filter_map(Set::document_mut)
+    }
+}
+
+impl Set {
+    /// Sets of one issuer that come through two clusters, or from two addresses, are two documents: a
+    /// configuration is never served what another one fetched from elsewhere.
+    fn new(pool: &Pool) -> Self {
+        match &pool.keys {
+            KeySource::Inline(set) => Self::Inline(Rc::clone(set)),
+            KeySource::Fetched(source) => {
+                let parts = [
+                    &*pool.issuer,
+                    &source.endpoint.uri,
+                    &source.endpoint.cluster,
+                ];
+                let document = Document::new(source.clone(), &parts);
+                Self::Fetched {
+                    issuer: pool.issuer.clone(),
+                    document: Box::new(document),
+                }
+            }
+        }
+    }
+
+    fn keys(&self) -> Option<CurrentKeys> {
+        match self {
+            Self::Inline(set) => Some(CurrentKeys {
+                set: Rc::clone(set),
+                generation: 0,
+            }),
+            Self::Fetched { document, .. } => {
+                let current = document.current()?;
+                Some(CurrentKeys {
+                    set: current.content,
+                    generation: current.generation,
+                })
+            }
+        }
+    }
+
+    const fn document(&self) -> Option<&Document<KeySet>> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Fetched { document, .. } => Some(document),
+        }
+    }
+
+    const fn document_mut(&mut self) -> Option<&mut Document<KeySet>> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Fetched { document, .. } => Some(document),
+        }
+    }
+}
+
+/// What is told of a fetch: the cause first, then what it means for tokens.
+///
+/// An operator reads this line first and, of a long outage, perhaps alone: so it names issuer, cluster and
+/// cause, and says whether requests are refused already. Nothing in it comes from the endpoint's answer but
+/// its status; Envoy's own words for a connection that failed have lost their control characters.
+fn report(
+    issuer: &str,
+    document: &Document<KeySet>,
+    ended: &Ended<InvalidKeySet>,
+    now: Now,
+) -> Report {
+    let kind = KeySet::KIND;
+    let counted = match ended {
+        Ended::Fetched(_) => Some(Counted::Success),
+        Ended::Failed(_, Notice::Settling | Notice::Retry) => None,
+        Ended::Failed(_, Notice::Repeated | Notice::News) => Some(Counted::Failure),
+    };
+    match ended {
+        Ended::Fetched(Fetched::Again) => {
+            Report::debug(kind, counted, format!("keys of {issuer}: fetched again"))
+        }
+        Ended::Fetched(Fetched::Recovered) => {
+            let set = document.current().map(|current| current.content);
+            let keys = set.as_ref().map_or(0, |set| set.len());
+            let skipped = set.map_or(0, |set| set.skipped());
+            Report::info(
+                kind,
+                counted,
+                format!("keys of {issuer}: {keys} fetched, {skipped} entries skipped"),
+            )
+        }
+        Ended::Failed(failure, notice) => {
+            let cause = failure.at(&document.source().endpoint);
+            let outlook = Outlook::of(document, now);
+            match notice {
+                Notice::News => Report::warning(
+                    kind,
+                    counted,
+                    format!("keys of {issuer}: {cause}; {outlook}"),
+                ),
+                Notice::Settling | Notice::Retry | Notice::Repeated => Report::debug(
+                    kind,
+                    counted,
+                    format!("keys of {issuer}: {cause}; {outlook}"),
+                ),
+            }
+        }
+    }
+}
+
+/// What a failed fetch means for a pool's tokens.
+enum Outlook {
+    /// There have never been keys.
+    Missing,
+    /// The last good keys are too old to serve.
+    Ended,
+    /// The last good keys serve on until then.
+    Until(String),
+    /// The last good keys serve on.
+    Forever,
+}
+
+impl Outlook {
+    fn of(document: &Document<KeySet>, now: Now) -> Self {
+        if !document.is_loaded() {
+            return Self::Missing;
+        }
+        match document.usable_until() {
+            None => Self::Forever,
+            Some(end) if end <= now.monotonic => Self::Ended,
+            Some(end) => Self::Until(now.wall.plus(end.since(now.monotonic)).utc()),
+        }
+    }
+}
+
+impl fmt::Display for Outlook {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => {
+                formatter.write_str("there are no keys yet: every token of this pool gets 503")
+            }
+            Self::Ended => formatter
+                .write_str("the last good keys are too old: every token of this pool gets 503"),
+            Self::Until(end) => write!(formatter, "the last good keys serve on until {end}"),
+            Self::Forever => formatter.write_str("the last good keys serve on"),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Calls to other services: what the host is asked to carry out, and what came of it.
+
+use std::time::Duration;
+
+/// Where a document is fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The Envoy cluster that reaches it.
+    pub cluster: String,
+    /// The URI, as configured or derived.
+    pub uri: String,
+    /// The URI's scheme: `:scheme`.
+    pub scheme: String,
+    /// The URI's authority: `:authority`.
+    pub authority: String,
+    /// The URI's path and query: `:path`.
+    pub path: String,
+    /// How long one call may take.
+    pub timeout: Duration,
+}
+
+impl Endpoint {
+    /// The call that fetches a document of at most so many bytes.
+    #[must_use]
+    pub fn get(&self, max_body: usize) -> Call {
+        Call {
+            cluster: self.cluster.clone(),
+            method: "GET",
+            scheme: self.scheme.clone(),
+            authority: self.authority.clone(),
+            path: self.path.clone(),
+            headers: vec![("accept", "application/json".to_owned())],
+            body: Vec::new(),
+            timeout: self.timeout,
+            max_body,
+        }
+    }
+}
+
+/// A request that the host makes through one of Envoy's clusters. It is all that the host knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The cluster.
+    pub cluster: String,
+    /// `:method`.
+    pub method: &'static str,
+    /// `:scheme`.
+    pub scheme: String,
+    /// `:authority`.
+    pub authority: String,
+    /// `:path`.
+    pub path: String,
+    /// The other headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body; empty for none.
+    pub body: Vec<u8>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// How many bytes of the answer's body are looked at; a longer one is none.
+    pub max_body: usize,
+}
+
+/// The gate's number of a call that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CallId(u32);
+
+/// Hands out a number for each call.
+#[derive(Debug, Default)]
+pub struct CallIds(u32);
+
+impl CallIds {
+    /// A number that no call under way has: they are used again after 2^32 calls, and a call lasts
+    /// for some seconds.
+    pub(super) const fn next(&mut self) -> CallId {
+        self.0 = self.0.wrapping_add(1);
+        CallId(self.0)
+    }
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A complete response of the endpoint.
+    Response {
+        /// The status; 0 if it was none.
+        status: u16,
+        /// The body, or `None` if it is longer than [`Call::max_body`].
+        body: Option<Vec<u8>>,
+    },
+    /// Envoy answered in place of the endpoint, which it did not reach.
+    Local {
+        /// The status: 503, or 504 for a time-out.
+        status: u16,
+        /// Envoy's words for the reason, as far as they are looked at.
+        text: String,
+    },
+    /// A response that broke off, or that Envoy would not hand over.
+    NoResponse,
+    /// The call was never sent.
+    NotSent(NotSent),
+}
+
+/// Why a call was never sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotSent {
+    /// Envoy has no cluster of that name.
+    UnknownCluster,
+    /// The cluster has no host to send it to.
+    NoHosts,
+    /// Any other reason.
+    Refused,
+}
+
+/// Headers of which Envoy's own answers have none, and a response that came through its router has at
+/// least one: the router sets the last.
+pub const RESPONSE_MARKS: [&str; 3] = ["server", "date", "x-envoy-upstream-service-time"];
+
+impl Answer {
+    /// How much of Envoy's words is looked at; they name the reason at their beginning.
+    const MAX_TEXT: usize = 512;
+
+    /// A response with headers. `marked` says whether it has one of [`RESPONSE_MARKS`].
+    #[must_use]
+    pub fn received(status: u16, marked: bool, body: Option<Vec<u8>>) -> Self {
+        if marked || !matches!(status, 503 | 504) {
+            return Self::Response { status, body };
+        }
+        let body = body.unwrap_or_default();
+        let text = body.get(..Self::MAX_TEXT).unwrap_or(&body);
+        Self::Local {
+            status,
+            // Nothing that could begin a line of its own in a log.
+            text: String::from_utf8_lossy(text)
+                .chars()
+                .map(|c| if c.is_control() { ' ' } else { c })
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_envoys_own_is_told_from_the_endpoints() {
+        let body = || Some(b"upstream connect error\nor so".to_vec());
+        let local = Answer::Local {
+            status: 503,
+            text: "upstream connect error or so".into(),
+        };
+        assert_eq!(Answer::received(503, false, body()), local);
+        for (status, marked) in [(503, true), (504, true), (200, false), (500, false)] {
+            let answer = Answer::received(status, marked, body());
+            assert_eq!(
+                answer,
+                Answer::Response {
+                    status,
+                    body: body()
+                },
+                "{status} {marked}"
+            );
+        }
+    }
+
+    #[test]
+    fn envoys_words_are_cut() {
+        for length in [511, 512, 513, 100_000] {
+            let Answer::Local { text, .. } = Answer::received(503, false, Some(vec![b'x'; length]))
+            else {
+                panic!("an answer of Envoy's own");
+            };
+            assert_eq!(text.len(), length.min(512));
+        }
+        let none = Answer::received(504, false, None);
+        assert!(matches!(none, Answer::Local { status: 504, text } if text.is_empty()));
+    }
+}

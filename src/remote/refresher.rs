@@ -1,0 +1,453 @@
+//! When one document is fetched and by which VM, whatever is in it.
+//!
+//! All VMs decide by the same [`Record`], and a decision counts only once it is written: each step reads
+//! the record, changes a copy, and writes it with the version that was read. A VM that loses this race has
+//! decided nothing, and looks again at its next tick.
+//!
+//! A fetch has three such steps. [`Refresher::take_due`] writes a lease with a random name. The answer
+//! ends it ([`Refresher::end_fetch`]): if the record's lease has another name by then, the answer came too
+//! late and is thrown away, since it may be older than what is there. Then [`Refresher::succeed`] or
+//! [`Refresher::fail`] writes the outcome, the time of the next fetch, and what the outcome says about a
+//! demand. [`Refresher::release`] gives a lease back unused.
+//!
+//! This part knows nothing of the content but which fetch brought it, so that the module has it once,
+//! however many kinds of documents there are.
+
+use super::call::{CallId, CallIds, Endpoint};
+use super::failure::Cause;
+use super::record::{self, Demand, DemandOutcome, Lease, Record, Told};
+use super::schedule::{
+    DEMAND_WINDOW, Entropy, LEASE_GRACE, RECOVERY_DELAY, REMINDER, Refresh, SETTLING_START,
+    SETTLING_TIME, back_off, refresh_delay, unsent_delay,
+};
+use super::space::{EntryNames, SharedSpace, Version};
+use crate::time::Monotonic;
+use std::time::Duration;
+
+/// Where a document comes from, and how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Where it is fetched.
+    pub endpoint: Endpoint,
+    /// How often, and how long it serves.
+    pub refresh: Refresh,
+}
+
+/// What can be said of a document that is newer than the one at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prospect {
+    /// It is here.
+    Here,
+    /// A fetch is under way that may bring it.
+    Coming,
+    /// A demand makes a fetch due.
+    Open,
+    /// The newest document has been asked for within the window, and is the one at hand.
+    Settled,
+    /// The newest document could not be had within the window.
+    Unavailable,
+}
+
+/// How a document that has been fetched differs from the last fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// The last fetch succeeded as well.
+    Again,
+    /// It is the first, or the first after failures.
+    Recovered,
+}
+
+/// How loud a failure is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Clusters may still be resolving: neither counted nor told.
+    Settling,
+    /// One of the tries between two attempts of the back-off: neither counted nor told.
+    Retry,
+    /// An attempt that failed like the last: counted.
+    Repeated,
+    /// News, or a reminder: counted and told.
+    News,
+}
+
+/// The schedule of one document in one VM.
+#[derive(Debug)]
+pub(super) struct Refresher {
+    source: Source,
+    names: EntryNames,
+    /// The record as last read.
+    record: Record,
+    /// The fetch of the content that this VM has loaded.
+    loaded: Option<Monotonic>,
+    /// Counts contents that differ.
+    generation: u64,
+    /// Whether the content may still serve: worked out at every tick, so that a request needs no clock
+    /// for it.
+    usable: bool,
+    /// The generation to which a newer one is wanted. Set by every waiting request at every tick, and
+    /// cleared once the tick has looked at it: a request that goes away leaves no wish behind.
+    demanded: Option<u64>,
+    /// This VM's own fetch that is under way, by the call that makes it.
+    fetching: Option<(CallId, Lease)>,
+}
+
+/// What makes a fetch due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trigger {
+    /// Its time has come.
+    Schedule,
+    /// A request waits for newer content.
+    Demand,
+}
+
+impl Refresher {
+    pub(super) fn new(source: Source, names: EntryNames) -> Self {
+        Self {
+            source,
+            names,
+            record: Record::default(),
+            loaded: None,
+            generation: 0,
+            usable: false,
+            demanded: None,
+            fetching: None,
+        }
+    }
+
+    pub(super) const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(super) const fn is_usable(&self) -> bool {
+        self.usable
+    }
+
+    pub(super) const fn fetched_at(&self) -> Option<Monotonic> {
+        self.record.fetched_at
+    }
+
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Reads what the other VMs did. Returns the bytes of content that is not loaded yet, and the fetch
+    /// that brought it.
+    pub(super) fn sync(&mut self, space: &dyn SharedSpace) -> Option<(Vec<u8>, Monotonic)> {
+        self.read_record(space);
+        let fetched_at = self
+            .record
+            .fetched_at
+            .filter(|at| self.loaded != Some(*at))?;
+        let (content, _) = space.read(&self.names.content);
+        Some((content?, fetched_at))
+    }
+
+    /// Takes note that this fetch's content is loaded.
+    pub(super) fn loaded(&mut self, fetched_at: Monotonic, same: bool) {
+        if !same {
+            self.generation = self.generation.saturating_add(1);
+        }
+        self.loaded = Some(fetched_at);
+    }
+
+    /// Works out whether the content may still serve.
+    pub(super) fn look_at_age(&mut self, now: Monotonic) {
+        self.usable = self.loaded.is_some() && self.usable_until().is_none_or(|end| now < end);
+    }
+
+    /// When the content stops serving; `None` without content, or if it serves for ever.
+    pub(super) fn usable_until(&self) -> Option<Monotonic> {
+        let Source { endpoint, refresh } = &self.source;
+        refresh.usable_until(self.loaded?, endpoint.timeout)
+    }
+
+    /// Bytes that are no record, another plugin's for instance, count as a record that was never
+    /// written; the version is kept, so that our own can take their place.
+    fn read_record(&mut self, space: &dyn SharedSpace) -> Version {
+        let (bytes, version) = space.read(&self.names.record);
+        self.record = bytes
+            .and_then(|bytes| Record::decode(&bytes))
+            .unwrap_or_default();
+        version
+    }
+
+    /// How old the content is, or how long it has been missing since `start`.
+    pub(super) fn age(&self, start: Monotonic, now: Monotonic) -> Duration {
+        let missing_since = || self.record.failing_since.map_or(start, |at| at.min(start));
+        now.since(self.loaded.unwrap_or_else(missing_since))
+    }
+
+    /// The fetch on demand that no other may follow yet: one that is under way, however long it takes,
+    /// or was begun within the window.
+    fn demand_window(&self, now: Monotonic) -> Option<Demand> {
+        self.record.demand.filter(|demand| {
+            let under_way = demand.outcome == DemandOutcome::Pending && self.record.is_leased(now);
+            under_way || now.since(demand.at) < DEMAND_WINDOW
+        })
+    }
+
+    /// A request waits for content newer than this generation. Of several, one that waits for what is
+    /// here already demands nothing.
+    pub(super) fn demand_newer(&mut self, generation: u64) {
+        self.demanded = self.demanded.max(Some(generation));
+    }
+
+    /// What can be said of content newer than this generation. A set of the same contents is no newer
+    /// one, though a fetch has brought it.
+    pub(super) fn prospect(&self, generation: u64, now: Monotonic) -> Prospect {
+        if !self.usable || self.generation != generation {
+            return Prospect::Here;
+        }
+        match self.demand_window(now).map(|demand| demand.outcome) {
+            None if self.is_taken(now) => Prospect::Coming,
+            None => Prospect::Open,
+            Some(DemandOutcome::Pending) if self.record.is_leased(now) => Prospect::Coming,
+            // Its holder died: what it would have learnt is not known.
+            Some(DemandOutcome::Pending | DemandOutcome::Failed) => Prospect::Unavailable,
+            Some(DemandOutcome::Answered) => Prospect::Settled,
+        }
+    }
+
+    /// How long until a fetch may bring content: zero while one is under way.
+    pub(super) fn expected_in(&self, now: Monotonic) -> Duration {
+        match self.record.is_leased(now) {
+            true => Duration::ZERO,
+            false => self.scheduled().since(now),
+        }
+    }
+
+    /// How long until newer content may be demanded again.
+    pub(super) fn demand_open_in(&self, now: Monotonic) -> Duration {
+        self.demand_window(now).map_or(Duration::ZERO, |demand| {
+            demand.at.after(DEMAND_WINDOW).since(now)
+        })
+    }
+
+    /// When the next refresh is scheduled.
+    fn scheduled(&self) -> Monotonic {
+        match self.record.fetched_at {
+            Some(_) if self.record.failing_since.is_some() => self.record.next_fetch_at,
+            Some(at) if self.loaded == Some(at) => self
+                .record
+                .next_fetch_at
+                // A shorter interval than the one with which the record was written holds at once.
+                .min(at.after(self.source.refresh.interval)),
+            // The record promises content that is not there: another plugin wrote over it.
+            Some(at) => at.after(RECOVERY_DELAY),
+            None => self.record.next_fetch_at,
+        }
+    }
+
+    /// Whether a fetch is under way. This VM's own binds it even if the record has lost the lease, which
+    /// another plugin may have written over.
+    fn is_taken(&self, now: Monotonic) -> bool {
+        let own = self.fetching.is_some_and(|(_, lease)| now < lease.until);
+        own || self.record.is_leased(now)
+    }
+
+    /// What makes a fetch due, if anything does. A demand does only where there is content that is not
+    /// new enough; without any, the schedule brings it.
+    fn due(&self, now: Monotonic) -> Option<Trigger> {
+        if self.is_taken(now) {
+            return None;
+        }
+        let demanded = self.demanded.is_some_and(|generation| {
+            self.loaded.is_some()
+                && self.generation == generation
+                && self.demand_window(now).is_none()
+        });
+        if demanded {
+            return Some(Trigger::Demand);
+        }
+        (now >= self.scheduled()).then_some(Trigger::Schedule)
+    }
+
+    /// Whether a fetch is due that no VM has begun.
+    pub(super) fn is_due(&self, now: Monotonic) -> bool {
+        self.due(now).is_some()
+    }
+
+    /// Takes the lease if a fetch is due, and forgets what was demanded.
+    pub(super) fn take_due(
+        &mut self,
+        now: Monotonic,
+        space: &dyn SharedSpace,
+        entropy: &mut Entropy,
+        ids: &mut CallIds,
+    ) -> Option<CallId> {
+        let taken = self.take(now, space, entropy, ids);
+        self.demanded = None;
+        taken
+    }
+
+    fn take(
+        &mut self,
+        now: Monotonic,
+        space: &dyn SharedSpace,
+        entropy: &mut Entropy,
+        ids: &mut CallIds,
+    ) -> Option<CallId> {
+        self.due(now)?;
+        // Again with the newest record: only what is due by that one is taken.
+        let version = self.read_record(space);
+        let trigger = self.due(now)?;
+        let lease = Lease {
+            holder: entropy.next(),
+            until: now.after(self.source.endpoint.timeout).after(LEASE_GRACE),
+        };
+        let mut record = self.record.clone();
+        record.lease = Some(lease);
+        if trigger == Trigger::Demand {
+            record.demand = Some(Demand {
+                at: now,
+                outcome: DemandOutcome::Pending,
+            });
+        }
+        self.write(record, version, space)?;
+        let id = ids.next();
+        self.fetching = Some((id, lease));
+        Some(id)
+    }
+
+    /// Whether this call is the fetch of this VM that is under way.
+    pub(super) fn is_fetched_by(&self, id: CallId) -> bool {
+        self.fetching.is_some_and(|(own, _)| own == id)
+    }
+
+    /// Ends this VM's fetch. Returns the record without its lease, or `None` if another VM has taken
+    /// over since: the answer came too late.
+    pub(super) fn end_fetch(&mut self, space: &dyn SharedSpace) -> Option<(Record, Version)> {
+        let (_, lease) = self.fetching.take()?;
+        let version = self.read_record(space);
+        let held = self.record.lease.map(|lease| lease.holder) == Some(lease.holder);
+        let mut record = self.record.clone();
+        record.lease = None;
+        held.then_some((record, version))
+    }
+
+    /// Writes down a fetch that succeeded. `None` if another VM was faster.
+    pub(super) fn succeed(
+        &mut self,
+        (mut record, version): (Record, Version),
+        document: &[u8],
+        now: Monotonic,
+        space: &dyn SharedSpace,
+        entropy: &mut Entropy,
+    ) -> Option<Fetched> {
+        let fetched = match record.failing_since.is_some() || record.fetched_at.is_none() {
+            true => Fetched::Recovered,
+            false => Fetched::Again,
+        };
+        record.fetched_at = Some(now);
+        record.failing_since = None;
+        record.failures = 0;
+        record.told = None;
+        record.next_fetch_at = now.after(refresh_delay(self.source.refresh.interval, entropy));
+        settle(&mut record, DemandOutcome::Answered, now);
+        // First the content, then the record that announces it.
+        let content = record::encode_content(now, document);
+        space
+            .write(&self.names.content, &content, Version::Any)
+            .ok()?;
+        self.write(record, version, space)?;
+        Some(fetched)
+    }
+
+    /// Writes down a fetch that failed. `None` if another VM was faster.
+    pub(super) fn fail(
+        &mut self,
+        (mut record, version): (Record, Version),
+        cause: Cause,
+        now: Monotonic,
+        space: &dyn SharedSpace,
+        entropy: &mut Entropy,
+    ) -> Option<Notice> {
+        let notice = self.note_failure(&mut record, cause, now, entropy);
+        if notice == Notice::News {
+            record.told = Some(Told { at: now, cause });
+        }
+        settle(&mut record, DemandOutcome::Failed, now);
+        self.write(record, version, space)?;
+        Some(notice)
+    }
+
+    /// Sets the next fetch after a failure, and says how loud it is told.
+    ///
+    /// A call that cannot be sent while there is no document yet is tried many times between two
+    /// attempts of the back-off; only the attempts are counted and told.
+    fn note_failure(
+        &self,
+        record: &mut Record,
+        cause: Cause,
+        now: Monotonic,
+        entropy: &mut Entropy,
+    ) -> Notice {
+        let since = *record.failing_since.get_or_insert(now);
+        let hasty = cause.is_unsent() && record.fetched_at.is_none();
+        if hasty {
+            record.next_fetch_at = now.after(unsent_delay(now.since(since)));
+            if now.since(since) < SETTLING_START {
+                return Notice::Settling;
+            }
+            if now < record.attempt_at {
+                return Notice::Retry;
+            }
+        } else if !cause.is_unsent() && record.told.is_some_and(|told| told.cause.is_unsent()) {
+            // The cluster has come: the back-off of the calls that are sent begins.
+            record.failures = 0;
+        }
+        record.failures = record.failures.saturating_add(1);
+        record.attempt_at = now.after(back_off(record.failures, entropy));
+        if !hasty {
+            record.next_fetch_at = record.attempt_at;
+        }
+        let news = record.told.is_none_or(|told| {
+            let ended = |end| told.at < end && end <= now;
+            told.cause != cause
+                || now.since(told.at) >= REMINDER
+                || self.usable_until().is_some_and(ended)
+        });
+        match news {
+            true => Notice::News,
+            false => Notice::Repeated,
+        }
+    }
+
+    /// Gives back a lease whose answer no VM will be there to take.
+    pub(super) fn release(&mut self, space: &dyn SharedSpace) {
+        let Some((mut record, version)) = self.end_fetch(space) else {
+            return;
+        };
+        // No VM has seen an outcome: the next demand may begin another fetch.
+        record
+            .demand
+            .take_if(|demand| demand.outcome == DemandOutcome::Pending);
+        // A VM that wrote in between knows better.
+        let _ = self.write(record, version, space);
+    }
+
+    fn write(&mut self, record: Record, version: Version, space: &dyn SharedSpace) -> Option<()> {
+        space
+            .write(&self.names.record, &record.encode(), version)
+            .ok()?;
+        self.record = record;
+        Some(())
+    }
+}
+
+/// Writes down how a fetch on demand ended.
+fn settle(record: &mut Record, outcome: DemandOutcome, now: Monotonic) {
+    let Some(demand) = &mut record.demand else {
+        return;
+    };
+    let pending = demand.outcome == DemandOutcome::Pending;
+    // An answer that took most of the window opens another: every VM must have the time to notice it
+    // before the next demand.
+    if pending && now.since(demand.at).saturating_add(SETTLING_TIME) > DEMAND_WINDOW {
+        demand.at = now;
+    }
+    // A document that came later than a failure answers the question as well.
+    if pending || outcome == DemandOutcome::Answered {
+        demand.outcome = outcome;
+    }
+}

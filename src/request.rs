@@ -1,0 +1,216 @@
+//! A request, as far as its headers go.
+
+pub mod cookies;
+mod name;
+pub mod query;
+
+use crate::rules::index::Target;
+use cookies::Crumb;
+use query::Query;
+use std::borrow::Cow;
+use std::fmt;
+
+/// The request's headers that the policy looks at, pseudo-headers among them.
+///
+/// Names are in lower case; a repeated header has several entries.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    headers: Vec<(Cow<'static, str>, Vec<u8>)>,
+    rest: Rest,
+}
+
+/// What follows the headers of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing: the request ends with its headers.
+    #[default]
+    Nothing,
+    /// A body, which may be empty yet, or trailers.
+    Something,
+}
+
+/// Why a method may be another one to the upstream than to the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnsafeMethod {
+    /// Frameworks that write methods in upper case would act on another one.
+    Letters,
+    /// Frameworks that listen to the parameter would.
+    Parameter,
+}
+
+impl fmt::Display for UnsafeMethod {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Letters => "the method has lower-case letters; expected upper case",
+            Self::Parameter => "the query names another method in a parameter _method",
+        })
+    }
+}
+
+impl Request {
+    /// Collects headers as the host hands them over, with nothing after them.
+    #[must_use]
+    pub const fn new(headers: Vec<(Cow<'static, str>, Vec<u8>)>) -> Self {
+        Self {
+            headers,
+            rest: Rest::Nothing,
+        }
+    }
+
+    /// The same request with this after its headers.
+    #[must_use]
+    pub fn followed_by(self, rest: Rest) -> Self {
+        Self { rest, ..self }
+    }
+
+    /// The names of all headers, one for each line.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|(name, _)| &**name)
+    }
+
+    /// The first value of a header.
+    #[must_use]
+    pub fn first(&self, name: &str) -> Option<&[u8]> {
+        self.all(name).next()
+    }
+
+    /// Every value of a header.
+    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.headers
+            .iter()
+            .filter(move |(entry, _)| entry == name)
+            .map(|(_, value)| value.as_slice())
+    }
+
+    /// What the rules look at.
+    #[must_use]
+    pub fn target(&self) -> Target<'_> {
+        Target {
+            path: self.first(":path"),
+            method: self.first(":method"),
+            authority: self.first(":authority"),
+        }
+    }
+
+    /// Whether this is a preflight as a browser sends it: `OPTIONS` with both headers, and nothing
+    /// after them. Anything else is a request like any other.
+    #[must_use]
+    pub fn is_preflight(&self) -> bool {
+        let says = |name: &str| self.first(name).is_some_and(|value| !value.is_empty());
+        self.rest == Rest::Nothing
+            && self.first(":method") == Some(b"OPTIONS")
+            && says("origin")
+            && says("access-control-request-method")
+    }
+
+    /// Whether rules can decide by the method: Envoy's HTTP/2 codec lets any letters through, and
+    /// Django, Flask, Symfony and others write them in upper case.
+    ///
+    /// # Errors
+    /// [`UnsafeMethod::Letters`].
+    pub fn check_method(&self) -> Result<(), UnsafeMethod> {
+        let method = self.first(":method").unwrap_or_default();
+        match method.iter().any(u8::is_ascii_lowercase) {
+            true => Err(UnsafeMethod::Letters),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the query leaves the method alone: Symfony, Express's method-override and others
+    /// take it from a parameter.
+    ///
+    /// # Errors
+    /// [`UnsafeMethod::Parameter`].
+    pub fn check_method_parameter(&self) -> Result<(), UnsafeMethod> {
+        match self.query().is_some_and(|query| query.names("_method")) {
+            true => Err(UnsafeMethod::Parameter),
+            false => Ok(()),
+        }
+    }
+
+    /// The query of the path, if it has one.
+    #[must_use]
+    pub fn query(&self) -> Option<Query<'_>> {
+        Query::of(self.first(":path")?)
+    }
+
+    /// What stands between the semicolons of all `cookie` lines.
+    pub fn crumbs(&self) -> impl Iterator<Item = Crumb<'_>> {
+        self.all("cookie").flat_map(Crumb::of_line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(lines: &[(&'static str, &str)]) -> Request {
+        let lines = lines.iter();
+        let lines = lines.map(|(name, value)| ((*name).into(), value.as_bytes().to_vec()));
+        Request::new(lines.collect())
+    }
+
+    #[test]
+    fn a_method_in_upper_case_is_safe() {
+        for method in ["GET", "M-SEARCH", "BASELINE_CONTROL", "X2", ""] {
+            assert_eq!(request(&[(":method", method)]).check_method(), Ok(()));
+        }
+        assert_eq!(request(&[]).check_method(), Ok(()));
+        for method in ["get", "Get", "geT", "m-SEARCH"] {
+            let unsafe_method = request(&[(":method", method)]).check_method().unwrap_err();
+            assert_eq!(
+                unsafe_method.to_string(),
+                "the method has lower-case letters; expected upper case"
+            );
+        }
+    }
+
+    #[test]
+    fn a_parameter_names_another_method() {
+        for path in [
+            "/?_method=PUT",
+            "/?a&_METHOD",
+            "/?a;%5fmethod[]=PUT",
+            "/?.method=",
+        ] {
+            let unsafe_method = request(&[(":path", path)]).check_method_parameter();
+            assert_eq!(
+                unsafe_method.unwrap_err().to_string(),
+                "the query names another method in a parameter _method"
+            );
+        }
+        for path in [
+            "/_method?a=_method",
+            "/?method=PUT",
+            "/?__method=PUT",
+            "/",
+            "",
+        ] {
+            let request = request(&[(":path", path)]);
+            assert_eq!(request.check_method_parameter(), Ok(()), "{path}");
+        }
+        assert_eq!(request(&[]).check_method_parameter(), Ok(()));
+    }
+
+    #[test]
+    fn a_preflight_has_both_headers_and_nothing_after_them() {
+        let headers = [
+            (":method", "OPTIONS"),
+            ("origin", "https://app.example.com"),
+            ("access-control-request-method", "PUT"),
+        ];
+        assert!(request(&headers).is_preflight());
+        assert!(
+            !request(&headers)
+                .followed_by(Rest::Something)
+                .is_preflight()
+        );
+        for missing in 0..headers.len() {
+            let mut fewer = headers.to_vec();
+            fewer.remove(missing);
+            assert!(!request(&fewer).is_preflight());
+            fewer.push((headers[missing].0, ""));
+            assert!(!request(&fewer).is_preflight());
+        }
+    }
+}
