@@ -65,9 +65,10 @@
 //! | two tokens, one for each reader | every place and every line counts, as the loosest parser reads them ([`bearer`], [`request`]) |
 //! | duplicate members, two spellings of a byte | strict readers ([`json`], [`token`]); two parsers must agree |
 //! | spoofed claim headers, on open paths too | [`claim_headers`] are the filter's own: set or removed on every way out |
+//! | `/%61dmin`, `//admin`, `/x/..;/admin`, `/admin%3Fx` | every reading of a path must choose the same rule ([`rules`]) |
+//! | paths that are costly to compare | what finding the rule may cost is counted ([`rules::work`]) |
 //! | the same under a name that the upstream folds, in a trailer, or named in `connection` | whatever folds to a name of the filter's own is its own ([`owned`]) |
 //! | `post`, `_method`, `x-http-method-override`, `x-forwarded-host`, `x-original-url` | refused, or taken off, where something is decided by what they override ([`request`], [`owned`]) |
-//! | `/%61dmin`, `//admin`, `/x/..;/admin` | every reading of a path must choose the same rule ([`rules`]) |
 //! | floods of random `kid`s | one fetch in ten seconds per process, and waiting places of their own ([`remote`], [`gate`]) |
 //! | floods of one-time tokens | only accepted ones are remembered, and newcomers push out newcomers ([`cache`]) |
 //! | a hash that collides | the cache compares whole tokens ([`cache`]) |

@@ -59,7 +59,9 @@ pub(super) fn read(
     let pools = pools(&fields, context.pools);
     let clients = clients(&fields, pools.as_ref().ok(), context.pools);
     let scopes = texts(&fields, "scopes", "a list of scopes", scope);
-    let groups = texts(&fields, "groups", "a list of groups", Field::text);
+    let groups = texts(&fields, "groups", "a list of groups", |item| {
+        whole(item, item.text()?)
+    });
     let claims = claims(&fields, path);
     let max_auth_age = fields
         .optional("max_auth_age", format!("a duration {MAX_AUTH_AGE}"))
@@ -146,7 +148,26 @@ fn scope<'doc>(item: &Field<'doc>) -> Parsed<&'doc str> {
     if !scope.bytes().all(allowed) {
         return Err(item.wrong());
     }
-    Ok(scope)
+    whole(item, scope)
+}
+
+/// A wanted value without the signs by which other systems mean "not" and "anything". Values are
+/// compared to the letter: with such a sign none would ever match, or worse, one would that someone
+/// may choose.
+fn whole<'doc>(item: &Field<'_>, text: &'doc str) -> Parsed<&'doc str> {
+    let sign = match (
+        text.strip_prefix('!'),
+        text.starts_with('*'),
+        text.ends_with('*'),
+    ) {
+        (Some(_), ..) => "! at its beginning",
+        (None, true, _) | (None, _, true) => "* at its ends",
+        (None, false, false) => return Ok(text),
+    };
+    Err(item.refuse(format_args!(
+        "found {}; expected a value without {sign}: it is compared to the letter",
+        quoted(text)
+    )))
 }
 
 /// Reads a list of texts.
@@ -255,7 +276,7 @@ fn text_value(field: &Field<'_>, text: &str, path: Parsed<&PathPattern>) -> Pars
             quoted(text)
         )));
     }
-    Ok(WantedValue::Literal(text.to_owned()))
+    Ok(WantedValue::Literal(whole(field, text)?.to_owned()))
 }
 
 /// Whether a text in braces was meant as a variable; `{"a":1}` was not.

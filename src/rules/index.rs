@@ -3,17 +3,25 @@
 //! `path`, `prefix` and `template` rules live in a tree of segments, so a request costs as many
 //! steps as its path has segments, however many rules there are. Each `regex` rule costs a run of
 //! its expression, but only those before the best rule of the tree are tried.
+//!
+//! The literal reading of the path chooses the rule. Then every other reading has to choose the
+//! same, or the request is refused. Not every reading has to be tried for that; which ones suffice
+//! is argued at `MatchIndex::check_other_readings`.
 
 mod candidates;
 mod cover;
+mod holds;
+mod reading;
 mod trie;
 
 pub use super::path::UnsafePath;
-use super::path::{self, PathCase, RequestPath};
+use super::path::{self, Letters, PathCase, RequestPath, Spellings};
 pub use super::pattern::Variables;
 use super::pattern::{Match, PathPattern, PathRegex};
+use super::work::Work;
 use candidates::{Asked, Candidates, Vocabulary};
-use std::borrow::Cow;
+use holds::Fails;
+use reading::some_reading;
 use trie::Trie;
 
 /// What rules look at in a request, as it arrived.
@@ -149,6 +157,18 @@ impl MatchIndex {
     /// # Errors
     /// Some upstream could read the path or the authority as one under another rule.
     pub fn choose(&self, target: &Target<'_>) -> Result<Chosen, UnsafePath> {
+        self.choose_within(target, &mut Work::default())
+    }
+
+    /// The same, with the work that is left for it: what it has cost is known afterwards.
+    ///
+    /// # Errors
+    /// As of [`MatchIndex::choose`].
+    pub fn choose_within(
+        &self,
+        target: &Target<'_>,
+        work: &mut Work,
+    ) -> Result<Chosen, UnsafePath> {
         let asked = self.vocabulary.asked(target)?;
         if !self.looks_at_paths {
             return Ok(Chosen {
@@ -157,114 +177,118 @@ impl MatchIndex {
             });
         }
         let path = RequestPath::parse(target.path.ok_or(UnsafePath::Missing)?)?;
-        let literal = path.literal();
-        let rule = self.first(&literal, &asked);
-        self.check_other_readings(&path, &literal, rule, &asked)?;
+        let rule = self.first(path.literal(), &asked, work)?;
+        let differs = self.check_other_readings(&path, rule, &asked, work)?;
         Ok(Chosen {
             rule,
-            variables: self.capture(rule, &path),
+            variables: self.capture(rule, &path, &differs),
         })
     }
 
-    /// The first rule by a literal reading.
-    fn first(&self, reading: &str, asked: &Asked) -> Option<usize> {
-        let in_tree = self.literal.first(reading, asked);
+    /// The first rule by the literal reading.
+    fn first(
+        &self,
+        reading: &str,
+        asked: &Asked,
+        work: &mut Work,
+    ) -> Result<Option<usize>, UnsafePath> {
+        // Expressions cost the most, and only those before the best rule of the tree can change
+        // anything.
+        let in_tree = self.literal.first(reading, asked, work)?;
         let best = earlier(in_tree, self.pathless.first(asked));
-        let regex = self
-            .regexes_before(best, asked)
-            .find(|one| one.regex.matches(reading));
-        regex.map(|one| one.rule).or(best)
+        for one in self.regexes_before(best, asked) {
+            if one.regex.matches(reading, Letters::Exact, work)? {
+                return Ok(Some(one.rule));
+            }
+        }
+        Ok(best)
     }
 
     /// Refuses the path unless every reading of it falls under the rule that the literal one chose.
+    /// Otherwise: which pieces of that rule's pattern are not one text in all readings.
     ///
-    /// Not every reading has to be tried. Take any upstream that decodes some escapes and folds
-    /// some letters: a rule's segment that equals a request's under the literal reading equals it
-    /// under the upstream's, and one that does so under the upstream's does so under the loose
-    /// reading, in which both sides are decoded and folded as far as can be. So the rules that
-    /// match literally are among those that match for the upstream, and those among the ones that
-    /// match loosely. If the first of the smallest set is also the first of the largest, it is the
-    /// first of every set in between. Removing parameters fits into the same order, since rules
-    /// have none: it only adds rules that match, as long as no segment vanishes.
+    /// A reading is what a server makes of the path: segments, and a way to compare them. The rules
+    /// that match in it are a set, of which the first decides. Two questions settle all readings:
     ///
-    /// A `regex` knows no such order (`[^a-z]` matches less of what is folded), so each is tried on
-    /// the loose readings: one before the chosen rule must match none of them, and a chosen one
-    /// must match them all.
+    /// 1. Does a rule before the chosen one match in *some* reading? Then that reading chooses
+    ///    another rule.
+    /// 2. Does the chosen one match in *every* reading? If not, some reading chooses a later rule.
+    ///
+    /// If the answers are no and yes, the chosen rule is in each reading's set, and nothing before
+    /// it is: it is the first of each. If no rule was chosen, the second question does not arise.
+    ///
+    /// How segments are cut is answered exactly, for all ways at once (see `index/reading.rs`). How their
+    /// letters are compared needs two ways only. Take any server that decodes some escapes and folds
+    /// some letters: names that are equal in the literal reading are equal to it, and names that
+    /// are equal to it are equal once both are decoded and folded as far as can be. So the first
+    /// question, where more matches do harm, is asked of loose names, and the second, where fewer
+    /// do, of literal ones; what lies between them is answered with them.
+    ///
+    /// A `regex` knows no such order: `[^a-z]` matches less of what is folded. It is asked about
+    /// texts, one for each way in which a server could have treated the whole path, and in each
+    /// spelling: one before the chosen rule must match none, and a chosen one must match all.
     fn check_other_readings(
         &self,
         path: &RequestPath<'_>,
-        literal: &str,
         chosen: Option<usize>,
         asked: &Asked,
-    ) -> Result<(), UnsafePath> {
+        work: &mut Work,
+    ) -> Result<Vec<bool>, UnsafePath> {
+        let mut differs = Vec::new();
         let one_reading = path.has_one_reading(self.path_case);
-        if one_reading && self.loose.is_none() && self.regexes.is_empty() {
-            return Ok(());
-        }
-        let (mut literals, mut loose) = (Vec::new(), vec![path.loose(self.path_case)]);
-        if path.has_parameters() {
-            literals = path::without_parameters(literal);
-            if literals
-                .iter()
-                .any(|reading| self.first(reading, asked) != chosen)
-            {
-                return Err(UnsafePath::Parameters);
-            }
-            let removed = loose.iter().flat_map(|text| path::without_parameters(text));
-            let removed: Vec<_> = removed.map(Cow::Owned).collect();
-            loose.extend(removed);
-        }
         if !one_reading || self.loose.is_some() {
             let tree = self.loose.as_ref().unwrap_or(&self.literal);
-            if loose
-                .iter()
-                .any(|text| is_before(tree.first(text, asked), chosen))
-            {
-                return Err(UnsafePath::Ambiguous);
+            if tree.some_reading_is_before(chosen, path, self.path_case, asked, work)? {
+                return Err(path.ambiguity());
             }
         }
-        // Escapes that stay in the literal reading may be part of an earlier expression.
-        let literals = std::iter::once(literal).chain(literals.iter().map(|text| &**text));
-        let in_escapes = literals.filter(|text| text.contains('%'));
-        let mut earlier = self.regexes_before(chosen, asked);
-        let hides = |one: &RegexRule| {
-            let regex = &one.regex;
-            loose.iter().any(|text| self.matches_loosely(regex, text))
-                || in_escapes
-                    .clone()
-                    .any(|text| self.matches_folded(regex, text))
-        };
-        let holds = |regex| loose.iter().all(|text| self.matches_loosely(regex, text));
-        if earlier.any(hides) || !self.regex_of(chosen).is_none_or(holds) {
-            return Err(UnsafePath::Ambiguous);
+        if !one_reading
+            && let Some(shape) = self.chosen(chosen).and_then(|given| given.path.shape())
+        {
+            let mut fails = Fails::new(shape);
+            if some_reading(path, &mut fails, 0, work)? {
+                return Err(path.ambiguity());
+            }
+            differs = fails.differs();
+        }
+        self.check_expressions(path, chosen, asked, work)?;
+        Ok(differs)
+    }
+
+    /// The part of [`MatchIndex::check_other_readings`] that is about `regex` rules.
+    fn check_expressions(
+        &self,
+        path: &RequestPath<'_>,
+        chosen: Option<usize>,
+        asked: &Asked,
+        work: &mut Work,
+    ) -> Result<(), UnsafePath> {
+        let own = self.chosen(chosen).and_then(|given| match &given.path {
+            PathPattern::Regex(regex) => Some(regex),
+            _ => None,
+        });
+        if own.is_none() && self.regexes_before(chosen, asked).next().is_none() {
+            return Ok(());
+        }
+        let texts = path::texts(path, work)?;
+        for text in &texts {
+            let spellings = Spellings::new(text, self.path_case, work)?;
+            for one in self.regexes_before(chosen, asked) {
+                if matches_some(&one.regex, &spellings, path.literal(), work)? {
+                    return Err(path.ambiguity());
+                }
+            }
+            if let Some(own) = own
+                && !matches_all(own, &spellings, path.literal(), work)?
+            {
+                return Err(path.ambiguity());
+            }
         }
         Ok(())
     }
 
-    /// Whether an expression matches a loose reading: as it is, or with the escapes in which
-    /// characters that no path has raw are written in an expression, of capital and small letters.
-    fn matches_loosely(&self, regex: &PathRegex, loose: &str) -> bool {
-        if self.matches_folded(regex, loose) {
-            return true;
-        }
-        let encoded = path::encode(loose);
-        encoded != loose
-            && (self.matches_folded(regex, &encoded)
-                || self.matches_folded(regex, &path::encode(&loose.to_uppercase())))
-    }
-
-    fn matches_folded(&self, regex: &PathRegex, text: &str) -> bool {
-        match self.path_case {
-            PathCase::Insensitive => regex.matches_caseless(text),
-            PathCase::Sensitive => regex.matches(text),
-        }
-    }
-
-    fn regex_of(&self, rule: Option<usize>) -> Option<&PathRegex> {
-        match &self.matches.get(rule?)?.path {
-            PathPattern::Regex(regex) => Some(regex),
-            _ => None,
-        }
+    fn chosen(&self, rule: Option<usize>) -> Option<&Match> {
+        self.matches.get(rule?)
     }
 
     /// The `regex` rules before a rule whose methods and hosts hold.
@@ -279,15 +303,62 @@ impl MatchIndex {
             .filter(|one| one.conditions.first(asked).is_some())
     }
 
-    fn capture(&self, rule: Option<usize>, path: &RequestPath<'_>) -> Variables {
-        match rule.and_then(|rule| self.matches.get(rule)) {
-            Some(Match {
-                path: PathPattern::Template(template),
-                ..
-            }) => template.capture(path),
+    fn capture(&self, rule: Option<usize>, path: &RequestPath<'_>, differs: &[bool]) -> Variables {
+        match self.chosen(rule).map(|given| &given.path) {
+            Some(PathPattern::Template(template)) => template.capture(path, differs),
             _ => Variables::default(),
         }
     }
+}
+
+/// Whether an expression matches some spelling of a text. It does not match the literal reading: the
+/// literal reading would have chosen its rule. So that one text is not asked about again.
+fn matches_some(
+    regex: &PathRegex,
+    spellings: &Spellings<'_>,
+    literal: &str,
+    work: &mut Work,
+) -> Result<bool, UnsafePath> {
+    let exact = spellings.exact().into_iter();
+    let exact = exact.filter(|text| *text != literal);
+    Ok(any(regex, exact, Letters::Exact, work)?
+        || any(regex, spellings.caseless(), Letters::Caseless, work)?)
+}
+
+/// Whether an expression matches a text however it is spelled. It matches the literal reading.
+///
+/// An expression with an escape in it matches no decoded text, and one with the character matches
+/// no escape: it has to match in one of the two forms.
+fn matches_all(
+    regex: &PathRegex,
+    spellings: &Spellings<'_>,
+    literal: &str,
+    work: &mut Work,
+) -> Result<bool, UnsafePath> {
+    let text = spellings.text();
+    if text != literal && !regex.matches(text, Letters::Exact, work)? {
+        return Ok(false);
+    }
+    let is_plain = spellings.decoded().eq([text]);
+    let folds = spellings.folded().next().is_some();
+    Ok(
+        (is_plain || any(regex, spellings.decoded(), Letters::Exact, work)?)
+            && (!folds || any(regex, spellings.folded(), Letters::Caseless, work)?),
+    )
+}
+
+fn any<'t>(
+    regex: &PathRegex,
+    texts: impl IntoIterator<Item = &'t str>,
+    letters: Letters,
+    work: &mut Work,
+) -> Result<bool, UnsafePath> {
+    for text in texts {
+        if regex.matches(text, letters, work)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The earlier of two rules, where none is later than any.

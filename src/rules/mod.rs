@@ -4,6 +4,7 @@ pub mod index;
 pub mod path;
 pub mod pattern;
 pub mod requirement;
+pub mod work;
 
 use index::{Chosen, MatchIndex, Target, Unreachable, UnsafePath, Variables};
 use pattern::{Match, PathCase};
@@ -80,7 +81,13 @@ impl Rules {
     /// The path or authority could be read as one under another rule.
     pub fn choose(&self, target: &Target<'_>) -> Result<(Ruling, Variables), UnsafePath> {
         let Chosen { rule, variables } = self.index.choose(target)?;
-        Ok((Ruling(rule), variables))
+        let ruling = Ruling(rule);
+        let requirement = self.requirement(ruling);
+        let mut compared = requirement.into_iter().flat_map(Requirement::variables);
+        if compared.any(|name| variables.differs(name)) {
+            return Err(UnsafePath::Variable);
+        }
+        Ok((ruling, variables))
     }
 
     /// What a ruling does with the request.

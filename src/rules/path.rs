@@ -2,31 +2,41 @@
 //!
 //! A filter that decides by path is only as good as its agreement with the server behind it. Some
 //! spellings are read so differently by different servers that no answer is safe: those are
-//! refused here, one named cause each. What remains has two readings, and each of them a second
-//! time without `;parameters`:
+//! refused here, one named cause each. What remains may still be read in several ways:
 //!
-//! - *literal*: unreserved characters decoded (RFC 3986, section 6.2.2.2: always equivalent), every
-//!   other escape kept, its hex digits in upper case. By this one the rule is chosen.
-//! - *loose*: everything decoded and, unless letter case counts, folded. What servers that decode
-//!   and compare eagerly see.
+//! - *Letters.* In the *literal* reading unreserved characters are decoded (RFC 3986, section
+//!   6.2.2.2: always equivalent), every other escape is kept, its hex digits in upper case. In the
+//!   *loose* one everything is decoded and, unless letter case counts, folded.
+//! - *Separators.* `%2F` and `%5C` end a segment, or are characters of it. An empty segment is one
+//!   of its own, or vanishes (`//` is merged).
+//! - *Ends.* A `?` or `#` that was escaped ends the path for those who decode before they parse.
+//!   `;parameters` are part of a segment, or removed, up to the next `/` or the next separator.
+//! - *Beginnings.* In `//a/b`, a reader of whole URLs takes `a` for the host.
 //!
-//! The index then insists that all of them choose the same rule.
+//! The literal reading chooses the rule. The index then insists that all others choose the same;
+//! its own pages say how it does so without trying them one by one.
 
+mod atom;
 mod error;
 mod escape;
 mod reading;
 
+use super::work::Work;
+pub(super) use atom::{Atom, Joint};
 pub use error::UnsafePath;
 pub(super) use escape::encode;
-use escape::{decode, escape, is_path_character, is_unreserved, push_byte};
-pub(super) use reading::{fold, segments, without_parameters};
+use escape::is_path_character;
+pub(super) use reading::{Letters, Spellings, fold, segments, texts};
 use std::borrow::Cow;
 
 /// The longest path that is looked at, in bytes, query not counted: a longer one is refused.
 ///
-/// RFC 9110, section 4.1, asks everyone to support 8,000 bytes of URI. The limit keeps the work of
-/// `regex` rules bounded, which grows with the length of the path.
+/// RFC 9110, section 4.1, asks everyone to support 8,000 bytes of URI.
 pub const MAX_PATH_BYTES: usize = 8192;
+
+/// Stands for `%2F` in decoded text, where a `/` is one that was sent raw. No decoded text has a
+/// control character of its own: a path with one is refused.
+const ENCODED_SLASH: u8 = 1;
 
 /// Whether letter case distinguishes paths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,20 +49,23 @@ pub enum PathCase {
     Sensitive,
 }
 
-/// What the bytes of a path contain, as far as it makes readings differ.
+/// What a path contains, as far as it makes readings differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Marks {
     escapes: bool,
     upper_case: bool,
     /// Characters that RFC 3986 has only in escapes, such as `|`, sent raw.
     unescaped: bool,
+    parameters: bool,
+    /// The first cause for which segments have no one reading.
+    structure: Option<UnsafePath>,
 }
 
 /// A path that holds nothing that would have to be refused at sight.
 #[derive(Clone, Debug)]
 pub struct RequestPath<'a> {
-    raw: &'a str,
-    /// Each escape decoded; nothing in it decodes once more.
+    literal: Cow<'a, str>,
+    /// Each escape decoded, `%2F` to [`ENCODED_SLASH`]; nothing in it decodes once more.
     decoded: Cow<'a, str>,
     marks: Marks,
 }
@@ -74,104 +87,96 @@ impl<'a> RequestPath<'a> {
         if path.len() > MAX_PATH_BYTES {
             return Err(UnsafePath::TooLong);
         }
-        let marks = scan(path)?;
+        let mut marks = scan(path)?;
         let raw = std::str::from_utf8(path).map_err(|_| UnsafePath::RawByte)?;
         let decoded = if marks.escapes {
-            Cow::Owned(decode(raw)?)
+            Cow::Owned(escape::decode(raw)?)
         } else {
             Cow::Borrowed(raw)
         };
-        let path = Self {
-            raw,
+        let literal = if marks.escapes || marks.unescaped {
+            Cow::Owned(escape::literal(raw))
+        } else {
+            Cow::Borrowed(raw)
+        };
+        check_segments(&decoded, &mut marks)?;
+        Ok(Self {
+            literal,
             decoded,
             marks,
-        };
-        path.check_segments()?;
-        Ok(path)
+        })
     }
 
     /// The literal reading.
     #[must_use]
-    pub fn literal(&self) -> Cow<'a, str> {
-        if !self.marks.escapes && !self.marks.unescaped {
-            return Cow::Borrowed(self.raw);
-        }
-        let mut text = String::with_capacity(self.raw.len());
-        let mut rest = self.raw.as_bytes();
-        while let Some((&byte, tail)) = rest.split_first() {
-            rest = tail;
-            match (byte, escape(tail)) {
-                (b'%', Some((value, after))) => {
-                    rest = after;
-                    push_byte(&mut text, value, is_unreserved);
-                }
-                // Rules are written with the raw character or with its escape: one form for both.
-                _ => push_byte(&mut text, byte, is_path_character),
-            }
-        }
-        Cow::Owned(text)
+    pub fn literal(&self) -> &str {
+        &self.literal
     }
 
-    /// The loose reading.
+    /// The loose reading, in which an encoded slash is a slash.
     #[must_use]
-    pub fn loose(&self, case: PathCase) -> Cow<'_, str> {
+    pub fn loose(&self, case: PathCase) -> String {
+        let decoded = self.decoded.replace(char::from(ENCODED_SLASH), "/");
         match case {
-            PathCase::Insensitive if self.marks.upper_case || self.marks.escapes => {
-                Cow::Owned(fold(&self.decoded))
-            }
-            PathCase::Insensitive | PathCase::Sensitive => Cow::Borrowed(&self.decoded),
+            PathCase::Insensitive => fold(&decoded).into_owned(),
+            PathCase::Sensitive => decoded,
         }
     }
 
-    /// Every escape decoded, letter case kept: what a template's variables are cut from.
+    /// The segments between the slashes that were sent raw, decoded, letter case kept: what a
+    /// template's variables are cut from.
+    pub(super) fn decoded_segments(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let segments = self.decoded.split('/').skip(1);
+        segments.map(
+            |segment| match segment.as_bytes().contains(&ENCODED_SLASH) {
+                true => Cow::Owned(segment.replace(char::from(ENCODED_SLASH), "/")),
+                false => Cow::Borrowed(segment),
+            },
+        )
+    }
+
+    /// The path as different servers may have it as one text, each once, the literal reading first.
+    /// Not all: where there are more than a request may cost, the literal and the loose one.
     #[must_use]
-    pub fn decoded(&self) -> &str {
-        &self.decoded
+    pub fn readings(&self, case: PathCase) -> Vec<String> {
+        let mut readings = vec![self.literal().to_owned(), self.loose(case)];
+        readings.extend(texts(self, &mut Work::default()).unwrap_or_default());
+        let mut once = Vec::new();
+        for reading in readings {
+            if !once.contains(&reading) {
+                once.push(reading);
+            }
+        }
+        once
     }
 
     /// Whether there is something to remove for those who remove `;parameters` (`%3B` too).
     #[must_use]
     pub fn has_parameters(&self) -> bool {
-        self.decoded.contains(';')
+        self.marks.parameters
     }
 
-    /// The literal reading as those see it who remove `;parameters`: one text, or the three of a
-    /// path that ends in nothing but parameters; none if there are no parameters.
+    /// The first cause, if any, for which servers disagree about where segments begin and end:
+    /// `%2F`, `%5C`, `//`, `%3F` or `%23`.
     #[must_use]
-    pub fn bare(&self) -> Vec<String> {
-        match self.has_parameters() {
-            true => without_parameters(&self.literal()),
-            false => Vec::new(),
-        }
+    pub fn structure(&self) -> Option<UnsafePath> {
+        self.marks.structure
     }
 
-    /// Whether all readings are the same text.
+    /// Whether all readings are the same segments.
     #[must_use]
     pub fn has_one_reading(&self, case: PathCase) -> bool {
-        let folds = self.marks.upper_case && case == PathCase::Insensitive;
-        !(self.marks.escapes || self.marks.unescaped || folds || self.has_parameters())
+        let marks = &self.marks;
+        let folds = marks.upper_case && case == PathCase::Insensitive;
+        let letters = marks.escapes || marks.unescaped || folds;
+        !(letters || marks.parameters || marks.structure.is_some())
     }
 
-    /// The refusals that concern whole segments, over the decoded path, so that no encoding of a
-    /// dot or a space hides from them, with parameters and without.
-    fn check_segments(&self) -> Result<(), UnsafePath> {
-        let mut segments = self.decoded.split('/').skip(1).peekable();
-        while let Some(segment) = segments.next() {
-            let last = segments.peek().is_none();
-            let bare = segment.split(';').next().unwrap_or(segment);
-            for form in [segment, bare] {
-                if form.is_empty() && !last {
-                    return Err(UnsafePath::EmptySegment);
-                }
-                if form == "." || form == ".." {
-                    return Err(UnsafePath::DotSegment);
-                }
-                if form.starts_with(' ') || form.ends_with(' ') {
-                    return Err(UnsafePath::EdgeSpace);
-                }
-            }
-        }
-        Ok(())
+    /// What to say about a path of which some reading falls under another rule.
+    pub(super) fn ambiguity(&self) -> UnsafePath {
+        let parameters = self.marks.parameters.then_some(UnsafePath::Parameters);
+        let structure = self.marks.structure.or(parameters);
+        structure.unwrap_or(UnsafePath::Ambiguous)
     }
 }
 
@@ -192,6 +197,87 @@ fn scan(path: &[u8]) -> Result<Marks, UnsafePath> {
     Ok(marks)
 }
 
+/// The refusals that concern whole segments, over the decoded path, so that no encoding of a dot or
+/// a space hides from them: with parameters and without, cut off and whole, at every separator.
+fn check_segments(decoded: &str, marks: &mut Marks) -> Result<(), UnsafePath> {
+    // One pass over the bytes, for all that is asked of segments: paths are long, and most of this
+    // concerns none of them.
+    let (mut slash, mut backslash, mut empty) = (false, false, false);
+    let mut segment = Segment::default();
+    for byte in decoded.bytes().skip(1).map(Some).chain([None]) {
+        if let Some(byte) = byte
+            && !matches!(byte, b'/' | b'\\' | ENCODED_SLASH)
+        {
+            segment.push(byte)?;
+            continue;
+        }
+        segment.check()?;
+        empty |= segment.last.is_none() && byte.is_some();
+        slash |= byte == Some(ENCODED_SLASH);
+        backslash |= byte == Some(b'\\');
+        segment = Segment {
+            parameters: segment.parameters,
+            cut: segment.cut,
+            ..Segment::default()
+        };
+    }
+    marks.parameters = segment.parameters;
+    let causes = [
+        (slash, UnsafePath::EncodedSlash),
+        (backslash, UnsafePath::Backslash),
+        (segment.cut, UnsafePath::EncodedDelimiter),
+        (empty, UnsafePath::EmptySegment),
+    ];
+    let cause = causes.into_iter().find(|(found, _)| *found);
+    marks.structure = cause.map(|(_, cause)| cause);
+    Ok(())
+}
+
+/// What is known of a segment whose end is not yet reached, byte by byte.
+#[derive(Default)]
+struct Segment {
+    last: Option<u8>,
+    /// The bytes, and the dots among them, before the first `;`, `?` or `#`.
+    name: usize,
+    dots: usize,
+    is_named: bool,
+    /// Whether this segment or one before it had a `;`.
+    parameters: bool,
+    /// Whether it had a `?` or `#`.
+    cut: bool,
+}
+
+impl Segment {
+    fn push(&mut self, byte: u8) -> Result<(), UnsafePath> {
+        let is_cut = matches!(byte, b'?' | b'#');
+        let ends_name = is_cut || byte == b';' && !self.is_named;
+        let at_edge = self.last.is_none() && byte == b' ';
+        if at_edge || ends_name && self.last == Some(b' ') {
+            return Err(UnsafePath::EdgeSpace);
+        }
+        self.parameters |= byte == b';';
+        self.cut |= is_cut;
+        self.is_named |= ends_name;
+        if !self.is_named {
+            self.name = self.name.saturating_add(1);
+            self.dots = self.dots.saturating_add(usize::from(byte == b'.'));
+        }
+        self.last = Some(byte);
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), UnsafePath> {
+        // A cut or removed parameters leave the name: `..;x` and `..%3F` are two dots.
+        if self.name == self.dots && matches!(self.name, 1 | 2) {
+            return Err(UnsafePath::DotSegment);
+        }
+        if self.last == Some(b' ') {
+            return Err(UnsafePath::EdgeSpace);
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,14 +286,6 @@ mod tests {
     #[track_caller]
     fn parsed(target: &str) -> RequestPath<'_> {
         RequestPath::parse(target.as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn parameters_are_removed_where_there_are_any() {
-        assert_eq!(parsed("/a;x/b").bare(), ["/a/b"]);
-        assert_eq!(parsed("/a%3bx/b").bare(), ["/a/b"]);
-        assert_eq!(parsed("/a;x/;y").bare(), ["/a/", "/a;x/", "/a/;y"]);
-        assert!(parsed("/a/b").bare().is_empty());
     }
 
     #[test]
@@ -222,7 +300,6 @@ mod tests {
         assert_eq!(path.literal(), "/a-._~Ab/%21%3B%C3%A9%20x");
         assert_eq!(path.loose(Sensitive), "/a-._~Ab/!;é x");
         assert_eq!(path.loose(Insensitive), "/a-._~ab/!;é x");
-        assert_eq!(path.decoded(), "/a-._~Ab/!;é x");
     }
 
     #[test]
@@ -240,11 +317,8 @@ mod tests {
         }
         assert!(parsed("/a%3b").has_parameters());
         assert!(!parsed("/a%2c").has_parameters());
-        assert!(matches!(parsed("/a/b").literal(), Cow::Borrowed(_)));
-        assert!(matches!(
-            parsed("/a/b").loose(Insensitive),
-            Cow::Borrowed(_)
-        ));
+        assert!(matches!(parsed("/a/b").literal, Cow::Borrowed(_)));
+        assert!(matches!(parsed("/a/b").decoded, Cow::Borrowed(_)));
     }
 
     #[test]
@@ -257,10 +331,6 @@ mod tests {
             ("/a#b", UnsafePath::Fragment, "/a%23b"),
             ("/a?b#c", UnsafePath::Fragment, "/a?b%23c"),
             ("/a\\b", UnsafePath::Backslash, "/a?\\b"),
-            ("/a%5cb", UnsafePath::Backslash, "/a%5db"),
-            ("/a%5Cb", UnsafePath::Backslash, "/a%5Db"),
-            ("/a%2fb", UnsafePath::EncodedSlash, "/a%2db"),
-            ("/a%2Fb", UnsafePath::EncodedSlash, "/a%2Eb"),
             ("/a%00", UnsafePath::ControlCharacter, "/a%21"),
             ("/a%1f", UnsafePath::ControlCharacter, "/a%2b"),
             ("/a%7f", UnsafePath::ControlCharacter, "/a%7e"),
@@ -276,16 +346,21 @@ mod tests {
             ("/a%e9", UnsafePath::NotUtf8, "/a%c3%a9"),
             ("/a%c0%ae", UnsafePath::NotUtf8, "/a%c2%ae"),
             ("/a%ed%a0%80", UnsafePath::NotUtf8, "/a%ed%9f%bf"),
+            ("/a%2F..%2Fb", UnsafePath::DotSegment, "/a%2Fc%2Fb"),
+            ("/a%5C..%5Cb", UnsafePath::DotSegment, "/a%5Cc%5Cb"),
+            ("/a//../b", UnsafePath::DotSegment, "/a//b"),
+            ("/a/..%3Fb", UnsafePath::DotSegment, "/a/c%3Fb"),
+            ("/a/.%23b", UnsafePath::DotSegment, "/a/c%23b"),
+            ("/a/..;x%2Fb", UnsafePath::DotSegment, "/a/c;x%2Fb"),
+            ("/a%20%2Fb", UnsafePath::EdgeSpace, "/a%20c%2Fb"),
+            ("/a%2F%20b", UnsafePath::EdgeSpace, "/a%2Fc%20b"),
+            ("/a%20%3Fb", UnsafePath::EdgeSpace, "/a%20c%3Fb"),
+            ("/a;x%20%23b", UnsafePath::EdgeSpace, "/a;x%20c%23b"),
+            ("/a%2F%2561", UnsafePath::DoublyEncoded, "/a%2F%25g1"),
             ("/a%2561", UnsafePath::DoublyEncoded, "/a%25g1"),
             ("/a%252e", UnsafePath::DoublyEncoded, "/a%25.2e"),
             ("/a%25%36%31", UnsafePath::DoublyEncoded, "/a%25%67%31"),
             ("/a%2525", UnsafePath::DoublyEncoded, "/a%25%25"),
-            ("//", UnsafePath::EmptySegment, "/"),
-            ("//a", UnsafePath::EmptySegment, "/a"),
-            ("/a//b", UnsafePath::EmptySegment, "/a/b"),
-            ("/a//", UnsafePath::EmptySegment, "/a/"),
-            ("/a/;x/b", UnsafePath::EmptySegment, "/a/c;x/b"),
-            ("/a/%3bx/b", UnsafePath::EmptySegment, "/a/%3bx"),
             ("/.", UnsafePath::DotSegment, "/..."),
             ("/a/./b", UnsafePath::DotSegment, "/a/.b/b"),
             ("/a/../b", UnsafePath::DotSegment, "/a/..b/b"),
@@ -302,6 +377,58 @@ mod tests {
             assert_eq!(refused, Err(cause), "{bad:?}");
             assert!(RequestPath::parse(good.as_bytes()).is_ok(), "{good:?}");
         }
+    }
+
+    #[test]
+    fn what_servers_disagree_about_is_marked() {
+        for (path, cause) in [
+            ("/a%2fb", Some(UnsafePath::EncodedSlash)),
+            ("/a%5Cb", Some(UnsafePath::Backslash)),
+            ("/a%3Fb", Some(UnsafePath::EncodedDelimiter)),
+            ("/a%23", Some(UnsafePath::EncodedDelimiter)),
+            ("/a//b", Some(UnsafePath::EmptySegment)),
+            ("//", Some(UnsafePath::EmptySegment)),
+            ("/a//", Some(UnsafePath::EmptySegment)),
+            ("/a/", None),
+            ("/a;b", None),
+            ("/;b", None),
+        ] {
+            let parsed = parsed(path);
+            assert_eq!(parsed.structure(), cause, "{path}");
+            let one = cause.is_none() && !path.contains(';');
+            assert_eq!(parsed.has_one_reading(Insensitive), one, "{path}");
+            let said = cause.unwrap_or(match parsed.has_parameters() {
+                true => UnsafePath::Parameters,
+                false => UnsafePath::Ambiguous,
+            });
+            assert_eq!(parsed.ambiguity(), said, "{path}");
+        }
+    }
+
+    #[test]
+    fn atoms_are_what_every_server_separates() {
+        let path = parsed("/a%2fb%21//c%5Cd;x%3Fy/");
+        let atoms: Vec<_> = path
+            .atoms()
+            .map(|atom| (atom.at, atom.literal, atom.decoded, atom.joint))
+            .collect();
+        assert_eq!(
+            atoms,
+            [
+                (0, "a", "a", Joint::Encoded),
+                (1, "b%21", "b!", Joint::Slash),
+                (2, "", "", Joint::Slash),
+                (3, "c", "c", Joint::Encoded),
+                (4, "d;x%3Fy", "d;x?y", Joint::Slash),
+                (5, "", "", Joint::End),
+            ]
+        );
+        let last = path.atoms().nth(4).unwrap();
+        assert_eq!(last.name, "d");
+        assert!(!last.is_name());
+        assert_eq!(last.before_parameters, Some("d"));
+        assert_eq!(last.before_cut, Some("d;x"));
+        assert_eq!(parsed("/").atoms().count(), 1);
     }
 
     #[test]

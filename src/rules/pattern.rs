@@ -6,13 +6,13 @@ mod literal;
 mod method;
 mod regex;
 mod template;
+mod wildcard;
 
 pub use super::path::PathCase;
 pub use error::InvalidPattern;
 pub(super) use host::requested_host;
 pub use host::{HostPattern, InvalidHost};
-pub use literal::LiteralPath;
-pub(super) use literal::LiteralSegment;
+pub use literal::{LiteralPath, LiteralSegment};
 pub use method::{InvalidMethod, Method};
 pub use regex::PathRegex;
 pub use template::{Template, Variables};
@@ -41,6 +41,14 @@ pub enum PathPattern {
     Template(Template),
     /// All that match this expression from end to end.
     Regex(PathRegex),
+}
+
+impl Match {
+    /// The paths segment by segment, if they are about segments.
+    #[must_use]
+    pub fn shape(&self) -> Option<Shape<'_>> {
+        self.path.shape()
+    }
 }
 
 impl PathPattern {
@@ -95,21 +103,25 @@ impl PathPattern {
 
 /// A pattern, segment by segment.
 #[derive(Debug)]
-pub(super) struct Shape<'p> {
-    pub(super) pieces: Vec<Piece<'p>>,
-    pub(super) tail: Tail,
+pub struct Shape<'p> {
+    /// The segments that are there in any case.
+    pub pieces: Vec<Piece<'p>>,
+    /// What may follow them.
+    pub tail: Tail,
 }
 
 /// What one segment of a path must be.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Piece<'p> {
+pub enum Piece<'p> {
+    /// This text.
     Literal(&'p LiteralSegment),
+    /// Any text, but not none.
     Variable,
 }
 
 /// What may follow the last piece of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tail {
+pub enum Tail {
     /// Nothing.
     End,
     /// Segments, or none.

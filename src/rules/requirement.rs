@@ -144,6 +144,17 @@ impl Requirement {
     }
 }
 
+impl Requirement {
+    /// The template variables with which claims are compared.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let values = self.claims.iter().flat_map(|condition| &condition.any_of);
+        values.filter_map(|wanted| match wanted {
+            WantedValue::Variable(name) => Some(name.as_str()),
+            WantedValue::Literal(_) => None,
+        })
+    }
+}
+
 impl ClaimCondition {
     fn holds(&self, claims: &Claims, variables: &Variables) -> bool {
         claims

@@ -21,6 +21,7 @@ mod seed;
 mod space;
 
 mod memory;
+mod paths;
 mod poison;
 mod strangers;
 mod work;

@@ -35,6 +35,31 @@ fn requirements_are_lists_of_texts() {
         r#"groups[0]: found ""; expected the name of a group"#,
         json!({"groups": ["a"]}),
     );
+    for (field, value, sign) in [
+        ("groups", "!blocked", "! at its beginning"),
+        ("groups", "team-*", "* at its ends"),
+        ("groups", "*", "* at its ends"),
+        ("scopes", "*/read", "* at its ends"),
+        ("scopes", "!api/read", "! at its beginning"),
+    ] {
+        require_case(
+            json!({field: [value]}),
+            &format!(
+                "{field}[0]: found {value:?}; expected a value without {sign}: it is compared to the letter"
+            ),
+            json!({field: ["a*b!"]}),
+        );
+    }
+    require_case(
+        json!({"claims": {"email": "*@example.com"}}),
+        r#"claims.email: found "*@example.com"; expected a value without * at its ends: it is compared to the letter"#,
+        json!({"claims": {"email": "a@example.com"}}),
+    );
+    require_case(
+        json!({"claims": {"email": ["a", "!b"]}}),
+        r#"claims.email[1]: found "!b"; expected a value without ! at its beginning: it is compared to the letter"#,
+        json!({"claims": {"email": ["a", "b!"]}}),
+    );
     require_case(
         json!({"groups": [7]}),
         "groups[0]: found 7; expected the name of a group; quote it",

@@ -152,6 +152,31 @@ fn the_parts_of_a_match_are_well_formed() {
             r#"found the variable "a" twice; expected each name once"#,
         ),
         (
+            "prefix",
+            json!("/admin/*"),
+            r#"found "/admin/*"; expected no "*", which stands for itself; write prefix: /admin"#,
+        ),
+        (
+            "path",
+            json!("/users/:id"),
+            r#"found "/users/:id"; expected no segment that begins with ":"; write template: '/users/{id}'"#,
+        ),
+        (
+            "template",
+            json!("/users/{id}/*"),
+            r#"found "/users/{id}/*"; expected no "*", which stands for itself; write template: '/users/{id}/{rest+}'"#,
+        ),
+        (
+            "path",
+            json!("/a%3Fb"),
+            r#"found "/a%3Fb"; expected a path that a safe request can have, but in it found "%3F" or "%23"; expected a path that no server cuts off"#,
+        ),
+        (
+            "regex",
+            json!("admin.*"),
+            r#"found "admin.*"; expected a regex for paths, which begin with "/""#,
+        ),
+        (
             "regex",
             json!(""),
             "found an empty regex; expected one that matches a path",

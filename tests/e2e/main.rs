@@ -67,6 +67,7 @@ mod oddities;
 mod operations;
 mod outages;
 mod own_headers;
+mod path_cost;
 mod path_table;
 mod paths;
 mod protocols;

@@ -35,15 +35,19 @@ fn paths_that_an_upstream_could_read_differently_are_refused() {
     let ask = |path: &[u8]| Request::new("GET", path).bearer(&token);
     for path in [
         "//admin",
-        "/x//admin",
         "/./admin",
         "/x/../admin",
         "/x/%2e%2E/admin",
         "/x/..",
         "/x/.",
-        "/x%2Fadmin",
-        "/x%2fadmin",
-        "/x%5Cadmin",
+        "/admin%2Fx",
+        "/%2fadmin",
+        "/admin%5Cx",
+        "/admin%3Fx",
+        "/admin%23x",
+        "/x%2F..%2Fadmin",
+        "//x/admin",
+        "/adm%C4%B0n",
         "/x\\admin",
         "/%zz",
         "/x%",
@@ -68,7 +72,19 @@ fn paths_that_an_upstream_could_read_differently_are_refused() {
         table.refused("raw", path, &ask(path.as_bytes()), "unsafe_path");
     }
     for path in [
-        "/x", "/%61", "/x/a.b", "/x/...", "/x/a%20b", "/x;a=1", "/%C3%A9", "/x~y-z_",
+        "/x",
+        "/%61",
+        "/x/a.b",
+        "/x/...",
+        "/x/a%20b",
+        "/x;a=1",
+        "/%C3%A9",
+        "/x~y-z_",
+        "/x//admin",
+        "/@scope%2fname",
+        "/x%5Cadmin",
+        "/x%3Fy",
+        "/x%23y",
     ] {
         table.accepted("raw", path, &ask(path.as_bytes()));
     }
@@ -90,7 +106,7 @@ fn paths_that_an_upstream_could_read_differently_are_refused() {
     table.refused(
         "raw",
         "no token, and unsafe",
-        &Request::get("//x"),
+        &Request::get("/./x"),
         "unsafe_path",
     );
     table.done();

@@ -60,7 +60,11 @@ impl ModelRule {
             PathCase::Insensitive => text.to_uppercase() == served.to_uppercase(),
         };
         let mut pairs = self.segments.iter().zip(served);
-        long_enough && pairs.all(|(text, served)| text.as_ref().is_none_or(|t| same(t, served)))
+        let fits = |(text, served): (&Option<String>, &String)| match text {
+            Some(text) => same(text, served),
+            None => !served.is_empty(),
+        };
+        long_enough && pairs.all(fits)
     }
 }
 
@@ -76,9 +80,11 @@ pub(crate) enum Step {
     BackslashIsSlash,
     Trim,
     CutAtNul,
+    CutAtDelimiters,
+    TakeAuthorityOff,
 }
 
-pub(crate) const STEPS: [Step; 9] = [
+pub(crate) const STEPS: [Step; 11] = [
     Step::Decode,
     Step::MergeSlashes,
     Step::RemoveDots,
@@ -88,6 +94,8 @@ pub(crate) const STEPS: [Step; 9] = [
     Step::BackslashIsSlash,
     Step::Trim,
     Step::CutAtNul,
+    Step::CutAtDelimiters,
+    Step::TakeAuthorityOff,
 ];
 
 fn decode(path: &[u8]) -> Vec<u8> {
@@ -157,26 +165,51 @@ fn apply(step: Step, path: &[u8]) -> Vec<u8> {
             .collect(),
         Step::Trim => per_segment(path, |segment| segment.trim_ascii().to_vec()),
         Step::CutAtNul => path.split(|b| *b == 0).next().unwrap().to_vec(),
+        Step::CutAtDelimiters => {
+            let cut = path.split(|b| matches!(b, b'?' | b'#')).next();
+            cut.unwrap().to_vec()
+        }
+        Step::TakeAuthorityOff => match path.strip_prefix(b"//") {
+            None => path.to_vec(),
+            Some(after) => {
+                let slashes = after.iter().take_while(|b| **b == b'/').count();
+                let after = &after[slashes..];
+                let end = after.iter().position(|b| *b == b'/');
+                end.map_or(b"/".to_vec(), |end| after[end..].to_vec())
+            }
+        },
     }
 }
 
-/// What an upstream that takes these steps looks for, and nothing left to decode.
-pub(crate) fn served(target: &[u8], steps: &[Step]) -> Vec<String> {
+/// What is left of a path after these steps.
+fn after(target: &[u8], steps: &[Step]) -> Vec<u8> {
     let mut path = target
         .split(|b| matches!(b, b'?' | b'#'))
         .next()
         .unwrap()
         .to_vec();
-    for step in steps {
-        path = apply(*step, &path);
+    for (at, step) in steps.iter().enumerate() {
+        // A target is read as a URL once.
+        if *step != Step::TakeAuthorityOff || !steps[..at].contains(step) {
+            path = apply(*step, &path);
+        }
     }
-    if !steps.contains(&Step::Decode) {
-        path = decode(&path);
-    }
-    let segments = path
-        .split(|b| *b == b'/')
-        .filter(|segment| !segment.is_empty());
+    path
+}
+
+/// The text that an upstream that takes these steps looks at.
+#[allow(dead_code, reason = "the fuzz targets ask about segments alone")]
+pub(crate) fn text(target: &[u8], steps: &[Step]) -> String {
+    String::from_utf8_lossy(&after(target, steps)).into_owned()
+}
+
+/// What an upstream that takes these steps looks for, and nothing left to decode.
+pub(crate) fn served(target: &[u8], steps: &[Step]) -> Vec<String> {
+    let path = after(target, steps);
+    let mut segments: Vec<_> = path.split(|b| *b == b'/').skip(1).collect();
+    segments.pop_if(|last| last.is_empty());
+    let segments = segments.into_iter();
     segments
-        .map(|segment| String::from_utf8_lossy(segment).into_owned())
+        .map(|segment| String::from_utf8_lossy(&decode(segment)).into_owned())
         .collect()
 }

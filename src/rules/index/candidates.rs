@@ -1,7 +1,11 @@
 //! The rules that one path leads to, told apart by method and host.
+//!
+//! Methods and hosts have numbers, and a rule that names two methods and three hosts is entered under
+//! its six pairs. A request asks for its own method and for none, its own host, the wildcards above
+//! it and none: a few look-ups, whatever the number of rules.
 
 use super::super::path::UnsafePath;
-use super::super::pattern::{HostPattern, Match, requested_host};
+use super::super::pattern::{HostPattern, Match, Method, requested_host};
 use super::{Target, earlier};
 use std::collections::HashMap;
 
@@ -33,9 +37,12 @@ pub(super) struct Asked {
 impl Vocabulary {
     /// The conditions of which a match needs one.
     pub(super) fn conditions(&mut self, given: &Match) -> Vec<Condition> {
-        let methods = given.methods.iter().map(|method| {
+        // A rule for `GET` is entered under `HEAD` as well. Rules come in their order, so it takes
+        // no `HEAD` that an earlier rule has.
+        let served = given.methods.iter().flat_map(Method::served);
+        let methods = served.map(|method| {
             let next = self.methods.len();
-            let method = method.as_str().as_bytes().to_vec();
+            let method = method.as_bytes().to_vec();
             Some(*self.methods.entry(method).or_insert(next))
         });
         let methods = or_any(methods.collect());

@@ -20,7 +20,8 @@ enum Segment {
     Variable,
 }
 
-/// Every rule that one earlier rule covers, with the first that does.
+/// Every rule that one earlier rule covers, with the first that does. All pairs are compared; that
+/// is done once, when the configuration is read.
 pub(super) fn unreachable(matches: &[Match], case: PathCase) -> Vec<Unreachable> {
     let all: Vec<_> = matches.iter().map(|one| Covered::new(one, case)).collect();
     let mut unreachable = Vec::new();
@@ -64,7 +65,8 @@ impl<'m> Covered<'m> {
 
     fn covers_methods(&self, later: &Self) -> bool {
         let (ours, theirs) = (&self.given.methods, &later.given.methods);
-        ours.is_empty() || !theirs.is_empty() && theirs.iter().all(|one| ours.contains(one))
+        let covered = |other| ours.iter().any(|one| one.covers(other));
+        ours.is_empty() || !theirs.is_empty() && theirs.iter().all(covered)
     }
 
     fn covers_hosts(&self, later: &Self) -> bool {

@@ -53,7 +53,7 @@ fn the_first_rule_wins_over_all_kinds() {
     for (path, wanted) in [
         ("/a/b", Some(0)),
         ("/a/c", Some(1)),
-        ("/a/c/", Some(2)),
+        ("/a/d/", Some(2)),
         ("/a/d", Some(2)),
         ("/a", Some(4)),
         ("/a/z/z", Some(4)),
@@ -68,6 +68,16 @@ fn the_first_rule_wins_over_all_kinds() {
         authority: None,
     };
     assert_eq!(index.choose(&put).unwrap().rule, Some(3));
+}
+
+/// An expression sees the trailing slash, and servers may not.
+#[test]
+fn a_trailing_slash_hides_no_path_from_an_expression() {
+    let index = index(vec![regex("/a/[bc]"), regex("/d/.*"), prefix("/a")]);
+    assert_eq!(get(&index, "/a/b/"), Err(UnsafePath::Ambiguous));
+    assert_eq!(get(&index, "/a/x/"), Ok(Some(2)));
+    assert_eq!(get(&index, "/d/"), Err(UnsafePath::Ambiguous));
+    assert_eq!(get(&index, "/d/x/"), Ok(Some(1)));
 }
 
 #[test]
@@ -238,6 +248,45 @@ fn many_rules_on_one_path_are_told_apart() {
     assert_eq!(ask(b"POST", b"h499.com"), Some(999));
     assert_eq!(ask(b"put", b"H0.com:1"), Some(1));
     assert_eq!(ask(b"GET", b"h500.com"), None);
+}
+
+#[test]
+fn get_is_also_head_unless_an_earlier_rule_has_it() {
+    let only = |methods: &[&str]| rule(PathPattern::exact("/a").unwrap(), methods, &[]);
+    let asked = |index: &MatchIndex, method: &[u8]| {
+        let target = Target {
+            path: Some(b"/a"),
+            method: Some(method),
+            authority: None,
+        };
+        index.choose(&target).unwrap().rule
+    };
+    let get = index(vec![only(&["GET"]), only(&["POST"])]);
+    assert_eq!(asked(&get, b"HEAD"), Some(0));
+    assert_eq!(asked(&get, b"OPTIONS"), None);
+    let head_first = index(vec![only(&["HEAD"]), only(&["GET"])]);
+    assert_eq!(asked(&head_first, b"HEAD"), Some(0));
+    assert_eq!(asked(&head_first, b"GET"), Some(1));
+    for (first, second, hidden) in [
+        (&["GET"][..], &["HEAD"][..], true),
+        (&["GET"], &["GET", "HEAD"], true),
+        (&["HEAD"], &["GET"], false),
+        (&["GET"], &["HEAD", "POST"], false),
+        (&["HEAD", "POST"], &["GET"], false),
+    ] {
+        let refused = MatchIndex::new(vec![only(first), only(second)], PathCase::Insensitive);
+        assert_eq!(refused.is_err(), hidden, "{first:?} {second:?}");
+    }
+}
+
+#[test]
+fn one_match_covers_another() {
+    let case = PathCase::Insensitive;
+    assert!(prefix("/a").covers(&exact("/A/b"), case));
+    assert!(!prefix("/a").covers(&exact("/A/b"), PathCase::Sensitive));
+    assert!(!exact("/a/b").covers(&prefix("/a"), case));
+    assert_eq!(prefix("/a").shape().unwrap().pieces.len(), 1);
+    assert!(regex("/a").shape().is_none());
 }
 
 #[test]

@@ -1,9 +1,16 @@
 //! A tree of path segments.
+//!
+//! A node stands for all paths that its way down from the root spells, where a variable stands for
+//! any segment. Under `/users/{id}` and `/users/me`, the path `/users/me` leads to two nodes, and the
+//! earliest rule of both decides. A node knows the earliest rule at or below it, so that a walk
+//! looks at no node that could only give a later rule than the one it has.
 
-use super::super::path::{PathCase, segments};
+use super::super::path::{PathCase, RequestPath, UnsafePath, fold, segments};
 use super::super::pattern::{Piece, Shape, Tail};
+use super::super::work::{PLACE, Work};
 use super::candidates::{Asked, Candidates, Condition};
-use super::earlier;
+use super::reading::{Question, Segment, Settled, some_reading};
+use super::{earlier, is_before};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -19,26 +26,35 @@ pub(super) enum Spelling {
 pub(super) struct Trie {
     /// The first is the root.
     nodes: Vec<Node>,
+    /// The length of the longest segment that a rule names.
+    longest: usize,
 }
 
 #[derive(Debug, Default)]
 struct Node {
     literals: HashMap<String, usize>,
     variable: Option<usize>,
-    /// Rules for the path that ends here.
+    /// Rules for the path that ends here: `path`, and `template` without a rest.
     end: Candidates,
-    /// Rules for this path and all below it.
+    /// Rules for this path and all below it: `prefix`.
     any_number: Candidates,
-    /// Rules for all paths below this one.
+    /// Rules for all paths below this one: `template` with `{name+}`.
     one_or_more: Candidates,
+    /// The first rule that this node or one below it is there for.
+    earliest: usize,
 }
 
 const ROOT: usize = 0;
+
+/// How many times longer a name may be than it is once its letters are folded: the Kelvin sign is
+/// three bytes, and a `k`.
+const MOST_FOLDED: usize = 3;
 
 impl Default for Trie {
     fn default() -> Self {
         Self {
             nodes: vec![Node::default()],
+            longest: 0,
         }
     }
 }
@@ -63,11 +79,16 @@ impl Trie {
                         Spelling::Literal => Cow::Borrowed(segment.literal()),
                         Spelling::Loose(case) => segment.loose(case),
                     };
+                    self.longest = self.longest.max(text.len());
                     *node.literals.entry(text.into_owned()).or_insert(next)
                 }
             };
             if at == next {
-                self.nodes.push(Node::default());
+                // Rules come in their order: those that pass through here later are later ones.
+                self.nodes.push(Node {
+                    earliest: rule,
+                    ..Node::default()
+                });
             }
         }
         if let Some(node) = self.nodes.get_mut(at) {
@@ -91,11 +112,19 @@ impl Trie {
                 .all(|(one, other)| one.literals == other.literals)
     }
 
-    /// The earliest rule that matches a path, method and host.
+    /// The earliest rule that matches a literal reading, method and host.
     ///
-    /// Where a segment fits a literal and a variable both ways are followed. No node is visited
-    /// twice, since only one way leads to it: the walk is bounded by the rules, not by the path.
-    pub(super) fn first(&self, path: &str, asked: &Asked) -> Option<usize> {
+    /// Where a segment fits a literal and a variable both ways are followed, but none that leads to
+    /// later rules only.
+    ///
+    /// # Errors
+    /// The rules have more such forks than a request may cost.
+    pub(super) fn first(
+        &self,
+        path: &str,
+        asked: &Asked,
+        work: &mut Work,
+    ) -> Result<Option<usize>, UnsafePath> {
         let mut best = None;
         // Does not allocate before there is a fork.
         let mut forks = Vec::new();
@@ -104,6 +133,10 @@ impl Trie {
             let Some(node) = self.nodes.get(at) else {
                 continue;
             };
+            if !is_before(Some(node.earliest), best) {
+                continue;
+            }
+            work.spend(PLACE)?;
             best = earlier(best, node.any_number.first(asked));
             let Some(segment) = rest.next() else {
                 best = earlier(best, node.end.first(asked));
@@ -113,10 +146,109 @@ impl Trie {
             if let Some(variable) = node.variable {
                 next = Some((variable, rest.clone()));
             }
+            if segment.len() > self.longest {
+                continue;
+            }
             if let Some(literal) = node.literals.get(segment) {
                 forks.extend(next.replace((*literal, rest)));
             }
         }
-        best
+        Ok(best)
+    }
+
+    /// Whether a rule before `limit` matches some reading of a path, compared loosely.
+    ///
+    /// # Errors
+    /// To find out would cost more than a request may cost.
+    pub(super) fn some_reading_is_before(
+        &self,
+        limit: Option<usize>,
+        path: &RequestPath<'_>,
+        case: PathCase,
+        asked: &Asked,
+        work: &mut Work,
+    ) -> Result<bool, UnsafePath> {
+        let mut question = IsBefore {
+            trie: self,
+            limit,
+            case,
+            asked,
+            name: None,
+        };
+        if question.enter(ROOT, &mut Vec::new()).is_err() {
+            return Ok(true);
+        }
+        some_reading(path, &mut question, ROOT, work)
+    }
+}
+
+/// Whether the nodes that a reading leads to have a rule that is early enough. A state is a node.
+struct IsBefore<'a, 'p> {
+    trie: &'a Trie,
+    limit: Option<usize>,
+    case: PathCase,
+    asked: &'a Asked,
+    /// The last name that was compared, and which atom's it is: several states ask for it.
+    name: Option<(usize, Cow<'p, str>)>,
+}
+
+impl IsBefore<'_, '_> {
+    fn settle(&self, rules: &Candidates) -> Result<(), Settled> {
+        match is_before(rules.first(self.asked), self.limit) {
+            true => Err(Settled),
+            false => Ok(()),
+        }
+    }
+
+    fn enter(&self, at: usize, next: &mut Vec<usize>) -> Result<(), Settled> {
+        if let Some(node) = self.trie.nodes.get(at)
+            && is_before(Some(node.earliest), self.limit)
+        {
+            self.settle(&node.any_number)?;
+            next.push(at);
+        }
+        Ok(())
+    }
+}
+
+impl<'p> Question<'p> for IsBefore<'_, 'p> {
+    fn segment(
+        &mut self,
+        state: usize,
+        segment: Segment<'p>,
+        next: &mut Vec<usize>,
+    ) -> Result<(), Settled> {
+        let trie = self.trie;
+        let Some(node) = trie.nodes.get(state) else {
+            return Ok(());
+        };
+        self.settle(&node.one_or_more)?;
+        if !matches!(segment, Segment::Empty)
+            && let Some(variable) = node.variable
+        {
+            self.enter(variable, next)?;
+        }
+        let Segment::Name(atom) = segment else {
+            return Ok(());
+        };
+        let name = atom.name;
+        if node.literals.is_empty() || name.len() / MOST_FOLDED > trie.longest {
+            return Ok(());
+        }
+        let folded = match self.name.take() {
+            Some((at, name)) if at == atom.at => name,
+            _ => match self.case {
+                PathCase::Insensitive => fold(name),
+                PathCase::Sensitive => Cow::Borrowed(name),
+            },
+        };
+        let literal = node.literals.get(&*folded);
+        self.name = Some((atom.at, folded));
+        literal.map_or(Ok(()), |literal| self.enter(*literal, next))
+    }
+
+    fn end(&mut self, state: usize) -> Result<(), Settled> {
+        let end = self.trie.nodes.get(state).map(|node| &node.end);
+        end.map_or(Ok(()), |end| self.settle(end))
     }
 }

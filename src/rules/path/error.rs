@@ -13,7 +13,7 @@ pub enum UnsafePath {
     TooLong,
     /// A `#`: no client sends one (RFC 9112, section 3.2), and servers cut there or do not.
     Fragment,
-    /// `\` or `%5C`: Windows servers and some proxies make it a slash.
+    /// `\`, which Windows servers and some proxies make a slash; `%5C`, if the rule depends on it.
     Backslash,
     /// C0, DEL or C1, raw or encoded: `%00` ends strings in C, others are trimmed.
     ControlCharacter,
@@ -21,13 +21,15 @@ pub enum UnsafePath {
     RawByte,
     /// `%` without two hex digits.
     BrokenEscape,
-    /// `%2F`: a separator for those who decode first.
+    /// `%2F`, a separator for servers that decode first, and the rule depends on it.
     EncodedSlash,
     /// Escapes that are not UTF-8, overlong forms included.
     NotUtf8,
     /// An escape that decodes to another escape: `%252e`, but `%25%32e` too.
     DoublyEncoded,
-    /// `//`, also once parameters are removed: merged by some servers only.
+    /// `%3F` or `%23`, where servers that decode first end the path, and the rule depends on it.
+    EncodedDelimiter,
+    /// `//`, merged by some servers only, and the rule depends on it.
     EmptySegment,
     /// `.` or `..`, also once parameters are removed (`..;x`): resolved by some servers only.
     DotSegment,
@@ -37,6 +39,10 @@ pub enum UnsafePath {
     Parameters,
     /// Decoded, or with letter case ignored, the path falls under another rule.
     Ambiguous,
+    /// A variable of the rule's template, with which claims are compared, has several values.
+    Variable,
+    /// The readings of the path cost more to compare than a request may cost.
+    TooCostly,
     /// The authority names no host that could be compared.
     Authority,
 }
@@ -51,10 +57,17 @@ impl fmt::Display for UnsafePath {
             Self::Backslash => {
                 "found a backslash, raw or as \"%5C\"; expected \"/\" alone to separate"
             }
+            Self::Variable => "found several values for a variable; expected one for all readings",
+            Self::TooCostly => {
+                "found a path that costs too much to compare; expected a plainer one"
+            }
             Self::ControlCharacter => "found a control character; expected printable text",
             Self::RawByte => "found a raw byte outside ASCII; expected it percent-encoded",
             Self::BrokenEscape => "found \"%\" alone; expected two hex digits after it",
             Self::EncodedSlash => "found \"%2F\"; expected \"/\" alone to separate",
+            Self::EncodedDelimiter => {
+                "found \"%3F\" or \"%23\"; expected a path that no server cuts off"
+            }
             Self::NotUtf8 => "found escapes of other bytes; expected escaped UTF-8",
             Self::DoublyEncoded => "found an escape within an escape; expected text encoded once",
             Self::EmptySegment => "found an empty segment; expected single slashes",
@@ -111,6 +124,18 @@ mod tests {
             (
                 UnsafePath::EncodedSlash,
                 "found \"%2F\"; expected \"/\" alone to separate",
+            ),
+            (
+                UnsafePath::EncodedDelimiter,
+                "found \"%3F\" or \"%23\"; expected a path that no server cuts off",
+            ),
+            (
+                UnsafePath::Variable,
+                "found several values for a variable; expected one for all readings",
+            ),
+            (
+                UnsafePath::TooCostly,
+                "found a path that costs too much to compare; expected a plainer one",
             ),
             (
                 UnsafePath::NotUtf8,

@@ -1,36 +1,31 @@
 //! Percent-encoding (RFC 3986, section 2.1).
 
-use super::UnsafePath;
+use super::{ENCODED_SLASH, UnsafePath};
 
 /// A decoded text with everything escaped that cannot stand in a path.
 pub(in super::super) fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
+    let mut bytes = Vec::with_capacity(text.len());
     for byte in text.bytes() {
-        push_byte(&mut encoded, byte, is_path_character);
+        push(&mut bytes, byte, may_stay);
     }
-    encoded
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Decodes every escape once, and refuses what must not come out of one.
+/// Decodes every escape once, `%2F` to [`ENCODED_SLASH`], and refuses what must not come out of one.
 pub(super) fn decode(path: &str) -> Result<String, UnsafePath> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
+    let text = decode_with(path, |bytes, value| match value {
+        0..=0x1f | 0x7f => Err(UnsafePath::ControlCharacter),
+        b'/' => {
+            bytes.push(ENCODED_SLASH);
+            Ok(())
         }
-        let (value, after) = escape(tail).ok_or(UnsafePath::BrokenEscape)?;
-        rest = after;
-        match value {
-            b'/' => return Err(UnsafePath::EncodedSlash),
-            b'\\' => return Err(UnsafePath::Backslash),
-            _ => bytes.push(value),
+        _ => {
+            bytes.push(value);
+            Ok(())
         }
-    }
-    let text = String::from_utf8(bytes).map_err(|_| UnsafePath::NotUtf8)?;
-    if text.chars().any(char::is_control) {
+    })?;
+    // C1; the others have been seen above.
+    if text.contains(|character| ('\u{80}'..'\u{a0}').contains(&character)) {
         return Err(UnsafePath::ControlCharacter);
     }
     // Looked for in the decoded text: `%25%32%65` decodes to an escape as `%252e` does.
@@ -39,6 +34,38 @@ pub(super) fn decode(path: &str) -> Result<String, UnsafePath> {
         return Err(UnsafePath::DoublyEncoded);
     }
     Ok(text)
+}
+
+/// Decodes a literal reading, but for the escapes of some bytes.
+pub(super) fn decode_except(literal: &str, kept: &[u8]) -> String {
+    let decoded = decode_with(literal, |bytes, value| {
+        match kept.contains(&value) {
+            true => push_escape(bytes, value),
+            false => bytes.push(value),
+        }
+        Ok(())
+    });
+    // A literal reading decodes: it has been decoded when the path was read.
+    decoded.unwrap_or_default()
+}
+
+fn decode_with(
+    path: &str,
+    mut write: impl FnMut(&mut Vec<u8>, u8) -> Result<(), UnsafePath>,
+) -> Result<String, UnsafePath> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        if byte == b'%' {
+            let (value, after) = escape(tail).ok_or(UnsafePath::BrokenEscape)?;
+            rest = after;
+            write(&mut bytes, value)?;
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| UnsafePath::NotUtf8)
 }
 
 /// The byte that two hex digits stand for, and what follows them.
@@ -55,16 +82,42 @@ fn hex_digit(byte: u8) -> Option<u8> {
     u8::try_from(value).ok()
 }
 
-pub(super) fn push_byte(text: &mut String, byte: u8, stays: impl Fn(u8) -> bool) {
-    if stays(byte) || byte == b'/' {
-        text.push(char::from(byte));
-        return;
+/// The literal reading of a path: each byte as it is if it may stay so, else as its escape.
+pub(super) fn literal(raw: &str) -> String {
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        match (byte, escape(tail)) {
+            (b'%', Some((value, after))) => {
+                rest = after;
+                push(&mut bytes, value, is_unreserved);
+            }
+            // Rules are written with the raw character or with its escape: one form for both.
+            _ => push(&mut bytes, byte, may_stay),
+        }
     }
-    text.push('%');
+    // Nothing but ASCII has been pushed.
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+fn push(bytes: &mut Vec<u8>, byte: u8, stays: impl Fn(u8) -> bool) {
+    match stays(byte) {
+        true => bytes.push(byte),
+        false => push_escape(bytes, byte),
+    }
+}
+
+fn push_escape(bytes: &mut Vec<u8>, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    bytes.push(b'%');
     for digit in [byte >> 4, byte & 0x0f] {
-        let digit = char::from_digit(u32::from(digit), 16).unwrap_or('0');
-        text.push(digit.to_ascii_uppercase());
+        bytes.extend(DIGITS.get(usize::from(digit)));
     }
+}
+
+fn may_stay(byte: u8) -> bool {
+    is_path_character(byte) || byte == b'/'
 }
 
 /// RFC 3986, section 2.3.

@@ -1,51 +1,273 @@
 //! What different servers make of the same text.
 
-/// The non-empty segments of a reading. A trailing slash makes no difference, and `RequestPath`
-/// lets no other empty segment through.
+use super::escape::{decode_except, encode};
+use super::{PathCase, RequestPath, UnsafePath};
+use crate::rules::work::Work;
+use std::borrow::Cow;
+
+/// Texts are copied and searched some times faster than they are matched.
+const TEXT_BYTES_PER_UNIT: usize = 2;
+
+/// The non-empty segments of a literal reading. A trailing slash makes no difference.
 pub(in super::super) fn segments(path: &str) -> impl Iterator<Item = &str> + Clone {
     path.split('/').filter(|segment| !segment.is_empty())
-}
-
-/// A reading once more as those see it who remove `;parameters` from every segment. Where the last
-/// segment is nothing but parameters (`/app/;jsessionid=1`) it may vanish or be kept, and be the
-/// only one that is touched, so there are three such readings.
-pub(in super::super) fn without_parameters(reading: &str) -> Vec<String> {
-    let (before, last) = reading.rsplit_once('/').unwrap_or(("", reading));
-    let bare = |path: &str| {
-        path.split('/')
-            .map(bare_segment)
-            .collect::<Vec<_>>()
-            .join("/")
-    };
-    if last.is_empty() || !bare_segment(last).is_empty() {
-        return vec![bare(reading)];
-    }
-    vec![
-        bare(reading),
-        format!("{before}/"),
-        format!("{}/{last}", bare(before)),
-    ]
-}
-
-fn bare_segment(segment: &str) -> &str {
-    let bare = segment.split(';').next().unwrap_or(segment);
-    // The escape is still there in a literal reading, its hex digits in upper case.
-    bare.split("%3B").next().unwrap_or(bare)
 }
 
 /// A text folded, so that two texts that differ in letter case only become equal.
 ///
 /// There and back again, since a few letters meet only on the way: `ſ` and `s`, `ẞ` and `ss`,
-/// the Kelvin sign and `k`.
-pub(in super::super) fn fold(text: &str) -> String {
+/// the Kelvin sign and `k`. `İ` is an `i` to Java, Python and Turkish readers; to Rust its small
+/// letter is an `i` and a dot above, which other servers may have written that way already.
+pub(in super::super) fn fold(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
-        return text.to_ascii_lowercase();
+        return match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(text.to_ascii_lowercase()),
+            false => Cow::Borrowed(text),
+        };
     }
-    text.chars()
+    const DOT_ABOVE: char = '\u{307}';
+    let mut folded = String::with_capacity(text.len());
+    let mut dotted = false;
+    let letters = text.chars();
+    for letter in letters
         .flat_map(char::to_lowercase)
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
-        .collect()
+    {
+        dotted = letter == DOT_ABOVE && folded.ends_with('i') && !dotted;
+        if !dotted {
+            folded.push(letter);
+        }
+    }
+    Cow::Owned(folded)
+}
+
+/// How the letters of a text are compared with an expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Letters {
+    /// As they are.
+    Exact,
+    /// Capital and small letters alike.
+    Caseless,
+}
+
+/// The steps that servers take before they look at a path as one text. All that look for a `/` come
+/// twice: some servers, and proxies before them, look before an escaped one has become one, and
+/// some after.
+const STEPS: [fn(&str) -> Vec<String>; 8] = [
+    cut_off,
+    without_parameters,
+    without_authority,
+    merged,
+    with_separators,
+    without_parameters,
+    without_authority,
+    merged,
+];
+
+/// The whole path as one text, in every reading of its structure, the literal one first: what a
+/// `regex` is asked about.
+///
+/// A server takes some of the steps, each on the whole path, in this order or in one that makes the
+/// same of it. So the texts are all that the steps make of each other's results; a path that has
+/// nothing for a step to work on gets no text from it.
+///
+/// # Errors
+/// The texts are longer together than a request may cost.
+pub(in super::super) fn texts(
+    path: &RequestPath<'_>,
+    work: &mut Work,
+) -> Result<Vec<String>, UnsafePath> {
+    let mut texts = vec![path.literal().to_owned()];
+    if path.structure().is_some() || path.has_parameters() {
+        for step in STEPS {
+            add(step, &mut texts, work)?;
+        }
+    }
+    add(without_trailing_slash, &mut texts, work)?;
+    Ok(texts)
+}
+
+fn add(
+    step: impl Fn(&str) -> Vec<String>,
+    texts: &mut Vec<String>,
+    work: &mut Work,
+) -> Result<(), UnsafePath> {
+    let mut made = Vec::new();
+    for text in texts.iter() {
+        work.spend(text.len() / TEXT_BYTES_PER_UNIT)?;
+        made.extend(step(text));
+    }
+    for text in made {
+        work.spend(text.len() / TEXT_BYTES_PER_UNIT)?;
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    Ok(())
+}
+
+/// Up to the first `?` or `#` that was escaped.
+fn cut_off(text: &str) -> Vec<String> {
+    let first = ["%3F", "%23"].iter().filter_map(|cut| text.find(cut)).min();
+    let before = first.and_then(|first| text.get(..first));
+    before.map(str::to_owned).into_iter().collect()
+}
+
+/// With `%2F`, `%5C` or both as separators.
+fn with_separators(text: &str) -> Vec<String> {
+    let slashes = text.replace("%2F", "/");
+    let both = slashes.replace("%5C", "/");
+    vec![text.replace("%5C", "/"), slashes, both]
+}
+
+/// Without `;parameters` in any segment. Where a segment is nothing but parameters, it may vanish or
+/// be kept; where only the last segment's are removed, the others keep theirs.
+fn without_parameters(text: &str) -> Vec<String> {
+    if !(text.contains(';') || text.contains("%3B")) {
+        return Vec::new();
+    }
+    let every = |change: for<'s> fn(&'s str) -> &'s str| {
+        let segments = text.split('/').map(change);
+        segments.collect::<Vec<_>>().join("/")
+    };
+    let (before, last) = text.rsplit_once('/').unwrap_or(("", text));
+    vec![
+        every(bare),
+        every(named),
+        format!("{before}/{}", bare(last)),
+    ]
+}
+
+fn named(segment: &str) -> &str {
+    match bare(segment) {
+        "" => segment,
+        name => name,
+    }
+}
+
+fn bare(segment: &str) -> &str {
+    let bare = segment.split(';').next().unwrap_or(segment);
+    // The escape is still there in a literal reading, its hex digits in upper case.
+    bare.split("%3B").next().unwrap_or(bare)
+}
+
+/// With single slashes.
+fn merged(text: &str) -> Vec<String> {
+    let mut merged = String::with_capacity(text.len());
+    for character in text.chars() {
+        if !(character == '/' && merged.ends_with('/')) {
+            merged.push(character);
+        }
+    }
+    vec![merged]
+}
+
+/// Without what a reader of URLs takes for the authority: `//host/path`.
+fn without_authority(text: &str) -> Vec<String> {
+    let after = text
+        .strip_prefix("//")
+        .map(|text| text.trim_start_matches('/'));
+    let path = after.map(
+        |after| match after.find('/').and_then(|at| after.get(at..)) {
+            Some(path) => path.to_owned(),
+            None => "/".to_owned(),
+        },
+    );
+    path.into_iter().collect()
+}
+
+fn without_trailing_slash(text: &str) -> Vec<String> {
+    let shorter = text.trim_end_matches('/');
+    match shorter.is_empty() {
+        true => Vec::new(),
+        false => vec![shorter.to_owned()],
+    }
+}
+
+/// One reading of a path's structure as servers may spell it when they come to compare it.
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) struct Spellings<'t> {
+    text: &'t str,
+    /// Decoded, but for the escapes of what separates and ends.
+    apart: Cow<'t, str>,
+    /// Decoded, and as an expression for such a path is written: what no path has raw, escaped.
+    decoded: Vec<Cow<'t, str>>,
+    /// The same with letters folded, the escapes of small letters and of capital ones. None where
+    /// letter case distinguishes paths.
+    folded: Vec<Cow<'t, str>>,
+}
+
+impl<'t> Spellings<'t> {
+    /// # Errors
+    /// They are longer together than a request may cost.
+    pub(in super::super) fn new(
+        text: &'t str,
+        case: PathCase,
+        work: &mut Work,
+    ) -> Result<Self, UnsafePath> {
+        let mut spellings = Self {
+            text,
+            apart: Cow::Borrowed(text),
+            decoded: vec![Cow::Borrowed(text)],
+            folded: Vec::new(),
+        };
+        if text.contains('%') {
+            work.spend(text.len())?;
+            let decoded = decode_except(text, b"");
+            spellings.apart = decode_except(text, b"/\\?#").into();
+            spellings.decoded = vec![encode(&decoded).into(), decoded.into()];
+        }
+        if case == PathCase::Insensitive {
+            spellings.folded = match spellings.decoded.get(1) {
+                None => vec![Cow::Borrowed(text)],
+                Some(decoded) => {
+                    let small = fold(decoded).into_owned();
+                    let capital = encode(&small.to_uppercase());
+                    vec![encode(&small).into(), capital.into(), small.into()]
+                }
+            };
+        }
+        Ok(spellings)
+    }
+
+    /// The reading itself.
+    pub(in super::super) fn text(&self) -> &'t str {
+        self.text
+    }
+
+    /// The texts of which a chosen expression must match one, if servers tell letters apart.
+    pub(in super::super) fn decoded(&self) -> impl Iterator<Item = &str> {
+        self.decoded.iter().map(|text| &**text)
+    }
+
+    /// The texts of which it must match one, if they do not.
+    pub(in super::super) fn folded(&self) -> impl Iterator<Item = &str> {
+        self.folded.iter().map(|text| &**text)
+    }
+
+    /// What servers compare that tell letters apart, each text once.
+    pub(in super::super) fn exact(&self) -> Vec<&str> {
+        once_each([self.text, &self.apart], &self.decoded)
+    }
+
+    /// What servers compare that do not, each text once.
+    pub(in super::super) fn caseless(&self) -> Vec<&str> {
+        match self.folded.is_empty() {
+            true => Vec::new(),
+            false => once_each([self.text, &self.apart], &self.folded),
+        }
+    }
+}
+
+fn once_each<'a>(some: [&'a str; 2], more: &'a [Cow<'_, str>]) -> Vec<&'a str> {
+    let mut texts = Vec::new();
+    for text in some.into_iter().chain(more.iter().map(|text| &**text)) {
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts
 }
 
 #[cfg(test)]
@@ -62,20 +284,85 @@ mod tests {
             ("ß", "SS"),
             ("Σ", "ς"),
             ("ı", "I"),
+            ("İ", "i"),
+            ("admi\u{307}n", "ADMIN"),
+            ("ADMİN", "admi\u{307}n"),
+            ("ﬁ", "FI"),
             ("É", "é"),
             ("Ω", "\u{2126}"),
         ] {
             assert_eq!(fold(one), fold(other), "{one} {other}");
         }
         assert_ne!(fold("e"), fold("é"));
+        assert_ne!(fold("e"), fold("e\u{307}"));
+        assert!(matches!(fold("a-b"), Cow::Borrowed(_)));
+    }
+
+    #[track_caller]
+    fn read(path: &str, expected: &[&str]) {
+        let path = RequestPath::parse(path.as_bytes()).unwrap();
+        assert_eq!(texts(&path, &mut Work::default()).unwrap(), expected);
     }
 
     #[test]
-    fn parameters_are_removed_in_every_way() {
-        assert_eq!(without_parameters("/a;x/b;y;z/c"), ["/a/b/c"]);
-        assert_eq!(without_parameters("/a%3Bx/b/"), ["/a/b/"]);
-        assert_eq!(without_parameters("/a%3Bx;y"), ["/a"]);
-        assert_eq!(without_parameters("/a;x/;y"), ["/a/", "/a;x/", "/a/;y"]);
-        assert_eq!(without_parameters("/;y"), ["/", "/", "/;y"]);
+    fn a_text_for_every_reading() {
+        read("/a/b", &["/a/b"]);
+        read("/a/%c3%a9/", &["/a/%C3%A9/", "/a/%C3%A9"]);
+        read("/", &["/"]);
+        read("/a%3fb%23c", &["/a%3Fb%23c", "/a"]);
+        read("/a%23b%3fc/", &["/a%23b%3Fc/", "/a", "/a%23b%3Fc"]);
+        read("/a%2fb", &["/a%2Fb", "/a/b"]);
+        read(
+            "/a%2fb%5Cc",
+            &["/a%2Fb%5Cc", "/a%2Fb/c", "/a/b%5Cc", "/a/b/c"],
+        );
+        read("/a//b", &["/a//b", "/a/b"]);
+        read("//a/b", &["//a/b", "/b", "/a/b"]);
+        read("//a", &["//a", "/", "/a"]);
+        read("/%2fa/b", &["/%2Fa/b", "//a/b", "/b", "/a/b"]);
+        // Slashes merged before escaped ones separate, and after.
+        read(
+            "/a//b%2f%2Fc",
+            &[
+                "/a//b%2F%2Fc",
+                "/a/b%2F%2Fc",
+                "/a//b//c",
+                "/a/b//c",
+                "/a/b/c",
+            ],
+        );
+        read("/a;x/b;y;z/c", &["/a;x/b;y;z/c", "/a/b/c"]);
+        read("/a%3Bx/b/", &["/a%3Bx/b/", "/a/b/", "/a%3Bx/b", "/a/b"]);
+        read(
+            "/a;x/;y",
+            &["/a;x/;y", "/a/", "/a/;y", "/a;x/", "/a", "/a;x"],
+        );
+        read("/a;x%2Fy/b", &["/a;x%2Fy/b", "/a/b", "/a;x/y/b", "/a/y/b"]);
+    }
+
+    #[test]
+    fn texts_that_cost_too_much_are_refused() {
+        let path = format!("/{}", "%2F%5C;a//".repeat(700));
+        let path = RequestPath::parse(path.as_bytes()).unwrap();
+        let refused = texts(&path, &mut Work::default());
+        assert_eq!(refused, Err(UnsafePath::TooCostly));
+    }
+
+    #[test]
+    fn a_spelling_for_every_server() {
+        let spelled = |text, case| Spellings::new(text, case, &mut Work::default()).unwrap();
+        let plain = spelled("/A", PathCase::Insensitive);
+        assert_eq!((plain.exact(), plain.caseless()), (vec!["/A"], vec!["/A"]));
+        let plain = spelled("/A", PathCase::Sensitive);
+        assert_eq!((plain.exact(), plain.caseless()), (vec!["/A"], vec![]));
+        let escaped = spelled("/%C3%89%21%2F", PathCase::Insensitive);
+        assert_eq!(
+            escaped.exact(),
+            ["/%C3%89%21%2F", "/É!%2F", "/%C3%89!/", "/É!/"]
+        );
+        assert_eq!(
+            escaped.caseless(),
+            ["/%C3%89%21%2F", "/É!%2F", "/%C3%A9!/", "/%C3%89!/", "/é!/"]
+        );
     }
 }

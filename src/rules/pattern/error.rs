@@ -14,6 +14,20 @@ pub enum InvalidPattern {
     Parameters(String),
     /// It has braces, but is no template.
     Braces(String),
+    /// It has a `*`, which people mean for more than itself.
+    Star {
+        /// The path.
+        found: String,
+        /// What was meant.
+        meant: String,
+    },
+    /// A segment of it begins with `:`, by which people mean a variable.
+    Colon {
+        /// The path.
+        found: String,
+        /// What was meant.
+        meant: String,
+    },
     /// A request for it would be refused.
     Unsafe {
         /// The path.
@@ -31,6 +45,8 @@ pub enum InvalidPattern {
     GreedyNotLast(String),
     /// The regex is empty.
     EmptyRegex,
+    /// The regex matches nothing that begins with `/`, as every path does.
+    RegexNotAbsolute(String),
     /// The regex has characters that a path shows in escapes only.
     RegexOutsideAscii(String),
     /// The regex switches case-insensitivity off, with which one of the readings is compared.
@@ -58,6 +74,14 @@ impl fmt::Display for InvalidPattern {
                 f,
                 "found {found:?}; expected a path without braces, or \"template\" for one with variables"
             ),
+            Self::Star { found, meant } => write!(
+                f,
+                "found {found:?}; expected no \"*\", which stands for itself; write {meant}"
+            ),
+            Self::Colon { found, meant } => write!(
+                f,
+                "found {found:?}; expected no segment that begins with \":\"; write {meant}"
+            ),
             Self::Unsafe { found, cause } => write!(
                 f,
                 "found {found:?}; expected a path that a safe request can have, but in it {cause}"
@@ -82,6 +106,10 @@ impl fmt::Display for InvalidPattern {
             Self::EmptyRegex => {
                 f.write_str("found an empty regex; expected one that matches a path")
             }
+            Self::RegexNotAbsolute(found) => write!(
+                f,
+                "found {found:?}; expected a regex for paths, which begin with \"/\""
+            ),
             Self::RegexOutsideAscii(found) => write!(
                 f,
                 "found {found:?}; expected ASCII: a path shows other characters percent-encoded"

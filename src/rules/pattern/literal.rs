@@ -1,24 +1,28 @@
 //! Paths as rules spell them.
 
-use super::super::path::{PathCase, RequestPath, UnsafePath, encode, fold, segments};
-use super::InvalidPattern;
+use super::super::path::{Joint, PathCase, RequestPath, UnsafePath, encode, fold};
+use super::{InvalidPattern, wildcard};
 use std::borrow::Cow;
 
 /// One segment of a rule's path, in the forms with which the readings of a request are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct LiteralSegment {
+pub struct LiteralSegment {
     literal: String,
     decoded: String,
 }
 
 impl LiteralSegment {
-    pub(in super::super) fn literal(&self) -> &str {
+    /// As the literal reading of a request has it.
+    #[must_use]
+    pub fn literal(&self) -> &str {
         &self.literal
     }
 
-    pub(in super::super) fn loose(&self, case: PathCase) -> Cow<'_, str> {
+    /// Decoded, and folded unless letter case counts.
+    #[must_use]
+    pub fn loose(&self, case: PathCase) -> Cow<'_, str> {
         match case {
-            PathCase::Insensitive => Cow::Owned(fold(&self.decoded)),
+            PathCase::Insensitive => fold(&self.decoded),
             PathCase::Sensitive => Cow::Borrowed(&self.decoded),
         }
     }
@@ -34,6 +38,7 @@ impl LiteralPath {
     /// # Errors
     /// No safe request could have this path.
     pub fn new(path: &str) -> Result<Self, InvalidPattern> {
+        wildcard::check(path)?;
         if path.contains(['{', '}']) {
             return Err(InvalidPattern::Braces(path.to_owned()));
         }
@@ -59,12 +64,17 @@ pub(super) fn read_segments(path: &str) -> Result<Vec<LiteralSegment>, InvalidPa
     if request.has_parameters() {
         return Err(InvalidPattern::Parameters(path.to_owned()));
     }
-    let literal = request.literal();
-    let both = segments(&literal).zip(segments(request.decoded()));
-    Ok(both
-        .map(|(literal, decoded)| LiteralSegment {
-            literal: literal.to_owned(),
-            decoded: decoded.to_owned(),
+    // What servers disagree about lets a request pass only where it makes no difference; a rule that
+    // insists on it is all difference.
+    if let Some(cause) = request.structure() {
+        return Err(refused(path, cause));
+    }
+    let segments = request.atoms();
+    Ok(segments
+        .filter(|atom| !(atom.joint == Joint::End && atom.decoded.is_empty()))
+        .map(|atom| LiteralSegment {
+            literal: atom.literal.to_owned(),
+            decoded: atom.decoded.to_owned(),
         })
         .collect())
 }
@@ -168,7 +178,10 @@ mod tests {
             ("/a%zz", "/a%25zz", UnsafePath::BrokenEscape),
             ("/a%2541", "/a%25", UnsafePath::DoublyEncoded),
             ("/a%ff", "/a%c3%bf", UnsafePath::NotUtf8),
-            ("/a#b", "/a%23b", UnsafePath::Fragment),
+            ("/a%5Cb", "/a%5Db", UnsafePath::Backslash),
+            ("/a%3Fb", "/a%3Db", UnsafePath::EncodedDelimiter),
+            ("/a%23b", "/a%24b", UnsafePath::EncodedDelimiter),
+            ("/a#b", "/a%24b", UnsafePath::Fragment),
             ("/a%20", "/a%20b", UnsafePath::EdgeSpace),
         ] {
             let found = bad.to_owned();

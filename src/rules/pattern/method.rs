@@ -21,6 +21,19 @@ impl Method {
         Ok(Self(method.to_owned()))
     }
 
+    /// The methods of requests that a rule with this one is about: `GET` is also `HEAD`, which
+    /// servers answer by the same code (RFC 9110, section 9.3.2), headers and all.
+    pub fn served(&self) -> impl Iterator<Item = &str> {
+        let also = (self.0 == "GET").then_some("HEAD");
+        std::iter::once(self.as_str()).chain(also)
+    }
+
+    /// Whether a rule with this method is about all that one with the other is about.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.served().any(|served| served == other.0)
+    }
+
     /// The method.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -52,6 +65,20 @@ mod tests {
     fn accepts_upper_case_tokens() {
         for method in ["GET", "M-SEARCH", "BASELINE_CONTROL", "X2"] {
             assert_eq!(Method::new(method).unwrap().as_str(), method);
+        }
+    }
+
+    #[test]
+    fn get_covers_head() {
+        let method = |text| Method::new(text).unwrap();
+        for (one, other, covers) in [
+            ("GET", "GET", true),
+            ("GET", "HEAD", true),
+            ("HEAD", "GET", false),
+            ("HEAD", "HEAD", true),
+            ("POST", "HEAD", false),
+        ] {
+            assert_eq!(method(one).covers(&method(other)), covers, "{one} {other}");
         }
     }
 

@@ -1,25 +1,43 @@
 //! `regex` rules.
 
+mod syntax;
+mod table;
+
+use super::super::path::{Letters, UnsafePath};
+use super::super::work::{RUN, Work};
 use super::InvalidPattern;
 use regex_lite::{Regex, RegexBuilder};
+use table::Table;
 
 /// The largest compiled `regex`, in bytes. Matching costs up to its size times the length of the
 /// path: counted repetitions such as `(a{500}){500}` are what this stops.
 const MAX_REGEX_BYTES: usize = 128 * 1024;
 
+/// What a byte costs in the general engine, where it costs 1 in a table.
+const GENERAL_BYTE: usize = 48;
+
 /// An expression that the whole path must match.
 #[derive(Clone, Debug)]
 pub struct PathRegex {
     expression: String,
-    exact: Regex,
-    caseless: Regex,
+    exact: Engine,
+    /// `None` if letter case makes no difference to the expression.
+    caseless: Option<Engine>,
+}
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Table(Table),
+    General(Regex),
 }
 
 impl PathRegex {
     /// Compiles an expression.
     ///
     /// # Errors
-    /// It is none, is too large, or has what would keep it from being compared in every reading.
+    /// It is none, is too large, or has what would keep it from being compared in every reading. Or
+    /// it can be seen never to match a path: in its table nothing follows a first `/`. Expressions
+    /// without a table are not looked at so closely.
     pub fn new(expression: &str) -> Result<Self, InvalidPattern> {
         if expression.is_empty() {
             return Err(InvalidPattern::EmptyRegex);
@@ -36,14 +54,21 @@ impl PathRegex {
         };
         // On its own first: `a)|(?:b` must not become valid by the group that is put around it.
         build(expression, Letters::Exact).map_err(failed)?;
-        // The group keeps `|` inside the anchors, and flags such as `(?m)` away from them. Without
-        // `m`, `$` is the very end: a trailing newline does not match. Only an `(?x)` comment could
-        // swallow the closing half, and then the group is unclosed: an error.
-        let anchored = format!("^(?:{expression})$");
+        let exact = Engine::new(expression, Letters::Exact).map_err(failed)?;
+        let caseless = Engine::new(expression, Letters::Caseless).map_err(failed)?;
+        if let Engine::Table(table) = &exact
+            && !table.may_begin_with(b'/')
+        {
+            return Err(InvalidPattern::RegexNotAbsolute(expression.to_owned()));
+        }
+        let differs = match (&exact, &caseless) {
+            (Engine::Table(exact), Engine::Table(caseless)) => exact != caseless,
+            _ => true,
+        };
         Ok(Self {
             expression: expression.to_owned(),
-            exact: build(&anchored, Letters::Exact).map_err(failed)?,
-            caseless: build(&anchored, Letters::Caseless).map_err(failed)?,
+            exact,
+            caseless: differs.then_some(caseless),
         })
     }
 
@@ -53,18 +78,45 @@ impl PathRegex {
         &self.expression
     }
 
-    pub(in super::super) fn matches(&self, path: &str) -> bool {
-        self.exact.is_match(path)
-    }
-
-    pub(in super::super) fn matches_caseless(&self, path: &str) -> bool {
-        self.caseless.is_match(path)
+    /// Whether the expression matches a text.
+    ///
+    /// # Errors
+    /// To find out would cost more than a request may cost.
+    pub(in super::super) fn matches(
+        &self,
+        text: &str,
+        letters: Letters,
+        work: &mut Work,
+    ) -> Result<bool, UnsafePath> {
+        let engine = match letters {
+            Letters::Exact => &self.exact,
+            Letters::Caseless => self.caseless.as_ref().unwrap_or(&self.exact),
+        };
+        match engine {
+            Engine::Table(table) => {
+                let (matches, bytes) = table.matches(text);
+                work.spend(RUN.saturating_add(bytes))?;
+                Ok(matches)
+            }
+            Engine::General(regex) => {
+                work.spend(RUN.saturating_add(text.len().saturating_mul(GENERAL_BYTE)))?;
+                Ok(regex.is_match(text))
+            }
+        }
     }
 }
 
-enum Letters {
-    Exact,
-    Caseless,
+impl Engine {
+    fn new(expression: &str, letters: Letters) -> Result<Self, regex_lite::Error> {
+        let table = syntax::read(expression, letters).and_then(|read| Table::new(&read));
+        if let Some(table) = table {
+            return Ok(Self::Table(table));
+        }
+        // The group keeps `|` inside the anchors, and flags such as `(?m)` away from them. Without
+        // `m`, `$` is the very end: a trailing newline does not match. Only an `(?x)` comment could
+        // swallow the closing half, and then the group is unclosed: an error.
+        build(&format!("^(?:{expression})$"), letters).map(Self::General)
+    }
 }
 
 fn build(expression: &str, letters: Letters) -> Result<Regex, regex_lite::Error> {
@@ -102,8 +154,21 @@ fn turns_case_folding_off(expression: &str) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+#[path = "../../../tests/common/seed.rs"]
+mod seed;
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
 mod tests {
+    use super::seed::Seed;
     use super::*;
+
+    impl PathRegex {
+        fn is(&self, text: &str, letters: Letters) -> bool {
+            self.matches(text, letters, &mut Work::default()).unwrap()
+        }
+    }
 
     #[track_caller]
     fn regex(expression: &str) -> PathRegex {
@@ -122,20 +187,20 @@ mod tests {
         ] {
             let regex = regex(expression);
             for path in ["/a", "/b"] {
-                assert!(regex.matches(path), "{expression} {path}");
+                assert!(regex.is(path, Letters::Exact), "{expression} {path}");
             }
             for path in ["/a/b", "/ab", "x/a", "/b\n", "\n/b", "/a\nx", "/a\n/b", ""] {
-                assert!(!regex.matches(path), "{expression} {path:?}");
-                assert!(!regex.matches_caseless(path), "{expression} {path:?}");
+                assert!(!regex.is(path, Letters::Exact), "{expression} {path:?}");
+                assert!(!regex.is(path, Letters::Caseless), "{expression} {path:?}");
             }
         }
     }
 
     #[test]
     fn ignores_case_when_asked_to() {
-        assert!(!regex("/Admin").matches("/admin"));
-        assert!(regex("/Admin").matches_caseless("/admin"));
-        assert!(regex("(?i)/Admin").matches("/admin"));
+        assert!(!regex("/Admin").is("/admin", Letters::Exact));
+        assert!(regex("/Admin").is("/admin", Letters::Caseless));
+        assert!(regex("(?i)/Admin").is("/admin", Letters::Exact));
     }
 
     #[track_caller]
@@ -204,5 +269,124 @@ mod tests {
             Err(InvalidPattern::RegexSyntax { .. })
         ));
         regex("/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}");
+    }
+
+    #[test]
+    fn refuses_what_no_path_matches() {
+        for expression in [
+            "admin.*",
+            "[a-z]+",
+            "^users/[0-9]+",
+            "(a|b)/c",
+            "\\w*",
+            "(?:x)?y",
+        ] {
+            refuses(
+                expression,
+                &format!(
+                    "found {expression:?}; expected a regex for paths, which begin with \"/\""
+                ),
+            );
+        }
+        for twin in [
+            "/admin.*", ".*admin", "[^a-z]+", "^/users", "(a|/b)/c", "\\W*", "x?/y",
+        ] {
+            regex(twin);
+        }
+    }
+
+    #[test]
+    fn what_people_write_makes_a_table() {
+        for expression in [
+            "/v[0-9]+/reports/[^/]+",
+            "/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/?",
+            "^/(?:users|groups)/(?P<id>\\d+)(/.*)?$",
+            "/files/[\\w.-]{1,64}\\.(js|css|png)",
+            "/.{0,255}",
+        ] {
+            let regex = regex(expression);
+            assert!(matches!(regex.exact, Engine::Table(_)), "{expression}");
+        }
+        for expression in ["(?i)/a", "/a\\b.*", "/[[:alpha:]]", "/[ab]*a[ab]{12}"] {
+            let regex = regex(expression);
+            assert!(matches!(regex.exact, Engine::General(_)), "{expression}");
+        }
+        assert!(regex("/[0-9]+").caseless.is_none());
+        assert!(regex("/[a-z]+").caseless.is_some());
+    }
+
+    fn random_expression(random: &mut Seed, depth: usize) -> String {
+        let one = |random: &mut Seed| {
+            let pieces = [
+                "/", "a", "b", "A", "z", ".", "\\.", "\\d", "\\W", "\\s", "[^/]", "[a-c]",
+                "[^A-Z]", "[\\w.-]", "[-a]", "[^\\d]", "%2F", "^", "$", "\\/",
+            ];
+            random.pick(&pieces).to_owned()
+        };
+        let mut all = String::new();
+        for _ in 0..=random.below(3) {
+            let piece = match random.below(4) {
+                0 if depth > 0 => {
+                    let open = random
+                        .pick(&["(", "(?:", "(?P<n>"])
+                        .replace('n', &format!("n{depth}"));
+                    format!("{open}{})", random_expression(random, depth - 1))
+                }
+                1 if depth > 0 => {
+                    let (one, other) = (
+                        random_expression(random, depth - 1),
+                        random_expression(random, 0),
+                    );
+                    format!("(?:{one}|{other})")
+                }
+                _ => one(random),
+            };
+            let often = ["", "", "", "*", "+", "?", "{2}", "{1,3}", "{2,}", "*?"];
+            let often = match piece.as_str() {
+                "^" | "$" => "",
+                _ => random.pick(&often),
+            };
+            all.push_str(&piece);
+            all.push_str(often);
+        }
+        all
+    }
+
+    /// The table and the general engine agree.
+    #[test]
+    fn tables_match_what_expressions_match() {
+        let mut random = Seed::from_variable("REGEX_SEED");
+        let (mut matched, mut failed, mut refused) = (0, 0, 0);
+        for _ in 0..500 {
+            let expression = random_expression(&mut random, 2);
+            for letters in [Letters::Exact, Letters::Caseless] {
+                let Ok(general) = build(&format!("^(?:{expression})$"), letters) else {
+                    refused += 1;
+                    continue;
+                };
+                let read = syntax::read(&expression, letters).expect(&expression);
+                let Some(table) = Table::new(&read) else {
+                    refused += 1;
+                    continue;
+                };
+                for _ in 0..40 {
+                    let characters = ["/", "a", "b", "A", "Z", "z", "0", ".", "-", "%2F", "é", " "];
+                    let text: String = (0..=random.below(7))
+                        .map(|_| random.pick(&characters))
+                        .collect();
+                    let (is_match, _) = table.matches(&text);
+                    assert_eq!(is_match, general.is_match(&text), "{expression} {text:?}");
+                    if is_match {
+                        matched += 1;
+                    } else {
+                        failed += 1;
+                    }
+                }
+            }
+        }
+        assert!(
+            matched > 1_000 && failed > 5_000 && refused < 300,
+            "{matched} {failed} {refused}"
+        );
     }
 }

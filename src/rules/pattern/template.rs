@@ -1,8 +1,8 @@
 //! `template` rules, and what their variables stand for in a request.
 
-use super::super::path::{RequestPath, segments};
+use super::super::path::RequestPath;
 use super::literal::read_segments;
-use super::{InvalidPattern, LiteralSegment, Piece, Shape, Tail};
+use super::{InvalidPattern, LiteralSegment, Piece, Shape, Tail, wildcard};
 use std::sync::Arc;
 
 /// A path with variables: `/users/{userId}`, `/files/{path+}`.
@@ -32,6 +32,7 @@ impl Template {
     /// # Errors
     /// A variable is not well formed, or no safe request could have such a path.
     pub fn new(template: &str) -> Result<Self, InvalidPattern> {
+        wildcard::check(template)?;
         let spelled = template
             .trim_end_matches('/')
             .split('/')
@@ -89,18 +90,32 @@ impl Template {
         }
     }
 
-    /// What the variables stand for in a path that matches.
-    pub(in super::super) fn capture(&self, path: &RequestPath<'_>) -> Variables {
+    /// What the variables stand for in a path that matches. For each segment of the template, and
+    /// for the rest, it is told whether readings disagree about what it is; none told, they agree.
+    pub(in super::super) fn capture(&self, path: &RequestPath<'_>, differs: &[bool]) -> Variables {
+        let differs = |at: usize| differs.get(at).copied().unwrap_or(false);
         let mut captured = Vec::new();
-        let mut rest = segments(path.decoded());
-        for (segment, value) in self.segments.iter().zip(rest.by_ref()) {
+        let mut rest = path.decoded_segments();
+        let named = self.segments.iter().enumerate();
+        for ((at, segment), value) in named.zip(rest.by_ref().filter(|text| !text.is_empty())) {
             if let Segment::Variable(name) = segment {
-                captured.push((Arc::clone(name), Value::read(value)));
+                let value = match differs(at) {
+                    true => Value::Differs,
+                    false => Value::of(&value),
+                };
+                captured.push((Arc::clone(name), value));
             }
         }
         if let Some(name) = &self.rest {
-            let value = rest.collect::<Vec<_>>().join("/");
-            captured.push((Arc::clone(name), Value::read(&value)));
+            let mut segments: Vec<_> = rest.collect();
+            // A trailing slash belongs to no value.
+            segments.pop_if(|last| last.is_empty());
+            let value = segments.join("/");
+            let value = match differs(self.segments.len()) || differs_within(&value) {
+                true => Value::Differs,
+                false => Value::of(&value),
+            };
+            captured.push((Arc::clone(name), value));
         }
         Variables(captured)
     }
@@ -116,29 +131,51 @@ enum Value {
     /// It holds a `;`. A user may be *called* `victim;x`, and would pass a rule that compares the
     /// name with the path, before an upstream that removes parameters serves `victim`: nothing is
     /// equal to such a value.
-    Ambiguous,
+    Parameters,
+    /// Its text is another one for servers that cut the path elsewhere: `%2F`, `%3F`, `//`.
+    Differs,
 }
 
 impl Value {
-    fn read(decoded: &str) -> Self {
-        if decoded.contains(';') {
-            Self::Ambiguous
-        } else {
-            Self::Text(decoded.to_owned())
+    fn of(decoded: &str) -> Self {
+        match decoded.contains(';') {
+            true => Self::Parameters,
+            false => Self::Text(decoded.to_owned()),
         }
     }
 }
 
+/// Whether the rest of a path is other text to some. An encoded slash in it is no difference:
+/// whether it separates or not, it is a slash. But it must stand between two texts, or some merge it
+/// with the slash beside it.
+fn differs_within(decoded: &str) -> bool {
+    decoded.contains(['\\', '?', '#'])
+        || decoded.contains("//")
+        || decoded.starts_with('/')
+        || decoded.ends_with('/')
+}
+
 impl Variables {
     /// The value of a variable; `None` if there is no such variable, or if upstreams might not
-    /// agree about its value, since it has `;parameters`.
+    /// agree about its value.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(known, _)| **known == *name)?;
-        match value {
+        match self.value(name)? {
             Value::Text(text) => Some(text),
-            Value::Ambiguous => None,
+            Value::Parameters | Value::Differs => None,
         }
+    }
+
+    /// Whether a variable has one value for those who take `%2F`, `%3F` or `//` one way, and another
+    /// for those who take it another way.
+    #[must_use]
+    pub fn differs(&self, name: &str) -> bool {
+        self.value(name) == Some(&Value::Differs)
+    }
+
+    fn value(&self, name: &str) -> Option<&Value> {
+        let (_, value) = self.0.iter().find(|(known, _)| **known == *name)?;
+        Some(value)
     }
 
     /// All variables, from left to right, with their values as [`Variables::get`] gives them.
@@ -152,7 +189,7 @@ impl<'t> FromIterator<(&'t str, &'t str)> for Variables {
         let pairs = pairs.into_iter();
         Self(
             pairs
-                .map(|(name, value)| (name.into(), Value::read(value)))
+                .map(|(name, value)| (name.into(), Value::of(value)))
                 .collect(),
         )
     }
@@ -202,7 +239,7 @@ mod tests {
     #[track_caller]
     fn captured(template: &str, path: &str) -> Variables {
         let template = Template::new(template).unwrap();
-        template.capture(&RequestPath::parse(path.as_bytes()).unwrap())
+        template.capture(&RequestPath::parse(path.as_bytes()).unwrap(), &[])
     }
 
     #[test]
@@ -222,6 +259,31 @@ mod tests {
             captured("/u/{id}", "/u/victim,x").get("id"),
             Some("victim,x")
         );
+    }
+
+    #[test]
+    fn what_readings_disagree_about_equals_nothing() {
+        let template = Template::new("/u/{id}/{rest+}").unwrap();
+        let read = |path: &str, differs: &[bool]| {
+            let path = RequestPath::parse(path.as_bytes()).unwrap();
+            template.capture(&path, differs)
+        };
+        let variables = read("/u/a/b%2Fc", &[false, true, false]);
+        assert_eq!(
+            (variables.get("id"), variables.get("rest")),
+            (None, Some("b/c"))
+        );
+        assert!(variables.differs("id") && !variables.differs("rest"));
+        for rest in [
+            "b%5Cc", "b%3F", "b%23c", "b//c", "/b", "b%2F", "%2Fb", "b%2F%2Fc",
+        ] {
+            let variables = read(&format!("/u/a/{rest}"), &[]);
+            assert!(
+                variables.differs("rest") && variables.get("id") == Some("a"),
+                "{rest}"
+            );
+        }
+        assert!(!read("/u/a/b;c", &[]).differs("rest"));
     }
 
     #[test]
@@ -262,7 +324,7 @@ mod tests {
             ("/{}", "{}"),
             ("/{+}", "{+}"),
             ("/{a b}", "{a b}"),
-            ("/{a*}", "{a*}"),
+            ("/{a$}", "{a$}"),
         ] {
             refuses(
                 template,

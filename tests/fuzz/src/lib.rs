@@ -25,6 +25,8 @@ mod jwks;
 mod notary;
 mod path;
 mod plan;
+#[path = "../../paths/readings.rs"]
+mod readings;
 mod signature;
 #[path = "../../flow/space.rs"]
 mod space;

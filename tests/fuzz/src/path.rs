@@ -1,10 +1,15 @@
 //! Rules and request targets: no upstream serves what is under another rule than the one chosen.
 
 use arbitrary::{Result, Unstructured};
-use cognito_authorizer::rules::index::{MatchIndex, Target};
+use cognito_authorizer::rules::index::{Chosen, MatchIndex, Target, UnsafePath};
+use cognito_authorizer::rules::path::RequestPath;
 use cognito_authorizer::rules::pattern::PathCase;
 
+use super::readings::{Compared, matched, readings};
 use super::upstream::{Kind, ModelRule, NAMES, STEPS, served};
+
+/// Each may double the number of readings.
+const MAX_SPECIALS: usize = 10;
 
 fn rule(input: &mut Unstructured<'_>) -> Result<ModelRule> {
     let kind = *input.choose(&[Kind::Exact, Kind::Prefix, Kind::Template, Kind::Greedy])?;
@@ -62,10 +67,12 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
     }
     let (rules, index) = rules(input, letters)?;
     let target = target(input)?;
-    let Ok(chosen) = index.choose(&Target {
+    let chosen = index.choose(&Target {
         path: Some(&target),
         ..Target::default()
-    }) else {
+    });
+    check_readings(&rules, &target, letters, &chosen);
+    let Ok(chosen) = chosen else {
         return Ok(());
     };
     for length in 0..=steps.len() {
@@ -82,6 +89,35 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A path that is not refused at sight is refused if and only if two of its readings are under
+/// different rules. All are written down, if that ends.
+fn check_readings(
+    rules: &[ModelRule],
+    target: &[u8],
+    letters: PathCase,
+    chosen: &std::result::Result<Chosen, UnsafePath>,
+) {
+    let specials = target.iter().filter(|byte| b"%;".contains(byte)).count();
+    if specials > MAX_SPECIALS || RequestPath::parse(target).is_err() {
+        return;
+    }
+    let mut under: Vec<_> = readings(target)
+        .iter()
+        .flat_map(|reading| {
+            [Compared::Literally, Compared::Decoded(letters)].map(|compared| {
+                rules
+                    .iter()
+                    .position(|rule| matched(rule, reading, compared).is_some())
+            })
+        })
+        .collect();
+    under.dedup();
+    match chosen {
+        Ok(chosen) => assert_eq!(under, [chosen.rule], "{rules:?} {}", target.escape_ascii()),
+        Err(_) => assert!(under.len() > 1, "{rules:?} {}", target.escape_ascii()),
+    }
 }
 
 /// Whatever an upstream does to a path, it is under the rule that was chosen, or it is refused.

@@ -26,9 +26,7 @@ pub(super) fn path(facts: &Facts<'_>) -> Finding {
         }
         Err(cause) => {
             let mut said = format!("{}: {cause}", shown());
-            if matches!(cause, UnsafePath::Ambiguous | UnsafePath::Parameters) {
-                said.push_str(&under_which_rules(facts));
-            }
+            said.push_str(&under_which_rules(facts));
             Finding::new(said).found(found)
         }
         Ok(_) if !rules.looks_at_paths() && !rules.looks_at_hosts() => {
@@ -79,17 +77,7 @@ fn readings(facts: &Facts<'_>) -> Vec<String> {
     let Some(Ok(path)) = facts.target.path.map(RequestPath::parse) else {
         return Vec::new();
     };
-    let loose = path.loose(facts.policy.rules.path_case()).into_owned();
-    let mut readings: Vec<String> = Vec::new();
-    for reading in [path.literal().into_owned(), loose]
-        .into_iter()
-        .chain(path.bare())
-    {
-        if !readings.contains(&reading) {
-            readings.push(reading);
-        }
-    }
-    readings
+    path.readings(facts.policy.rules.path_case())
 }
 
 /// The rules of those readings that, as paths of their own, are under one.
@@ -127,6 +115,9 @@ pub(super) fn rule(facts: &Facts<'_>) -> Finding {
     for (name, value) in &rule.variables {
         said.push_str(&match value {
             Some(value) => format!("; {name} = {}", quoted(value)),
+            None if differs(facts, name) => {
+                format!("; {name} is not the same to all servers, and equals nothing")
+            }
             None => format!("; {name} has \";parameters\", and equals nothing"),
         });
     }
@@ -137,6 +128,12 @@ pub(super) fn rule(facts: &Facts<'_>) -> Finding {
         .collect();
     let found = json!({"rule": rule.name, "match": rule.matches, "variables": variables});
     Finding::new(said).found(found)
+}
+
+/// Whether a variable has several values, by where servers cut the path.
+fn differs(facts: &Facts<'_>, name: &str) -> bool {
+    let choice = facts.choice.as_ref();
+    choice.is_ok_and(|(_, variables)| variables.differs(name))
 }
 
 /// A `match` in a few words.
