@@ -129,7 +129,9 @@ def places(route, variables):
 def is_preflight(request):
     names = {name.lower() for name, _ in request.headers}
     preflight = {b"origin", b"access-control-request-method"} <= names
-    return request.method == b"OPTIONS" and preflight and not request.body and not request.trailers
+    # One that goes on after its headers, as an upgrade does, is judged like any other request.
+    more = request.body or request.trailers or b"upgrade" in names
+    return request.method == b"OPTIONS" and preflight and not more
 
 
 def judge(world, person, forged, request, saw):
