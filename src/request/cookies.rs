@@ -60,7 +60,7 @@ impl<'a> Cookie<'a> {
     /// Whether some reader takes its name for this one.
     #[must_use]
     pub fn is_alias_of(self, wanted: &str) -> bool {
-        let separator = |byte: &u8| b",\"".contains(byte) || byte.is_ascii_whitespace();
+        let separator = |byte: &u8| b",\"\x0b".contains(byte) || byte.is_ascii_whitespace();
         let next = |text: &'a [u8]| {
             let end = text.iter().position(separator)?;
             text.get(end.saturating_add(1)..)
@@ -81,7 +81,7 @@ impl<'a> Cookie<'a> {
     /// Whether some reader finds a value.
     #[must_use]
     pub fn has_value(self) -> bool {
-        let nothing = |byte: &u8| *byte == b'"' || byte.is_ascii_whitespace();
+        let nothing = |byte: &u8| b"\"\x0b".contains(byte) || byte.is_ascii_whitespace();
         !self.after.iter().all(nothing)
     }
 

@@ -4,8 +4,6 @@
 //! It is counted, not timed: the same request costs the same on every machine, and one that would
 //! cost too much is refused.
 
-use super::path::UnsafePath;
-
 /// The most that finding the rule of one request may cost, in units of about two nanoseconds in
 /// Envoy: less than it takes to accept a token that was never seen before.
 ///
@@ -24,6 +22,10 @@ pub struct Work {
     left: usize,
 }
 
+/// A request for whose rule [`MAX_WORK`] is not enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooCostly;
+
 impl Default for Work {
     fn default() -> Self {
         Self { left: MAX_WORK }
@@ -34,9 +36,9 @@ impl Work {
     /// Takes some units.
     ///
     /// # Errors
-    /// There are not so many left: [`UnsafePath::TooCostly`].
-    pub(super) fn spend(&mut self, units: usize) -> Result<(), UnsafePath> {
-        self.left = self.left.checked_sub(units).ok_or(UnsafePath::TooCostly)?;
+    /// There are not so many left.
+    pub(super) fn spend(&mut self, units: usize) -> Result<(), TooCostly> {
+        self.left = self.left.checked_sub(units).ok_or(TooCostly)?;
         Ok(())
     }
 
@@ -56,9 +58,9 @@ mod tests {
         let mut work = Work::default();
         assert_eq!(work.spend(MAX_WORK - 1), Ok(()));
         assert_eq!(work.spent(), MAX_WORK - 1);
-        assert_eq!(work.spend(2), Err(UnsafePath::TooCostly));
+        assert_eq!(work.spend(2), Err(TooCostly));
         assert_eq!(work.spend(1), Ok(()));
-        assert_eq!(work.spend(1), Err(UnsafePath::TooCostly));
+        assert_eq!(work.spend(1), Err(TooCostly));
         assert_eq!(work.spent(), MAX_WORK);
     }
 }

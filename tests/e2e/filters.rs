@@ -6,7 +6,7 @@ use crate::bootstrap::{Listener, MAIN, Setup};
 use crate::client::Request;
 use crate::document::{POOL, document, ruled, with};
 use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token};
+use crate::issuer::{TestKey, Token, now};
 use crate::keys::{ask, ask_with};
 use crate::keyserver::KeyServer;
 use crate::process::eventually;
@@ -66,11 +66,18 @@ fn filters_share_keys_by_vm_id_and_nothing_else() {
     // What one learns, the other with its vm_id knows; the third asks for itself.
     keys.publish(POOL, &[TestKey::second()]);
     let new = || ask_with(POOL, TestKey::second());
+    // Made before the answer that has its key no more: what was made since might have a newer one.
+    let old = Token::id(POOL).claim("iat", now() - 60).mint();
     let until_refused = |listener: &str| {
         let mut requests = 0;
         eventually("every worker to forget the old key", || {
             requests += 3;
-            let statuses = [(); 3].map(|()| ask(POOL).send(envoy.at(listener)).status);
+            let ask = || {
+                Request::get("/guarded")
+                    .bearer(&old)
+                    .send(envoy.at(listener))
+            };
+            let statuses = [(); 3].map(|()| ask().status);
             (statuses == [401; 3]).then_some(requests)
         })
     };

@@ -1,5 +1,6 @@
 //! Why no answer about a request would be safe.
 
+use crate::rules::work::TooCostly;
 use std::fmt;
 
 /// Why a request's path or authority allows no safe answer.
@@ -45,6 +46,12 @@ pub enum UnsafePath {
     TooCostly,
     /// The authority names no host that could be compared.
     Authority,
+}
+
+impl From<TooCostly> for UnsafePath {
+    fn from(_: TooCostly) -> Self {
+        Self::TooCostly
+    }
 }
 
 impl fmt::Display for UnsafePath {
