@@ -5,6 +5,10 @@ use super::{PathCase, RequestPath, UnsafePath};
 use crate::rules::work::Work;
 use std::borrow::Cow;
 
+/// What a byte outside ASCII costs to fold and to spell in both cases: letters are looked up in
+/// tables, three times each.
+const FOLDED_BYTE: usize = 64;
+
 /// Texts are copied and searched some times faster than they are matched.
 const TEXT_BYTES_PER_UNIT: usize = 2;
 
@@ -222,6 +226,8 @@ impl<'t> Spellings<'t> {
             spellings.folded = match spellings.decoded.get(1) {
                 None => vec![Cow::Borrowed(text)],
                 Some(decoded) => {
+                    let outside = decoded.bytes().filter(|byte| !byte.is_ascii()).count();
+                    work.spend(outside.saturating_mul(FOLDED_BYTE))?;
                     let small = fold(decoded).into_owned();
                     let capital = encode(&small.to_uppercase());
                     vec![encode(&small).into(), capital.into(), small.into()]
