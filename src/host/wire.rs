@@ -1,8 +1,7 @@
 //! What of a request is read, how a verdict is carried out on it, and how a call is made.
 
 use super::metrics::Metrics;
-use crate::decision::{Caller, Forward, Verdict};
-use crate::gate::HeaderReads;
+use crate::decision::{Caller, Forward, HeaderReads, Verdict};
 use crate::header::HeaderEdit;
 use crate::policy::{Identity, Policy, RouteChoice};
 use crate::refusal::Refusal;
