@@ -26,6 +26,11 @@ run: build venv ## The same, left running for curl.
 test: build venv ## Every test, from unit to end-to-end in a real Envoy.
 	cargo test --features cli
 
+# What needs no module and no Envoy, but for the long ones.
+.PHONY: quick
+quick: ## The core's tests without an Envoy, under a minute.
+	cargo test --lib --test core -- --skip signatures::
+
 # ROUNDS=5 DURATION=10 (seconds of load) make it longer, TOKENS=100000 the growth shorter.
 bench: build venv ## Side by side with jwt_authn.
 	@tests/bench/bench.sh bench
@@ -56,7 +61,7 @@ test-matrix: build venv ## The end-to-end tests on every supported line of Envoy
 
 # Each alert is made true in a real Envoy; the rest is held against published schemas. Needs Node.js.
 test-formats: build venv ## What operators copy, held against promtool and published schemas.
-	@tests/deploy/formats/check.sh
+	@tests/product/deploy/formats/check.sh
 
 # Rotation, outages, floods and updates at random: two minutes of them, and 20,000 random kids,
 # 10,000 connections, 160,000 streams that are reset.

@@ -5,7 +5,7 @@
 # An Envoy calls every callback that a module exports, on every request, and the SDK defines all of
 # them; rustc asks the linker to export whatever a dependency marks as a C symbol, and has no option
 # against it. What is not exported is not linked either: nothing has to be rewritten afterwards.
-# tests/module.rs holds the built module to this list.
+# tests/product/module.rs holds the built module to this list.
 set -euo pipefail
 
 needed() {

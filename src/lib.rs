@@ -43,7 +43,7 @@
 //! | [`gate`] | which requests wait for what | that there is an Envoy |
 //! | `host` | Envoy's callbacks, and how a call is made | what is decided, and what a call is for |
 //!
-//! No module uses one that stands in a row below its own; `tests/layers.rs` has the exact list, and reads
+//! No module uses one that stands in a row below its own; `tests/core/layers.rs` has the exact list, and reads
 //! this table.
 //!
 //! `src/cli` is no module of this crate but a second crate beside it, the desk tool behind the feature

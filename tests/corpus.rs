@@ -14,7 +14,7 @@
 
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;
-#[path = "common/seed.rs"]
+#[path = "harness/seed.rs"]
 mod seed;
 
 use std::collections::BTreeSet;

@@ -28,7 +28,7 @@ sum() { sed -n "s/^test result: .* \([0-9]*\) $2;.*/\1/p" "$1" | awk '{ n += $1 
 
 [ -x "$python" ] || die "no $python: run make test-matrix"
 # Compiled once, so that a failure to compile is not reported for each version.
-cargo test --no-run --test e2e --test deploy || exit
+cargo test --no-run --test e2e --test product || exit
 failed=0
 table=$'| Envoy | passed | failed | seconds |\n|---|---|---|---|\n'
 for version in $versions; do
@@ -41,7 +41,7 @@ for version in $versions; do
   from=$SECONDS
   echo "Envoy $version: see $log"
   # Both programs run whatever the first finds.
-  ENVOY=$envoy cargo test --no-fail-fast --test e2e --test deploy >"$log" 2>&1 || failed=1
+  ENVOY=$envoy cargo test --no-fail-fast --test e2e --test product >"$log" 2>&1 || failed=1
   table+="| $version | $(sum "$log" passed) | $(sum "$log" failed) | $((SECONDS - from)) |"$'\n'
   grep -h -E '^test .* FAILED$' "$log"
 done

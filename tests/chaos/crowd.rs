@@ -2,14 +2,14 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::{Pending, Request};
-use crate::document::patient;
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token};
-use crate::keyserver::KeyServer;
-use crate::table::difference;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::{Pending, Request};
+use crate::harness::document::patient;
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::table::difference;
+use crate::harness::upstream::Upstream;
 use crate::{alone, is_full, tell};
 
 /// Places of a worker for requests that wait for keys.

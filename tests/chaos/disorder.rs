@@ -3,15 +3,15 @@
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::bootstrap::Setup;
-use crate::client::Request;
 use crate::endpoint::{Endpoint, listener};
-use crate::envoy::EnvoyUnderTest;
-use crate::errand::{Owed, random_kid};
-use crate::keyserver::{Answer, KeyServer};
+use crate::harness::bootstrap::Setup;
+use crate::harness::client::Request;
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::keyserver::{Answer, KeyServer};
+use crate::harness::seed::Seed;
 use crate::load::paced;
-use crate::seed::Seed;
-use crate::tally::Tally;
+use crate::report::Tally;
+use crate::request::{Owed, random_kid};
 use crate::world::World;
 
 /// An outage into which a fetch falls for sure: unknown keys ask for one every ten seconds.

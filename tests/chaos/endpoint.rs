@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, MAIN};
-use crate::document::{pool, with};
-use crate::issuer::{TestKey, key_set};
-use crate::keyserver::{Answer, KeyServer};
+use crate::harness::bootstrap::{Listener, MAIN};
+use crate::harness::document::{pool, with};
+use crate::harness::issuer::{TestKey, key_set};
+use crate::harness::keyserver::{Answer, KeyServer};
 use crate::world::World;
 
 /// Longer than the slowest answer of a healthy endpoint takes.

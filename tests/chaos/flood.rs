@@ -3,16 +3,16 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::{Pending, Request};
-use crate::document::document;
-use crate::envoy::EnvoyUnderTest;
-use crate::errand::random_kid;
-use crate::issuer::{TestKey, Token};
-use crate::keyserver::KeyServer;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::{Pending, Request};
+use crate::harness::document::document;
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::seed::Seed;
+use crate::harness::upstream::Upstream;
 use crate::load::paced;
-use crate::seed::Seed;
-use crate::upstream::Upstream;
+use crate::request::random_kid;
 use crate::{alone, is_full, tell};
 
 const FLOODED: &str = "us-east-1_Flooded01";

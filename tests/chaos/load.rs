@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::{Pending, Request, Response};
-use crate::seed::Seed;
-use crate::tally::Tally;
+use crate::harness::client::{Pending, Request, Response};
+use crate::harness::seed::Seed;
+use crate::report::Tally;
 use crate::world::World;
 
 /// Requests on one connection: what a browser or a pool of connections does to a proxy.

@@ -7,53 +7,31 @@
 //! The seed is printed; `CHAOS_SEED` throws the same dice again, though threads run as they like.
 
 // A test fails by panicking, and its sums are small; outside `#[test]` functions the lints do not know.
-#![allow(clippy::arithmetic_side_effects, clippy::expect_used)]
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
 
-#[path = "../common/issuer.rs"]
-mod issuer;
-
-// The harness of the end-to-end tests, of which only a part is needed here.
-#[path = "../e2e/bootstrap.rs"]
-#[allow(dead_code)]
-mod bootstrap;
-#[path = "../e2e/client.rs"]
-#[allow(dead_code)]
-mod client;
-#[path = "../e2e/document.rs"]
-#[allow(dead_code)]
-mod document;
-#[path = "../e2e/envoy.rs"]
-#[allow(dead_code)]
-mod envoy;
-#[path = "../e2e/keyserver.rs"]
-#[allow(dead_code)]
-mod keyserver;
-#[path = "../e2e/listener.rs"]
-#[allow(dead_code)]
-mod listener;
-#[path = "../e2e/process.rs"]
-#[allow(dead_code)]
-mod process;
-#[path = "../e2e/table.rs"]
-#[allow(dead_code)]
-mod table;
-#[path = "../e2e/upstream.rs"]
-#[allow(dead_code)]
-mod upstream;
+#[path = "../harness/mod.rs"]
+mod harness;
 
 mod crowd;
 mod disorder;
 mod endpoint;
-mod errand;
 mod flood;
+mod invariants;
 mod load;
-mod promises;
+mod report;
+mod request;
 mod resets;
-#[path = "../common/seed.rs"]
-mod seed;
 mod soak;
-mod tally;
 mod updates;
 mod world;
 

@@ -6,14 +6,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::Request;
-use crate::document::patient;
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token};
-use crate::keyserver::KeyServer;
-use crate::process::eventually;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::patient;
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::process::eventually;
+use crate::harness::upstream::Upstream;
 use crate::{alone, is_full, tell};
 
 const KNOWN: &str = "us-east-1_Resets0001";

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::document::with;
-use crate::errand::{Errand, Owed, random_kid, unsigned};
-use crate::issuer::{TestKey, Token};
-use crate::seed::Seed;
+use crate::harness::document::with;
+use crate::harness::issuer::{TestKey, Token};
+use crate::harness::seed::Seed;
+use crate::request::{Errand, Owed, random_kid, unsigned};
 
 /// An unknown key is asked for once in ten seconds; the eleventh is for a busy machine.
 const SETTLES: Duration = Duration::from_secs(11);

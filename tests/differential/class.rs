@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::classes;
-use crate::draft::{Draft, Kind};
-use crate::seed::Seed;
+use crate::harness::seed::Seed;
+use crate::token_builder::{Draft, Kind};
 
 /// What a judge says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,65 +11,39 @@
 //! `DIFFERENTIAL_SEED` throws the same dice again, `DIFFERENTIAL_TOKENS` says how often.
 
 // A test fails by panicking, and its sums are small; outside `#[test]` functions the lints do not know.
-#![allow(clippy::arithmetic_side_effects, clippy::expect_used)]
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
-#![allow(clippy::string_slice, clippy::unwrap_used)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
 
-#[path = "../common/issuer.rs"]
-mod issuer;
-#[path = "../decisions/minting.rs"]
-#[allow(dead_code)]
-mod minting;
-#[path = "../common/seed.rs"]
-mod seed;
-#[path = "../flow/space.rs"]
-#[allow(dead_code)]
-mod space;
-
-// The harness of the end-to-end tests, of which only a part is needed here.
-#[path = "../e2e/bootstrap.rs"]
-#[allow(dead_code)]
-mod bootstrap;
-#[path = "../e2e/client.rs"]
-#[allow(dead_code)]
-mod client;
-#[path = "../e2e/document.rs"]
-#[allow(dead_code)]
-mod document;
-#[path = "../e2e/envoy.rs"]
-#[allow(dead_code)]
-mod envoy;
-#[path = "../e2e/keyserver.rs"]
-#[allow(dead_code)]
-mod keyserver;
-#[path = "../e2e/listener.rs"]
-#[allow(dead_code)]
-mod listener;
-#[path = "../e2e/process.rs"]
-#[allow(dead_code)]
-mod process;
-#[path = "../e2e/upstream.rs"]
-#[allow(dead_code)]
-mod upstream;
+#[path = "../harness/mod.rs"]
+mod harness;
 
 mod class;
 mod classes;
-mod court;
-mod draft;
-mod judge;
-mod ledger;
+mod known;
+mod token_builder;
+mod verifier;
+mod verifiers;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::thread;
 
+use crate::harness::document::POOL;
+use crate::harness::issuer::TestKey;
+use crate::harness::seed::Seed;
 use class::Class;
-use court::Court;
-use document::POOL;
-use draft::{Draft, Minted};
-use issuer::TestKey;
-use ledger::Ledger;
-use seed::Seed;
+use known::Ledger;
+use token_builder::{Draft, Minted};
+use verifiers::Court;
 
 /// How many tokens `make test` asks about, and `make differential`.
 const TOKENS: [usize; 2] = [800, 6000];
@@ -114,7 +88,8 @@ impl<'a> Plan<'a> {
         let [first, others @ ..] = self.classes.as_slice() else {
             panic!("no token is of no class")
         };
-        let common = |kind: &&draft::Kind| others.iter().all(|class| class.kinds.contains(kind));
+        let common =
+            |kind: &&token_builder::Kind| others.iter().all(|class| class.kinds.contains(kind));
         let kinds: Vec<_> = first.kinds.iter().filter(common).collect();
         let mut draft = Draft::new(**self.seed.choose(&kinds), POOL, TestKey::first());
         for class in &self.classes {

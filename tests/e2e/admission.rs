@@ -4,14 +4,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use crate::bootstrap::{Listener, Setup};
-use crate::client::Request;
-use crate::document::{OTHER_CLIENT, POOL, ruled, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token, compact, signed};
-use crate::keyserver::KeyServer;
-use crate::table::Table;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{OTHER_CLIENT, POOL, ruled, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token, compact, signed};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::table::Table;
+use crate::harness::upstream::Upstream;
 use crate::{claimed, signatures};
 
 const MAX_BYTES: usize = 4096;

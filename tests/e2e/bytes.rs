@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::Request;
-use crate::document::{POOL, ruled, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token};
-use crate::keyserver::KeyServer;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, ruled, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::upstream::Upstream;
 
 /// One byte that is not UTF-8 must not cost a worker its VM: with one worker it would be all of them.
 #[test]

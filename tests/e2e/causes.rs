@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{self, Listener, MAIN, Setup};
-use crate::document::{POOL, pool, with};
-use crate::envoy::EnvoyUnderTest;
 use crate::faults::{closed_port, hasty_pool};
-use crate::issuer::{TestKey, issuer_of, key_set};
+use crate::harness::bootstrap::{self, Listener, MAIN, Setup};
+use crate::harness::document::{POOL, pool, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, issuer_of, key_set};
+use crate::harness::keyserver::{Answer, KeyServer};
+use crate::harness::process::eventually;
+use crate::harness::upstream::Upstream;
 use crate::keys::{ask, ask_with};
-use crate::keyserver::{Answer, KeyServer};
-use crate::process::eventually;
-use crate::upstream::Upstream;
 
 const MISSING: &str = "; there are no keys yet: every token of this pool gets 503";
 
@@ -45,7 +45,10 @@ fn tls(kind: &str, context: Value) -> Value {
 }
 
 fn certificate(name: &str) -> String {
-    format!("{}/tests/deploy/tls/{name}", env!("CARGO_MANIFEST_DIR"))
+    format!(
+        "{}/tests/product/deploy/tls/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    )
 }
 
 /// A server that speaks TLS with a certificate of another authority than a client trusts.

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, Setup};
-use crate::client::Request;
-use crate::document::{POOL, ruled, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{SUB, TestKey, Token};
-use crate::keyserver::KeyServer;
-use crate::table::Table;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, ruled, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{SUB, TestKey, Token};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::table::Table;
+use crate::harness::upstream::Upstream;
 
 const HEADERS: [&str; 12] = [
     "x-sub",

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::admission::{bearer, rewritten};
-use crate::client::Request;
-use crate::document::{OTHER_CLIENT, POOL};
-use crate::issuer::{CLIENT, Token, issuer_of, now};
-use crate::table::Table;
+use crate::harness::client::Request;
+use crate::harness::document::{OTHER_CLIENT, POOL};
+use crate::harness::issuer::{CLIENT, Token, issuer_of, now};
+use crate::harness::table::Table;
 
 /// Past the default `clock_skew` of 60 s, and short of it.
 const BEYOND_SKEW: i64 = 90;

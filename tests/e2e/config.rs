@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{KEYS_CLUSTER, Listener, Setup};
-use crate::client::Request;
-use crate::document::{POOL, document, pool, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{SUB, TestKey, Token, issuer_of, key_set};
-use crate::keyserver::KeyServer;
-use crate::listener::Configuration;
-use crate::table::Table;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{KEYS_CLUSTER, Listener, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, document, pool, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{SUB, TestKey, Token, issuer_of, key_set};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::listener::Configuration;
+use crate::harness::table::Table;
+use crate::harness::upstream::Upstream;
 
 /// Every option at once, each with an effect that a request can see.
 fn everything() -> Value {
@@ -93,7 +93,10 @@ fn a_struct_and_its_text_mean_the_same() {
         table.accepted(at, "a number in both", &level(json!(3)));
         statuses.push(level(json!("3.0")).send(envoy.at(at)));
         table.accepted(at, "a boolean", &Request::get("/flag").bearer(&token));
-        let late = id.clone().claim("exp", crate::issuer::now() - 90).mint();
+        let late = id
+            .clone()
+            .claim("exp", crate::harness::issuer::now() - 90)
+            .mint();
         table.accepted(at, "clock_skew", &Request::get("/x").bearer(&late));
         let long = id.claim("pad", "x".repeat(5000)).mint();
         table.refused(

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, Setup};
-use crate::document::{POOL, document, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::http2;
-use crate::issuer::{TestKey, Token};
-use crate::keyserver::KeyServer;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, Setup};
+use crate::harness::document::{POOL, document, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::http2;
+use crate::harness::issuer::{TestKey, Token};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::upstream::Upstream;
 
 /// Requests of each kind: a processor's time is counted in hundredths of a second.
 const REQUESTS: usize = 1_000;

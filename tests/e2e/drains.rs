@@ -7,16 +7,16 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::{Pending, Request};
-use crate::document::{POOL, patient, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::TestKey;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::{Pending, Request};
+use crate::harness::document::{POOL, patient, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::TestKey;
+use crate::harness::keyserver::KeyServer;
+use crate::harness::process::{eventually, module};
+use crate::harness::table::difference;
+use crate::harness::upstream::Upstream;
 use crate::keys::ask;
-use crate::keyserver::KeyServer;
-use crate::process::{eventually, module};
-use crate::table::difference;
-use crate::upstream::Upstream;
 
 /// Its endpoint never answers.
 const SILENT: &str = "us-east-1_Silent0001";

@@ -18,14 +18,14 @@ use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::Timestamp;
 use serde_json::json;
 
-use crate::bootstrap::{Listener, Setup, UNDERSCORES};
-use crate::client::{CASE, Request, Response};
-use crate::envoy::EnvoyUnderTest;
-use crate::http2;
-use crate::keyserver::KeyServer;
-use crate::outcome::{headers, none_wrong, rest};
-use crate::upstream::{GREETING, Seen, Upstream};
-use crate::vectors::{Expect, Vector, Vectors};
+use crate::harness::bootstrap::{Listener, Setup, UNDERSCORES};
+use crate::harness::client::{CASE, Request, Response};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::http2;
+use crate::harness::keyserver::KeyServer;
+use crate::harness::outcome::{headers, none_wrong, rest};
+use crate::harness::upstream::{GREETING, Seen, Upstream};
+use crate::harness::vectors::{Expect, Vector, Vectors};
 
 /// Envoy itself has no answer to `OPTIONS *`, whatever filters it has: 404, and this in its log.
 const ENVOYS_OWN: (&str, &str) = ("unsafe-asterisk", "absolute_path_rejected");

@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::Request;
-use crate::document::{POOL, document, pool, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, key_set};
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, document, pool, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, key_set};
+use crate::harness::keyserver::{Answer, KeyServer};
+use crate::harness::process::eventually;
+use crate::harness::table::{Table, difference};
+use crate::harness::upstream::Upstream;
 use crate::keys::{ask, ask_with};
-use crate::keyserver::{Answer, KeyServer};
-use crate::process::eventually;
-use crate::table::{Table, difference};
-use crate::upstream::Upstream;
 
 /// Every answer that brings no keys, and the pool that gets it.
 pub(crate) fn faults() -> Vec<(&'static str, Answer)> {

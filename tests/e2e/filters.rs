@@ -2,16 +2,16 @@
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::Request;
-use crate::document::{POOL, document, ruled, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token, now};
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, document, ruled, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token, now};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::process::eventually;
+use crate::harness::table::Table;
+use crate::harness::upstream::Upstream;
 use crate::keys::{ask, ask_with};
-use crate::keyserver::KeyServer;
-use crate::process::eventually;
-use crate::table::Table;
-use crate::upstream::Upstream;
 
 const OTHER_POOL: &str = "us-east-1_Other0001";
 
@@ -57,7 +57,11 @@ fn filters_share_keys_by_vm_id_and_nothing_else() {
     }
     let seen = table.accepted("broad", "a pool of both", &spoofed(ask(POOL)));
     let user = seen.and_then(|seen| seen.value("x-user"));
-    table.same("its own header", user.as_deref(), Some(crate::issuer::SUB));
+    table.same(
+        "its own header",
+        user.as_deref(),
+        Some(crate::harness::issuer::SUB),
+    );
     table.accepted("broad", "a pool of its own", &ask(OTHER_POOL));
     table.refused("broad", "its rule", &closed(), "denied_by_rule");
     assert_eq!(keys.fetches(POOL), 2, "once for each vm_id");

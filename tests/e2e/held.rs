@@ -3,15 +3,15 @@
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::Request;
-use crate::document::{POOL, document, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token};
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, document, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::process::eventually;
+use crate::harness::upstream::{GREETING, Upstream};
 use crate::keys::ask;
-use crate::keyserver::KeyServer;
-use crate::process::eventually;
-use crate::upstream::{GREETING, Upstream};
 
 /// Longer than what Envoy buffers for a connection (1 MiB) and than what sockets hold.
 const LONG: usize = 6 << 20;

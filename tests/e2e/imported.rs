@@ -8,13 +8,13 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::bootstrap::{KEYS_CLUSTER, Listener, MAIN, Setup};
-use crate::client::Request;
-use crate::document::OTHER_CLIENT;
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{CLIENT, TestKey, Token, now};
-use crate::keyserver::KeyServer;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{KEYS_CLUSTER, Listener, MAIN, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::OTHER_CLIENT;
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{CLIENT, TestKey, Token, now};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::upstream::Upstream;
 
 const CUSTOMERS: &str = "us-east-1_Customers";
 const STAFF: &str = "us-east-1_Staff0001";

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::{Pending, Request};
-use crate::document::{POOL, document, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token, signed};
-use crate::keyserver::KeyServer;
-use crate::process::eventually;
-use crate::table::difference;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::{Pending, Request};
+use crate::harness::document::{POOL, document, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token, signed};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::process::eventually;
+use crate::harness::table::difference;
+use crate::harness::upstream::Upstream;
 
 pub(crate) fn ask(pool: &str) -> Request {
     Request::get("/guarded").bearer(&Token::id(pool).mint())

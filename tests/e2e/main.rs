@@ -7,43 +7,20 @@
 //! VM of it failed and that every request was decided exactly once. `E2E_KEEP=1` keeps its files.
 
 // A test fails by panicking, and its sums are small; outside `#[test]` functions the lints do not know.
-#![allow(clippy::arithmetic_side_effects, clippy::expect_used)]
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
 
-#[path = "../signatures/block.rs"]
-mod block;
-#[path = "../common/issuer.rs"]
-mod issuer;
-#[allow(clippy::unwrap_used)]
-#[path = "../decisions/minting.rs"]
-mod minting;
-// What compares outcomes, and says how vectors differ, is for the tests of the vectors themselves.
-#[allow(dead_code)]
-#[path = "../decisions/outcome.rs"]
-mod outcome;
-#[path = "../signatures/published.rs"]
-mod published;
-#[allow(clippy::unwrap_used, dead_code)]
-#[path = "../decisions/vectors.rs"]
-mod vectors;
-
-// The harness, parts of which serve other test programs alone.
-mod bootstrap;
-#[allow(dead_code)]
-mod client;
-mod document;
-mod envoy;
-mod http2;
-mod keyserver;
-mod listener;
-#[path = "../readme/markdown.rs"]
-#[allow(dead_code, clippy::string_slice)]
-mod markdown;
-#[allow(dead_code)]
-mod process;
-mod table;
-#[allow(dead_code)]
-mod upstream;
+#[path = "../harness/mod.rs"]
+mod harness;
 
 mod admission;
 mod bytes;
@@ -58,12 +35,12 @@ mod faults;
 mod filters;
 mod held;
 // The desk tool writes the configurations of these.
+mod disconnects;
 #[cfg(feature = "cli")]
 mod imported;
+mod internal_redirects;
 mod keys;
-mod leaving;
 mod moto;
-mod oddities;
 mod operations;
 mod outages;
 mod own_headers;
@@ -78,10 +55,8 @@ mod replies;
 mod rotation;
 mod rules;
 mod secrecy;
-#[path = "../common/seed.rs"]
-mod seed;
 mod signatures;
 mod sources;
 mod strangers;
-mod twice;
+mod unusual_http;
 mod verifiers;

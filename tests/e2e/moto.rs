@@ -5,13 +5,13 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::Request;
-use crate::envoy::EnvoyUnderTest;
-use crate::keyserver::KeyServer;
-use crate::process::{eventually, provided, stop};
-use crate::table::Table;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::Request;
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::keyserver::KeyServer;
+use crate::harness::process::{eventually, provided, stop};
+use crate::harness::table::Table;
+use crate::harness::upstream::Upstream;
 
 const PASSWORD: &str = "Correct-horse-1";
 

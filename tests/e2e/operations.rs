@@ -2,15 +2,15 @@
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::Request;
-use crate::document::{POOL, ruled, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{CLIENT, EMAIL, SUB, TestKey, Token};
-use crate::keyserver::KeyServer;
-use crate::listener::Configuration;
-use crate::table::Table;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, ruled, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{CLIENT, EMAIL, SUB, TestKey, Token};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::listener::Configuration;
+use crate::harness::table::Table;
+use crate::harness::upstream::Upstream;
 
 #[test]
 fn metrics_filter_state_and_logs() {
@@ -144,7 +144,7 @@ fn metrics_filter_state_and_logs() {
 }
 
 fn signed_by_a_stranger(token: &Token) -> String {
-    crate::issuer::signed(
+    crate::harness::issuer::signed(
         &token.header_bytes(),
         &token.payload_bytes(),
         TestKey::third(),

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::document::{pool, with};
-use crate::envoy::EnvoyUnderTest;
 use crate::faults::{closed_port, faults, hasty_pool};
-use crate::issuer::TestKey;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::document::{pool, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::TestKey;
+use crate::harness::keyserver::KeyServer;
+use crate::harness::process::eventually;
+use crate::harness::table::difference;
+use crate::harness::upstream::Upstream;
 use crate::keys::{ask, ask_with};
-use crate::keyserver::KeyServer;
-use crate::process::eventually;
-use crate::table::difference;
-use crate::upstream::Upstream;
 
 /// The lines that the module logged about the keys of a pool, without those for developers.
 fn changes(envoy: &EnvoyUnderTest, pool: &str) -> usize {

@@ -3,15 +3,15 @@
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, MAIN, Setup, UNDERSCORES};
-use crate::client::Request;
-use crate::document::{POOL, ruled, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::http2;
-use crate::issuer::{SUB, TestKey, Token};
-use crate::keyserver::KeyServer;
-use crate::table::Table;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, MAIN, Setup, UNDERSCORES};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, ruled, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::http2;
+use crate::harness::issuer::{SUB, TestKey, Token};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::table::Table;
+use crate::harness::upstream::Upstream;
 
 /// Names that CGI, PHP or lighttpd hand to a program as `x-cognito-sub`.
 const ALIASES: [&str; 5] = [

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, Setup};
-use crate::client::{Pending, Request};
-use crate::document::{POOL, document, ruled};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token};
-use crate::keyserver::KeyServer;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, Setup};
+use crate::harness::client::{Pending, Request};
+use crate::harness::document::{POOL, document, ruled};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::upstream::Upstream;
 
 /// The longest path that is looked at.
 const LONGEST: usize = 8192;

@@ -5,13 +5,13 @@
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, Setup};
-use crate::client::Request;
-use crate::document::{POOL, ruled, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token};
-use crate::keyserver::KeyServer;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, ruled, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::upstream::Upstream;
 
 /// The names of the listeners for each rule set: paths as the client wrote them, and normalised.
 const SETS: [(&str, &str, &str); 6] = [

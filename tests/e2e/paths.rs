@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, Setup};
-use crate::client::Request;
-use crate::document::{POOL, ruled, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token};
-use crate::keyserver::KeyServer;
-use crate::table::Table;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, ruled, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::table::Table;
+use crate::harness::upstream::Upstream;
 
 /// Each of these could be `/admin` to some upstream, or something else to another. The listener leaves
 /// paths as they are; some of them Envoy itself refuses before any filter, with the same status.

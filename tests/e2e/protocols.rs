@@ -2,15 +2,15 @@
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::Request;
-use crate::document::{POOL, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::http2;
-use crate::issuer::Token;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::http2;
+use crate::harness::issuer::Token;
+use crate::harness::table::{INVALID, Table, difference};
+use crate::harness::upstream::{GREETING, Upstream};
 use crate::replies::{DOWN, assert_reply, document, keys};
-use crate::table::{INVALID, Table, difference};
-use crate::upstream::{GREETING, Upstream};
 
 #[test]
 fn every_protocol_gets_its_verdict() {

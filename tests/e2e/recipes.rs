@@ -9,14 +9,14 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::{Request, Response};
-use crate::document::{POOL, document, pool, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{CLIENT, SUB, TestKey, Token, now};
-use crate::keyserver::KeyServer;
-use crate::markdown::Page;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::{Request, Response};
+use crate::harness::document::{POOL, document, pool, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{CLIENT, SUB, TestKey, Token, now};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::markdown::Page;
+use crate::harness::upstream::Upstream;
 
 /// The only snippet that is marked so and has `word` in it.
 #[track_caller]

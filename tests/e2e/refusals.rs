@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::document::{POOL, document, pool, ruled, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::keyserver::KeyServer;
-use crate::listener::Configuration;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::document::{POOL, document, pool, ruled, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::keyserver::KeyServer;
+use crate::harness::listener::Configuration;
+use crate::harness::upstream::Upstream;
 
 struct Refusals {
     keys: KeyServer,

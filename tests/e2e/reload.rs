@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::Request;
-use crate::document::{POOL, document, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::TestKey;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, document, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::TestKey;
+use crate::harness::keyserver::KeyServer;
+use crate::harness::process::{eventually, module};
+use crate::harness::upstream::Upstream;
 use crate::keys::{ask, ask_with};
-use crate::keyserver::KeyServer;
-use crate::process::{eventually, module};
-use crate::upstream::Upstream;
 use crate::verifiers::VERIFY;
 
 const TRAP: &str = "x-provoke-trap";

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, Setup};
-use crate::client::{Request, Response};
-use crate::document::{POOL, pool, ruled, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token, now};
-use crate::keyserver::{Answer, KeyServer};
-use crate::upstream::{GREETING, Upstream};
+use crate::harness::bootstrap::{Listener, Setup};
+use crate::harness::client::{Request, Response};
+use crate::harness::document::{POOL, pool, ruled, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token, now};
+use crate::harness::keyserver::{Answer, KeyServer};
+use crate::harness::upstream::{GREETING, Upstream};
 
 /// A user pool whose key server fails.
 pub(crate) const DOWN: &str = "us-east-1_Down00001";

@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::Request;
-use crate::document::{POOL, document};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token, compact, now};
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, document};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token, compact, now};
+use crate::harness::keyserver::{Answer, KeyServer};
+use crate::harness::process::eventually;
+use crate::harness::table::{Table, difference};
+use crate::harness::upstream::Upstream;
 use crate::keys::{ask, ask_with};
-use crate::keyserver::{Answer, KeyServer};
-use crate::process::eventually;
-use crate::table::{Table, difference};
-use crate::upstream::Upstream;
 
 /// A token of the right issuer under a `kid` that nobody has published.
 fn ask_with_random_kid(pool: &str, number: usize) -> Request {

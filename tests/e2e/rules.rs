@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, Setup};
-use crate::client::Request;
-use crate::document::{POOL, ruled, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{SUB, TestKey, Token, now};
-use crate::keyserver::KeyServer;
-use crate::table::Table;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, ruled, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{SUB, TestKey, Token, now};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::table::Table;
+use crate::harness::upstream::Upstream;
 
 #[test]
 fn rules_decide_what_a_valid_token_may_do() {

@@ -3,13 +3,13 @@
 use serde_json::json;
 
 use crate::admission::with_part;
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::{Request, Response};
-use crate::document::{POOL, ruled, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token, compact, now, signed};
-use crate::keyserver::KeyServer;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::{Request, Response};
+use crate::harness::document::{POOL, ruled, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token, compact, now, signed};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::upstream::Upstream;
 
 /// All that a client gets but the time: status, every header line in its order, body.
 fn answer(response: &Response) -> String {

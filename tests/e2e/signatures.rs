@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::admission::{bearer, with_part};
-use crate::document::POOL;
-use crate::issuer::{TestKey, Token, compact, signed};
-use crate::table::Table;
+use crate::harness::document::POOL;
+use crate::harness::issuer::{TestKey, Token, compact, signed};
+use crate::harness::table::Table;
 
 pub(crate) fn signature(table: &mut Table<'_>, at: &str) {
     let id = Token::id(POOL);

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, Setup};
-use crate::client::Request;
-use crate::document::{POOL, ruled, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token};
-use crate::keyserver::KeyServer;
-use crate::table::Table;
-use crate::upstream::{Seen, Upstream};
+use crate::harness::bootstrap::{Listener, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, ruled, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token};
+use crate::harness::keyserver::KeyServer;
+use crate::harness::table::Table;
+use crate::harness::upstream::{Seen, Upstream};
 
 const SIGV4: &str = "AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/s3/aws4_request, \
                      SignedHeaders=host, Signature=00";

@@ -12,14 +12,14 @@ use cognito_authorizer::remote::space::EntryNames;
 use cognito_authorizer::time::Monotonic;
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::Request;
-use crate::document::{POOL, document, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::{TestKey, Token, key_set};
-use crate::keyserver::{Answer, KeyServer};
-use crate::process::eventually;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{POOL, document, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::{TestKey, Token, key_set};
+use crate::harness::keyserver::{Answer, KeyServer};
+use crate::harness::process::eventually;
+use crate::harness::upstream::Upstream;
 
 /// The stranger's `vm_id`.
 const THEIRS: &str = "theirs";

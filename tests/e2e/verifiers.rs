@@ -6,16 +6,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rsa::BigUint;
 
-use crate::block;
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::{Pending, Request};
-use crate::document::{POOL, document};
-use crate::envoy::EnvoyUnderTest;
-use crate::issuer::TestKey;
-use crate::keyserver::KeyServer;
-use crate::published::{SETS, published};
-use crate::seed::Seed;
-use crate::upstream::Upstream;
+use crate::harness::block;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::{Pending, Request};
+use crate::harness::document::{POOL, document};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::issuer::TestKey;
+use crate::harness::keyserver::KeyServer;
+use crate::harness::published::{SETS, published};
+use crate::harness::seed::Seed;
+use crate::harness::upstream::Upstream;
 
 /// The header that asks.
 pub(crate) const VERIFY: &str = "x-provoke-verify";

@@ -155,7 +155,7 @@ fn turns_case_folding_off(expression: &str) -> bool {
 
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]
-#[path = "../../../tests/common/seed.rs"]
+#[path = "../../../tests/harness/seed.rs"]
 mod seed;
 
 #[cfg(test)]

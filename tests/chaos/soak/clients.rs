@@ -11,12 +11,12 @@ use serde_json::json;
 use super::errands::{FLOODED, HOME, Kind, Tokens, kid, signer};
 use super::http2;
 use super::record::Record;
-use crate::client::Request;
-use crate::document::with;
-use crate::issuer::TestKey;
-use crate::keyserver::{Answer, KeyServer};
+use crate::harness::client::Request;
+use crate::harness::document::with;
+use crate::harness::issuer::TestKey;
+use crate::harness::keyserver::{Answer, KeyServer};
+use crate::harness::seed::Seed;
 use crate::load::Line;
-use crate::seed::Seed;
 
 /// Clients that are answered at once, and how often each asks.
 const PROMPT: usize = 4;

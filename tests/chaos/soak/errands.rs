@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::document::OTHER_CLIENT;
-use crate::errand::{random_kid, unsigned};
-use crate::issuer::{TestKey, Token, now};
-use crate::seed::Seed;
+use crate::harness::document::OTHER_CLIENT;
+use crate::harness::issuer::{TestKey, Token, now};
+use crate::harness::seed::Seed;
+use crate::request::{random_kid, unsigned};
 
 /// Its keys rotate.
 pub(super) const HOME: &str = "us-east-1_Soaking001";
@@ -127,7 +127,7 @@ impl Tokens {
         let kid = kid(number);
         let id = Token::id(HOME).signed_by(signer).header("kid", &*kid);
         let access = Token::access(HOME).signed_by(signer).header("kid", &*kid);
-        let access = access.claim("aud", crate::issuer::CLIENT);
+        let access = access.claim("aud", crate::harness::issuer::CLIENT);
         let known = (0..KNOWN).map(|jti| id.clone().claim("jti", jti).mint());
         let known: Vec<String> = known.collect();
         let (body, signature) = known[0].rsplit_once('.').expect("three parts");

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::envoy::EnvoyUnderTest;
-use crate::process::Usage;
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::process::Usage;
 use crate::tell;
 
 /// Memory in the end may be this much above that in the beginning: allocators round up.

@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 
 use super::clients::{Errand, Stage, next_turn};
 use super::record::Record;
-use crate::client::Response;
-use crate::seed::Seed;
+use crate::harness::client::Response;
+use crate::harness::seed::Seed;
 
 const PAUSE: Duration = Duration::from_millis(6);
 /// Requests on one connection: Envoy takes it for an attack if half of more than 500 are reset.

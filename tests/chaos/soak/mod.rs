@@ -17,15 +17,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, MAIN, Setup};
-use crate::client::Request;
-use crate::document::{document, with};
-use crate::envoy::EnvoyUnderTest;
-use crate::keyserver::{Answer, KeyServer};
-use crate::process::eventually;
-use crate::seed::Seed;
-use crate::table::difference;
-use crate::upstream::Upstream;
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::Request;
+use crate::harness::document::{document, with};
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::keyserver::{Answer, KeyServer};
+use crate::harness::process::eventually;
+use crate::harness::seed::Seed;
+use crate::harness::table::difference;
+use crate::harness::upstream::Upstream;
 use crate::{alone, tell};
 use clients::Stage;
 use errands::{FLOODED, HOME, SILENT};

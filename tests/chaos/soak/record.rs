@@ -5,10 +5,10 @@ use std::fmt;
 
 use super::clients::Errand;
 use super::errands::{KINDS, Owed};
-use crate::client::Response;
-use crate::envoy::EnvoyUnderTest;
-use crate::table::difference;
-use crate::upstream::{GREETING, Upstream};
+use crate::harness::client::Response;
+use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::table::difference;
+use crate::harness::upstream::{GREETING, Upstream};
 
 /// Answers, by the kind of the request and what it got.
 #[derive(Default)]

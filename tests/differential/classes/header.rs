@@ -5,9 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::class::Class;
 use crate::class::Slot::{Alg, HeaderExtra, Kid, Signature};
-use crate::draft::{Draft, Signer};
-use crate::issuer::TestKey;
-use crate::seed::Seed;
+use crate::harness::issuer::TestKey;
+use crate::harness::seed::Seed;
+use crate::token_builder::{Draft, Signer};
 
 /// Every class of this file.
 pub(crate) fn all() -> Vec<Class> {

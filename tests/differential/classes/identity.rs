@@ -3,9 +3,9 @@
 use crate::class::Class;
 use crate::class::Slot::{Client, Issuer, PayloadExtra};
 use crate::classes::header::text;
-use crate::document::{OTHER_CLIENT, POOL};
-use crate::draft::Kind::{Access, Id};
-use crate::issuer::{CLIENT, issuer_of};
+use crate::harness::document::{OTHER_CLIENT, POOL};
+use crate::harness::issuer::{CLIENT, issuer_of};
+use crate::token_builder::Kind::{Access, Id};
 
 /// Every class of this file.
 pub(crate) fn all() -> Vec<Class> {

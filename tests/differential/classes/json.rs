@@ -2,8 +2,8 @@
 
 use crate::class::Class;
 use crate::class::Slot::{Alg, AuthTime, HeaderText, Kid, PayloadExtra, PayloadText};
-use crate::draft::Draft;
-use crate::seed::Seed;
+use crate::harness::seed::Seed;
+use crate::token_builder::Draft;
 
 /// Every class of this file.
 pub(crate) fn all() -> Vec<Class> {

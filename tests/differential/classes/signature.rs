@@ -7,8 +7,8 @@ use rsa::BigUint;
 use crate::class::Class;
 use crate::class::Slot::{HeaderPart, PayloadPart, Signature};
 use crate::classes::header::byte;
-use crate::draft::{Draft, Signer};
-use crate::issuer::TestKey;
+use crate::harness::issuer::TestKey;
+use crate::token_builder::{Draft, Signer};
 
 /// Every class of this file.
 pub(crate) fn all() -> Vec<Class> {

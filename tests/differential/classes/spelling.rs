@@ -4,7 +4,7 @@ use crate::class::Class;
 use crate::class::Slot::{
     HeaderPart, HeaderText, Parts, PayloadExtra, PayloadPart, PayloadText, Signature,
 };
-use crate::seed::Seed;
+use crate::harness::seed::Seed;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

@@ -4,7 +4,7 @@
 
 use crate::class::Class;
 use crate::class::Slot::{AuthTime, Exp, Iat, Nbf};
-use crate::seed::Seed;
+use crate::harness::seed::Seed;
 
 /// Seconds between these.
 fn seconds(seed: &mut Seed, least: i64, most: i64) -> i64 {

@@ -17,21 +17,21 @@ mod bearer;
 mod claim_headers;
 mod configuration;
 mod decision;
-#[path = "../../config/forms.rs"]
+#[path = "../../core/config/forms.rs"]
 mod forms;
-#[path = "../../common/issuer.rs"]
+#[path = "../../harness/issuer.rs"]
 mod issuer;
 mod jwks;
 mod notary;
 mod path;
 mod plan;
-#[path = "../../paths/readings.rs"]
+#[path = "../../core/paths/readings.rs"]
 mod readings;
 mod signature;
-#[path = "../../flow/space.rs"]
+#[path = "../../harness/space.rs"]
 mod space;
 mod token;
-#[path = "../../paths/upstream.rs"]
+#[path = "../../core/paths/upstream.rs"]
 mod upstream;
 mod world;
 

@@ -5,7 +5,7 @@
 mod hidden;
 mod random;
 mod reference;
-#[path = "../../../../tests/common/seed.rs"]
+#[path = "../../../../tests/harness/seed.rs"]
 mod seed;
 
 use super::Args;

@@ -1,0 +1,244 @@
+//! `token`.
+
+use crate::config::{accepted, case, changed, read, values};
+use cognito_authorizer::bearer::TokenSource;
+use cognito_authorizer::policy::{AudiencePolicy, Forwarding};
+use serde_json::json;
+
+#[test]
+fn token_use_is_said() {
+    case(
+        json!({"-/token": 0}),
+        "token.use: missing; expected id, access or any",
+        json!({}),
+    );
+    case(
+        json!({"/token": {}}),
+        "token.use: missing; expected id, access or any",
+        json!({}),
+    );
+    case(
+        json!({"/token": []}),
+        "token: found an empty list; expected an object with use",
+        json!({}),
+    );
+    values(
+        "/token/use",
+        &[
+            (
+                json!("refresh"),
+                r#"token.use: found "refresh"; expected id, access or any"#,
+            ),
+            (
+                json!("ID"),
+                r#"token.use: found "ID"; expected id, access or any"#,
+            ),
+            (
+                json!(["id"]),
+                "token.use: found a list; expected id, access or any",
+            ),
+            (
+                json!(null),
+                "token.use: found null; expected id, access or any; give it a value or leave it out",
+            ),
+        ],
+        json!("id"),
+    );
+    case(
+        json!({"/token/token_use": "id"}),
+        "token.token_use: found an unknown field; expected use, from, clock_skew, max_bytes, aud_pattern, forward, cache_entries",
+        json!({"/token/use": "access"}),
+    );
+}
+
+#[test]
+fn tokens_are_looked_for_in_distinct_places() {
+    values(
+        "/token/from",
+        &[
+            (
+                json!([]),
+                "token.from: found an empty list; expected a list of places: header, query or cookie",
+            ),
+            (
+                json!({"header": "a"}),
+                "token.from: found an object; expected a list of places: header, query or cookie",
+            ),
+            (
+                json!(["authorization"]),
+                r#"token.from[0]: found "authorization"; expected an object with one of header, query and cookie"#,
+            ),
+            (
+                json!([{}]),
+                "token.from[0]: found none; expected one of header, query and cookie",
+            ),
+            (
+                json!([{"header": "a", "cookie": "a"}]),
+                "token.from[0]: found header and cookie; expected one of header, query and cookie",
+            ),
+            (
+                json!([{"form": "a", "query": "a"}]),
+                "token.from[0].form: found an unknown field; expected header, query, cookie",
+            ),
+            (
+                json!([{"header": "X-A"}, {"query": "q"}, {"header": "x-a"}]),
+                "token.from[2]: found the place of token.from[0]; expected each once",
+            ),
+            (
+                json!([{"query": "q"}, {"query": "q"}]),
+                "token.from[1]: found the place of token.from[0]; expected each once",
+            ),
+            (
+                json!([{"header": ":path"}]),
+                r#"token.from[0].header: found ":path"; expected a header that can hold a token, such as authorization"#,
+            ),
+            (
+                json!([{"header": "Cookie"}]),
+                r#"token.from[0].header: found "Cookie"; expected a header that can hold a token, such as authorization"#,
+            ),
+            (
+                json!([{"header": "connection"}]),
+                r#"token.from[0].header: found "connection"; expected a header that can hold a token, such as authorization"#,
+            ),
+            (
+                json!([{"header": "host"}]),
+                r#"token.from[0].header: found "host"; expected a header that can hold a token, such as authorization"#,
+            ),
+            (
+                json!([{"header": "x a"}]),
+                r#"token.from[0].header: found "x a"; expected a header name of letters, digits and hyphens"#,
+            ),
+            (
+                json!([{"header": null}]),
+                "token.from[0].header: found null; expected the name of a header; give it a value or leave it out",
+            ),
+            (
+                json!([{"query": ""}]),
+                r#"token.from[0].query: found ""; expected the name of a query parameter"#,
+            ),
+            (
+                json!([{"cookie": "a=b"}]),
+                r#"token.from[0].cookie: found "a=b"; expected the name of a cookie"#,
+            ),
+            (
+                json!([{"cookie": "CognitoIdentityServiceProvider.*.idToken"}]),
+                r#"token.from[0].cookie: found "CognitoIdentityServiceProvider.*.idToken", in which "*" stands for itself; expected the whole name of one cookie"#,
+            ),
+            (
+                json!([{"cookie": 1}]),
+                "token.from[0].cookie: found 1; expected the name of a cookie; quote it",
+            ),
+        ],
+        json!([{"header": "x-amzn-oidc-accesstoken"}, {"query": "a b"}, {"cookie": "A"}, {"cookie": "a"}]),
+    );
+    let policy = accepted(json!({"/token/from": [{"header": "X-Token"}, {"cookie": "T"}]}));
+    let places: Vec<_> = policy.token.sources.iter().cloned().collect();
+    assert!(
+        matches!(&places[..], [TokenSource::Header(name), TokenSource::Cookie(cookie)]
+        if name.as_str() == "x-token" && cookie == "T")
+    );
+}
+
+#[test]
+fn numbers_of_the_token_are_whole_and_bounded() {
+    let expected = "expected a whole number from 1 to 65536";
+    for (wrong, shown) in [
+        (json!(0), "0"),
+        (json!(65_537), "65537"),
+        (json!(-1), "-1"),
+        (json!(1.5), "1.5"),
+        (json!(1e300), &*format!("1{}", "0".repeat(99))),
+        (json!("1024"), "\"1024\""),
+        (json!(true), "true"),
+    ] {
+        let problem = format!("token.max_bytes: found {shown}; {expected}");
+        values("/token/max_bytes", &[(wrong, &problem)], json!(65_536));
+    }
+    case(
+        json!({"/token/cache_entries": 65_537}),
+        "token.cache_entries: found 65537; expected a whole number from 0 to 65536",
+        json!({"/token/cache_entries": 65_536}),
+    );
+    case(
+        json!({"/token/cache_entries": -1}),
+        "token.cache_entries: found -1; expected a whole number from 0 to 65536",
+        json!({"/token/cache_entries": 0}),
+    );
+    assert_eq!(
+        accepted(json!({"/token/cache_entries": 0}))
+            .token
+            .cache_entries,
+        0
+    );
+}
+
+#[test]
+fn forwarding_is_true_or_false() {
+    values(
+        "/token/forward",
+        &[
+            (
+                json!("false"),
+                r#"token.forward: found "false"; expected true or false"#,
+            ),
+            (json!(0), "token.forward: found 0; expected true or false"),
+            (
+                json!(null),
+                "token.forward: found null; expected true or false; give it a value or leave it out",
+            ),
+        ],
+        json!(false),
+    );
+    assert_eq!(
+        accepted(json!({"/token/forward": false})).token.forwarding,
+        Forwarding::Strip
+    );
+    assert_eq!(
+        accepted(json!({"/token/forward": true})).token.forwarding,
+        Forwarding::Keep
+    );
+}
+
+#[test]
+fn aud_pattern_is_anchored() {
+    values(
+        "/token/aud_pattern",
+        &[
+            (
+                json!(""),
+                r#"token.aud_pattern: found ""; expected a regular expression"#,
+            ),
+            (
+                json!(4),
+                "token.aud_pattern: found 4; expected a regular expression; quote it",
+            ),
+        ],
+        json!("4"),
+    );
+    for broken in ["(", "a)|(?:b", "[z-a]"] {
+        let problems = read(&changed(&json!({"/token/aud_pattern": broken})))
+            .unwrap_err()
+            .to_string();
+        let expected =
+            format!("token.aud_pattern: found {broken:?}; expected a regular expression: ");
+        assert!(
+            problems.starts_with(&expected) && problems.len() > expected.len(),
+            "{problems}"
+        );
+    }
+    case(
+        json!({"/token/aud_pattern": "a".repeat(1025)}),
+        "token.aud_pattern: found 1025 bytes; expected at most 1024",
+        json!({"/token/aud_pattern": "a".repeat(1024)}),
+    );
+    for pattern in ["4hq8|x", "^4hq8|x$", "(?m)^4hq8$|x", "(?s)4hq8|x"] {
+        let policy = accepted(json!({"/token/aud_pattern": pattern}));
+        let AudiencePolicy::Matching(regex) = &policy.token.audience else {
+            panic!("no pattern");
+        };
+        assert!(regex.is_match("4hq8"), "{pattern}");
+        for other in ["4hq8x", "y4hq8", "xx", "y\nx", "4hq8\n"] {
+            assert!(!regex.is_match(other), "{pattern} {other:?}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Keys in scripted time: tables of second, event, and all that happened up to then.
+
+mod boundaries;
+mod change;
+mod hold_limits;
+mod outage;
+mod pools;
+mod random;
+mod reads;
+mod script;
+mod search;
+mod sharing;
+mod start;
+mod telling;
+mod world;

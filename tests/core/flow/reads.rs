@@ -1,0 +1,108 @@
+//! What of a request is read: each header costs a call of the host, and one that is not read is not
+//! decided by.
+
+use cognito_authorizer::decision::HeaderReads;
+use cognito_authorizer::gate::Gate;
+use cognito_authorizer::keyring::Entropy;
+use cognito_authorizer::rs256::Rs256;
+use serde_json::{Value, json};
+
+use crate::flow::pools::{document, policy};
+
+fn reads(changes: &Value) -> HeaderReads {
+    let mut document = document(&["a"], &json!({}));
+    for (field, value) in changes.as_object().unwrap() {
+        document[field] = value.clone();
+    }
+    let gate = Gate::new(policy(&document), Rs256::module(), Entropy::new(1));
+    gate.reads().clone()
+}
+
+fn one_rule(matches: &Value) -> Value {
+    json!({"rules": [{"match": matches, "allow": "anyone"}], "default": "nobody"})
+}
+
+fn from(places: &Value) -> Value {
+    json!({"token": {"use": "access", "from": places}})
+}
+
+/// `connection` could name whatever is the filter's own, be it a place of tokens alone.
+#[test]
+fn no_more_is_read_than_something_depends_on() {
+    for (changes, names) in [
+        (json!({}), vec!["authorization", "connection"]),
+        (
+            one_rule(&json!({"prefix": "/a"})),
+            vec!["authorization", ":path", "connection"],
+        ),
+        (
+            one_rule(&json!({"methods": ["GET"]})),
+            vec!["authorization", ":path", ":method", "connection"],
+        ),
+        (
+            one_rule(&json!({"hosts": ["a.com"]})),
+            vec!["authorization", ":authority", "connection"],
+        ),
+        (
+            json!({"cors_preflight": "pass"}),
+            vec![
+                "authorization",
+                ":path",
+                ":method",
+                "origin",
+                "access-control-request-method",
+                "connection",
+            ],
+        ),
+        (
+            json!({"cors_preflight": "pass", "method_override": "keep"}),
+            vec![
+                "authorization",
+                ":method",
+                "origin",
+                "access-control-request-method",
+                "connection",
+            ],
+        ),
+        (from(&json!([{"query": "access_token"}])), vec![":path"]),
+        (
+            from(&json!([{"header": "authorization"}, {"query": "access_token"}])),
+            vec!["authorization", ":path", "connection"],
+        ),
+    ] {
+        let mut kept = changes.clone();
+        kept["header_aliases"] = "keep".into();
+        assert_eq!(reads(&kept), HeaderReads::Named(names), "{changes}");
+    }
+}
+
+/// An alias stands under any name, but a name of letters alone has none.
+#[test]
+fn all_is_read_where_the_filter_owns_a_name_that_has_aliases() {
+    for changes in [
+        one_rule(&json!({"prefix": "/a"})),
+        one_rule(&json!({"methods": ["GET"]})),
+        one_rule(&json!({"hosts": ["a.com"]})),
+        json!({"cors_preflight": "pass"}),
+        json!({"cors_preflight": "pass", "method_override": "keep"}),
+        json!({"claim_headers": [{"header": "x-sub", "claim": "sub"}]}),
+        json!({"payload_header": "x-payload"}),
+    ] {
+        assert_eq!(reads(&changes), HeaderReads::Everything, "{changes}");
+    }
+    for changes in [
+        json!({}),
+        json!({"claim_headers": [{"header": "subject", "claim": "sub"}]}),
+        from(&json!([{"query": "access_token"}])),
+    ] {
+        assert_ne!(reads(&changes), HeaderReads::Everything, "{changes}");
+    }
+}
+
+/// A second line hides from a look-up by name.
+#[test]
+fn all_is_read_for_tokens_in_other_headers() {
+    for place in [json!({"header": "x-token"}), json!({"cookie": "token"})] {
+        assert_eq!(reads(&from(&json!([place]))), HeaderReads::Everything);
+    }
+}

@@ -1,0 +1,195 @@
+//! Compares a verdict with what a vector expects: the verdict, the reply, and what the upstream sees.
+
+use cognito_authorizer::decision::{Caller, Forward, Verdict};
+use cognito_authorizer::header::HeaderEdit;
+use cognito_authorizer::policy::Policy;
+use cognito_authorizer::refusal::Refusal;
+use cognito_authorizer::reject::Reason;
+use cognito_authorizer::request::Rest;
+
+use crate::harness::vectors::{Expect, Vector};
+
+/// Stands in every claim header of every request: what a client sends there must not survive.
+const SPOOFED: &str = "spoofed by the client";
+
+/// The request, with a client's own claim headers in it, each twice.
+pub(crate) fn headers(vector: &Vector, policy: &Policy) -> Vec<(String, Vec<u8>)> {
+    let mut headers = vector.headers.clone();
+    for name in policy.claim_headers.names() {
+        for _ in 0..2 {
+            headers.push((name.as_str().to_owned(), SPOOFED.into()));
+        }
+    }
+    headers
+}
+
+/// What follows headers that say how long the body is.
+pub(crate) fn rest(headers: &[(String, Vec<u8>)]) -> Rest {
+    let body = headers
+        .iter()
+        .any(|(name, value)| name == "content-length" && value != b"0");
+    match body {
+        true => Rest::Something,
+        false => Rest::Nothing,
+    }
+}
+
+/// The headers that the upstream receives.
+fn forwarded(mut headers: Vec<(String, Vec<u8>)>, forward: &Forward) -> Vec<(String, Vec<u8>)> {
+    let mut set = |name: &str, value: Option<&[u8]>| {
+        headers.retain(|(present, _)| present != name);
+        headers.extend(value.map(|value| (name.to_owned(), value.to_vec())));
+    };
+    for edit in &forward.edits {
+        match edit {
+            HeaderEdit::Remove(name) => set(name, None),
+            HeaderEdit::Set(name, value) => set(name, Some(value)),
+        }
+    }
+    for (name, value) in forward.caller.headers().iter() {
+        set(name, value.map(str::as_bytes));
+    }
+    headers
+}
+
+/// What is wrong with the verdict, if anything is.
+pub(crate) fn difference(vector: &Vector, policy: &Policy, verdict: &Verdict) -> Option<String> {
+    let found = match verdict {
+        Verdict::Refuse(refusal) => refusal.reason().code(),
+        Verdict::Forward(Forward {
+            caller: Caller::Anonymous(_),
+            ..
+        }) => "anonymous",
+        Verdict::Forward(Forward {
+            caller: Caller::Known(_),
+            ..
+        }) => "allowed",
+    };
+    let expected = match &vector.expect {
+        Expect::Refused(reason) => reason,
+        Expect::Forwarded(true, _) => "allowed",
+        Expect::Forwarded(false, _) => "anonymous",
+    };
+    if found != expected {
+        return Some(format!(
+            "{}: expected {expected}, found {found}",
+            vector.name
+        ));
+    }
+    let problem = match (verdict, &vector.expect) {
+        (Verdict::Refuse(refusal), _) => promised(policy, refusal),
+        (Verdict::Forward(forward), Expect::Forwarded(_, upstream)) => received(
+            &forwarded(headers(vector, policy), forward),
+            upstream,
+            policy,
+        ),
+        _ => None,
+    };
+    problem.map(|problem| format!("{}: {problem}", vector.name))
+}
+
+/// Compares what the upstream receives with what was promised, and looks for what no client may say.
+fn received(
+    headers: &[(String, Vec<u8>)],
+    upstream: &[(String, Option<Vec<u8>>)],
+    policy: &Policy,
+) -> Option<String> {
+    let values = |name: &str| {
+        let values = headers.iter().filter(|(present, _)| present == name);
+        values
+            .map(|(_, value)| value.as_slice())
+            .collect::<Vec<_>>()
+    };
+    let shown = |values: &[&[u8]]| {
+        let texts = values
+            .iter()
+            .map(|value| String::from_utf8_lossy(value).into_owned());
+        texts.collect::<Vec<_>>()
+    };
+    for (name, expected) in upstream {
+        let expected: Vec<&[u8]> = expected.as_deref().into_iter().collect();
+        if values(name) != expected {
+            return Some(format!(
+                "{name}: expected {:?}, found {:?}",
+                shown(&expected),
+                shown(&values(name))
+            ));
+        }
+    }
+    policy.claim_headers.names().find_map(|name| {
+        let values = values(name.as_str());
+        let foreign = values.contains(&SPOOFED.as_bytes()) || values.len() > 1;
+        foreign.then(|| {
+            format!(
+                "{}: the client's own value went through: {:?}",
+                name.as_str(),
+                shown(&values)
+            )
+        })
+    })
+}
+
+/// Compares a reply with the table of the documentation: RFC 6750 style.
+fn promised(policy: &Policy, refusal: &Refusal) -> Option<String> {
+    let unauthorized = (401, r#"{"message":"Unauthorized"}"#);
+    let forbidden = (403, r#"{"message":"Forbidden"}"#);
+    let ((status, body), challenge) = match refusal.reason() {
+        Reason::MissingToken => (unauthorized, Some("Bearer".to_owned())),
+        Reason::TokenExpired => (
+            (401, r#"{"message":"The incoming token has expired"}"#),
+            Some(
+                r#"Bearer error="invalid_token", error_description="the token has expired""#
+                    .to_owned(),
+            ),
+        ),
+        Reason::InsufficientScope => {
+            let Refusal::InsufficientScope(scopes) = refusal else {
+                return Some(format!("{refusal:?} names no scope"));
+            };
+            let scopes = scopes.join(" ");
+            (
+                forbidden,
+                Some(format!(
+                    r#"Bearer error="insufficient_scope", scope="{scopes}""#
+                )),
+            )
+        }
+        Reason::StaleAuthentication => (
+            unauthorized,
+            Some(r#"Bearer error="insufficient_user_authentication", max_age="900""#.to_owned()),
+        ),
+        Reason::InsufficientGroup | Reason::ClaimMismatch | Reason::DeniedByRule => {
+            (forbidden, None)
+        }
+        Reason::UnsafePath | Reason::UnsafeMethod => ((400, r#"{"message":"Bad Request"}"#), None),
+        Reason::KeysUnavailable => ((503, r#"{"message":"Service Unavailable"}"#), None),
+        _ => (
+            unauthorized,
+            Some(
+                r#"Bearer error="invalid_token", error_description="the token is not valid""#
+                    .to_owned(),
+            ),
+        ),
+    };
+    let reply = policy.responses.reply(refusal, None);
+    let header = |name: &str| {
+        let found = reply.headers.iter().find(|(present, _)| present == name);
+        found.map(|(_, value)| value.to_string())
+    };
+    let same = reply.status == status
+        && reply.body == body
+        && header("content-type").as_deref() == Some("application/json")
+        && header("www-authenticate") == challenge;
+    (!same).then(|| format!("the reply to {refusal:?} is {reply:?}"))
+}
+
+/// Fails with all that was not as it should be.
+#[track_caller]
+pub(crate) fn none_wrong(wrong: &[String]) {
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}

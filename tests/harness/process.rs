@@ -1,0 +1,230 @@
+//! Programs that a test starts, and stops by their id.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything that must happen may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+/// Envoys that run at once: each has some ten threads, and the machine few processors.
+const AT_ONCE: usize = 3;
+
+/// Calls `probe` until it finds something.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, probe)
+}
+
+/// The same, for what may take longer than anything else.
+#[track_caller]
+pub(crate) fn eventually_within<T>(
+    patience: Duration,
+    what: &str,
+    mut probe: impl FnMut() -> Option<T>,
+) -> T {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The value of a variable that `make test` sets; without it the test fails and says so.
+#[track_caller]
+pub(crate) fn provided(variable: &str) -> String {
+    match std::env::var(variable) {
+        Ok(path) if Path::new(&path).exists() => path,
+        Ok(path) => panic!("{variable}={path}: there is no such file; `make test` sets it"),
+        Err(_) => panic!("{variable} is not set; `make test` sets it"),
+    }
+}
+
+/// The path of the module that is shipped.
+#[track_caller]
+pub(crate) fn module() -> String {
+    built((
+        "COGNITO_AUTHORIZER_WASM",
+        "target/wasm32-wasip1/release/cognito_authorizer.wasm",
+    ))
+}
+
+/// The path of a built module: what a variable says, or else where `make` puts it.
+#[track_caller]
+pub(crate) fn built((variable, place): (&str, &str)) -> String {
+    if std::env::var_os(variable).is_some() {
+        return provided(variable);
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(place);
+    assert!(
+        path.exists(),
+        "{variable} is not set and {place} is not built; `make test` does both"
+    );
+    path.display().to_string()
+}
+
+/// A permission to run one more Envoy.
+pub(crate) struct Slot;
+
+static RUNNING: Mutex<usize> = Mutex::new(0);
+
+static STOPPED: Condvar = Condvar::new();
+
+impl Slot {
+    pub(crate) fn take() -> Self {
+        let mut running = RUNNING.lock().expect("no thread panics with the lock");
+        while *running >= AT_ONCE {
+            running = STOPPED.wait(running).expect("no thread panics");
+        }
+        *running += 1;
+        Self
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        *RUNNING.lock().expect("no thread panics with the lock") -= 1;
+        STOPPED.notify_one();
+    }
+}
+
+/// What an Envoy is started with.
+pub(crate) trait Bootstrap {
+    /// The level of the module's log, as Envoy's command line has it.
+    fn module_log(&self) -> &'static str;
+    /// The number of workers.
+    fn concurrency(&self) -> u32;
+    /// Writes the files into `directory` and returns the one to start with.
+    fn write(&self, directory: &Path, module: &str) -> PathBuf;
+}
+
+/// Starts an Envoy that looks for no predecessor: several run at once.
+pub(crate) fn launch(setup: &impl Bootstrap) -> (Child, PathBuf) {
+    launch_as(setup, &["--disable-hot-restart"])
+}
+
+/// Starts an Envoy with these arguments.
+pub(crate) fn launch_as(setup: &impl Bootstrap, arguments: &[&str]) -> (Child, PathBuf) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("envoy-{}-{number}", std::process::id());
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&directory).expect("a writable target directory");
+    let bootstrap = setup.write(&directory, &module());
+    let log = File::create(directory.join("log")).expect("a writable directory");
+    let process = Command::new(provided("ENVOY"))
+        .arg("--config-path")
+        .arg(bootstrap)
+        .arg("--admin-address-path")
+        .arg(directory.join("admin"))
+        .args(arguments)
+        .args(["--concurrency", &setup.concurrency().to_string()])
+        // Whoever is held when a listener is replaced keeps the connection meanwhile.
+        .args(["--drain-time-s", "10"])
+        .args(["--log-level", "info"])
+        .args(["--component-log-level", setup.module_log()])
+        .args(["--file-flush-interval-msec", "20"])
+        .stdout(log.try_clone().expect("a file"))
+        .stderr(log)
+        .spawn()
+        .expect("ENVOY names a program");
+    (process, directory)
+}
+
+pub(crate) fn wait(process: &mut Child, patience: Duration) -> Option<ExitStatus> {
+    let deadline = Instant::now() + patience;
+    while Instant::now() < deadline {
+        if let Some(status) = process.try_wait().expect("a child") {
+            return Some(status);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    None
+}
+
+/// Asks the process to stop, then stops it. Only ever this one, by its id.
+pub(crate) fn stop(process: &mut Child) {
+    if process.try_wait().expect("a child").is_some() {
+        return;
+    }
+    let id = process.id().to_string();
+    let _ = Command::new("kill").args(["-TERM", &id]).status();
+    if wait(process, Duration::from_secs(5)).is_none() {
+        let _ = process.kill();
+        let _ = process.wait();
+    }
+}
+
+/// What a process has taken of the machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    /// Its resident memory, in KiB.
+    pub(crate) resident: u64,
+    /// Its time on the processors; `None` where there is no `/proc`.
+    pub(crate) cpu: Option<Duration>,
+}
+
+impl Usage {
+    #[track_caller]
+    pub(crate) fn of(id: u32) -> Self {
+        Self {
+            resident: resident(id).expect("the memory of a running process"),
+            cpu: cpu(id),
+        }
+    }
+}
+
+fn resident(id: u32) -> Option<u64> {
+    let text = match std::fs::read_to_string(format!("/proc/{id}/status")) {
+        Ok(status) => {
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+            line?.to_owned()
+        }
+        Err(_) => {
+            let asked = ["-o", "rss=", "-p", &id.to_string()];
+            let output = Command::new("ps").args(asked).output().ok()?;
+            String::from_utf8(output.stdout).ok()?
+        }
+    };
+    text.split_whitespace().next()?.parse().ok()
+}
+
+/// User and system time, fields 14 and 15, in hundredths of a second (proc_pid_stat(5)). The name
+/// in parentheses before them may hold spaces.
+fn cpu(id: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let spent = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = spent.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Some(Duration::from_millis(ticks * 10))
+}
+
+/// The lines that say why: warnings, errors, and what the module said.
+pub(crate) fn excerpt(log: &str) -> String {
+    let said = |line: &&str| {
+        let loud = ["[warning]", "[error]", "[critical]", "[wasm]", "error"];
+        loud.iter().any(|word| line.contains(word)) && !line.contains("server.cc:467")
+    };
+    let lines: Vec<_> = log.lines().filter(said).collect();
+    let start = lines.len().saturating_sub(60);
+    lines[start..].join("\n")
+}
+
+/// A file of an Envoy, as far as it is written.
+pub(crate) fn read(directory: &Path, name: &str) -> String {
+    let bytes = std::fs::read(directory.join(name)).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Removes the files of an Envoy that has done what it should.
+pub(crate) fn discard(directory: &Path) {
+    if std::env::var_os("E2E_KEEP").is_none() {
+        let _ = std::fs::remove_dir_all(directory);
+    }
+}
