@@ -5,7 +5,7 @@
 //! [`Verified`](crate::verify::Verified) is it the user pool's word.
 
 use crate::json::{self, Part};
-use crate::reject::Reason;
+use crate::refusal::Reason;
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;

@@ -7,7 +7,7 @@
 
 use crate::keyring::{CurrentKeys, Keyring};
 use crate::policy::{Policy, PoolIndex, Pools};
-use crate::reject::Reason;
+use crate::refusal::Reason;
 use crate::remote::call::{Answer, Call, CallId, CallIds};
 use crate::remote::document::Prospect;
 use crate::remote::report::Report;

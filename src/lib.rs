@@ -28,7 +28,7 @@
 //!
 //! | module | knows | does not know |
 //! |---|---|---|
-//! | [`time`], [`reject`], [`refusal`], [`step`], [`header`], [`pool`], [`json`] | the words of the field, and the order of the checks | how a check is made |
+//! | [`time`], [`refusal`], [`step`], [`header`], [`pool`], [`json`] | the words of the field, and the order of the checks | how a check is made |
 //! | [`remote`] | when a document is fetched, by which VM, how all share it, why a fetch failed | what is in it, and how a call is made |
 //! | [`rs256`], [`jwks`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
 //! | [`claims`], [`token`] | what a token looks like | what is allowed |
@@ -92,7 +92,6 @@ pub mod owned;
 pub mod policy;
 pub mod pool;
 pub mod refusal;
-pub mod reject;
 pub mod remote;
 pub mod reply;
 pub mod request;

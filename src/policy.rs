@@ -13,7 +13,7 @@ use crate::remote::document::Source;
 use crate::reply::Responses;
 use crate::request::{Request, UnsafeMethod};
 use crate::rules::Rules;
-use crate::rules::requirement::WantedUse;
+use crate::rules::requirement::{AnyOf, WantedUse};
 use regex_lite::Regex;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -82,30 +82,10 @@ pub struct Pool {
     pub id: UserPoolId,
     /// The exact `iss` of its tokens.
     pub issuer: String,
-    /// The app clients whose tokens are admitted.
-    pub clients: Clients,
+    /// The app clients whose tokens are admitted; all of them only where the document says `any`.
+    pub clients: AnyOf<String>,
     /// Where its keys come from.
     pub keys: KeySource,
-}
-
-/// The app clients whose tokens a pool admits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Clients {
-    /// All of them; written down as the word `any`.
-    Any,
-    /// These, never empty.
-    Only(Vec<String>),
-}
-
-impl Clients {
-    /// Whether tokens of this app client are admitted.
-    #[must_use]
-    pub fn admits(&self, client: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Only(wanted) => wanted.iter().any(|one| one == client),
-        }
-    }
 }
 
 /// Where a pool's keys come from.

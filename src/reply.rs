@@ -1,8 +1,7 @@
 //! What the refused are told: the same few words for every cause that an attacker could learn from.
 
 use crate::header::HeaderName;
-use crate::refusal::Refusal;
-use crate::reject::Reason;
+use crate::refusal::{Reason, Refusal};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;

@@ -6,7 +6,7 @@
 //! [`Observer`]. In Envoy it is `()`, of which nothing is left after inlining; the desk tool's
 //! records every step, and tells it.
 
-use crate::reject::Reason;
+use crate::refusal::Reason;
 
 /// A step, by what it looks at; in the order in which a decision takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,7 +7,7 @@
 
 use crate::claims::Claims;
 use crate::json;
-use crate::reject::Reason;
+use crate::refusal::Reason;
 use crate::rs256::Signature;
 use crate::step::{Observer, Step};
 use base64::Engine;

@@ -12,7 +12,7 @@ use crate::claims::{Claim, ClaimPlace, TokenUse};
 use crate::pool::UserPoolId;
 use crate::rules::pattern::PathPattern;
 use crate::rules::requirement::{
-    AnyOf, AuthAge, ClaimCondition, Requirement, WantedUse, WantedValue,
+    AnyOf, AuthAge, ClaimCondition, Conditions, Narrowing, Requirement, WantedUse, WantedValue,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -68,14 +68,20 @@ pub(super) fn read(
         .map_or(Ok(AuthAge::Any), |field| {
             field.duration(MAX_AUTH_AGE).map(AuthAge::AtMost)
         });
-    Ok(Requirement {
+    let narrows = Narrowing {
         token_use: token_use?,
         pools: pools?,
         clients: clients?,
+    };
+    let conditions = Conditions {
         scopes: scopes?,
         groups: groups?,
         claims: claims?,
         max_auth_age: max_auth_age?,
+    };
+    Ok(Requirement {
+        narrows,
+        conditions,
     })
 }
 

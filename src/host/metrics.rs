@@ -2,7 +2,7 @@
 
 use crate::decision::CacheUse;
 use crate::gate::Gate;
-use crate::reject::Reason;
+use crate::refusal::Reason;
 use crate::remote::report::Counted;
 use crate::time::Monotonic;
 use proxy_wasm::hostcalls;

@@ -83,7 +83,9 @@ impl Rules {
         let Chosen { rule, variables } = self.index.choose(target)?;
         let ruling = Ruling(rule);
         let requirement = self.requirement(ruling);
-        let mut compared = requirement.into_iter().flat_map(Requirement::variables);
+        let mut compared = requirement
+            .into_iter()
+            .flat_map(|requirement| requirement.conditions.variables());
         if compared.any(|name| variables.differs(name)) {
             return Err(UnsafePath::Variable);
         }

@@ -1,26 +1,40 @@
 //! What a rule asks of a token, beyond that it is valid.
 //!
-//! Three conditions (`token_use`, `pools`, `clients`) narrow what the filter as a whole admits and
-//! are found before the signature; the other four look at verified claims only.
+//! Its two halves are asked at two moments: [`Narrowing`] repeats, for one rule, questions that are asked of
+//! every token, and is checked with them before the signature (a forged token is refused either way, and
+//! sooner); [`Conditions`] are put to the user pool's word alone.
 
 use crate::claims::{Claim, ClaimPlace, Claims, TokenUse};
 use crate::pool::UserPoolId;
-use crate::refusal::Refusal;
-use crate::reject::Reason;
+use crate::refusal::{Reason, Refusal};
 use crate::rules::index::Variables;
 use crate::step::{Observer, Step};
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// Conditions that must all hold. One that is not given holds for every valid token.
+/// What must hold besides; the default holds for every valid token.
 #[derive(Clone, Debug, Default)]
 pub struct Requirement {
+    /// Which of the tokens that the filter admits the rule admits.
+    pub narrows: Narrowing,
+    /// What the claims of these must say.
+    pub conditions: Conditions,
+}
+
+/// Which of the tokens that the filter admits a rule admits.
+#[derive(Clone, Debug, Default)]
+pub struct Narrowing {
     /// The wanted kind of token.
     pub token_use: WantedUse,
     /// The user pools whose tokens are admitted.
     pub pools: AnyOf<UserPoolId>,
     /// The app clients whose tokens are admitted.
     pub clients: AnyOf<String>,
+}
+
+/// What the claims must say: all of it. What is not given holds for every token.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
     /// Scopes of which the token needs one.
     pub scopes: AnyOf<String>,
     /// Groups of which the user must be in one.
@@ -103,9 +117,8 @@ pub enum AuthAge {
     AtMost(Duration),
 }
 
-impl Requirement {
-    /// Checks what only a verified token can answer: scopes, groups, claims, age of the sign-in,
-    /// in this order.
+impl Conditions {
+    /// Checks scopes, groups, claims and age of the sign-in, in this order.
     ///
     /// # Errors
     /// The first condition that does not hold.
@@ -142,9 +155,7 @@ impl Requirement {
         }
         Ok(())
     }
-}
 
-impl Requirement {
     /// The template variables with which claims are compared.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         let values = self.claims.iter().flat_map(|condition| &condition.any_of);

@@ -6,7 +6,7 @@ use crate::document::{below, item, member};
 use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::rules::Access;
-use cognito_authorizer::rules::requirement::WantedUse;
+use cognito_authorizer::rules::requirement::{Requirement, WantedUse};
 use serde_json::{Map, Value};
 
 /// The standard attributes of a user pool (OpenID Connect Core, section 5.1). A new app client may
@@ -63,8 +63,8 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
         };
         let path = below(&item("rules", at), "require");
         let wanted = match access {
-            Access::Require(requirement) if requirement.token_use != WantedUse::Any => {
-                requirement.token_use
+            Access::Require(Requirement { narrows, .. }) if narrows.token_use != WantedUse::Any => {
+                narrows.token_use
             }
             _ => of_all,
         };
