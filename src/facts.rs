@@ -4,6 +4,9 @@
 //! need's [`Place`], and is decided again from its token on once [`Facts::outlook`] says that the fact
 //! has changed: no step is resumed in its middle, so a request is decided at most once more than
 //! its facts change.
+//!
+//! A decision borrows the facts and cannot change them. Whatever it lacks it can only name; the gate
+//! tells the facts once per tick what is lacking, and sends the calls that this makes due.
 
 use crate::keyring::{CurrentKeys, Keyring};
 use crate::policy::{Policy, PoolIndex, Pools};
@@ -28,6 +31,7 @@ pub enum Need {
         /// The key set that does not have the key.
         generation: u64,
         /// When its bearer says that the token was made.
+        // Unverified: it chooses between two refusals, 401 and 503, and lets no request pass.
         issued_at: Option<Timestamp>,
     },
 }
@@ -69,8 +73,11 @@ pub enum Outlook {
     /// It may come: the request waits.
     Open,
     /// It will not come, and that is the token's fault.
+    // The newest set has been seen, and the key is not in it: 401.
     Settled(Reason),
     /// It cannot be had now, but may be after this time.
+    // 503: the token may be good, and a client that throws it away for a 401 would sign in again
+    // for nothing.
     Unavailable(Duration),
 }
 
@@ -78,6 +85,7 @@ pub enum Outlook {
 #[derive(Debug)]
 pub(crate) struct Facts {
     keyring: Keyring,
+    // One sequence for all facts, so that an answer has one owner.
     calls: CallIds,
 }
 
@@ -118,6 +126,7 @@ impl Facts {
                 issued_at,
             } => (pool, generation, issued_at),
         };
+        // Of a key that is missing from a set that is there.
         match self.keyring.prospect(pool, generation, now.monotonic) {
             Prospect::Here => Outlook::Changed,
             Prospect::Coming | Prospect::Open => Outlook::Open,
@@ -154,6 +163,8 @@ impl Facts {
         let pool = policy.pools.get(need.pool());
         let limit = pool.map_or(Duration::ZERO, |pool| pool.keys.wait_limit());
         match need {
+            // In an outage the next attempt lies behind the back-off: 503 at once instead of after
+            // the time-out.
             Need::Keys(_) if self.expected_in(need, now) >= limit => Duration::ZERO,
             Need::Keys(_) | Need::NewerKeys { .. } => limit,
         }
