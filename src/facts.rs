@@ -31,7 +31,7 @@ pub enum Need {
         /// The key set that does not have the key.
         generation: u64,
         /// When its bearer says that the token was made.
-        // Unverified: it chooses between two refusals, 401 and 503, and lets no request pass.
+        /// Unverified: it chooses between two refusals, 401 and 503, and lets no request pass.
         issued_at: Option<Timestamp>,
     },
 }
@@ -73,11 +73,11 @@ pub enum Outlook {
     /// It may come: the request waits.
     Open,
     /// It will not come, and that is the token's fault.
-    // The newest set has been seen, and the key is not in it: 401.
+    /// The newest set has been seen, and the key is not in it: 401.
     Settled(Reason),
     /// It cannot be had now, but may be after this time.
-    // 503: the token may be good, and a client that throws it away for a 401 would sign in again
-    // for nothing.
+    /// 503: the token may be good, and a client that throws it away for a 401 signs in again for
+    /// nothing.
     Unavailable(Duration),
 }
 
@@ -85,7 +85,7 @@ pub enum Outlook {
 #[derive(Debug)]
 pub(crate) struct Facts {
     keyring: Keyring,
-    // One sequence for all facts, so that an answer has one owner.
+    /// One sequence for all facts, so that an answer has one owner.
     calls: CallIds,
 }
 
@@ -126,7 +126,7 @@ impl Facts {
                 issued_at,
             } => (pool, generation, issued_at),
         };
-        // Of a key that is missing from a set that is there.
+        // There are keys, and the wanted one is not among them.
         match self.keyring.prospect(pool, generation, now.monotonic) {
             Prospect::Here => Outlook::Changed,
             Prospect::Coming | Prospect::Open => Outlook::Open,

@@ -24,9 +24,9 @@ use std::time::Duration;
 /// The key sets of all pools, as one VM sees them.
 #[derive(Debug)]
 pub struct Keyring {
-    // In the order of the configuration, by which a [`PoolIndex`] counts.
+    /// In the order of the configuration, by which a [`PoolIndex`] counts.
     sets: Vec<Set>,
-    // Of this VM alone: with common jitter, all VMs would fetch at one moment.
+    /// Of this VM alone: with common jitter, all VMs would fetch at one moment.
     entropy: Entropy,
     /// When it was first asked for anything: sets that are missing are missing since then.
     start: Option<Monotonic>,
@@ -40,7 +40,7 @@ enum Set {
     /// They are fetched. The issuer is what log lines call them by.
     Fetched {
         issuer: String,
-        // Boxed, since a document is many times as large as a pointer to an inline set.
+        /// Boxed, since a document is many times as large as a pointer to an inline set.
         document: Box<Document<KeySet>>,
     },
 }
@@ -71,7 +71,7 @@ pub struct Standing {
 impl Content for KeySet {
     /// In the digest that names shared entries: no other kind of document is ever read as keys.
     const KIND: &'static str = "jwks";
-    /// Cognito's set has two keys and about a kilobyte; the limit is the key set's own.
+    /// Cognito's set has two keys, and about a kilobyte.
     const MAX_BYTES: usize = Self::MAX_BYTES;
     type Invalid = InvalidKeySet;
 
@@ -105,8 +105,8 @@ impl Keyring {
 
     /// The keys that may verify a pool's tokens now, if there are any.
     ///
-    /// Keys that are too old to serve are no keys: `max_stale` is the longest time that a withdrawn
-    /// key outlives its withdrawal.
+    /// Keys that are too old to serve are no keys: while fetching fails, a withdrawn key may go on
+    /// verifying, and `max_stale` is the end of that.
     #[must_use]
     pub fn keys(&self, pool: PoolIndex) -> Option<CurrentKeys> {
         self.sets.get(pool.position())?.keys()
@@ -126,9 +126,9 @@ impl Keyring {
     /// Reads what the other VMs did. Called at every tick, and before a verdict that depends on
     /// having seen the newest set.
     pub fn sync(&mut self, now: Monotonic, space: &dyn SharedSpace) {
-        // Not in `new`: there is no clock at that time.
+        // Not in `new`, which is given no time.
         self.start.get_or_insert(now);
-        // A look at the version of each entry: an entry is read only if it has changed.
+        // Of each its record, some tens of bytes; the keys only where the record names a newer fetch.
         for document in self.documents_mut() {
             document.sync(now, space);
         }
@@ -197,14 +197,11 @@ impl Keyring {
             }
             Set::Fetched { .. } | Set::Inline(_) => None,
         })?;
-        // `None` as well if another VM has taken the lease meanwhile: its answer counts.
         let ended = document.answered(answer, now.monotonic, space, &mut self.entropy)?;
         Some(report(issuer, document, &ended, now))
     }
 
-    /// Gives back the leases of fetches whose answer no VM will be there to take.
-    ///
-    /// The VM is about to end, with a fetch under way.
+    /// Gives back the leases of fetches whose answer will find no VM to take it.
     pub fn release(&mut self, space: &dyn SharedSpace) {
         for document in self.documents_mut() {
             document.release(space);
@@ -289,7 +286,6 @@ impl Set {
         match &pool.keys {
             KeySource::Inline(set) => Self::Inline(Rc::clone(set)),
             KeySource::Fetched(source) => {
-                // The parts of the name of the shared entry.
                 let parts = [
                     &*pool.issuer,
                     &source.endpoint.uri,
@@ -349,8 +345,9 @@ fn report(
     ended: &Ended<InvalidKeySet>,
     now: Now,
 ) -> Report {
-    // Metrics say which kind of document a fetch was for.
     let kind = KeySet::KIND;
+    // An endpoint that is not resolved yet right after a start, and the tries between two attempts of
+    // the back-off, would set off alerts that nothing can be done about.
     let counted = match ended {
         Ended::Fetched(_) => Some(Counted::Success),
         Ended::Failed(_, Notice::Settling | Notice::Retry) => None,
@@ -378,6 +375,8 @@ fn report(
             let cause = failure.at(&document.source().endpoint);
             let outlook = Outlook::of(document, now);
             match notice {
+                // One line for an outage, and one every ten minutes while it lasts: an operator is to
+                // notice it, and not to lose the rest of the log in it.
                 Notice::News => Report::warning(
                     kind,
                     counted,

@@ -70,8 +70,8 @@ pub struct Forward {
 #[derive(Clone, Debug)]
 pub enum Caller {
     /// In no name: the rule asked for no token.
-    // Its values are absences: every claim header is taken off, so that none that the client sent
-    // is believed.
+    /// Its values are absences: every claim header is taken off, so that none that the client sent
+    /// is believed.
     Anonymous(Rc<HeaderValues>),
     /// That of the bearer of a verified token.
     Known(Rc<Remembered>),
@@ -154,13 +154,13 @@ pub(crate) struct Decider {
     reads: HeaderReads,
     policy: Rc<Policy>,
     algorithm: Rs256,
-    // One for each worker: shared tokens would have to be believed from memory that another plugin
-    // of the same `vm_id` may write.
+    /// One for each worker: shared tokens would have to be believed from memory that another plugin
+    /// of the same `vm_id` may write.
     cache: TokenCache,
-    // Headers of tokens that were verified. A pool's tokens have a handful of them, so that most
-    // are not parsed again.
+    /// Headers of tokens that were verified. A pool's tokens have a handful of them, so that most
+    /// are not parsed again.
     known_headers: KnownHeaders,
-    // The same for every request without a token, and made once.
+    /// The same for every request without a token, and made once.
     anonymous_headers: Rc<HeaderValues>,
 }
 
@@ -201,7 +201,7 @@ impl Decider {
         now: Timestamp,
         seen: &mut impl Observer,
     ) -> (Decision, CacheUse) {
-        // Up to here the token has not been looked at, and so the cache has not been asked.
+        // For what is decided without a look at the token: the cache has not been asked.
         let decided = |verdict| (Decision::Verdict(verdict), CacheUse::None);
         let policy = Rc::clone(&self.policy);
         // Before the rule is even known to be open: a path that could be read in two ways could be

@@ -1,7 +1,7 @@
 //! Which headers a decision looks at.
 //!
-//! Each look-up is a call out of the module, some tenths of a microsecond, and reading all headers is
-//! one call that copies them: a remembered token costs a few microseconds in all, so both count.
+//! Each look-up by name is a call out of the module, and reading all headers is one that copies
+//! them all: a remembered token costs a few microseconds altogether, so that both are felt.
 
 use crate::owned::Override;
 use crate::policy::{Policy, Preflight};
@@ -33,8 +33,7 @@ impl HeaderReads {
         let methods = policy.decides_by_methods();
         // `_method` in the query is another word for the method.
         let parameters = methods && policy.method_override == Override::Strip;
-        // Named one by one, and none by default: a header that is missing here is absent for the
-        // decision, which refuses where it needs one.
+        // What is not named here is absent to the decision: it is not asked for twice.
         let mut names = Vec::new();
         let mut read = |name, wanted: bool| {
             if wanted {

@@ -64,8 +64,7 @@ pub struct Gate {
 impl Gate {
     /// While something is awaited: others' keys are noticed, and deadlines kept, within this time.
     ///
-    /// A fetch takes tens of milliseconds, so that this adds little to the wait of a request, and
-    /// fifty callbacks in a second cost a worker nothing that could be measured.
+    /// A fetch takes tens of milliseconds, so that this adds little to the wait of a request.
     pub const BUSY_TICK: Duration = Duration::from_millis(20);
     /// Otherwise: a key that left the set is gone from every worker well within a second.
     pub const IDLE_TICK: Duration = Duration::from_millis(250);
@@ -154,7 +153,6 @@ impl Gate {
             Decision::Hold(candidate) => candidate,
         };
         let need = candidate.need();
-        // Of two refusals for want of keys this is the common one in an outage: it must stay cheap.
         let limit = self.facts.wait_limit(need, self.policy(), now.monotonic);
         if limit.is_zero() || !self.waiting.make_room(need) {
             return Some(self.unavailable(need, now.monotonic));
@@ -168,8 +166,7 @@ impl Gate {
 
     /// Forgets a held request whose client has gone. Says whether it was held.
     ///
-    /// The number may be used for another request afterwards, so a verdict for the old one must
-    /// never come.
+    /// Its stream is gone with it: a verdict that came later would find no request.
     pub fn cancel(&mut self, context: u32) -> bool {
         self.waiting.remove(context)
     }
@@ -210,15 +207,14 @@ impl Gate {
     #[must_use]
     pub fn next_tick(&self, now: Monotonic) -> Duration {
         let wants_a_call = |need| self.facts.wants_a_call(need, now);
-        // Begun by this VM, or left over from the last batch: either way the next callback should
-        // be soon.
+        // Something can be done at once: a fetch can begin, or a batch go on.
         if self.facts.is_due(now)
             || self.waiting.has_backlog()
             || self.waiting.demands().any(wants_a_call)
         {
             Self::PROMPT_TICK
-        // Also without any waiting request: a VM that notices the first keys at once holds no
-        // request for them.
+        // Without any waiting request as well: where the first keys are noticed at once, the first
+        // request need not wait for them.
         } else if !self.waiting.is_empty() || self.facts.lacks_any(Self::IDLE_TICK, now) {
             Self::BUSY_TICK
         } else {
@@ -228,8 +224,8 @@ impl Gate {
 
     /// Gives back the leases for which other VMs would wait.
     ///
-    /// A lease that nothing will answer would keep every other VM from fetching until it runs out,
-    /// and an update of the configuration retires all VMs of a process together.
+    /// An update of the configuration ends filters in the midst of a fetch. A lease whose answer will
+    /// find no filter keeps all other VMs from fetching until it runs out.
     pub fn retire(&mut self, space: &dyn SharedSpace) {
         self.facts.release(space);
     }

@@ -48,11 +48,11 @@ impl Held {
 pub(super) struct Waiting {
     /// In the order in which they came to their places.
     held: Vec<(u32, Held)>,
-    // Apart from the others, since they hold no place.
+    /// Apart from the others, since they hold no place.
     displaced: Vec<(u32, Held)>,
     /// How many of `held` wait for an unknown key: most often none, and then none is looked for.
     for_unknown_keys: usize,
-    // Whether the last batch was a full one, and the next tick should come at once.
+    /// Whether the last batch was a full one, and the next tick should come at once.
     backlog: bool,
 }
 
@@ -147,8 +147,8 @@ impl Waiting {
     }
 
     pub(super) fn remove(&mut self, context: u32) -> bool {
-        // Most streams end without ever having waited, but this is asked of each: two short lists,
-        // most often empty.
+        // Asked at the end of each stream, most of which have never waited: two lists, most often
+        // empty.
         let count = |waiting: &Self| waiting.held.len().saturating_add(waiting.displaced.len());
         let before = count(self);
         self.held.retain(|(other, _)| *other != context);
