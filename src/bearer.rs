@@ -200,7 +200,7 @@ impl TokenSources {
     }
 }
 
-/// What may be a token to somebody.
+/// What may be a token to some reader.
 enum Sighting<'a> {
     /// In a configured place, to all readers.
     Token(Cow<'a, [u8]>),

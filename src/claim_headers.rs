@@ -1,7 +1,7 @@
 //! What the upstream is told about the caller: claims, rendered as header values.
 //!
 //! The headers named here are the filter's alone. A client's own value is taken away on every
-//! path, so that what the upstream reads was written from a verified token or by nobody.
+//! path, so that what the upstream reads was written from a verified token, or is not there.
 
 use crate::claims::{Claim, ClaimPlace, Claims};
 use crate::header::{HeaderName, is_header_value};

@@ -1,6 +1,6 @@
 //! The claims of a token: the members of its payload, with the ones that decide given their types.
 //!
-//! Reading claims proves nothing about who wrote them. A [`Claims`] that came out of an
+//! Reading claims proves nothing about where they come from. A [`Claims`] that came out of an
 //! [`UntrustedToken`](crate::token::UntrustedToken) is an assertion by a stranger; only inside a
 //! [`Verified`](crate::verify::Verified) is it the user pool's word.
 
@@ -14,7 +14,7 @@ use std::ops::Range;
 /// What a Cognito token is for (`token_use`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenUse {
-    /// Says who the user is; its app client is the `aud`.
+    /// Is about the user; its app client is the `aud`.
     Id,
     /// Says what the bearer may do; its app client is the `client_id`.
     Access,
@@ -22,8 +22,8 @@ pub enum TokenUse {
 
 /// The payload of a token.
 ///
-/// Names and strings stay where they stand in the payload, but for those with escapes: a token of
-/// thirty members would else be sixty allocations.
+/// Names and strings stay where they stand in the payload, but for those with escapes: otherwise a
+/// token of thirty members would be sixty allocations.
 #[derive(Debug)]
 pub struct Claims {
     payload: Box<str>,
@@ -183,7 +183,7 @@ impl Claims {
         self.issued_at
     }
 
-    /// `auth_time`: when the user last proved who they are (OpenID Connect Core, section 2).
+    /// `auth_time`: when the user last signed in (OpenID Connect Core, section 2).
     #[must_use]
     pub const fn authenticated_at(&self) -> Option<Timestamp> {
         self.authenticated_at

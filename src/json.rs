@@ -53,8 +53,8 @@ pub fn members(text: &str) -> Result<Vec<(Cow<'_, str>, Part<'_>)>, serde_json::
 
 /// A name that stands twice.
 fn first_duplicate<'a>(members: &'a [(Cow<'_, str>, Part<'_>)]) -> Option<&'a str> {
-    /// So many names are compared each with each, which no table is faster than. Whoever sends
-    /// thousands must not be able to make it millions.
+    /// So many names are compared each with each, which no table is faster than. A client
+    /// that sends thousands must not be able to make it millions.
     const FEW: usize = 32;
     if members.len() > FEW {
         let mut seen: HashMap<String, usize> = HashMap::new();

@@ -1,6 +1,6 @@
 //! An Amazon Cognito authorizer for Envoy: a proxy-wasm HTTP filter that checks the tokens of
-//! Cognito user pools in the data path, tells the upstream who is calling, and answers everyone
-//! else itself.
+//! Cognito user pools in the data path, tells the upstream the caller, and answers all
+//! other requests itself.
 //!
 //! # The way of a request
 //!
@@ -24,7 +24,7 @@
 //! the other way: `host/worker` ticks, the gate says which calls are to be made, [`facts`] takes their
 //! answers in.
 //!
-//! # Who knows what
+//! # What each module knows
 //!
 //! | module | knows | does not know |
 //! |---|---|---|

@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows how a setting is spelled; [`crate::config`] alone does. What has a `Default`
 //! is either an outright "nothing asked for" or the documented default of an optional field; no
-//! default admits anyone.
+//! default lets a request pass.
 
 use crate::bearer::TokenSources;
 use crate::claim_headers::ClaimHeaders;
@@ -26,7 +26,7 @@ pub struct Policy {
     pub pools: Pools,
     /// What is asked of every token, and where it is looked for.
     pub token: TokenPolicy,
-    /// Who may do what.
+    /// The rules, and what becomes of a request that none of them matches.
     pub rules: Rules,
     /// What becomes of a cross-origin preflight.
     pub preflight: Preflight,
@@ -38,11 +38,11 @@ pub struct Policy {
     pub claim_headers: ClaimHeaders,
     /// What the refused are told.
     pub responses: Responses,
-    /// Whether access logs are told who called.
+    /// Whether access logs are told the caller.
     pub identity: Identity,
     /// Whether claim headers take part in choosing the route.
     pub route: RouteChoice,
-    /// Who verifies signatures.
+    /// Where signatures are verified.
     pub signature: SignaturePolicy,
 }
 
@@ -243,11 +243,11 @@ pub enum Preflight {
     /// It needs a token like any request.
     #[default]
     RequireToken,
-    /// It passes where a token would else be asked for.
+    /// It passes where a token would otherwise be asked for.
     Pass,
 }
 
-/// Whether access logs are told who called.
+/// Whether access logs are told the caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Identity {
     /// No.
@@ -267,7 +267,7 @@ pub enum RouteChoice {
     Anew,
 }
 
-/// Who verifies signatures.
+/// Where signatures are verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignaturePolicy {
     /// The host, where it proves itself; else the module.

@@ -43,7 +43,7 @@ pub enum Reason {
     ClaimMismatch,
     /// The user signed in longer ago than the rule allows (RFC 9470).
     StaleAuthentication,
-    /// The rule lets nobody in.
+    /// The rule lets no request pass.
     DeniedByRule,
     /// The path or authority could be read as another one by the upstream.
     UnsafePath,

@@ -105,7 +105,7 @@ pub struct Reply {
 }
 
 /// What a cache may keep although nothing says so (RFC 9110, section 15.1), of what a refusal may be: it
-/// would go on refusing those who come with a good token.
+/// would go on refusing requests with a good token.
 const CACHED_UNASKED: [u16; 6] = [301, 308, 404, 405, 410, 414];
 const CACHE_CONTROL: &str = "cache-control";
 

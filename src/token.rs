@@ -162,8 +162,8 @@ impl KnownHeaders {
     /// Two keys of each of eight user pools; the headers of more are read again.
     const MAX: usize = 16;
 
-    /// Remembers the header of a token that was verified; nobody else's, or strangers could push
-    /// out the ones in use. The oldest makes room.
+    /// Remembers the header of a token that was verified, and no other's: strangers could push out
+    /// the ones in use. The oldest makes room.
     pub fn remember(&mut self, header: &Header<'_>) {
         if self.key_id(header.segment).is_none() {
             self.0.truncate(Self::MAX.saturating_sub(1));
@@ -219,8 +219,8 @@ fn unverified_key_id(header: &[u8]) -> Result<String, Reason> {
     if header.get("alg").and_then(Value::as_str) != Some(ALGORITHM) {
         return Err(Reason::UnsupportedAlgorithm);
     }
-    // RFC 7515, section 4.1.11: who does not understand a critical extension must refuse, and
-    // this filter understands none.
+    // RFC 7515, section 4.1.11: a recipient that does not understand a critical extension must
+    // refuse, and this filter understands none.
     match header.remove("kid") {
         Some(Value::String(key_id)) if !header.contains_key("crit") => Ok(key_id),
         _ => Err(Reason::MalformedToken),

@@ -1,6 +1,6 @@
 //! `require`: what a rule asks of a token, beyond that it is valid.
 //!
-//! A rule that no token could ever satisfy is refused: it was meant to let someone in.
+//! A rule that no token could ever satisfy is refused: it was meant to open a door.
 
 use super::duration::Bounds;
 use super::field::{Field, all};
@@ -98,7 +98,7 @@ fn token_use(fields: &Fields<'_>, wanted: Parsed<WantedUse>) -> Parsed<WantedUse
     }
 }
 
-/// Reads `pools`. A group, scope or claim of one pool means nothing in another, where anyone may
+/// Reads `pools`. A group, scope or claim of one pool means nothing in another, where any user may
 /// have been given it: with several pools, the rule has to say whose words they are.
 fn pools(fields: &Fields<'_>, known: &KnownPools) -> Parsed<AnyOf<UserPoolId>> {
     const EXPECTED: &str = "a list of user pool ids or \"any\"";
@@ -272,7 +272,7 @@ fn text_value(field: &Field<'_>, text: &str, path: Parsed<&PathPattern>) -> Pars
             Err(field.refuse(format_args!("found {}; expected {expected}", quoted(text))))
         };
     }
-    // Taken as text it would never match; someone meant the variable.
+    // Taken as text it would never match; the variable was meant.
     if let Some(name) = variables
         .iter()
         .find(|name| text.contains(&format!("{{{name}}}")))

@@ -33,7 +33,7 @@ enum Delimiter {
     Semicolon,
     /// The separator.
     Ampersand,
-    /// Begins the fragment, to those who know it.
+    /// Begins the fragment, for readers that know one.
     Hash,
 }
 
@@ -76,7 +76,7 @@ impl<'a> Query<'a> {
             .any(|parameter| parameter.is_alias_of(wanted))
     }
 
-    /// The parameters of at least so many bytes, to the reader who finds most: `&` and `;` separate
+    /// The parameters of at least so many bytes, as the reader that finds most has them: `&` and `;` separate
     /// them, and a fragment is none. No name has fewer bytes in a request than it has by itself.
     #[must_use]
     pub fn parameters(self, shortest: usize) -> Parameters<'a> {
@@ -179,7 +179,7 @@ impl<'a> Parameter<'a> {
         self.delimiter != Delimiter::Hash && is_alias(self.text, wanted.as_bytes())
     }
 
-    /// Whether some reader finds a value: also one who knows `&` alone, and reads on after a `;`.
+    /// Whether some reader finds a value: also one that knows `&` alone, and reads on after a `;`.
     #[must_use]
     pub fn has_value(self) -> bool {
         let ends = [Some(self.text), self.segment()];

@@ -32,7 +32,9 @@ pub(super) struct Trie {
 
 #[derive(Debug, Default)]
 struct Node {
+    /// Names come from the configuration, so that no client can make them collide.
     literals: HashMap<String, usize>,
+    /// One node for all names of variables: `{id}` and `{userId}` match the same.
     variable: Option<usize>,
     /// Rules for the path that ends here: `path`, and `template` without a rest.
     end: Candidates,
@@ -44,6 +46,7 @@ struct Node {
     earliest: usize,
 }
 
+/// The tree is a list, and its nodes are known by their places in it.
 const ROOT: usize = 0;
 
 /// How many times longer a name may be than it is once its letters are folded: the Kelvin sign is
@@ -66,6 +69,7 @@ impl Trie {
         shape: &Shape<'_>,
         (rule, conditions, spelling): (usize, &[Condition], Spelling),
     ) {
+        // Down from the root; nodes are made where none has been needed yet.
         let mut at = ROOT;
         for piece in &shape.pieces {
             let next = self.nodes.len();
@@ -125,6 +129,8 @@ impl Trie {
         asked: &Asked,
         work: &mut Work,
     ) -> Result<Option<usize>, UnsafePath> {
+        // Best so far. With forks a path of n segments could lead to 2^n nodes, if the rules had as
+        // many; the work is counted, and a request that would cost too much is refused.
         let mut best = None;
         // Does not allocate before there is a fork.
         let mut forks = Vec::new();
@@ -133,6 +139,7 @@ impl Trie {
             let Some(node) = self.nodes.get(at) else {
                 continue;
             };
+            // Nothing below could be earlier than what has been found.
             if !is_before(Some(node.earliest), best) {
                 continue;
             }
@@ -146,6 +153,7 @@ impl Trie {
             if let Some(variable) = node.variable {
                 next = Some((variable, rest.clone()));
             }
+            // Not hashed: no rule names one as long.
             if segment.len() > self.longest {
                 continue;
             }
@@ -175,6 +183,7 @@ impl Trie {
             asked,
             name: None,
         };
+        // `prefix: /` is settled at the root, before any segment.
         if question.enter(ROOT, &mut Vec::new()).is_err() {
             return Ok(true);
         }
@@ -228,13 +237,17 @@ impl<'p> Question<'p> for IsBefore<'_, 'p> {
         {
             self.enter(variable, next)?;
         }
+        // What is opaque has a character that no literal of a rule has, and an empty segment has no
+        // name.
         let Segment::Name(atom) = segment else {
             return Ok(());
         };
         let name = atom.name;
+        // Folding costs more than it costs to see that the name is too long.
         if node.literals.is_empty() || name.len() / MOST_FOLDED > trie.longest {
             return Ok(());
         }
+        // Folded once for each atom, however many states look at it.
         let folded = match self.name.take() {
             Some((at, name)) if at == atom.at => name,
             _ => match self.case {
