@@ -122,9 +122,9 @@ fn present(claim: Claim<'_>) -> Option<Claim<'_>> {
     }
 }
 
-/// Whether some reader takes a character off the edge of a header's value, and so reads two claims as one:
-/// HTTP itself does so with ASCII's white space (RFC 9110, section 5.5), Python and .NET with Unicode's,
-/// and JavaScript with the byte order mark besides.
+/// Whether some reader takes a character off the edge of a header's value, and so reads two claims
+/// as one: HTTP itself does so with ASCII's white space (RFC 9110, section 5.5), Python and .NET
+/// with Unicode's, and JavaScript with the byte order mark besides.
 fn is_trimmed(character: char) -> bool {
     character.is_whitespace() || character == '\u{feff}'
 }
@@ -173,8 +173,8 @@ impl ClaimHeader {
         })
     }
 
-    /// Joins so that splitting at the separator and percent-decoding gives the elements back: a group
-    /// named `a,b` must not become the groups `a` and `b`, nor ` admin` the group `admin`.
+    /// Joins so that splitting at the separator and percent-decoding gives the elements back: a
+    /// group named `a,b` must not become the groups `a` and `b`, nor ` admin` the group `admin`.
     fn join(&self, texts: &[Cow<'_, str>], separator: char) -> Option<String> {
         let mut joined = String::new();
         for (position, text) in texts.iter().enumerate() {

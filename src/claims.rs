@@ -106,7 +106,8 @@ impl<'a> Claim<'a> {
 }
 
 impl Claims {
-    /// Reads a payload: one JSON object, no top-level name twice, every time a number in `0..=2^53`.
+    /// Reads a payload: one JSON object, no top-level name twice, every time a number in
+    /// `0..=2^53`.
     ///
     /// # Errors
     /// [`Reason::MalformedToken`].
@@ -146,7 +147,8 @@ impl Claims {
         Ok(claims)
     }
 
-    /// How many bytes of memory they take, about: an array of small numbers has thirty times its text.
+    /// How many bytes of memory they take, about: an array of small numbers has thirty times its
+    /// text.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let members = self.members.iter().map(|member| match &member.value {

@@ -1,12 +1,12 @@
 //! What a decision must know that no request brings: so far, the keys of its issuer.
 //!
 //! A fact is there, or there is a [`Need`] for it. A request that stopped at a need is held in the
-//! need's [`Place`], and is decided again from its token on once [`Facts::outlook`] says that the fact
-//! has changed: no step is resumed in its middle, so a request is decided at most once more than
-//! its facts change.
+//! need's [`Place`], and is decided again from its token on once [`Facts::outlook`] says that the
+//! fact has changed: no step is resumed in its middle, so a request is decided at most once more
+//! than its facts change.
 //!
-//! A decision borrows the facts and cannot change them. Whatever it lacks it can only name; the gate
-//! tells the facts once per tick what is lacking, and sends the calls that this makes due.
+//! A decision borrows the facts and cannot change them. Whatever it lacks it can only name; the
+//! gate tells the facts once per tick what is lacking, and sends the calls that this makes due.
 
 use crate::keyring::{CurrentKeys, Keyring};
 use crate::policy::{Policy, PoolIndex, Pools};
@@ -36,8 +36,8 @@ pub enum Need {
     },
 }
 
-/// Where a request waits for its need. Each place has a limit of its own, so that a flood of one kind
-/// takes no room from the other.
+/// Where a request waits for its need. Each place has a limit of its own, so that a flood of one
+/// kind takes no room from the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// No key of the issuer has been fetched yet.
@@ -140,8 +140,8 @@ impl Facts {
         }
     }
 
-    /// Whether a token says that it was made after the newest key set was answered. The two clocks meet
-    /// here: how long ago the answer was is the same on both.
+    /// Whether a token says that it was made after the newest key set was answered. The two clocks
+    /// meet here: how long ago the answer was is the same on both.
     fn is_newer_than_keys(&self, pool: PoolIndex, issued_at: Option<Timestamp>, now: Now) -> bool {
         let answered_at = self.keyring.answered_at(pool);
         issued_at
@@ -191,8 +191,8 @@ impl Facts {
         self.keyring.sync_pool(need.pool(), now, space);
     }
 
-    /// The calls that are due, `needs` being what requests wait for. A demand lasts until the calls that
-    /// it makes due have been begun: see [`crate::remote::document`].
+    /// The calls that are due, `needs` being what requests wait for. A demand lasts until the calls
+    /// that it makes due have been begun: see [`crate::remote::document`].
     pub(crate) fn take_calls(
         &mut self,
         needs: impl Iterator<Item = Need>,

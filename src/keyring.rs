@@ -1,12 +1,12 @@
 //! The key sets of all pools: a [`Document`] each, or the keys that stand in the configuration.
 //!
-//! When sets are fetched, by which VM, and how long they serve is the business of [`crate::remote`].
-//! Here is what is particular to keys: a set is one of many, a token's `kid` may be in none, and what
-//! operators are told of a fetch.
+//! When sets are fetched, by which VM, and how long they serve is the business of
+//! [`crate::remote`]. Here is what is particular to keys: a set is one of many, a token's `kid` may
+//! be in none, and what operators are told of a fetch.
 //!
-//! A pool without keys is no error. It may be a start, a rotation or an outage, and in each of them the
-//! answer to a request is a wait or a 503, never a 401: a client that is told that its token is bad
-//! throws it away.
+//! A pool without keys is no error. It may be a start, a rotation or an outage, and in each of them
+//! the answer to a request is a wait or a 503, never a 401: a client that is told that its token is
+//! bad throws it away.
 
 use crate::jwks::{InvalidKeySet, KeySet};
 use crate::policy::{KeySource, Pool, PoolIndex, Pools};
@@ -128,7 +128,8 @@ impl Keyring {
     pub fn sync(&mut self, now: Monotonic, space: &dyn SharedSpace) {
         // Not in `new`, which is given no time.
         self.start.get_or_insert(now);
-        // Of each its record, some tens of bytes; the keys only where the record names a newer fetch.
+        // Of each its record, some tens of bytes; the keys only where the record names a newer
+        // fetch.
         for document in self.documents_mut() {
             document.sync(now, space);
         }
@@ -160,8 +161,8 @@ impl Keyring {
         due
     }
 
-    /// A request waits for keys newer than this generation, since its `kid` is not among them. Holds
-    /// until the next [`Keyring::take_due`].
+    /// A request waits for keys newer than this generation, since its `kid` is not among them.
+    /// Holds until the next [`Keyring::take_due`].
     pub fn demand_newer(&mut self, pool: PoolIndex, generation: u64) {
         if let Some(document) = self.document_mut(pool) {
             document.demand_newer(generation);
@@ -280,8 +281,8 @@ impl Keyring {
 }
 
 impl Set {
-    /// Sets of one issuer that come through two clusters, or from two addresses, are two documents: a
-    /// configuration is never served what another one fetched from elsewhere.
+    /// Sets of one issuer that come through two clusters, or from two addresses, are two documents:
+    /// a configuration is never served what another one fetched from elsewhere.
     fn new(pool: &Pool) -> Self {
         match &pool.keys {
             KeySource::Inline(set) => Self::Inline(Rc::clone(set)),
@@ -336,9 +337,10 @@ impl Set {
 
 /// What is told of a fetch: the cause first, then what it means for tokens.
 ///
-/// An operator reads this line first and, of a long outage, perhaps alone: so it names issuer, cluster and
-/// cause, and says whether requests are refused already. Nothing in it comes from the endpoint's answer but
-/// its status; Envoy's own words for a connection that failed have lost their control characters.
+/// An operator reads this line first and, of a long outage, perhaps alone: so it names issuer,
+/// cluster and cause, and says whether requests are refused already. Nothing in it comes from the
+/// endpoint's answer but its status; Envoy's own words for a connection that failed have lost their
+/// control characters.
 fn report(
     issuer: &str,
     document: &Document<KeySet>,
@@ -346,8 +348,8 @@ fn report(
     now: Now,
 ) -> Report {
     let kind = KeySet::KIND;
-    // An endpoint that is not resolved yet right after a start, and the tries between two attempts of
-    // the back-off, would set off alerts that nothing can be done about.
+    // An endpoint that is not resolved yet right after a start, and the tries between two attempts
+    // of the back-off, would set off alerts that nothing can be done about.
     let counted = match ended {
         Ended::Fetched(_) => Some(Counted::Success),
         Ended::Failed(_, Notice::Settling | Notice::Retry) => None,
@@ -375,8 +377,8 @@ fn report(
             let cause = failure.at(&document.source().endpoint);
             let outlook = Outlook::of(document, now);
             match notice {
-                // One line for an outage, and one every ten minutes while it lasts: an operator is to
-                // notice it, and not to lose the rest of the log in it.
+                // One line for an outage, and one every ten minutes while it lasts: an operator is
+                // to notice it, and not to lose the rest of the log in it.
                 Notice::News => Report::warning(
                     kind,
                     counted,

@@ -158,9 +158,9 @@ impl Pools {
             .map(|(position, pool)| (PoolIndex(position), pool))
     }
 
-    /// A name for each pool in metrics, in the order of the configuration: its id. Of several issuers of
-    /// one pool the first has the id, and the others say after a dot which they are: `original`,
-    /// `updated`, or a number.
+    /// A name for each pool in metrics, in the order of the configuration: its id. Of several
+    /// issuers of one pool the first has the id, and the others say after a dot which they are:
+    /// `original`, `updated`, or a number.
     #[must_use]
     pub fn labels(&self) -> Vec<String> {
         let mut seen = HashMap::<&str, usize>::new();

@@ -1,5 +1,5 @@
-//! Why a request is refused: the stable codes that metrics, filter state and logs carry, and what the
-//! client is told to do better.
+//! Why a request is refused: the stable codes that metrics, filter state and logs carry, and what
+//! the client is told to do better.
 
 use std::time::Duration;
 

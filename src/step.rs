@@ -2,8 +2,8 @@
 //!
 //! A decision takes its steps from the first to the last and stops at the first that fails, so the
 //! reason of a refusal says how far the request came: the contract promises this order, and cheap
-//! steps stand before dear ones. For more than the reason there is an [`Observer`]. In Envoy it is `()`, of which nothing is left after inlining; the desk tool's
-//! records every step, and tells it.
+//! steps stand before dear ones. For more than the reason there is an [`Observer`]. In Envoy it is
+//! `()`, of which nothing is left after inlining; the desk tool's records every step, and tells it.
 
 use crate::refusal::Reason;
 

@@ -1,9 +1,9 @@
 //! A compact token, taken apart but not believed (RFC 7515, section 7.1).
 //!
 //! Two parsers read the header: `jwt-compact` and the strict reader of [`crate::json`]. They must
-//! agree, so that no trick that fools one of them changes which key is asked. A user pool writes one
-//! header into all tokens that a key signs: once one of them is verified, its header is known by
-//! its text, and needs no reading.
+//! agree, so that no trick that fools one of them changes which key is asked. A user pool writes
+//! one header into all tokens that a key signs: once one of them is verified, its header is known
+//! by its text, and needs no reading.
 
 use crate::claims::Claims;
 use crate::json;
@@ -39,9 +39,9 @@ impl<'a> UntrustedToken<'a> {
     /// Takes a compact token apart.
     ///
     /// The checks, in this order: three parts of strict, unpadded base64url; a header of at most
-    /// [`MAX_HEADER_CHARS`] that is one JSON object with `alg` exactly `RS256`, a string `kid` and no
-    /// `crit`; a payload that [`Claims::parse`] accepts. `jwk`, `jku`, `x5c` and `x5u`
-    /// are never looked at: a token that brings its own key has no say in which key verifies it.
+    /// [`MAX_HEADER_CHARS`] that is one JSON object with `alg` exactly `RS256`, a string `kid` and
+    /// no `crit`; a payload that [`Claims::parse`] accepts. `jwk`, `jku`, `x5c` and `x5u` are never
+    /// looked at: a token that brings its own key has no say in which key verifies it.
     ///
     /// # Errors
     /// [`Reason::MalformedToken`] or [`Reason::UnsupportedAlgorithm`].
@@ -178,8 +178,8 @@ impl KnownHeaders {
     }
 }
 
-/// The longest first part, in characters as it is written. Cognito's has some 110; the header is read by
-/// two parsers before anything is known of its author.
+/// The longest first part, in characters as it is written. Cognito's has some 110; the header is
+/// read by two parsers before anything is known of its author.
 pub const MAX_HEADER_CHARS: usize = 1_024;
 
 /// The only algorithm: with one there is nothing to confuse it with (RFC 8725, section 3.1).

@@ -41,8 +41,8 @@ pub struct Verified {
     pool: PoolIndex,
 }
 
-/// The longest `aud` that `token.aud_pattern` may match. An app client's id has 26 characters, the URL
-/// of an API some more.
+/// The longest `aud` that `token.aud_pattern` may match. An app client's id has 26 characters, the
+/// URL of an API some more.
 pub const MAX_AUDIENCE_BYTES: usize = 256;
 
 /// Why a token that would be admitted is not verified.
@@ -176,11 +176,11 @@ impl Verified {
     }
 }
 
-/// The steps after the signature: `token.aud_pattern`, then the rule's scopes, groups, claims and age
-/// of the sign-in.
+/// The steps after the signature: `token.aud_pattern`, then the rule's scopes, groups, claims and
+/// age of the sign-in.
 ///
-/// Claims that are not verified may be put to it too, to learn what would become of them if they were
-/// true; only [`Verified::satisfies`] lets a request pass.
+/// Claims that are not verified may be put to it too, to learn what would become of them if they
+/// were true; only [`Verified::satisfies`] lets a request pass.
 ///
 /// # Errors
 /// The first condition that does not hold.
@@ -196,8 +196,8 @@ pub fn conditions(
         variables,
         now,
     } = *demand;
-    // What a pattern costs is its author's to choose, so it is matched only against what a user pool
-    // has signed.
+    // What a pattern costs is its author's to choose, so it is matched only against what a user
+    // pool has signed.
     if let AudiencePolicy::Matching(pattern) = &policy.token.audience {
         let fits = policy.pools.get(pool).is_some_and(|pool| {
             audience_fits(claims, pool, requirement, |audience| {

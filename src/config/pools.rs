@@ -36,7 +36,8 @@ const REFRESH_INTERVAL: Bounds = Bounds {
 };
 const DEFAULT_REFRESH_INTERVAL: Duration = Duration::from_secs(15 * 60);
 
-/// `jwks.max_stale`: below an hour a short outage refuses everyone; beyond a month, write `forever`.
+/// `jwks.max_stale`: below an hour a short outage refuses everyone; beyond a month, write
+/// `forever`.
 const MAX_STALE: Bounds = Bounds {
     min: Duration::from_secs(3600),
     max: Duration::from_secs(720 * 3600),

@@ -158,8 +158,8 @@ fn scope<'doc>(item: &Field<'doc>) -> Parsed<&'doc str> {
 }
 
 /// A wanted value without the signs by which other systems mean "not" and "anything". Values are
-/// compared to the letter: with such a sign none would ever match, or worse, one would that someone
-/// may choose.
+/// compared to the letter: with such a sign none would ever match, or worse, one that a user may
+/// choose.
 fn whole<'doc>(item: &Field<'_>, text: &'doc str) -> Parsed<&'doc str> {
     let sign = match (
         text.strip_prefix('!'),

@@ -12,8 +12,8 @@ use crate::rules::requirement::{Requirement, WantedUse};
 use crate::rules::{Access, Rule, Rules};
 
 /// The most rules. Each is compared with all before it, to find the ones that can never be reached:
-/// for this many some tenths of a second, in which a worker serves no request. API Gateway takes a few
-/// hundred resources per API.
+/// for this many some tenths of a second, in which a worker serves no request. API Gateway takes a
+/// few hundred resources per API.
 pub const MAX_RULES: usize = 5_000;
 
 const RULE_FIELDS: [&str; 3] = ["match", "allow", "require"];

@@ -5,9 +5,9 @@
 //! clock: the [`gate`](crate::gate) holds what has stopped, and asks again.
 //!
 //! The order is part of what users are promised: it settles which of several reasons a request is
-//! given, in metrics and in replies. It also keeps refusals cheap. What the request itself says comes
-//! first, then what the token claims, and the signature, which costs more than all the rest together,
-//! is verified only for a token that would be admitted if it were genuine.
+//! given, in metrics and in replies. It also keeps refusals cheap. What the request itself says
+//! comes first, then what the token claims, and the signature, which costs more than all the rest
+//! together, is verified only for a token that would be admitted if it were genuine.
 
 mod reads;
 

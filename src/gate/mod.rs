@@ -4,21 +4,21 @@
 //! conditions; the first that fails is the reason. A request whose keys are missing is held
 //! ([`Gate::hold`]) until a tick or an answer brings its verdict.
 //!
-//! Ticks and answers have [`Effects`], which the host carries out: verdicts on held requests, calls to be
-//! made, and what is to be told. The host needs to know nothing else of them: it sends each call and
-//! hands its answer back under the call's number.
+//! Ticks and answers have [`Effects`], which the host carries out: verdicts on held requests, calls
+//! to be made, and what is to be told. The host needs to know nothing else of them: it sends each
+//! call and hands its answer back under the call's number.
 //!
 //! # Waiting
 //!
-//! A VM of proxy-wasm runs only in callbacks, and no VM can wake another. So whatever other VMs have
-//! done is seen at a tick, and a held request pays the period of the tick beside the fetch:
-//! [`Gate::next_tick`] shortens it while anything is awaited. Every tick goes the same way. The facts
-//! are read anew; the needs of the waiting requests become demands; the calls that are due begin; and
-//! each request whose fact has changed, or never will, gets its verdict. An answer does the last of
-//! these at once, without waiting for the tick.
+//! A VM of proxy-wasm runs only in callbacks, and no VM can wake another. So whatever other VMs
+//! have done is seen at a tick, and a held request pays the period of the tick beside the fetch:
+//! [`Gate::next_tick`] shortens it while anything is awaited. Every tick goes the same way. The
+//! facts are read anew; the needs of the waiting requests become demands; the calls that are due
+//! begin; and each request whose fact has changed, or never will, gets its verdict. An answer does
+//! the last of these at once, without waiting for the tick.
 //!
-//! What a client can make grow is bounded by the waiting list: a held request is its token and a few
-//! numbers, and its body stays with the client until the verdict.
+//! What a client can make grow is bounded by the waiting list: a held request is its token and a
+//! few numbers, and its body stays with the client until the verdict.
 
 mod waiting;
 
@@ -145,8 +145,8 @@ impl Gate {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Option<Verdict> {
-        // Another VM may have fetched since the last tick. To read one pool's entry costs less than to
-        // hold the request for a tick.
+        // Another VM may have fetched since the last tick. To read one pool's entry costs less than
+        // to hold the request for a tick.
         self.facts.sync_need(candidate.need(), now.monotonic, space);
         let candidate = match self.redecide(candidate, now) {
             Decision::Verdict(verdict) => return Some(verdict),
@@ -224,8 +224,8 @@ impl Gate {
 
     /// Gives back the leases for which other VMs would wait.
     ///
-    /// An update of the configuration ends filters in the midst of a fetch. A lease whose answer will
-    /// find no filter keeps all other VMs from fetching until it runs out.
+    /// An update of the configuration ends filters in the midst of a fetch. A lease whose answer
+    /// will find no filter keeps all other VMs from fetching until it runs out.
     pub fn retire(&mut self, space: &dyn SharedSpace) {
         self.facts.release(space);
     }
@@ -243,8 +243,8 @@ impl Gate {
         for (context, Held { candidate, until }) in ready {
             match self.redecide(candidate, now) {
                 Decision::Verdict(verdict) => verdicts.push((context, verdict)),
-                // What it needs now may still come: keys are there, but its own is not among them. It
-                // changes places, if there is room, and keeps its deadline.
+                // What it needs now may still come: keys are there, but its own is not among them.
+                // It changes places, if there is room, and keeps its deadline.
                 Decision::Hold(candidate)
                     if !until.has_passed(now.monotonic)
                         && self.waiting.has_room(candidate.need()) =>
@@ -259,7 +259,8 @@ impl Gate {
         verdicts
     }
 
-    /// Decides about a held request again, if the fact that it stopped at has changed or never will.
+    /// Decides about a held request again, if the fact that it stopped at has changed or never
+    /// will.
     fn redecide(&mut self, mut candidate: Candidate, now: Now) -> Decision {
         if self.facts.outlook(candidate.need(), now) == Outlook::Changed {
             // From the token on, with the time of now: what expired while it waited is refused.

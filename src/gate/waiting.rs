@@ -2,8 +2,9 @@
 //! expense of another.
 //!
 //! Before its signature is verified a token costs an attacker nothing, and whether it is genuine is
-//! what the keys are awaited for. So requests are not told apart by what they claim, but only by the
-//! pool that they name, and what is bounded is bounded for each worker: workers share nothing but keys.
+//! what the keys are awaited for. So requests are not told apart by what they claim, but only by
+//! the pool that they name, and what is bounded is bounded for each worker: workers share nothing
+//! but keys.
 
 use crate::decision::Candidate;
 use crate::facts::{Need, Place};
@@ -63,7 +64,8 @@ impl Place {
     /// a time when keys are there, and a cold start comes when they are not.
     const fn limit(self) -> usize {
         match self {
-            // What a worker can hold through a cold start. With all others, at 16 kB a token: 23 MB.
+            // What a worker can hold through a cold start. With all others, at 16 kB a token: 23
+            // MB.
             Self::ColdStart => 1024,
             // A rotation reaches a worker as a few requests at once; more is a flood.
             Self::UnknownKey => 128,
@@ -90,8 +92,8 @@ impl Waiting {
     }
 
     /// Whether there is room. If there is none, the newest request of the pool that has most makes
-    /// room, as long as the newcomer's pool has fewer: before its signature is verified no token can
-    /// be told from a forged one, and a flood for one pool must not keep those of another out.
+    /// room, as long as the newcomer's pool has fewer: before its signature is verified no token
+    /// can be told from a forged one, and a flood for one pool must not keep those of another out.
     pub(super) fn make_room(&mut self, need: Need) -> bool {
         if self.has_room(need) {
             return true;

@@ -60,7 +60,8 @@ impl Metric {
 }
 
 impl Metrics {
-    /// Defines all of them; `labels` are the names of the issuers, in the order of the configuration.
+    /// Defines all of them; `labels` are the names of the issuers, in the order of the
+    /// configuration.
     pub(super) fn define(labels: &[String]) -> Self {
         let counter = |name: &str| Metric::new(MetricType::Counter, name);
         let gauge = |name: &str| Metric::new(MetricType::Gauge, name);

@@ -236,12 +236,12 @@ impl MatchIndex {
     /// If the answers are no and yes, the chosen rule is in each reading's set, and nothing before
     /// it is: it is the first of each. If no rule was chosen, the second question does not arise.
     ///
-    /// How segments are cut is answered exactly, for all ways at once (see `index/reading.rs`). How their
-    /// letters are compared needs two ways only. Take any server that decodes some escapes and folds
-    /// some letters: names that are equal in the literal reading are equal to it, and names that
-    /// are equal to it are equal once both are decoded and folded as far as can be. So the first
-    /// question, where more matches do harm, is asked of loose names, and the second, where fewer
-    /// do, of literal ones; what lies between them is answered with them.
+    /// How segments are cut is answered exactly, for all ways at once (see `index/reading.rs`). How
+    /// their letters are compared needs two ways only. Take any server that decodes some escapes
+    /// and folds some letters: names that are equal in the literal reading are equal to it, and
+    /// names that are equal to it are equal once both are decoded and folded as far as can be. So
+    /// the first question, where more matches do harm, is asked of loose names, and the second,
+    /// where fewer do, of literal ones; what lies between them is answered with them.
     ///
     /// A `regex` knows no such order: `[^a-z]` matches less of what is folded. It is asked about
     /// texts, one for each way in which a server could have treated the whole path, and in each
@@ -341,8 +341,8 @@ impl MatchIndex {
     }
 }
 
-/// Whether an expression matches some spelling of a text. It does not match the literal reading: the
-/// literal reading would have chosen its rule. So that one text is not asked about again.
+/// Whether an expression matches some spelling of a text. It does not match the literal reading:
+/// the literal reading would have chosen its rule. So that one text is not asked about again.
 fn matches_some(
     regex: &PathRegex,
     spellings: &Spellings<'_>,

@@ -1,8 +1,9 @@
 //! The rules: of those that match a request, the first decides.
 //!
 //! A rule is chosen before any token is looked at, and by the request alone. So its cost is what a
-//! stranger can order for nothing ([`work`]), and its choice is only as good as the agreement with the
-//! upstream about what was asked for ([`path`]): where the two could differ, the request is refused.
+//! stranger can order for nothing ([`work`]), and its choice is only as good as the agreement with
+//! the upstream about what was asked for ([`path`]): where the two could differ, the request is
+//! refused.
 
 pub mod index;
 pub mod path;
@@ -20,8 +21,8 @@ pub enum Access {
     /// Passes; the token is not looked at.
     /// Claim headers that the client sent are taken off here as everywhere.
     Anyone,
-    /// Passes without a token; with one, only if it is valid.
-    /// A broken token is refused rather than ignored: otherwise a client could choose to be unknown.
+    /// Passes without a token; with one, only if it is valid. A broken token is refused rather than
+    /// ignored: otherwise a client could choose to be unknown.
     Optional,
     /// Refused, token or not.
     /// What `default` should be as soon as one rule asks for more than others.

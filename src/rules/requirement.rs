@@ -1,8 +1,8 @@
 //! What a rule asks of a token, beyond that it is valid.
 //!
-//! Its two halves are asked at two moments: [`Narrowing`] repeats, for one rule, questions that are asked of
-//! every token, and is checked with them before the signature (a forged token is refused either way, and
-//! sooner); [`Conditions`] are put to the user pool's word alone.
+//! Its two halves are asked at two moments: [`Narrowing`] repeats, for one rule, questions that are
+//! asked of every token, and is checked with them before the signature (a forged token is refused
+//! either way, and sooner); [`Conditions`] are put to the user pool's word alone.
 
 use crate::claims::{Claim, ClaimPlace, Claims, TokenUse};
 use crate::pool::UserPoolId;

@@ -1,9 +1,9 @@
 //! The rules that one path leads to, told apart by method and host.
 //!
-//! Methods and hosts have numbers, and a rule that names two methods and three hosts is entered under
-//! its six pairs. A request asks for its own method and for none, its own host, the wildcards above
-//! it and none: a few look-ups, whatever the number of rules. Otherwise a thousand rules for one path
-//! that differ in their methods would be a thousand comparisons for each request.
+//! Methods and hosts have numbers, and a rule that names two methods and three hosts is entered
+//! under its six pairs. A request asks for its own method and for none, its own host, the wildcards
+//! above it and none: a few look-ups, whatever the number of rules. Otherwise a thousand rules for
+//! one path that differ in their methods would be a thousand comparisons for each request.
 
 use super::super::path::UnsafePath;
 use super::super::pattern::{HostPattern, Match, Method, requested_host};

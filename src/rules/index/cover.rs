@@ -1,8 +1,8 @@
 //! Rules that are never reached: nearly always a mistake in the order of the list, and one that
 //! opens or closes a door unnoticed. So it is an error of the configuration, and not a warning.
 //!
-//! The answer errs on one side: a rule that is called unreachable is so, but some that are so are not
-//! noticed, such as those that only several others together hide, or that an expression hides.
+//! The answer errs on one side: a rule that is called unreachable is so, but some that are so are
+//! not noticed, such as those that only several others together hide, or that an expression hides.
 
 use super::super::path::PathCase;
 use super::super::pattern::{Match, PathPattern, Piece, Shape, Tail};

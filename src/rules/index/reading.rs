@@ -5,11 +5,11 @@
 //! that point: where a reader may go on in two ways, both states are kept, and states that have
 //! become equal are merged. The work is bounded by atoms times states, not by readings.
 //!
-//! An example: `/a%2Fb;x/c` has the atoms `a`, `b;x` and `c`. After the first one a server is either
-//! behind the segment `a` (it takes `%2F` for a separator), or within a segment that began with `a`.
-//! After the second one it is behind `a` and `b`, or `a` and `b;x`, or behind one segment `a/b` or
-//! `a/b;x`. No rule can tell `a/b` from `a/b;x`, since no rule has a `/` or a `;` in a segment, so
-//! those two are one state.
+//! An example: `/a%2Fb;x/c` has the atoms `a`, `b;x` and `c`. After the first one a server is
+//! either behind the segment `a` (it takes `%2F` for a separator), or within a segment that began
+//! with `a`. After the second one it is behind `a` and `b`, or `a` and `b;x`, or behind one segment
+//! `a/b` or `a/b;x`. No rule can tell `a/b` from `a/b;x`, since no rule has a `/` or a `;` in a
+//! segment, so those two are one state.
 //!
 //! What the states mean is the business of a [`Question`]: to the tree of rules a state is a node,
 //! to a single pattern it is the number of its pieces that have matched.

@@ -1,8 +1,8 @@
 //! A tree of path segments.
 //!
 //! A node stands for all paths that its way down from the root spells, where a variable stands for
-//! any segment. Under `/users/{id}` and `/users/me`, the path `/users/me` leads to two nodes, and the
-//! earliest rule of both decides. A node knows the earliest rule at or below it, so that a walk
+//! any segment. Under `/users/{id}` and `/users/me`, the path `/users/me` leads to two nodes, and
+//! the earliest rule of both decides. A node knows the earliest rule at or below it, so that a walk
 //! looks at no node that could only give a later rule than the one it has.
 
 use super::super::path::{PathCase, RequestPath, UnsafePath, fold, segments};

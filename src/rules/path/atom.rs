@@ -1,7 +1,8 @@
 //! The pieces of a path that every server agrees about.
 //!
-//! Where a path is cut is what servers differ in, and where it could be cut at all is what they have in
-//! common. A path is taken apart there once, and a reading is a choice of which cuts to believe.
+//! Where a path is cut is what servers differ in, and where it could be cut at all is what they
+//! have in common. A path is taken apart there once, and a reading is a choice of which cuts to
+//! believe.
 
 use super::{ENCODED_SLASH, RequestPath};
 use std::iter;

@@ -1,7 +1,7 @@
 //! Percent-encoding (RFC 3986, section 2.1).
 //!
-//! Everything is decoded once and to the end. An escape that is broken, that is not UTF-8 or that decodes
-//! to another escape is read by each server in its own way, and is refused.
+//! Everything is decoded once and to the end. An escape that is broken, that is not UTF-8 or that
+//! decodes to another escape is read by each server in its own way, and is refused.
 
 use super::{ENCODED_SLASH, UnsafePath};
 
@@ -16,7 +16,8 @@ pub(in super::super) fn encode(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Decodes every escape once, `%2F` to [`ENCODED_SLASH`], and refuses what must not come out of one.
+/// Decodes every escape once, `%2F` to [`ENCODED_SLASH`], and refuses what must not come out of
+/// one.
 pub(super) fn decode(path: &str) -> Result<String, UnsafePath> {
     let text = decode_with(path, |bytes, value| match value {
         // `%00` ends the path in C; tabs and line feeds are removed by WHATWG parsers of URLs.
@@ -25,8 +26,8 @@ pub(super) fn decode(path: &str) -> Result<String, UnsafePath> {
             bytes.push(ENCODED_SLASH);
             Ok(())
         }
-        // Also `%5C`, `%3F` and `%23`: raw, none of these is part of a path, so that in decoded text
-        // each was an escape.
+        // Also `%5C`, `%3F` and `%23`: raw, none of these is part of a path, so that in decoded
+        // text each was an escape.
         _ => {
             bytes.push(value);
             Ok(())

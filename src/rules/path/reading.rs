@@ -1,8 +1,9 @@
 //! What different servers make of the same text.
 //!
 //! Rules about segments have all readings walked at once (`index/reading.rs`). An expression can be
-//! asked about texts only, so for `regex` rules the texts are made here, each once: every structure, and
-//! of each structure every spelling. Their number is bounded by the steps, their length by [`Work`].
+//! asked about texts only, so for `regex` rules the texts are made here, each once: every
+//! structure, and of each structure every spelling. Their number is bounded by the steps, their
+//! length by [`Work`].
 
 use super::escape::{decode_except, encode};
 use super::{PathCase, RequestPath, UnsafePath};
@@ -136,8 +137,8 @@ fn with_separators(text: &str) -> Vec<String> {
     vec![text.replace("%5C", "/"), slashes, both]
 }
 
-/// Without `;parameters` in any segment. Where a segment is nothing but parameters, it may vanish or
-/// be kept; where only the last segment's are removed, the others keep theirs.
+/// Without `;parameters` in any segment. Where a segment is nothing but parameters, it may vanish
+/// or be kept; where only the last segment's are removed, the others keep theirs.
 fn without_parameters(text: &str) -> Vec<String> {
     if !(text.contains(';') || text.contains("%3B")) {
         return Vec::new();

@@ -1,7 +1,7 @@
 //! Hosts: as rules name them, and as requests do.
 //!
-//! A host is what the client says. A rule can rely on it only as far as the upstream goes by the same
-//! authority, so that both are brought to one form, and what has none is refused.
+//! A host is what the client says. A rule can rely on it only as far as the upstream goes by the
+//! same authority, so that both are brought to one form, and what has none is refused.
 
 use super::super::path::UnsafePath;
 use std::borrow::Cow;

@@ -1,7 +1,7 @@
 //! Paths as rules spell them.
 //!
-//! A rule's path is read by the reader of requests, so that the two cannot differ: what is written in a
-//! rule, raw or escaped, is compared in the form that a request for it would have.
+//! A rule's path is read by the reader of requests, so that the two cannot differ: what is written
+//! in a rule, raw or escaped, is compared in the form that a request for it would have.
 
 use super::super::path::{Joint, PathCase, RequestPath, UnsafePath, encode, fold};
 use super::{InvalidPattern, wildcard};
@@ -70,8 +70,8 @@ pub(super) fn read_segments(path: &str) -> Result<Vec<LiteralSegment>, InvalidPa
     if request.has_parameters() {
         return Err(InvalidPattern::Parameters(path.to_owned()));
     }
-    // What servers disagree about lets a request pass only where it makes no difference; a rule that
-    // insists on it is all difference.
+    // What servers disagree about lets a request pass only where it makes no difference; a rule
+    // that insists on it is all difference.
     if let Some(cause) = request.structure() {
         return Err(refused(path, cause));
     }

@@ -1,9 +1,9 @@
 //! `regex` rules.
 //!
-//! An expression is the author's, and the text that it is run on is a stranger's. Matching takes linear
-//! time in either engine, but that is not enough: the general engine takes a tenth of a microsecond for
-//! each byte, and a path has up to some twenty readings. So plain expressions become tables, which are
-//! forty times faster, and what either engine does is counted.
+//! An expression is the author's, and the text that it is run on is a stranger's. Matching takes
+//! linear time in either engine, but that is not enough: the general engine takes a tenth of a
+//! microsecond for each byte, and a path has up to some twenty readings. So plain expressions
+//! become tables, which are forty times faster, and what either engine does is counted.
 
 mod syntax;
 mod table;

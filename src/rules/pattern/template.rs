@@ -1,7 +1,8 @@
 //! `template` rules, and what their variables stand for in a request.
 //!
-//! A value is compared with claims, so that a path can be a user's own. The value that counts is the one
-//! that the upstream reads out of the same path: where upstreams read several, none of them counts.
+//! A value is compared with claims, so that a path can be a user's own. The value that counts is
+//! the one that the upstream reads out of the same path: where upstreams read several, none of them
+//! counts.
 
 use super::super::path::RequestPath;
 use super::literal::read_segments;
@@ -154,8 +155,8 @@ impl Value {
 }
 
 /// Whether the rest of a path is other text to some. An encoded slash in it is no difference:
-/// whether it separates or not, it is a slash. But it must stand between two texts, or some merge it
-/// with the slash beside it.
+/// whether it separates or not, it is a slash. But it must stand between two texts, or some merge
+/// it with the slash beside it.
 fn differs_within(decoded: &str) -> bool {
     decoded.contains(['\\', '?', '#'])
         || decoded.contains("//")
@@ -174,8 +175,8 @@ impl Variables {
         }
     }
 
-    /// Whether a variable has one value for servers that take `%2F`, `%3F` or `//` one way, and another
-    /// for servers that take it another way.
+    /// Whether a variable has one value for servers that take `%2F`, `%3F` or `//` one way, and
+    /// another for servers that take it another way.
     #[must_use]
     pub fn differs(&self, name: &str) -> bool {
         self.value(name) == Some(&Value::Differs)

@@ -70,8 +70,8 @@ impl Class {
 
     /// With capital and small letters alike.
     ///
-    /// By ASCII alone: the letters beyond it that fold to `k` and `s` have been folded in one of the
-    /// texts.
+    /// By ASCII alone: the letters beyond it that fold to `k` and `s` have been folded in one of
+    /// the texts.
     fn caseless(self) -> Self {
         let letters = (b'a'..=b'z').filter(|byte| {
             self.contains(Some(*byte)) || self.contains(Some(byte.to_ascii_uppercase()))

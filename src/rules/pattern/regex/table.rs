@@ -2,8 +2,8 @@
 //!
 //! The expression is first written out as steps, in the manner of Thompson (1968), each of which
 //! waits for one character. A state of the table is a set of steps that may be next; sets are made
-//! as they are reached from the first one. Nothing but whether the whole text matches is asked for, so
-//! there are no captures, and greedy and lazy repetitions are the same.
+//! as they are reached from the first one. Nothing but whether the whole text matches is asked for,
+//! so there are no captures, and greedy and lazy repetitions are the same.
 //!
 //! A byte costs one look-up, some forty times less than by the general engine, and a text that
 //! fails at its beginning, as most do, costs only that. What expressions for paths look like makes
