@@ -215,6 +215,7 @@ impl MatchIndex {
         // anything.
         let in_tree = self.literal.first(reading, asked, work)?;
         let best = earlier(in_tree, self.pathless.first(asked));
+        // The first that matches is before `best`, and before all later ones.
         for one in self.regexes_before(best, asked) {
             if one.regex.matches(reading, Letters::Exact, work)? {
                 return Ok(Some(one.rule));
@@ -369,6 +370,7 @@ fn matches_all(
     if text != literal && !regex.matches(text, Letters::Exact, work)? {
         return Ok(false);
     }
+    // Nothing to decode: the one text has been asked about.
     let is_plain = spellings.decoded().eq([text]);
     let folds = spellings.folded().next().is_some();
     Ok(
@@ -399,6 +401,7 @@ fn earlier(one: Option<usize>, other: Option<usize>) -> Option<usize> {
     }
 }
 
+/// The default, which is no rule, comes after all of them.
 fn is_before(one: Option<usize>, other: Option<usize>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one < other,

@@ -27,6 +27,9 @@ pub struct Narrowing {
     /// The wanted kind of token.
     pub token_use: WantedUse,
     /// The user pools whose tokens are admitted.
+    ///
+    /// A group of one pool means nothing in another: with several pools, a rule on groups, scopes
+    /// or claims has to say which.
     pub pools: AnyOf<UserPoolId>,
     /// The app clients whose tokens are admitted.
     pub clients: AnyOf<String>,
@@ -42,6 +45,8 @@ pub struct Conditions {
     /// Claims and the values of which each must have one.
     pub claims: Vec<ClaimCondition>,
     /// How long ago the user may have signed in.
+    ///
+    /// By `auth_time`: a refreshed token keeps the time of the sign-in.
     pub max_auth_age: AuthAge,
 }
 
@@ -73,6 +78,8 @@ pub enum AnyOf<T> {
     #[default]
     Unrestricted,
     /// One of these, never empty.
+    /// An empty list would let nothing pass, and be read as if it let everything pass: the
+    /// configuration refuses it.
     Only(Vec<T>),
 }
 
@@ -95,6 +102,8 @@ pub struct ClaimCondition {
     /// Where the claim stands.
     pub place: ClaimPlace,
     /// The wanted values, never empty.
+    ///
+    /// Compared as text: Cognito writes the numbers and booleans of custom attributes as strings.
     pub any_of: Vec<WantedValue>,
 }
 
@@ -104,6 +113,7 @@ pub enum WantedValue {
     /// This text.
     Literal(String),
     /// What the request's path has in place of this variable of the rule's template.
+    /// So that a path can belong to its user. The configuration holds the name to the template.
     Variable(String),
 }
 
@@ -131,6 +141,8 @@ impl Conditions {
         seen: &mut impl Observer,
     ) -> Result<(), Refusal> {
         if let AnyOf::Only(scopes) = &self.scopes {
+            // Whole scopes, as `scope` lists them between spaces (RFC 6749, section 3.3):
+            // `orders/write-all` is not `orders/write`.
             let wanted = |scope| scopes.iter().any(|one| one == scope);
             let has = claims.scopes().any(wanted);
             seen.check(Step::Scopes, has, Reason::InsufficientScope)
@@ -141,12 +153,15 @@ impl Conditions {
             seen.check(Step::Groups, is_member, Reason::InsufficientGroup)
                 .map_err(Refusal::Plain)?;
         }
+        // Every claim, and of each one value.
         for wanted in &self.claims {
             let fits = wanted.holds(claims, variables);
             seen.check(Step::Claim, fits, Reason::ClaimMismatch)
                 .map_err(Refusal::Plain)?;
         }
         if let AuthAge::AtMost(age) = self.max_auth_age {
+            // Nor may it lie in the future: a clock that was wrong once would make a sign-in fresh
+            // for years.
             let fresh = claims.authenticated_at().is_some_and(|at| {
                 now <= at.plus(age).plus(clock_skew) && at <= now.plus(clock_skew)
             });
@@ -171,6 +186,7 @@ impl ClaimCondition {
         claims
             .get(&self.place)
             .is_some_and(|claim| match claim.elements() {
+                // Of an array one element has to be equal, as one group of several.
                 Some(elements) => elements
                     .iter()
                     .any(|element| self.wants(element.into(), variables)),
@@ -180,6 +196,7 @@ impl ClaimCondition {
 
     fn wants(&self, scalar: Claim<'_>, variables: &Variables) -> bool {
         scalar.scalar_text().is_some_and(|text| {
+            // A variable about which upstreams disagree is `None`, and equal to nothing.
             self.any_of.iter().any(|wanted| match wanted {
                 WantedValue::Literal(literal) => *literal == text,
                 WantedValue::Variable(name) => variables.get(name) == Some(&*text),

@@ -85,6 +85,7 @@ impl<'m> Covered<'m> {
 
     fn covers_path(&self, later: &Self) -> bool {
         match (&self.given.path, &later.given.path) {
+            // Requests without a path as well, which no other pattern matches.
             (PathPattern::Any, _) => return true,
             (PathPattern::Regex(one), PathPattern::Regex(other)) => {
                 return one.as_str() == other.as_str();

@@ -1,9 +1,10 @@
 //! Whether a rule's own pattern matches a path in every reading.
 //!
-//! Asked of the chosen rule. A literal piece matches one way only: the atom is that name and
-//! nothing else, between separators that are separators for all servers. A variable takes any text,
-//! so it goes on matching where `%2F` is kept in the segment, but then it stands for another text:
-//! that is noted, for claims may be compared with it.
+//! Asked of the chosen rule: if some reading does not match it, that reading chooses a later rule,
+//! which may ask for less. A literal piece matches one way only: the atom is that name and nothing
+//! else, between separators that are separators for all servers. A variable takes any text, so it
+//! goes on matching where `%2F` is kept in the segment, but then it stands for another text: that
+//! is noted, for claims may be compared with it.
 
 use super::super::path::{Atom, Joint};
 use super::super::pattern::{Piece, Shape, Tail};

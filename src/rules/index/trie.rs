@@ -99,6 +99,7 @@ impl Trie {
             match shape.tail {
                 Tail::End => node.end.add(rule, conditions),
                 Tail::AnyNumber => node.any_number.add(rule, conditions),
+                // `{name+}` is not the path above it: `/files` is not under `/files/{path+}`.
                 Tail::OneOrMore => node.one_or_more.add(rule, conditions),
             }
         }
@@ -144,12 +145,15 @@ impl Trie {
                 continue;
             }
             work.spend(PLACE)?;
+            // Of this path and of all below it, so that it counts at every node on the way.
             best = earlier(best, node.any_number.first(asked));
             let Some(segment) = rest.next() else {
                 best = earlier(best, node.end.first(asked));
                 continue;
             };
             best = earlier(best, node.one_or_more.first(asked));
+            // First in line, and a literal takes its place: `/users/me` is tried before
+            // `/users/{id}`.
             if let Some(variable) = node.variable {
                 next = Some((variable, rest.clone()));
             }

@@ -132,6 +132,7 @@ fn cut_off(text: &str) -> Vec<String> {
 
 /// With `%2F`, `%5C` or both as separators.
 fn with_separators(text: &str) -> Vec<String> {
+    // Each alone, too: Unix servers decode `%2F` and keep `%5C`.
     let slashes = text.replace("%2F", "/");
     let both = slashes.replace("%5C", "/");
     vec![text.replace("%5C", "/"), slashes, both]
@@ -164,6 +165,7 @@ fn named(segment: &str) -> &str {
 }
 
 fn bare(segment: &str) -> &str {
+    // What stands behind the first `;` is parameters, more of them included.
     let bare = segment.split(';').next().unwrap_or(segment);
     // The escape is still there in a literal reading, its hex digits in upper case.
     bare.split("%3B").next().unwrap_or(bare)
@@ -171,6 +173,7 @@ fn bare(segment: &str) -> &str {
 
 /// With single slashes.
 fn merged(text: &str) -> Vec<String> {
+    // In one pass: `///` becomes one slash, not two.
     let mut merged = String::with_capacity(text.len());
     for character in text.chars() {
         if !(character == '/' && merged.ends_with('/')) {
