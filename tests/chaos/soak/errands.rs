@@ -87,7 +87,7 @@ pub(super) const KINDS: [Kind; 24] = [
     refused_at("claim_mismatch", "/claimed"),
     refused_at("stale_authentication", "/recent"),
     refused_at("denied_by_rule", "/closed"),
-    refused_at("unsafe_path", "/a%2Fb"),
+    refused_at("unsafe_path", "/a%2F..%2Fb"),
     waiting("unknown_key"),
     waiting("keys_unavailable"),
 ];
