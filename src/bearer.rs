@@ -8,7 +8,7 @@ use crate::header::{HeaderEdit, HeaderName};
 use crate::refusal::Reason;
 use crate::request::Request;
 use crate::request::cookies::{Cookie, Crumb};
-use crate::request::query::Parameter;
+use crate::request::query::{Escaped, Parameter, Query};
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -116,6 +116,14 @@ impl TokenSources {
                 }
             }
         }
+        if self.reads_query()
+            && let Some(escaped) = request.escaped_query()
+        {
+            let parameters = escaped.query().parameters(0);
+            for _ in parameters.filter_map(|parameter| self.in_query(parameter)) {
+                add(Sighting::Alias)?;
+            }
+        }
         if self.cookies().next().is_some() {
             let cookies = request.crumbs().flat_map(Crumb::cookies);
             for cookie in cookies {
@@ -142,8 +150,8 @@ impl TokenSources {
             }
         }
         if let Some(path) = request
-            .query()
-            .and_then(|query| query.without(self.queries()))
+            .first(":path")
+            .and_then(|path| self.strip_path(path))
         {
             edits.push(HeaderEdit::Set(Rc::from(":path"), path));
         }
@@ -158,6 +166,19 @@ impl TokenSources {
             }
         }
         edits
+    }
+
+    /// The path without tokens; `None` if it has none.
+    fn strip_path(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let hides_one =
+            |escaped: &Escaped<'_>| self.queries().any(|name| escaped.query().names(name));
+        let cut = Escaped::of(path)
+            .filter(hides_one)
+            .map(|escaped| escaped.cut_off());
+        let query = Query::of(cut.as_deref().unwrap_or(path));
+        query
+            .and_then(|query| query.without(self.queries()))
+            .or(cut)
     }
 
     fn in_query<'a>(&self, parameter: Parameter<'a>) -> Option<Sighting<'a>> {

@@ -6,7 +6,7 @@ pub mod query;
 
 use crate::rules::index::Target;
 use cookies::Crumb;
-use query::Query;
+use query::{Escaped, Query};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -122,7 +122,9 @@ impl Request {
     /// # Errors
     /// [`UnsafeMethod::Parameter`].
     pub fn check_method_parameter(&self) -> Result<(), UnsafeMethod> {
-        match self.query().is_some_and(|query| query.names("_method")) {
+        let names = |query: Query<'_>| query.names("_method");
+        let escaped = self.escaped_query();
+        match self.query().is_some_and(names) || escaped.is_some_and(|it| names(it.query())) {
             true => Err(UnsafeMethod::Parameter),
             false => Ok(()),
         }
@@ -132,6 +134,12 @@ impl Request {
     #[must_use]
     pub fn query(&self) -> Option<Query<'_>> {
         Query::of(self.first(":path")?)
+    }
+
+    /// What some readers alone take for a query.
+    #[must_use]
+    pub fn escaped_query(&self) -> Option<Escaped<'_>> {
+        Escaped::of(self.first(":path")?)
     }
 
     /// What stands between the semicolons of all `cookie` lines.
@@ -172,6 +180,8 @@ mod tests {
             "/?a&_METHOD",
             "/?a;%5fmethod[]=PUT",
             "/?.method=",
+            "/a%3F_method=PUT",
+            "/a%3fb%26%5Fmethod%3DPUT?c",
         ] {
             let unsafe_method = request(&[(":path", path)]).check_method_parameter();
             assert_eq!(
@@ -183,6 +193,8 @@ mod tests {
             "/_method?a=_method",
             "/?method=PUT",
             "/?__method=PUT",
+            "/a%3Fmethod=PUT",
+            "/a%26_method=PUT",
             "/",
             "",
         ] {

@@ -69,6 +69,16 @@ impl<'a> Query<'a> {
         })
     }
 
+    /// A text that is all query.
+    #[must_use]
+    pub const fn of_text(text: &'a [u8]) -> Self {
+        Self {
+            before: &[],
+            text,
+            in_fragment: false,
+        }
+    }
+
     /// Whether some reader finds a parameter of this name.
     #[must_use]
     pub fn names(self, wanted: &str) -> bool {
@@ -129,6 +139,46 @@ impl<'a> Query<'a> {
         Some(rewritten)
     }
 }
+
+/// A path with a query in it to servers that decode before they parse: nginx hands `/a%3Fb` on as
+/// `/a?b` where it is told to hand on `$uri`.
+#[derive(Debug)]
+pub struct Escaped<'a> {
+    path: &'a [u8],
+    /// Where the escaped `?` stands.
+    mark: usize,
+    text: Cow<'a, [u8]>,
+}
+
+impl<'a> Escaped<'a> {
+    /// Looks for an escaped `?` before the query.
+    #[must_use]
+    pub fn of(path: &'a [u8]) -> Option<Self> {
+        let before = path.split(|byte| *byte == b'?').next()?;
+        let mut escapes = before.windows(MARK.len());
+        let mark = escapes.position(|escape| escape.eq_ignore_ascii_case(MARK))?;
+        let text = percent_decoded(before.get(mark.saturating_add(MARK.len())..)?);
+        Some(Self { path, mark, text })
+    }
+
+    /// What follows the mark, decoded.
+    #[must_use]
+    pub fn query(&self) -> Query<'_> {
+        Query::of_text(&self.text)
+    }
+
+    /// The path cut off at the mark, with the query that all readers find.
+    #[must_use]
+    pub fn cut_off(&self) -> Vec<u8> {
+        let (path, rest) = self.path.split_at_checked(self.mark).unwrap_or_default();
+        let query = rest.iter().position(|byte| *byte == b'?');
+        let query = query.and_then(|at| rest.get(at..)).unwrap_or_default();
+        [path, query].concat()
+    }
+}
+
+/// A `?`, percent-encoded.
+const MARK: &[u8] = b"%3F";
 
 /// The parameters of a query.
 #[derive(Clone, Debug)]

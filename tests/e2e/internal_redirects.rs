@@ -121,7 +121,7 @@ fn an_internal_redirect_is_judged_anew() {
         ),
         case(
             "guarded to unsafe",
-            "/moved/valid/aSLASHb",
+            "/moved/valid/openSLASHb",
             token,
             Some("unsafe_path"),
             &[KNOWN],

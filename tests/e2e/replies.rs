@@ -167,7 +167,7 @@ fn api_gateway_style_and_overrides() {
         r#"{"message":"Service Unavailable"}"#,
         &[json],
     );
-    assert_reply(&get("/x//y", &valid).send(at), 400, "no", &[json]);
+    assert_reply(&get("/x/../y", &valid).send(at), 400, "no", &[json]);
     envoy.finish(8 + 8);
 }
 

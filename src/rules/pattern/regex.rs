@@ -323,12 +323,33 @@ mod tests {
             let regex = regex(expression);
             assert!(matches!(regex.exact, Engine::Table(_)), "{expression}");
         }
-        for expression in ["(?i)/a", "/a\\b.*", "/[[:alpha:]]", "/[ab]*a[ab]{12}"] {
+        for expression in [
+            "(?i)/a",
+            "/a\\b.*",
+            "/a\\>.*",
+            "/[--9]",
+            "/[[:alpha:]]",
+            "/[ab]*a[ab]{12}",
+        ] {
             let regex = regex(expression);
             assert!(matches!(regex.exact, Engine::General(_)), "{expression}");
         }
         assert!(regex("/[0-9]+").caseless.is_none());
         assert!(regex("/[a-z]+").caseless.is_some());
+    }
+
+    #[test]
+    fn what_only_looks_plain_means_what_it_means_elsewhere() {
+        for (expression, matches, twin) in [
+            ("/a\\>.*", "/a/b", "/ab"),
+            ("/.*\\<a", "/b/a", "/ba"),
+            ("/[--9]", "/-", "/5"),
+            ("/[^--9]", "/5", "/-"),
+        ] {
+            let regex = regex(expression);
+            assert!(regex.is(matches, Letters::Exact), "{expression}");
+            assert!(!regex.is(twin, Letters::Exact), "{expression}");
+        }
     }
 
     fn random_expression(random: &mut Seed, depth: usize) -> String {

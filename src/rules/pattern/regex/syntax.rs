@@ -191,6 +191,8 @@ impl Reader<'_> {
         let byte = self.take()?;
         match Class::perl(byte) {
             Some(class) => Some(class),
+            // `\<` and `\>` are the ends of a word.
+            None if b"<>".contains(&byte) => None,
             None => byte.is_ascii_punctuation().then(|| Class::of([byte])),
         }
     }
@@ -227,7 +229,12 @@ impl Reader<'_> {
                 b']' if !is_first => break,
                 // Classes within classes, and operations on them.
                 b'[' | b']' | b'&' | b'~' => return None,
-                b'-' if !is_first && self.rest.first() != Some(&b']') => return None,
+                // A `-` is itself at either end. Two at the beginning are no range from it.
+                b'-' if (is_first && self.rest.first() == Some(&b'-'))
+                    || !(is_first || self.rest.first() == Some(&b']')) =>
+                {
+                    return None;
+                }
                 _ => {}
             }
             is_first = false;
