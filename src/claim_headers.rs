@@ -16,7 +16,7 @@ pub enum ArrayFormat {
     /// Elements joined by `,`; `%` and `,` inside them and spaces at their edges percent-encoded.
     #[default]
     Comma,
-    /// Elements joined by a space; `%` and spaces inside them percent-encoded.
+    /// Elements joined by a space; `%` and white space inside them percent-encoded.
     Space,
     /// Compact JSON.
     Json,
@@ -187,6 +187,8 @@ impl ClaimHeader {
             for (at, character) in text.char_indices() {
                 let escaped = character == '%'
                     || character == separator
+                    // Python and .NET take a text apart at any white space, unless told at which.
+                    || (separator == ' ' && is_trimmed(character))
                     || !(begin..end).contains(&at)
                     || (self.encoding == Encoding::Percent && !character.is_ascii());
                 match escaped && !character.is_control() {
@@ -314,6 +316,10 @@ mod tests {
             groups,
             Some("%20admin%20 a%20b %20 %E3%80%80x"),
         );
+        let inside = "[\"x\u{a0}admin\",\"y\u{3000}z\"]";
+        let (kept, encoded) = ("x\u{a0}admin,y\u{3000}z", "x%C2%A0admin y%E3%80%80z");
+        rendered(ArrayFormat::Comma, inside, Some(kept));
+        rendered(ArrayFormat::Space, inside, Some(encoded));
         // An empty one would leave the separator at the edge.
         rendered(ArrayFormat::Space, r#"["","a"]"#, None);
         rendered(ArrayFormat::Space, r#"["a","","b"]"#, Some("a  b"));

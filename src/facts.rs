@@ -1,8 +1,8 @@
 //! What a decision must know that no request brings: so far, the keys of its issuer.
 //!
 //! A fact is there, or there is a [`Need`] for it. A request that stopped at a need is held in the
-//! need's [`Place`], and is decided again from its token on once [`Facts::outlook`] says that the
-//! fact has changed: no step is resumed in its middle, so a request is decided at most once more
+//! need's [`Place`], and is decided again from its token on once the [`Outlook`] is that the fact
+//! has changed: no step is resumed in its middle, so a request is decided at most once more
 //! than its facts change.
 //!
 //! A decision borrows the facts and cannot change them. Whatever it lacks it can only name; the

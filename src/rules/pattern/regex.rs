@@ -319,12 +319,14 @@ mod tests {
             "^/(?:users|groups)/(?P<id>\\d+)(/.*)?$",
             "/files/[\\w.-]{1,64}\\.(js|css|png)",
             "/.{0,255}",
+            "(?i)/v[0-9]+/Users",
+            "/(?i:a|B)c",
         ] {
             let regex = regex(expression);
             assert!(matches!(regex.exact, Engine::Table(_)), "{expression}");
         }
         for expression in [
-            "(?i)/a",
+            "(?s)/a",
             "/a\\b.*",
             "/a\\>.*",
             "/[--9]",
@@ -336,6 +338,7 @@ mod tests {
         }
         assert!(regex("/[0-9]+").caseless.is_none());
         assert!(regex("/[a-z]+").caseless.is_some());
+        assert!(regex("(?i)/[a-z]+").caseless.is_none());
     }
 
     #[test]
@@ -365,7 +368,7 @@ mod tests {
             let piece = match random.below(4) {
                 0 if depth > 0 => {
                     let open = random
-                        .pick(&["(", "(?:", "(?P<n>"])
+                        .pick(&["(", "(?:", "(?P<n>", "(?i:", "((?i)"])
                         .replace('n', &format!("n{depth}"));
                     format!("{open}{})", random_expression(random, depth - 1))
                 }

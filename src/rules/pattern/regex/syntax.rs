@@ -1,6 +1,6 @@
 //! The part of the syntax of regular expressions that expressions for paths are written in.
 //!
-//! What is not read here (`\b`, flags, classes within classes) is left to the general engine. This
+//! What is not read here (`\b`, flags but `i`, classes within classes) is left to the general engine. This
 //! reader is asked only about expressions that the general engine has compiled, so it need not find
 //! faults: it says no as soon as anything is not plain.
 
@@ -202,15 +202,31 @@ impl Reader<'_> {
             .depth
             .checked_add(1)
             .filter(|depth| *depth <= MAX_DEPTH)?;
+        let outside = self.letters;
         if self.take_if(b'?') && !self.take_if(b':') {
-            self.take_if(b'P');
-            // A name, of which nothing depends.
-            if !self.take_if(b'<') {
-                return None;
+            // What follows in the group around this one is meant.
+            if self.rest.starts_with(b"i)") {
+                self.letters = Letters::Caseless;
+                self.depth = self.depth.saturating_sub(1);
+                self.rest = self.rest.get(2..)?;
+                // A repetition would be of what stands before it.
+                let repeats = self.rest.first().is_some_and(|next| b"*+?{".contains(next));
+                return (!repeats).then(|| Expression::Sequence(Vec::new()));
             }
-            while self.take()? != b'>' {}
+            if self.rest.starts_with(b"i:") {
+                self.letters = Letters::Caseless;
+                self.rest = self.rest.get(2..)?;
+            } else {
+                self.take_if(b'P');
+                // A name, of which nothing depends.
+                if !self.take_if(b'<') {
+                    return None;
+                }
+                while self.take()? != b'>' {}
+            }
         }
         let inside = self.choice()?;
+        self.letters = outside;
         self.depth = self.depth.saturating_sub(1);
         self.take_if(b')').then_some(inside)
     }
