@@ -3,12 +3,13 @@
 pub mod cookies;
 mod name;
 pub mod query;
+pub mod work;
 
 use crate::rules::index::Target;
-use cookies::Crumb;
 use query::Query;
 use std::borrow::Cow;
 use std::fmt;
+use work::{TooCostly, Work};
 
 /// The request's headers that the policy looks at, pseudo-headers among them.
 ///
@@ -36,6 +37,8 @@ pub enum UnsafeMethod {
     Letters,
     /// Frameworks that listen to the parameter would.
     Parameter,
+    /// Whether there is such a parameter is too costly to see.
+    TooCostly,
 }
 
 impl fmt::Display for UnsafeMethod {
@@ -43,6 +46,7 @@ impl fmt::Display for UnsafeMethod {
         formatter.write_str(match self {
             Self::Letters => "the method has lower-case letters; expected upper case",
             Self::Parameter => "the query names another method in a parameter _method",
+            Self::TooCostly => "the query has too many parameters to look for _method among them",
         })
     }
 }
@@ -120,11 +124,16 @@ impl Request {
     /// take it from a parameter.
     ///
     /// # Errors
-    /// [`UnsafeMethod::Parameter`].
+    /// [`UnsafeMethod::Parameter`], or [`UnsafeMethod::TooCostly`] if [`MAX_WORK`](work::MAX_WORK) is
+    /// not enough to see.
     pub fn check_method_parameter(&self) -> Result<(), UnsafeMethod> {
-        match self.query().is_some_and(|query| query.names("_method")) {
-            true => Err(UnsafeMethod::Parameter),
-            false => Ok(()),
+        let Some(query) = self.query() else {
+            return Ok(());
+        };
+        match query.names("_method", &mut Work::default()) {
+            Ok(true) => Err(UnsafeMethod::Parameter),
+            Ok(false) => Ok(()),
+            Err(TooCostly) => Err(UnsafeMethod::TooCostly),
         }
     }
 
@@ -132,11 +141,6 @@ impl Request {
     #[must_use]
     pub fn query(&self) -> Option<Query<'_>> {
         Query::of(self.first(":path")?)
-    }
-
-    /// What stands between the semicolons of all `cookie` lines.
-    pub fn crumbs(&self) -> impl Iterator<Item = Crumb<'_>> {
-        self.all("cookie").flat_map(Crumb::of_line)
     }
 }
 
