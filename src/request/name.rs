@@ -153,9 +153,11 @@ impl<'a> Search<'a> {
     ) -> Result<Option<Found<'a>>, TooCostly> {
         while let Some(byte) = self.rest.first() {
             let class = class(*byte);
-            let is_plain =
-                class & (EDGE | BRACKET | ESCAPE) == 0 || class & self.grammar.begins != 0;
-            if !is_plain || begins_one(*byte, wanted) {
+            let separates = class & self.grammar.begins != 0;
+            // All trim it, so that it is no part of the name.
+            let leads = separates && self.leads(*byte);
+            let is_plain = separates || class & (EDGE | BRACKET | ESCAPE) == 0;
+            if !is_plain || !leads && begins_one(*byte, wanted) {
                 let found = Found {
                     name: self.rest,
                     crumb: self.crumb,
@@ -168,6 +170,11 @@ impl<'a> Search<'a> {
             self.go_on(self.rest);
         }
         Ok(None)
+    }
+
+    /// Whether this byte, the first of what is left, is white space behind a semicolon.
+    const fn leads(&self, byte: u8) -> bool {
+        self.crumb.len() == self.rest.len() && byte.is_ascii_whitespace()
     }
 
     /// To where the next name may begin, behind a separator in what is left of the text.

@@ -148,7 +148,10 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
             }
         }
     }
-    let stripped = Request::new(edited(headers, &sources.strip(&request).expect("a short request")));
+    let stripped = Request::new(edited(
+        headers,
+        &sources.strip(&request).expect("a short request"),
+    ));
     assert_eq!(
         sources.extract(&stripped),
         Ok(None),
