@@ -7,8 +7,9 @@
 use crate::header::{HeaderEdit, HeaderName};
 use crate::refusal::Reason;
 use crate::request::Request;
-use crate::request::cookies::{Cookie, Crumb};
+use crate::request::cookies::{Cookie, Cookies, trimmed};
 use crate::request::query::{Escaped, Parameter, Query};
+use crate::request::work::{TooCostly, Work};
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -25,7 +26,11 @@ pub enum TokenSource {
 
 /// The places where a token may stand; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenSources(Vec<TokenSource>);
+pub struct TokenSources {
+    places: Vec<TokenSource>,
+    queries: Vec<String>,
+    cookies: Vec<String>,
+}
 
 /// What one header value holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,18 +47,34 @@ impl TokenSources {
     /// The `authorization` header alone: the default.
     #[must_use]
     pub fn authorization() -> Self {
-        Self(vec![TokenSource::Header(HeaderName::authorization())])
+        Self::of(vec![TokenSource::Header(HeaderName::authorization())])
     }
 
     /// These places; `None` if there are none.
     #[must_use]
     pub fn new(places: Vec<TokenSource>) -> Option<Self> {
-        (!places.is_empty()).then_some(Self(places))
+        (!places.is_empty()).then(|| Self::of(places))
+    }
+
+    fn of(places: Vec<TokenSource>) -> Self {
+        let queries = places.iter().filter_map(|place| match place {
+            TokenSource::Query(name) => Some(name.clone()),
+            TokenSource::Header(_) | TokenSource::Cookie(_) => None,
+        });
+        let cookies = places.iter().filter_map(|place| match place {
+            TokenSource::Cookie(name) => Some(name.clone()),
+            TokenSource::Header(_) | TokenSource::Query(_) => None,
+        });
+        Self {
+            queries: queries.collect(),
+            cookies: cookies.collect(),
+            places,
+        }
     }
 
     /// The places.
     pub fn iter(&self) -> impl Iterator<Item = &TokenSource> {
-        self.0.iter()
+        self.places.iter()
     }
 
     /// Whether headers other than `authorization` and `:path` are read.
@@ -62,7 +83,7 @@ impl TokenSources {
     /// name shows the first line only, and a second one could hide there.
     #[must_use]
     pub fn needs_every_header(&self) -> bool {
-        self.0.iter().any(|place| match place {
+        self.places.iter().any(|place| match place {
             TokenSource::Header(name) => *name != HeaderName::authorization(),
             TokenSource::Query(_) => false,
             TokenSource::Cookie(_) => true,
@@ -72,7 +93,7 @@ impl TokenSources {
     /// Whether the `authorization` header is read.
     #[must_use]
     pub fn reads_authorization(&self) -> bool {
-        self.0
+        self.places
             .iter()
             .any(|place| matches!(place, TokenSource::Header(name) if *name == HeaderName::authorization()))
     }
@@ -80,7 +101,7 @@ impl TokenSources {
     /// Whether the query is read.
     #[must_use]
     pub fn reads_query(&self) -> bool {
-        self.0
+        self.places
             .iter()
             .any(|place| matches!(place, TokenSource::Query(_)))
     }
@@ -91,7 +112,8 @@ impl TokenSources {
     /// another: that reader would believe it.
     ///
     /// # Errors
-    /// [`Reason::MultipleTokens`].
+    /// [`Reason::MultipleTokens`], also if [`MAX_WORK`](crate::request::work::MAX_WORK) is not enough to
+    /// see whether there are several.
     pub fn extract<'a>(&self, request: &'a Request) -> Result<Option<Cow<'a, [u8]>>, Reason> {
         let mut found = None;
         let mut add = |sighting: Sighting<'a>| match found.replace(sighting) {
@@ -107,26 +129,28 @@ impl TokenSources {
                 }
             }
         }
-        if let Some(shortest) = self.queries().map(str::len).min()
-            && let Some(query) = request.query()
-        {
-            for parameter in query.parameters(shortest) {
+        let mut work = Work::default();
+        if let Some(query) = self.query(request) {
+            let mut parameters = query.parameters(&mut work)?;
+            while let Some(parameter) = parameters.next(&self.queries, &mut work)? {
                 if let Some(sighting) = self.in_query(parameter) {
                     add(sighting)?;
                 }
             }
         }
-        if self.reads_query()
-            && let Some(escaped) = request.escaped_query()
+        if !self.queries.is_empty()
+            && let Some(escaped) = request.escaped_query(&mut work)?
         {
-            let parameters = escaped.query().parameters(0);
-            for _ in parameters.filter_map(|parameter| self.in_query(parameter)) {
-                add(Sighting::Alias)?;
+            let mut parameters = escaped.query().parameters(&mut work)?;
+            while let Some(parameter) = parameters.next(&self.queries, &mut work)? {
+                if self.in_query(parameter).is_some() {
+                    add(Sighting::Alias)?;
+                }
             }
         }
-        if self.cookies().next().is_some() {
-            let cookies = request.crumbs().flat_map(Crumb::cookies);
-            for cookie in cookies {
+        for line in self.lines(request) {
+            let mut cookies = Cookies::of(line, &mut work)?;
+            while let Some(cookie) = cookies.next(&self.cookies, &mut work)? {
                 if let Some(sighting) = self.in_cookie(cookie) {
                     add(sighting)?;
                 }
@@ -140,8 +164,11 @@ impl TokenSources {
 
     /// The edits that take every token out of the configured places, and out of what some reader
     /// takes for one of them; credentials of another scheme stay.
-    #[must_use]
-    pub fn strip(&self, request: &Request) -> Vec<HeaderEdit> {
+    ///
+    /// # Errors
+    /// [`Reason::MultipleTokens`] if [`MAX_WORK`](crate::request::work::MAX_WORK) is not enough to see
+    /// them all.
+    pub fn strip(&self, request: &Request) -> Result<Vec<HeaderEdit>, Reason> {
         let mut edits = Vec::new();
         for name in self.headers() {
             let mut values = request.all(name.as_str());
@@ -149,75 +176,93 @@ impl TokenSources {
                 edits.push(HeaderEdit::Remove(name.into()));
             }
         }
-        if let Some(path) = request
-            .first(":path")
-            .and_then(|path| self.strip_path(path))
+        let mut work = Work::default();
+        if !self.queries.is_empty()
+            && let Some(path) = request.first(":path")
+            && let Some(path) = self.strip_path(path, &mut work)?
         {
             edits.push(HeaderEdit::Set(Rc::from(":path"), path));
         }
-        if self.cookies().next().is_some() {
-            let is_place = |crumb: &Crumb<'_>| self.cookies().any(|name| crumb.names(name));
-            let (tokens, kept): (Vec<_>, Vec<_>) = request.crumbs().partition(is_place);
-            if !tokens.is_empty() {
-                edits.push(match kept.is_empty() {
-                    true => HeaderEdit::Remove(Rc::from("cookie")),
-                    false => HeaderEdit::Set(Rc::from("cookie"), Crumb::line(&kept)),
-                });
+        let (mut kept, mut found) = (Vec::new(), false);
+        for line in self.lines(request) {
+            match Cookies::without(line, &self.cookies, &mut work)? {
+                Some(others) => {
+                    kept.extend(others);
+                    found = true;
+                }
+                None => kept.extend(trimmed(line)),
             }
         }
-        edits
+        if found {
+            edits.push(match kept.is_empty() {
+                true => HeaderEdit::Remove(Rc::from("cookie")),
+                false => HeaderEdit::Set(Rc::from("cookie"), kept.join(&b"; "[..])),
+            });
+        }
+        Ok(edits)
+    }
+
+    /// The query, if tokens are looked for there.
+    fn query<'a>(&self, request: &'a Request) -> Option<Query<'a>> {
+        request.query().filter(|_| !self.queries.is_empty())
+    }
+
+    /// The lines of cookies, if tokens are looked for there.
+    fn lines<'a>(&self, request: &'a Request) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let wanted = !self.cookies.is_empty();
+        let lines = wanted.then(|| request.all("cookie"));
+        lines.into_iter().flatten()
     }
 
     /// The path without tokens; `None` if it has none.
-    fn strip_path(&self, path: &[u8]) -> Option<Vec<u8>> {
-        let hides_one =
-            |escaped: &Escaped<'_>| self.queries().any(|name| escaped.query().names(name));
-        let cut = Escaped::of(path)
-            .filter(hides_one)
-            .map(|escaped| escaped.cut_off());
-        let query = Query::of(cut.as_deref().unwrap_or(path));
-        query
-            .and_then(|query| query.without(self.queries()))
-            .or(cut)
+    fn strip_path(&self, path: &[u8], work: &mut Work) -> Result<Option<Vec<u8>>, TooCostly> {
+        let cut = match Escaped::of(path, work)? {
+            Some(escaped) => {
+                let mut parameters = escaped.query().parameters(work)?;
+                let hides_one = parameters.next(&self.queries, work)?.is_some();
+                hides_one.then(|| escaped.cut_off())
+            }
+            None => None,
+        };
+        let stripped = match Query::of(cut.as_deref().unwrap_or(path)) {
+            Some(query) => query.without(&self.queries, work)?,
+            None => None,
+        };
+        Ok(stripped.or(cut))
     }
 
     fn in_query<'a>(&self, parameter: Parameter<'a>) -> Option<Sighting<'a>> {
-        if !self.queries().any(|name| parameter.is_alias_of(name)) || !parameter.has_value() {
+        if !parameter.has_value() {
             return None;
         }
-        let token = self.queries().find_map(|name| parameter.value(name));
+        let mut names = self.queries.iter();
+        let token = names.find_map(|name| parameter.value(name.as_bytes()));
         Some(token.map_or(Sighting::Alias, Sighting::Token))
     }
 
     fn in_cookie<'a>(&self, cookie: Cookie<'a>) -> Option<Sighting<'a>> {
-        if !cookie.has_value() || !self.cookies().any(|name| cookie.is_alias_of(name)) {
+        if !cookie.has_value() {
             return None;
         }
-        let token = self.cookies().find_map(|name| cookie.value(name));
+        let mut names = self.cookies.iter();
+        let token = names.find_map(|name| cookie.value(name.as_bytes()));
         Some(token.map_or(Sighting::Alias, |token| {
             Sighting::Token(Cow::Borrowed(token))
         }))
     }
 
     fn headers(&self) -> impl Iterator<Item = &HeaderName> {
-        self.0.iter().filter_map(|place| match place {
+        self.places.iter().filter_map(|place| match place {
             TokenSource::Header(name) => Some(name),
             TokenSource::Query(_) | TokenSource::Cookie(_) => None,
         })
     }
+}
 
-    fn queries(&self) -> impl Iterator<Item = &str> + Clone {
-        self.0.iter().filter_map(|place| match place {
-            TokenSource::Query(name) => Some(&**name),
-            TokenSource::Header(_) | TokenSource::Cookie(_) => None,
-        })
-    }
-
-    fn cookies(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|place| match place {
-            TokenSource::Cookie(name) => Some(&**name),
-            TokenSource::Header(_) | TokenSource::Query(_) => None,
-        })
+/// A request in which tokens cannot be told from each other at a bearable cost may have several.
+impl From<TooCostly> for Reason {
+    fn from(TooCostly: TooCostly) -> Self {
+        Self::MultipleTokens
     }
 }
 

@@ -3,12 +3,13 @@
 pub mod cookies;
 mod name;
 pub mod query;
+pub mod work;
 
 use crate::rules::index::Target;
-use cookies::Crumb;
 use query::{Escaped, Query};
 use std::borrow::Cow;
 use std::fmt;
+use work::{TooCostly, Work};
 
 /// The request's headers that the policy looks at, pseudo-headers among them.
 ///
@@ -36,6 +37,8 @@ pub enum UnsafeMethod {
     Letters,
     /// Frameworks that listen to the parameter would.
     Parameter,
+    /// Whether there is such a parameter is too costly to see.
+    TooCostly,
 }
 
 impl fmt::Display for UnsafeMethod {
@@ -43,6 +46,7 @@ impl fmt::Display for UnsafeMethod {
         formatter.write_str(match self {
             Self::Letters => "the method has lower-case letters; expected upper case",
             Self::Parameter => "the query names another method in a parameter _method",
+            Self::TooCostly => "the query has too many parameters to look for _method among them",
         })
     }
 }
@@ -120,13 +124,27 @@ impl Request {
     /// take it from a parameter.
     ///
     /// # Errors
-    /// [`UnsafeMethod::Parameter`].
+    /// [`UnsafeMethod::Parameter`], or [`UnsafeMethod::TooCostly`] if [`MAX_WORK`](work::MAX_WORK) is
+    /// not enough to see.
     pub fn check_method_parameter(&self) -> Result<(), UnsafeMethod> {
-        let names = |query: Query<'_>| query.names("_method");
-        let escaped = self.escaped_query();
-        match self.query().is_some_and(names) || escaped.is_some_and(|it| names(it.query())) {
-            true => Err(UnsafeMethod::Parameter),
-            false => Ok(()),
+        match self.names_in_query("_method") {
+            Ok(true) => Err(UnsafeMethod::Parameter),
+            Ok(false) => Ok(()),
+            Err(TooCostly) => Err(UnsafeMethod::TooCostly),
+        }
+    }
+
+    /// Whether some reader finds a parameter of this name.
+    fn names_in_query(&self, name: &str) -> Result<bool, TooCostly> {
+        let mut work = Work::default();
+        if let Some(query) = self.query()
+            && query.names(name, &mut work)?
+        {
+            return Ok(true);
+        }
+        match self.escaped_query(&mut work)? {
+            Some(escaped) => escaped.query().names(name, &mut work),
+            None => Ok(false),
         }
     }
 
@@ -137,14 +155,12 @@ impl Request {
     }
 
     /// What some readers alone take for a query.
-    #[must_use]
-    pub fn escaped_query(&self) -> Option<Escaped<'_>> {
-        Escaped::of(self.first(":path")?)
-    }
-
-    /// What stands between the semicolons of all `cookie` lines.
-    pub fn crumbs(&self) -> impl Iterator<Item = Crumb<'_>> {
-        self.all("cookie").flat_map(Crumb::of_line)
+    ///
+    /// # Errors
+    /// The path is longer than what is left of the work.
+    pub fn escaped_query(&self, work: &mut Work) -> Result<Option<Escaped<'_>>, TooCostly> {
+        let path = self.first(":path").unwrap_or_default();
+        Escaped::of(path, work)
     }
 }
 

@@ -141,6 +141,7 @@ fn cookies() {
 fn strips(headers: &[(&'static str, &str)], expected: &[(&str, Option<&str>)]) {
     let edits: Vec<_> = everywhere()
         .strip(&request(headers))
+        .unwrap()
         .into_iter()
         .map(|edit| match edit {
             HeaderEdit::Remove(name) => (name.to_string(), None),

@@ -217,25 +217,31 @@ impl Decider {
         if let Err(reason) = seen.check(Step::Rule, is_open, Reason::DeniedByRule) {
             return decided(Verdict::refuse(reason));
         }
-        // Before the first way out: an open path is where a forged claim header would be believed
+        // Before the first way out, too: an open path is where a forged claim header would be believed
         // most easily.
-        let mut edits = self.edits(request);
         if matches!(access, Access::Anyone) {
-            return decided(self.anonymous(request, edits));
+            return decided(self.anonymous(request, policy.token.forwarding));
         }
         // A preflight has no credentials (Fetch standard, "CORS-preflight request"). What looks
         // like one may carry some all the same, and another method in an override header: what
         // passes without a token must be of no use to the sender, so all of these are taken off.
         if policy.preflight == Preflight::Pass && request.is_preflight() {
             seen.saw(Step::Preflight, Ok(()));
-            edits.extend(policy.token.sources.strip(request));
-            edits.extend(policy.owned.on_preflight(request));
-            return decided(self.anonymous(request, edits));
+            let mut verdict = self.anonymous(request, Forwarding::Strip);
+            if let Verdict::Forward(forward) = &mut verdict {
+                forward.edits.extend(policy.owned.on_preflight(request));
+            }
+            return decided(verdict);
         }
         // Bytes, not text: a header that is not UTF-8 is a malformed token, and no trap.
         let compact = match seen.step(Step::Token, the_one_token(&policy, access, request)) {
             Ok(Some(compact)) => compact,
-            Ok(None) => return decided(self.anonymous(request, edits)),
+            Ok(None) => return decided(self.anonymous(request, policy.token.forwarding)),
+            Err(reason) => return decided(Verdict::refuse(reason)),
+        };
+        // Not sooner: what has no token is refused without them.
+        let edits = match self.edits(request, policy.token.forwarding) {
+            Ok(edits) => edits,
             Err(reason) => return decided(Verdict::refuse(reason)),
         };
         let (checked, cache_use) =
@@ -387,7 +393,11 @@ impl Decider {
 
     /// Where all headers are read, those among them that are the filter's own are taken off by
     /// name, and a request that has none costs no call. Otherwise each is taken off unseen.
-    fn anonymous(&self, request: &Request, mut edits: Vec<HeaderEdit>) -> Verdict {
+    fn anonymous(&self, request: &Request, forwarding: Forwarding) -> Verdict {
+        let mut edits = match self.edits(request, forwarding) {
+            Ok(edits) => edits,
+            Err(reason) => return Verdict::refuse(reason),
+        };
         if self.reads == HeaderReads::Everything {
             edits.extend(self.policy.owned.claims_in(request));
         }
@@ -398,7 +408,7 @@ impl Decider {
     }
 
     /// What every forwarded request loses, whatever rule it is under.
-    fn edits(&self, request: &Request) -> Vec<HeaderEdit> {
+    fn edits(&self, request: &Request, forwarding: Forwarding) -> Result<Vec<HeaderEdit>, Reason> {
         let owned = &self.policy.owned;
         let mut edits: Vec<_> = match self.reads {
             HeaderReads::Everything => owned.found_in(request).collect(),
@@ -406,10 +416,10 @@ impl Decider {
         };
         // Envoy keeps it on upgrades, and the next proxy takes off what it names.
         edits.extend(owned.connection(request));
-        if self.policy.token.forwarding == Forwarding::Strip {
-            edits.extend(self.policy.token.sources.strip(request));
+        if forwarding == Forwarding::Strip {
+            edits.extend(self.policy.token.sources.strip(request)?);
         }
-        edits
+        Ok(edits)
     }
 }
 

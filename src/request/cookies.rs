@@ -1,97 +1,121 @@
 //! One line of cookies, as everything reads it that may stand behind the filter.
 
-use super::name::unlike;
+use super::name::{Found, Grammar, Search};
+use super::work::{SIGHTING, TooCostly, Work};
 
-/// What stands between two semicolons of a `cookie` header (RFC 6265, section 4.2.1).
-#[derive(Clone, Copy, Debug)]
-pub struct Crumb<'a>(&'a [u8]);
+/// The cookies of a line (RFC 6265, section 4.2.1) that some reader takes for a wanted one.
+///
+/// That is the reader who finds most, Python's `http.cookies`: a name and what stands before a `=`
+/// begin behind a semicolon, white space or a quoted text.
+#[derive(Clone, Debug)]
+pub struct Cookies<'a>(Search<'a>);
 
-/// A cookie to some reader: what stands before a `=` up to another one, and all that follows it.
+/// A cookie whose name some reader takes for a wanted one.
 #[derive(Clone, Copy, Debug)]
 pub struct Cookie<'a> {
-    before: &'a [u8],
+    /// From the semicolon before it on.
+    crumb: &'a [u8],
+    /// The name, if it is all that stands between the semicolon and the `=`.
+    name: Option<&'a [u8]>,
+    /// From the `=` on, with whatever follows.
     after: &'a [u8],
-    /// Whether it is the first of its crumb, and so a cookie to all readers.
-    first: bool,
 }
 
-impl<'a> Crumb<'a> {
-    /// The crumbs of a line, without white space around them.
-    pub fn of_line(line: &'a [u8]) -> impl Iterator<Item = Self> {
-        line.split(|byte| *byte == b';')
-            .map(<[u8]>::trim_ascii)
-            .filter(|crumb| !crumb.is_empty())
-            .map(Self)
+impl<'a> Cookies<'a> {
+    /// The cookies of a line.
+    ///
+    /// # Errors
+    /// The line is longer than what is left of the work.
+    pub fn of(line: &'a [u8], work: &mut Work) -> Result<Self, TooCostly> {
+        Search::new(line, Grammar::COOKIES, work).map(Self)
     }
 
-    /// A line of these crumbs.
-    #[must_use]
-    pub fn line(crumbs: &[Self]) -> Vec<u8> {
-        let crumbs: Vec<_> = crumbs.iter().map(|crumb| crumb.0).collect();
-        crumbs.join(&b"; "[..])
-    }
-
-    /// The cookies in it as the reader that finds most has them, Python's `http.cookies`: white
-    /// space separates them, and a quoted text ends one.
-    pub fn cookies(self) -> impl Iterator<Item = Cookie<'a>> {
-        let mut rest = self.0;
-        let mut first = true;
-        std::iter::from_fn(move || {
-            let equals = rest.iter().position(|byte| *byte == b'=')?;
-            let (before, after) = rest.split_at_checked(equals)?;
-            let (_, after) = after.split_first()?;
-            rest = after;
-            Some(Cookie {
-                before,
+    /// The next one that has one of these names to some reader.
+    ///
+    /// # Errors
+    /// No work is left.
+    pub fn next<N: AsRef<[u8]>>(
+        &mut self,
+        wanted: &[N],
+        work: &mut Work,
+    ) -> Result<Option<Cookie<'a>>, TooCostly> {
+        while let Some(Found { name, crumb }) = self.0.next(wanted, work)? {
+            work.spend(SIGHTING)?;
+            let end = name.iter().position(|byte| b"=;".contains(byte));
+            let (before, after) = name.split_at(end.unwrap_or(name.len()));
+            let Some(after) = after.strip_prefix(b"=") else {
+                self.0.go_on(after);
+                continue;
+            };
+            self.0.go_on(after);
+            return Ok(Some(Cookie {
+                crumb,
+                name: (crumb.len() == name.len()).then(|| before.trim_ascii()),
                 after,
-                first: std::mem::take(&mut first),
-            })
-        })
+            }));
+        }
+        Ok(None)
     }
 
-    /// Whether some reader finds a cookie of this name.
-    #[must_use]
-    pub fn names(self, wanted: &str) -> bool {
-        self.cookies().any(|cookie| cookie.is_alias_of(wanted))
+    /// The line without what stands between two semicolons and has one of these names to some reader;
+    /// `None` if there is nothing of that.
+    ///
+    /// # Errors
+    /// No work is left.
+    pub fn without<N: AsRef<[u8]>>(
+        line: &'a [u8],
+        wanted: &[N],
+        work: &mut Work,
+    ) -> Result<Option<Vec<&'a [u8]>>, TooCostly> {
+        let mut cookies = Self::of(line, work)?;
+        let mut kept = None;
+        let mut rest = line;
+        while let Some(cookie) = cookies.next(wanted, work)? {
+            let kept = kept.get_or_insert_with(Vec::new);
+            let Some(length) = rest.len().checked_sub(cookie.crumb.len()) else {
+                // Another one stood behind the same semicolon.
+                continue;
+            };
+            kept.extend(trimmed(rest.get(..length).unwrap_or_default()));
+            rest = cookie
+                .after
+                .iter()
+                .position(|byte| *byte == b';')
+                .map_or(&b""[..], |end| cookie.after.get(end..).unwrap_or_default());
+        }
+        if let Some(kept) = &mut kept {
+            kept.extend(trimmed(rest));
+        }
+        Ok(kept)
     }
+}
+
+/// Cookies without what separates them from others; `None` if there is nothing else.
+pub(crate) fn trimmed(cookies: &[u8]) -> Option<&[u8]> {
+    let kept = |byte: &u8| *byte != b';' && !byte.is_ascii_whitespace();
+    let (start, end) = (
+        cookies.iter().position(kept)?,
+        cookies.iter().rposition(kept)?,
+    );
+    cookies.get(start..=end)
 }
 
 impl<'a> Cookie<'a> {
-    /// Whether some reader takes its name for this one.
-    #[must_use]
-    pub fn is_alias_of(self, wanted: &str) -> bool {
-        let separator = |byte: &u8| b",\"\x0b".contains(byte) || byte.is_ascii_whitespace();
-        let next = |text: &'a [u8]| {
-            let end = text.iter().position(separator)?;
-            text.get(end.saturating_add(1)..)
-        };
-        let mut name = match self.first {
-            true => Some(self.before),
-            false => next(self.before),
-        };
-        while let Some(text) = name {
-            let Some(rest) = unlike(text, wanted.as_bytes()) else {
-                return true;
-            };
-            name = next(rest);
-        }
-        false
-    }
-
     /// Whether some reader finds a value.
     #[must_use]
     pub fn has_value(self) -> bool {
         let nothing = |byte: &u8| b"\"\x0b".contains(byte) || byte.is_ascii_whitespace();
-        !self.after.iter().all(nothing)
+        let first = self.after.iter().find(|byte| !nothing(byte));
+        first.is_some_and(|first| *first != b';')
     }
 
     /// The value, if all readers agree that this cookie has this name.
     #[must_use]
-    pub fn value(self, wanted: &str) -> Option<&'a [u8]> {
-        if !self.first || self.before.trim_ascii() != wanted.as_bytes() {
+    pub fn value(self, wanted: &[u8]) -> Option<&'a [u8]> {
+        if self.name != Some(wanted) {
             return None;
         }
-        let value = self.after.trim_ascii();
+        let value = self.after.split(|byte| *byte == b';').next()?.trim_ascii();
         // RFC 6265, section 4.1.1: a value may stand in double quotes.
         let unquoted = value
             .strip_prefix(b"\"")

@@ -1,9 +1,8 @@
 //! The query of a path, as everything reads it that may stand behind the filter.
 
-use super::name::{hex_byte, is_alias};
+use super::name::{Found, Grammar, Search, hex_byte};
+use super::work::{SIGHTING, TooCostly, Work};
 use std::borrow::Cow;
-use std::iter::Enumerate;
-use std::slice::Iter;
 
 /// What follows the first `?` of a path.
 #[derive(Clone, Copy, Debug)]
@@ -15,14 +14,16 @@ pub struct Query<'a> {
     in_fragment: bool,
 }
 
-/// A parameter of the query to some reader.
+/// A parameter whose name some reader takes for a wanted one.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter<'a> {
     delimiter: Delimiter,
     /// From the delimiter to the next, whatever that is.
     text: &'a [u8],
-    /// From the delimiter to the end of the query, if all readers find a parameter here.
-    whole: Option<&'a [u8]>,
+    /// From the delimiter to the end of the query.
+    rest: &'a [u8],
+    /// Whether all readers find a parameter here.
+    in_query: bool,
 }
 
 /// What ends one parameter and begins the next, in the order in which one of several that stand
@@ -33,7 +34,7 @@ enum Delimiter {
     Semicolon,
     /// The separator.
     Ampersand,
-    /// Begins the fragment, for readers that know one.
+    /// Begins the fragment, to those who know it.
     Hash,
 }
 
@@ -80,47 +81,60 @@ impl<'a> Query<'a> {
     }
 
     /// Whether some reader finds a parameter of this name.
-    #[must_use]
-    pub fn names(self, wanted: &str) -> bool {
-        self.parameters(wanted.len())
-            .any(|parameter| parameter.is_alias_of(wanted))
+    ///
+    /// # Errors
+    /// No work is left.
+    pub fn names(self, wanted: &str, work: &mut Work) -> Result<bool, TooCostly> {
+        let mut parameters = self.parameters(work)?;
+        Ok(parameters.next(&[wanted], work)?.is_some())
     }
 
-    /// The parameters of at least so many bytes, as the reader that finds most has them: `&` and
-    /// `;` separate them, and a fragment is none. No name has fewer bytes in a request than it has
-    /// by itself.
-    #[must_use]
-    pub fn parameters(self, shortest: usize) -> Parameters<'a> {
-        Parameters {
-            text: self.text,
-            bytes: self.text.iter().enumerate(),
-            shortest,
-            start: Some(0),
-            delimiter: Delimiter::Ampersand,
+    /// The parameters, to the reader who finds most: `&` and `;` separate them, and a fragment is none.
+    ///
+    /// # Errors
+    /// The query is longer than what is left of the work.
+    pub fn parameters(self, work: &mut Work) -> Result<Parameters<'a>, TooCostly> {
+        Ok(Parameters {
+            query: self,
+            search: Search::new(self.text, Grammar::QUERY, work)?,
+            seen: self.text,
             in_query: !self.in_fragment,
-        }
+        })
     }
 
-    /// The path without the parameters that some reader takes for one of these names; `None` if
-    /// there are none of them.
-    pub fn without<'n, N: Iterator<Item = &'n str> + Clone>(self, names: N) -> Option<Vec<u8>> {
-        let shortest = names.clone().map(str::len).min()?;
-        let unwanted =
-            |parameter: Parameter<'a>| names.clone().any(|name| parameter.is_alias_of(name));
-        if !self.parameters(shortest).any(unwanted) {
-            return None;
-        }
+    /// The path without the parameters that some reader takes for one of these names; `None` if there
+    /// are none of them.
+    ///
+    /// # Errors
+    /// No work is left.
+    pub fn without<N: AsRef<[u8]>>(
+        self,
+        names: &[N],
+        work: &mut Work,
+    ) -> Result<Option<Vec<u8>>, TooCostly> {
+        let mut parameters = self.parameters(work)?;
         let mut kept = Vec::new();
         let mut removed = None;
-        for parameter in self.parameters(0) {
-            let delimiter = removed.max(Some(parameter.delimiter));
-            if unwanted(parameter) {
-                removed = delimiter;
-            } else {
-                kept.extend(delimiter.map(Delimiter::byte));
-                kept.extend_from_slice(parameter.text);
-                removed = None;
+        // What begins with a parameter that may stay, until one is found that does not.
+        let mut rest = Some(self.text);
+        let keep = |kept: &mut Vec<u8>, removed: Option<Delimiter>, begin: &[u8], length| {
+            kept.extend(removed.max(Some(self.before(begin))).map(Delimiter::byte));
+            kept.extend_from_slice(begin.get(..length).unwrap_or_default());
+        };
+        while let Some(parameter) = parameters.next(names, work)? {
+            let begin = rest.unwrap_or_default();
+            let length = begin.len().saturating_sub(parameter.rest.len());
+            if let Some(length) = length.checked_sub(1) {
+                keep(&mut kept, removed.take(), begin, length);
             }
+            removed = removed.max(Some(parameter.delimiter));
+            rest = parameter.rest.get(parameter.text.len().saturating_add(1)..);
+        }
+        if removed.is_none() {
+            return Ok(None);
+        }
+        if let Some(rest) = rest {
+            keep(&mut kept, removed, rest, rest.len());
         }
         // A fragment of which nothing is left goes as well.
         let (path, mark) = self
@@ -136,7 +150,16 @@ impl<'a> Query<'a> {
             }
             None => {}
         }
-        Some(rewritten)
+        Ok(Some(rewritten))
+    }
+
+    /// What stands before a parameter, which is given with all that follows it.
+    fn before(self, parameter: &[u8]) -> Delimiter {
+        let before = self.text.len().checked_sub(parameter.len());
+        before
+            .and_then(|before| self.text.get(before.checked_sub(1)?))
+            .and_then(|byte| Delimiter::of(*byte))
+            .unwrap_or(Delimiter::Ampersand)
     }
 }
 
@@ -152,13 +175,18 @@ pub struct Escaped<'a> {
 
 impl<'a> Escaped<'a> {
     /// Looks for an escaped `?` before the query.
-    #[must_use]
-    pub fn of(path: &'a [u8]) -> Option<Self> {
-        let before = path.split(|byte| *byte == b'?').next()?;
+    ///
+    /// # Errors
+    /// The path is longer than what is left of the work.
+    pub fn of(path: &'a [u8], work: &mut Work) -> Result<Option<Self>, TooCostly> {
+        let before = path.split(|byte| *byte == b'?').next().unwrap_or_default();
+        work.spend(before.len())?;
         let mut escapes = before.windows(MARK.len());
-        let mark = escapes.position(|escape| escape.eq_ignore_ascii_case(MARK))?;
-        let text = percent_decoded(before.get(mark.saturating_add(MARK.len())..)?);
-        Some(Self { path, mark, text })
+        let mark = escapes.position(|escape| escape.eq_ignore_ascii_case(MARK));
+        Ok(mark.and_then(|mark| {
+            let text = percent_decoded(before.get(mark.saturating_add(MARK.len())..)?);
+            Some(Self { path, mark, text })
+        }))
     }
 
     /// What follows the mark, decoded.
@@ -180,57 +208,48 @@ impl<'a> Escaped<'a> {
 /// A `?`, percent-encoded.
 const MARK: &[u8] = b"%3F";
 
-/// The parameters of a query.
+/// The parameters of a query that some reader takes for a wanted one.
 #[derive(Clone, Debug)]
 pub struct Parameters<'a> {
-    text: &'a [u8],
-    bytes: Enumerate<Iter<'a, u8>>,
-    shortest: usize,
-    /// Where the next one begins, if there is one.
-    start: Option<usize>,
-    delimiter: Delimiter,
+    query: Query<'a>,
+    search: Search<'a>,
+    /// From where it is not known yet whether there is a fragment.
+    seen: &'a [u8],
     in_query: bool,
 }
 
-impl<'a> Iterator for Parameters<'a> {
-    type Item = Parameter<'a>;
-
-    fn next(&mut self) -> Option<Parameter<'a>> {
-        loop {
-            let start = self.start?;
-            // A query may be nothing but delimiters, tens of thousands of them.
-            let end = self
-                .bytes
-                .by_ref()
-                .find_map(|(at, byte)| Some((at, Delimiter::of(*byte)?)));
-            let at = end.map_or(self.text.len(), |(at, _)| at);
-            let delimiter = self.delimiter;
-            self.in_query &= delimiter != Delimiter::Hash;
-            self.start = end.map(|(at, _)| at.saturating_add(1));
-            if let Some((_, next)) = end {
-                self.delimiter = next;
-            }
-            if at.saturating_sub(start) >= self.shortest {
-                let plain = self.in_query && delimiter == Delimiter::Ampersand;
-                return Some(Parameter {
-                    delimiter,
-                    text: self.text.get(start..at)?,
-                    whole: self.text.get(start..).filter(|_| plain),
-                });
-            }
-        }
+impl<'a> Parameters<'a> {
+    /// The next one that has one of these names to some reader.
+    ///
+    /// # Errors
+    /// No work is left.
+    pub fn next<N: AsRef<[u8]>>(
+        &mut self,
+        wanted: &[N],
+        work: &mut Work,
+    ) -> Result<Option<Parameter<'a>>, TooCostly> {
+        let Some(Found { name: rest, .. }) = self.search.next(wanted, work)? else {
+            return Ok(None);
+        };
+        work.spend(SIGHTING)?;
+        let before = self.seen.len().saturating_sub(rest.len());
+        self.in_query &= !self.seen.get(..before).unwrap_or_default().contains(&b'#');
+        self.seen = rest;
+        let delimiter = self.query.before(rest);
+        let end = rest.iter().position(|byte| Delimiter::of(*byte).is_some());
+        let (text, after) = rest.split_at(end.unwrap_or(rest.len()));
+        self.search.go_on(after);
+        Ok(Some(Parameter {
+            delimiter,
+            text,
+            rest,
+            in_query: self.in_query && delimiter == Delimiter::Ampersand,
+        }))
     }
 }
 
 impl<'a> Parameter<'a> {
-    /// Whether some reader takes its name for this one. What follows a `#` is a fragment, or a part
-    /// of the value before it.
-    #[must_use]
-    pub fn is_alias_of(self, wanted: &str) -> bool {
-        self.delimiter != Delimiter::Hash && is_alias(self.text, wanted.as_bytes())
-    }
-
-    /// Whether some reader finds a value: also one that knows `&` alone, and reads on after a `;`.
+    /// Whether some reader finds a value: also one who knows `&` alone, and reads on after a `;`.
     #[must_use]
     pub fn has_value(self) -> bool {
         let ends = [Some(self.text), self.segment()];
@@ -241,14 +260,15 @@ impl<'a> Parameter<'a> {
     /// The decoded value (RFC 3986, section 2.1), if all readers agree that this parameter has this
     /// name.
     #[must_use]
-    pub fn value(self, wanted: &str) -> Option<Cow<'a, [u8]>> {
+    pub fn value(self, wanted: &[u8]) -> Option<Cow<'a, [u8]>> {
         let (name, value) = split(self.segment()?)?;
-        is_name(name, wanted.as_bytes()).then(|| percent_decoded(value))
+        is_name(name, wanted).then(|| percent_decoded(value))
     }
 
     /// All up to the next `&`, if this begins there.
     fn segment(self) -> Option<&'a [u8]> {
-        self.whole?.split(|byte| b"&#".contains(byte)).next()
+        let all = self.in_query.then_some(self.rest)?;
+        all.split(|byte| b"&#".contains(byte)).next()
     }
 }
 

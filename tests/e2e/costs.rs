@@ -28,11 +28,13 @@ fn places_full_of_separators_cost_less_than_two_tokens() {
     let everywhere =
         json!([{"header": "authorization"}, {"query": "access_token"}, {"cookie": "access_token"}]);
     let places = with(document.clone(), &[("token.from", everywhere)]);
+    let stripping = with(places.clone(), &[("token.forward", json!(false))]);
     let envoy = EnvoyUnderTest::start(
         &Setup::new(&keys, &upstream)
             .workers(1)
             .listener(Listener::new("header", document))
-            .listener(Listener::new("places", places)),
+            .listener(Listener::new("places", places))
+            .listener(Listener::new("stripping", stripping)),
     );
     let fresh: Vec<_> = (0..REQUESTS)
         .map(|number| {
@@ -58,7 +60,7 @@ fn places_full_of_separators_cost_less_than_two_tokens() {
     let acceptance = cost("places", &fresh, 200);
     // What is dear to see in cookies, and in a query.
     let mut dearest = Duration::ZERO;
-    for piece in [
+    for (begin, piece) in [
         "a ",
         "access_tokeX=1 ",
         "a=1;",
@@ -67,8 +69,19 @@ fn places_full_of_separators_cost_less_than_two_tokens() {
         "a=1&",
         "access_tokeX=1&",
         "%61ccess_tokeX=1&",
-    ] {
-        let text = piece.repeat(BYTES / piece.len());
+        "b&",
+        "b;",
+        "+&",
+        "\u{80}\u{80}",
+        "access_token=;",
+    ]
+    .map(|piece| ("", piece))
+    .into_iter()
+    // A token, which all of them have beside them: what is taken off is looked at again.
+    .chain(["b;", "a ", "b&", "&"].map(|piece| ("access_token=x", piece)))
+    {
+        let separator = if piece.contains('&') { "&" } else { ";" };
+        let text = format!("{begin}{separator}{}", piece.repeat(BYTES / piece.len()));
         let lines: Vec<_> = text.as_bytes().chunks(2_500).collect();
         let cookies: Vec<_> = lines.iter().map(|line| ("cookie", *line)).collect();
         let request = match piece.contains('&') || piece == ";" {
@@ -76,12 +89,17 @@ fn places_full_of_separators_cost_less_than_two_tokens() {
             false => http2::request("/x", &cookies),
         };
         let requests = vec![request; REQUESTS / 4];
+        let listener = if begin.is_empty() {
+            "places"
+        } else {
+            "stripping"
+        };
         let (alone, looked_at) = (
             cost("header", &requests, 401),
-            cost("places", &requests, 401),
+            cost(listener, &requests, 401),
         );
         let taken = looked_at.saturating_sub(alone);
-        eprintln!("{piece:?}: {taken:?} over {alone:?}; an acceptance {acceptance:?}");
+        eprintln!("{begin}{piece:?}: {taken:?} over {alone:?}; an acceptance {acceptance:?}");
         dearest = dearest.max(taken);
     }
     assert!(

@@ -20,6 +20,9 @@ use cognito_authorizer::bearer::{TokenSource, TokenSources};
 use cognito_authorizer::config;
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::request::Request;
+use cognito_authorizer::request::cookies::Cookies;
+use cognito_authorizer::request::query::Query;
+use cognito_authorizer::request::work::{MAX_WORK, TooCostly, Work};
 
 use crate::abuse::{POOL, bearer, gate, now};
 use crate::harness::issuer::{CLIENT, TestKey, Token, compact, key_set, signed};
@@ -394,7 +397,7 @@ fn places_cost_what_their_length_costs() {
     };
     let cost = |sources: &TokenSources, request: &Request| {
         least(9, || {
-            black_box(sources.strip(request));
+            let _ = black_box(sources.strip(request));
             sources.extract(request).err()
         })
     };
@@ -436,4 +439,132 @@ fn places_cost_what_their_length_costs() {
             "{piece:?}: {taken:?} against {honest:?}"
         );
     }
+}
+
+/// The work that looking for this name takes in a query and in a line of cookies of this text, and
+/// whether it was bearable.
+fn counted_work(text: &str, name: &str) -> [(usize, bool); 2] {
+    let path = format!("/?{text}");
+    let mut in_query = Work::default();
+    let mut query = || {
+        let query = Query::of(path.as_bytes()).expect("a query");
+        let mut parameters = query.parameters(&mut in_query)?;
+        while parameters.next(&[name], &mut in_query)?.is_some() {}
+        Ok::<_, TooCostly>(())
+    };
+    let query = query();
+    let mut in_cookies = Work::default();
+    let mut cookies = || {
+        let mut cookies = Cookies::of(text.as_bytes(), &mut in_cookies)?;
+        while cookies.next(&[name], &mut in_cookies)?.is_some() {}
+        Ok::<_, TooCostly>(())
+    };
+    let cookies = cookies();
+    [
+        (in_query.spent(), query.is_ok()),
+        (in_cookies.spent(), cookies.is_ok()),
+    ]
+}
+
+/// What stands in queries and cookies of honest requests, and what is dear to look at.
+const PIECES: [&str; 22] = [
+    "a",
+    "&",
+    ";",
+    " ",
+    "=",
+    "a=1&",
+    "a=1;",
+    "a ",
+    "a&",
+    "a;",
+    "access_tokeX=1 ",
+    "access_tokeX=1&",
+    "access_tokeX=1;",
+    "%61ccess_tokeX=1&",
+    "access_token",
+    "access_token[",
+    "\u{a0}",
+    "%20",
+    "+",
+    "[",
+    "\"",
+    "%61=&",
+];
+
+/// However dear, eight kilobytes are looked at to their end; and work never exceeds its bound, whatever
+/// Envoy is configured to take.
+#[test]
+fn looking_for_names_has_a_bound_that_honest_requests_never_meet() {
+    for piece in PIECES {
+        for (spent, is_bearable) in counted_work(&piece.repeat(8_192 / piece.len()), "access_token")
+        {
+            assert!(is_bearable, "{piece:?}: {spent}");
+        }
+        for (spent, is_bearable) in
+            counted_work(&piece.repeat(1_000_000 / piece.len()), "access_token")
+        {
+            assert!(!is_bearable && spent <= MAX_WORK, "{piece:?}: {spent}");
+        }
+    }
+    // All that Envoy takes by default, of what is no name like the wanted one.
+    for text in ["x", "x&", "x=1; ", "&", "; "] {
+        for (spent, is_bearable) in counted_work(&text.repeat(60_000 / text.len()), "access_token")
+        {
+            assert!(is_bearable && spent <= 60_000, "{text:?}: {spent}");
+        }
+    }
+}
+
+/// Beyond the bound a request is refused, wherever the names are: not one byte before.
+#[test]
+fn beyond_the_bound_there_may_be_several_tokens_and_another_method() {
+    let query = |text: &str| Request::new(vec![(":path".into(), format!("/?{text}").into_bytes())]);
+    let cookie = |text: &str| Request::new(vec![("cookie".into(), text.as_bytes().to_vec())]);
+    let places = |place| TokenSources::new(vec![place]).expect("a place");
+    let name = || "access_token".to_owned();
+    let (in_query, in_cookies) = (
+        places(TokenSource::Query(name())),
+        places(TokenSource::Cookie(name())),
+    );
+    let most = "x".repeat(MAX_WORK);
+    let more = "x".repeat(MAX_WORK + 1);
+    for (sources, most, more) in [
+        (&in_query, query(&most), query(&more)),
+        (&in_cookies, cookie(&most), cookie(&more)),
+    ] {
+        assert_eq!(sources.extract(&most), Ok(None));
+        assert_eq!(sources.strip(&most), Ok(Vec::new()));
+        assert_eq!(sources.extract(&more), Err(Reason::MultipleTokens));
+        assert_eq!(sources.strip(&more), Err(Reason::MultipleTokens));
+    }
+    assert_eq!(query(&most).check_method_parameter(), Ok(()));
+    let refused = query(&more)
+        .check_method_parameter()
+        .expect_err("too costly");
+    assert_eq!(
+        refused.to_string(),
+        "the query has too many parameters to look for _method among them"
+    );
+    // Of both places together; and a place that is not looked at costs nothing.
+    let both = Request::new(vec![
+        (
+            ":path".into(),
+            format!("/?{}", "x".repeat(MAX_WORK)).into_bytes(),
+        ),
+        ("cookie".into(), b"x".to_vec()),
+    ]);
+    let everywhere = TokenSources::new(vec![
+        TokenSource::Query(name()),
+        TokenSource::Cookie(name()),
+    ]);
+    assert_eq!(
+        everywhere.expect("two places").extract(&both),
+        Err(Reason::MultipleTokens)
+    );
+    assert_eq!(in_query.extract(&both), Ok(None));
+    assert_eq!(
+        TokenSources::authorization().extract(&query(&more)),
+        Ok(None)
+    );
 }

@@ -178,7 +178,11 @@ pub(super) fn token(facts: &Facts<'_>) -> Finding {
         match alone.extract(facts.request) {
             Ok(Some(_)) => found.push(place(source)),
             Err(_) => found.push(format!("{} (more than once)", place(source))),
-            Ok(None) if alone.strip(facts.request).is_empty() => {
+            Ok(None)
+                if alone
+                    .strip(facts.request)
+                    .is_ok_and(|edits| edits.is_empty()) =>
+            {
                 hints.extend(hint(facts, source));
             }
             Ok(None) => aliases.push(format!(
