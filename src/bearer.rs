@@ -5,7 +5,7 @@
 //! of a repeated header counts, and two tokens are refused even if they are equal.
 
 use crate::header::{HeaderEdit, HeaderName};
-use crate::reject::Reason;
+use crate::refusal::Reason;
 use crate::request::Request;
 use crate::request::cookies::{Cookie, Crumb};
 use crate::request::query::{Escaped, Parameter, Query};
@@ -221,7 +221,7 @@ impl TokenSources {
     }
 }
 
-/// What may be a token to somebody.
+/// What may be a token to some reader.
 enum Sighting<'a> {
     /// In a configured place, to all readers.
     Token(Cow<'a, [u8]>),

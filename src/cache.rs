@@ -1,6 +1,6 @@
 //! Verified tokens, remembered by a worker.
 //!
-//! Only accepted tokens enter, so that nobody fills the cache with garbage. Who can have many
+//! Only accepted tokens enter, so that garbage fills no cache. A client that has many
 //! tokens minted could still flood it: S3-FIFO lets a newcomer push out only newcomers until it
 //! has been asked for again, and the hot ones stay.
 
@@ -84,7 +84,7 @@ impl TokenCache {
 }
 
 /// A token's bytes. Equality is of all of them; the hash looks at the end only, which is the
-/// signature's, and nobody but the user pool can make two of those collide.
+/// signature's, and only the user pool could make two of those collide.
 #[derive(PartialEq, Eq)]
 struct Compact(Box<[u8]>);
 

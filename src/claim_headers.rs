@@ -1,7 +1,7 @@
 //! What the upstream is told about the caller: claims, rendered as header values.
 //!
 //! The headers named here are the filter's alone. A client's own value is taken away on every
-//! path, so that what the upstream reads was written from a verified token or by nobody.
+//! path, so that what the upstream reads was written from a verified token, or is not there.
 
 use crate::claims::{Claim, ClaimPlace, Claims};
 use crate::header::{HeaderName, is_header_value};
@@ -122,9 +122,9 @@ fn present(claim: Claim<'_>) -> Option<Claim<'_>> {
     }
 }
 
-/// Whether some reader takes a character off the edge of a header's value, and so reads two claims as one:
-/// HTTP itself does so with ASCII's white space (RFC 9110, section 5.5), Python and .NET with Unicode's,
-/// and JavaScript with the byte order mark besides.
+/// Whether some reader takes a character off the edge of a header's value, and so reads two claims
+/// as one: HTTP itself does so with ASCII's white space (RFC 9110, section 5.5), Python and .NET
+/// with Unicode's, and JavaScript with the byte order mark besides.
 fn is_trimmed(character: char) -> bool {
     character.is_whitespace() || character == '\u{feff}'
 }
@@ -173,8 +173,8 @@ impl ClaimHeader {
         })
     }
 
-    /// Joins so that splitting at the separator and percent-decoding gives the elements back: a group
-    /// named `a,b` must not become the groups `a` and `b`, nor ` admin` the group `admin`.
+    /// Joins so that splitting at the separator and percent-decoding gives the elements back: a
+    /// group named `a,b` must not become the groups `a` and `b`, nor ` admin` the group `admin`.
     fn join(&self, texts: &[Cow<'_, str>], separator: char) -> Option<String> {
         let mut joined = String::new();
         for (position, text) in texts.iter().enumerate() {

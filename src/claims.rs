@@ -1,11 +1,11 @@
 //! The claims of a token: the members of its payload, with the ones that decide given their types.
 //!
-//! Reading claims proves nothing about who wrote them. A [`Claims`] that came out of an
+//! Reading claims proves nothing about where they come from. A [`Claims`] that came out of an
 //! [`UntrustedToken`](crate::token::UntrustedToken) is an assertion by a stranger; only inside a
 //! [`Verified`](crate::verify::Verified) is it the user pool's word.
 
 use crate::json::{self, Part};
-use crate::reject::Reason;
+use crate::refusal::Reason;
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use std::ops::Range;
 /// What a Cognito token is for (`token_use`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenUse {
-    /// Says who the user is; its app client is the `aud`.
+    /// Is about the user; its app client is the `aud`.
     Id,
     /// Says what the bearer may do; its app client is the `client_id`.
     Access,
@@ -22,8 +22,8 @@ pub enum TokenUse {
 
 /// The payload of a token.
 ///
-/// Names and strings stay where they stand in the payload, but for those with escapes: a token of
-/// thirty members would else be sixty allocations.
+/// Names and strings stay where they stand in the payload, but for those with escapes: otherwise a
+/// token of thirty members would be sixty allocations.
 #[derive(Debug)]
 pub struct Claims {
     payload: Box<str>,
@@ -106,7 +106,8 @@ impl<'a> Claim<'a> {
 }
 
 impl Claims {
-    /// Reads a payload: one JSON object, no top-level name twice, every time a number in `0..=2^53`.
+    /// Reads a payload: one JSON object, no top-level name twice, every time a number in
+    /// `0..=2^53`.
     ///
     /// # Errors
     /// [`Reason::MalformedToken`].
@@ -146,7 +147,8 @@ impl Claims {
         Ok(claims)
     }
 
-    /// How many bytes of memory they take, about: an array of small numbers has thirty times its text.
+    /// How many bytes of memory they take, about: an array of small numbers has thirty times its
+    /// text.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let members = self.members.iter().map(|member| match &member.value {
@@ -183,7 +185,7 @@ impl Claims {
         self.issued_at
     }
 
-    /// `auth_time`: when the user last proved who they are (OpenID Connect Core, section 2).
+    /// `auth_time`: when the user last signed in (OpenID Connect Core, section 2).
     #[must_use]
     pub const fn authenticated_at(&self) -> Option<Timestamp> {
         self.authenticated_at

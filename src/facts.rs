@@ -1,13 +1,16 @@
 //! What a decision must know that no request brings: so far, the keys of its issuer.
 //!
 //! A fact is there, or there is a [`Need`] for it. A request that stopped at a need is held in the
-//! need's [`Place`], and is decided again from its token on once [`Facts::outlook`] says that the fact
-//! has changed: no step is resumed in its middle, so a request is decided at most once more than
-//! its facts change.
+//! need's [`Place`], and is decided again from its token on once the [`Outlook`] is that the fact
+//! has changed: no step is resumed in its middle, so a request is decided at most once more
+//! than its facts change.
+//!
+//! A decision borrows the facts and cannot change them. Whatever it lacks it can only name; the
+//! gate tells the facts once per tick what is lacking, and sends the calls that this makes due.
 
 use crate::keyring::{CurrentKeys, Keyring};
 use crate::policy::{Policy, PoolIndex, Pools};
-use crate::reject::Reason;
+use crate::refusal::Reason;
 use crate::remote::call::{Answer, Call, CallId, CallIds};
 use crate::remote::document::Prospect;
 use crate::remote::report::Report;
@@ -28,12 +31,13 @@ pub enum Need {
         /// The key set that does not have the key.
         generation: u64,
         /// When its bearer says that the token was made.
+        /// Unverified: it chooses between two refusals, 401 and 503, and lets no request pass.
         issued_at: Option<Timestamp>,
     },
 }
 
-/// Where a request waits for its need. Each place has a limit of its own, so that a flood of one kind
-/// takes no room from the other.
+/// Where a request waits for its need. Each place has a limit of its own, so that a flood of one
+/// kind takes no room from the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// No key of the issuer has been fetched yet.
@@ -69,8 +73,11 @@ pub enum Outlook {
     /// It may come: the request waits.
     Open,
     /// It will not come, and that is the token's fault.
+    /// The newest set has been seen, and the key is not in it: 401.
     Settled(Reason),
     /// It cannot be had now, but may be after this time.
+    /// 503: the token may be good, and a client that throws it away for a 401 signs in again for
+    /// nothing.
     Unavailable(Duration),
 }
 
@@ -78,6 +85,7 @@ pub enum Outlook {
 #[derive(Debug)]
 pub(crate) struct Facts {
     keyring: Keyring,
+    /// One sequence for all facts, so that an answer has one owner.
     calls: CallIds,
 }
 
@@ -118,6 +126,7 @@ impl Facts {
                 issued_at,
             } => (pool, generation, issued_at),
         };
+        // There are keys, and the wanted one is not among them.
         match self.keyring.prospect(pool, generation, now.monotonic) {
             Prospect::Here => Outlook::Changed,
             Prospect::Coming | Prospect::Open => Outlook::Open,
@@ -131,8 +140,8 @@ impl Facts {
         }
     }
 
-    /// Whether a token says that it was made after the newest key set was answered. The two clocks meet
-    /// here: how long ago the answer was is the same on both.
+    /// Whether a token says that it was made after the newest key set was answered. The two clocks
+    /// meet here: how long ago the answer was is the same on both.
     fn is_newer_than_keys(&self, pool: PoolIndex, issued_at: Option<Timestamp>, now: Now) -> bool {
         let answered_at = self.keyring.answered_at(pool);
         issued_at
@@ -154,6 +163,8 @@ impl Facts {
         let pool = policy.pools.get(need.pool());
         let limit = pool.map_or(Duration::ZERO, |pool| pool.keys.wait_limit());
         match need {
+            // In an outage the next attempt lies behind the back-off: 503 at once instead of after
+            // the time-out.
             Need::Keys(_) if self.expected_in(need, now) >= limit => Duration::ZERO,
             Need::Keys(_) | Need::NewerKeys { .. } => limit,
         }
@@ -180,8 +191,8 @@ impl Facts {
         self.keyring.sync_pool(need.pool(), now, space);
     }
 
-    /// The calls that are due, `needs` being what requests wait for. A demand lasts until the calls that
-    /// it makes due have been begun: see [`crate::remote::document`].
+    /// The calls that are due, `needs` being what requests wait for. A demand lasts until the calls
+    /// that it makes due have been begun: see [`crate::remote::document`].
     pub(crate) fn take_calls(
         &mut self,
         needs: impl Iterator<Item = Need>,

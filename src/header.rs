@@ -151,7 +151,8 @@ impl HeaderName {
 }
 
 /// Whether two names are one to a server that tells only letters and digits apart: CGI (RFC 3875,
-/// section 4.1.18) turns `-` into `_`, PHP `.` as well, lighttpd whatever is neither letter nor digit.
+/// section 4.1.18) turns `-` into `_`, PHP `.` as well, lighttpd whatever is neither letter nor
+/// digit.
 #[must_use]
 pub fn folds_alike(name: &[u8], other: &[u8]) -> bool {
     let folded = |byte: &u8| match byte.is_ascii_alphanumeric() {

@@ -19,8 +19,8 @@ pub type Object = Map<String, Value>;
 ///
 /// # Errors
 /// Text that is not UTF-8, not JSON, not an object, nested deeper than 128 levels, followed by
-/// anything but white space, with a duplicate name, or with [`NUMBER_MEMBER`] at any level. The error's text may quote the input: it is
-/// for configuration only, never for a token's log line.
+/// anything but white space, with a duplicate name, or with [`NUMBER_MEMBER`] at any level. The
+/// error's text may quote the input: it is for configuration only, never for a token's log line.
 pub fn object(text: &[u8]) -> Result<Object, serde_json::Error> {
     let members = members(std::str::from_utf8(text).map_err(Error::custom)?)?;
     let owned = members.into_iter();
@@ -53,8 +53,8 @@ pub fn members(text: &str) -> Result<Vec<(Cow<'_, str>, Part<'_>)>, serde_json::
 
 /// A name that stands twice.
 fn first_duplicate<'a>(members: &'a [(Cow<'_, str>, Part<'_>)]) -> Option<&'a str> {
-    /// So many names are compared each with each, which no table is faster than. Whoever sends
-    /// thousands must not be able to make it millions.
+    /// So many names are compared each with each, which no table is faster than. A client
+    /// that sends thousands must not be able to make it millions.
     const FEW: usize = 32;
     if members.len() > FEW {
         let mut seen: HashMap<String, usize> = HashMap::new();
@@ -129,9 +129,9 @@ impl<'de> Visitor<'de> for Name {
     }
 }
 
-/// The library hands a number over as an object of one member with this name, so that its spelling is
-/// kept, and takes any object that begins with such a member for the number that its value spells. Where
-/// that stands in a text, other readers see an object.
+/// The library hands a number over as an object of one member with this name, so that its spelling
+/// is kept, and takes any object that begins with such a member for the number that its value
+/// spells. Where that stands in a text, other readers see an object.
 pub const NUMBER_MEMBER: &str = "$serde_json::private::Number";
 
 /// Whether an object in `value` has a member with the name that the library keeps for itself.
@@ -158,7 +158,8 @@ pub fn bytes(value: &Value) -> usize {
             usize::saturating_add,
         ),
         Value::Object(members) => {
-            // A node of the tree has room for eleven, and but for the first one, five or more in it.
+            // A node of the tree has room for eleven, and but for the first one, five or more in
+            // it.
             let node = size_of::<(String, Value)>().saturating_mul(11);
             let nodes = members.len().div_ceil(6);
             members
@@ -169,8 +170,8 @@ pub fn bytes(value: &Value) -> usize {
     }
 }
 
-/// How many bytes an allocation of so many takes: allocators hand out multiples of 16 bytes at the least,
-/// and keep a word for themselves.
+/// How many bytes an allocation of so many takes: allocators hand out multiples of 16 bytes at the
+/// least, and keep a word for themselves.
 #[must_use]
 pub const fn allocated(bytes: usize) -> usize {
     match bytes {
@@ -304,8 +305,8 @@ pub fn value(text: &[u8]) -> Result<Value, serde_json::Error> {
     read(text, Any::Configuration).map(|value| Part::from(value).into())
 }
 
-/// Reads exactly one JSON value; of equal names the last counts, and [`NUMBER_MEMBER`] is a name like
-/// any other: a key set, in which one odd key must not cost the others.
+/// Reads exactly one JSON value; of equal names the last counts, and [`NUMBER_MEMBER`] is a name
+/// like any other: a key set, in which one odd key must not cost the others.
 ///
 /// # Errors
 /// As for [`object`], but for names that stand twice.

@@ -1,8 +1,12 @@
 //! The key sets of all pools: a [`Document`] each, or the keys that stand in the configuration.
 //!
-//! When sets are fetched, by which VM, and how long they serve is the business of [`crate::remote`].
-//! Here is what is particular to keys: a set is one of many, a token's `kid` may be in none, and what
-//! operators are told of a fetch.
+//! When sets are fetched, by which VM, and how long they serve is the business of
+//! [`crate::remote`]. Here is what is particular to keys: a set is one of many, a token's `kid` may
+//! be in none, and what operators are told of a fetch.
+//!
+//! A pool without keys is no error. It may be a start, a rotation or an outage, and in each of them
+//! the answer to a request is a wait or a 503, never a 401: a client that is told that its token is
+//! bad throws it away.
 
 use crate::jwks::{InvalidKeySet, KeySet};
 use crate::policy::{KeySource, Pool, PoolIndex, Pools};
@@ -20,7 +24,9 @@ use std::time::Duration;
 /// The key sets of all pools, as one VM sees them.
 #[derive(Debug)]
 pub struct Keyring {
+    /// In the order of the configuration, by which a [`PoolIndex`] counts.
     sets: Vec<Set>,
+    /// Of this VM alone: with common jitter, all VMs would fetch at one moment.
     entropy: Entropy,
     /// When it was first asked for anything: sets that are missing are missing since then.
     start: Option<Monotonic>,
@@ -34,6 +40,7 @@ enum Set {
     /// They are fetched. The issuer is what log lines call them by.
     Fetched {
         issuer: String,
+        /// Boxed, since a document is many times as large as a pointer to an inline set.
         document: Box<Document<KeySet>>,
     },
 }
@@ -44,6 +51,8 @@ pub struct CurrentKeys {
     /// The keys.
     pub set: Rc<KeySet>,
     /// Grows whenever a set with other contents takes the place of the last.
+    ///
+    /// A remembered token names the generation that verified it, and is good under no other.
     pub generation: u64,
 }
 
@@ -53,11 +62,16 @@ pub struct Standing {
     /// How many keys may verify.
     pub keys: usize,
     /// The age of a set that is fetched, or how long it has been missing.
+    ///
+    /// Grows in either case while fetching fails: one alert serves for keys that are old and keys
+    /// that never came.
     pub age: Option<Duration>,
 }
 
 impl Content for KeySet {
+    /// In the digest that names shared entries: no other kind of document is ever read as keys.
     const KIND: &'static str = "jwks";
+    /// Cognito's set has two keys, and about a kilobyte.
     const MAX_BYTES: usize = Self::MAX_BYTES;
     type Invalid = InvalidKeySet;
 
@@ -69,6 +83,8 @@ impl Content for KeySet {
         InvalidKeySet::TooLarge
     }
 
+    /// By the keys, not by the bytes: a set that is merely written in another order makes no new
+    /// generation, and costs no remembered token.
     fn same_as(&self, other: &Self) -> bool {
         self.same_keys(other)
     }
@@ -78,6 +94,7 @@ impl Keyring {
     /// A keyring for these pools, without any key but inline ones.
     #[must_use]
     pub fn new(pools: &Pools, entropy: Entropy) -> Self {
+        // Nothing is fetched here: there is no call from a configuration callback.
         let sets = pools.iter().map(|(_, pool)| Set::new(pool)).collect();
         Self {
             sets,
@@ -87,12 +104,17 @@ impl Keyring {
     }
 
     /// The keys that may verify a pool's tokens now, if there are any.
+    ///
+    /// Keys that are too old to serve are no keys: while fetching fails, a withdrawn key may go on
+    /// verifying, and `max_stale` is the end of that.
     #[must_use]
     pub fn keys(&self, pool: PoolIndex) -> Option<CurrentKeys> {
         self.sets.get(pool.position())?.keys()
     }
 
     /// The generation of the keys that may verify now, for remembered tokens.
+    ///
+    /// Asked for each remembered token, so that it is one number and no set.
     #[must_use]
     pub fn generation(&self, pool: PoolIndex) -> Option<u64> {
         match self.sets.get(pool.position())? {
@@ -104,13 +126,18 @@ impl Keyring {
     /// Reads what the other VMs did. Called at every tick, and before a verdict that depends on
     /// having seen the newest set.
     pub fn sync(&mut self, now: Monotonic, space: &dyn SharedSpace) {
+        // Not in `new`, which is given no time.
         self.start.get_or_insert(now);
+        // Of each its record, some tens of bytes; the keys only where the record names a newer
+        // fetch.
         for document in self.documents_mut() {
             document.sync(now, space);
         }
     }
 
     /// Reads what the other VMs did about one pool.
+    ///
+    /// For a request about to wait: all other pools may stay as the last tick saw them.
     pub fn sync_pool(&mut self, pool: PoolIndex, now: Monotonic, space: &dyn SharedSpace) {
         if let Some(document) = self.document_mut(pool) {
             document.sync(now, space);
@@ -124,6 +151,7 @@ impl Keyring {
         space: &dyn SharedSpace,
         ids: &mut CallIds,
     ) -> Vec<(CallId, Call)> {
+        // Each pool on its own schedule: a key endpoint that is down delays no other pool.
         let mut due = Vec::new();
         for set in &mut self.sets {
             if let Set::Fetched { document, .. } = set {
@@ -133,8 +161,8 @@ impl Keyring {
         due
     }
 
-    /// A request waits for keys newer than this generation, since its `kid` is not among them. Holds
-    /// until the next [`Keyring::take_due`].
+    /// A request waits for keys newer than this generation, since its `kid` is not among them.
+    /// Holds until the next [`Keyring::take_due`].
     pub fn demand_newer(&mut self, pool: PoolIndex, generation: u64) {
         if let Some(document) = self.document_mut(pool) {
             document.demand_newer(generation);
@@ -142,6 +170,9 @@ impl Keyring {
     }
 
     /// What can be said of keys newer than this generation.
+    ///
+    /// A query: what is wished for is told by [`Keyring::demand_newer`] alone, so that asking twice
+    /// is as good as asking once.
     #[must_use]
     pub fn prospect(&self, pool: PoolIndex, generation: u64, now: Monotonic) -> Prospect {
         match self.document(pool) {
@@ -159,6 +190,8 @@ impl Keyring {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Option<Report> {
+        // By the call's number, not by the pool: an answer to a call that was given up must not
+        // count for the one that replaced it.
         let (issuer, document) = self.sets.iter_mut().find_map(|set| match set {
             Set::Fetched { issuer, document } if document.is_fetched_by(id) => {
                 Some((issuer, document))
@@ -169,7 +202,7 @@ impl Keyring {
         Some(report(issuer, document, &ended, now))
     }
 
-    /// Gives back the leases of fetches whose answer no VM will be there to take.
+    /// Gives back the leases of fetches whose answer will find no VM to take it.
     pub fn release(&mut self, space: &dyn SharedSpace) {
         for document in self.documents_mut() {
             document.release(space);
@@ -177,6 +210,9 @@ impl Keyring {
     }
 
     /// When the newest key set was answered, to any VM; never for keys that are not fetched.
+    ///
+    /// A key that was made later than this cannot be in the set, and its token is no forgery on
+    /// that account.
     #[must_use]
     pub fn answered_at(&self, pool: PoolIndex) -> Option<Monotonic> {
         self.document(pool)?.fetched_at()
@@ -190,6 +226,9 @@ impl Keyring {
     }
 
     /// How long until newer keys may be demanded again.
+    ///
+    /// Random `kid`s cost nothing to make, so one fetch on demand in ten seconds is all that they
+    /// can order; a genuine new key waits so long at most.
     #[must_use]
     pub fn demand_open_in(&self, pool: PoolIndex, now: Monotonic) -> Duration {
         self.document(pool)
@@ -203,6 +242,8 @@ impl Keyring {
     }
 
     /// Whether a pool has no keys that may verify, and a fetch may bring them within this time.
+    ///
+    /// If none is near, there is no need to look for them every few milliseconds.
     #[must_use]
     pub fn lacks_keys(&self, within: Duration, now: Monotonic) -> bool {
         self.documents()
@@ -211,6 +252,7 @@ impl Keyring {
 
     /// How each pool's key set is, in the order of the configuration.
     pub fn standings(&self, now: Monotonic) -> impl Iterator<Item = Standing> {
+        // Before the first tick nothing has been missing for any time.
         let start = self.start.unwrap_or(now);
         self.sets.iter().map(move |set| Standing {
             keys: set.keys().map_or(0, |keys| keys.set.len()),
@@ -239,8 +281,8 @@ impl Keyring {
 }
 
 impl Set {
-    /// Sets of one issuer that come through two clusters, or from two addresses, are two documents: a
-    /// configuration is never served what another one fetched from elsewhere.
+    /// Sets of one issuer that come through two clusters, or from two addresses, are two documents:
+    /// a configuration is never served what another one fetched from elsewhere.
     fn new(pool: &Pool) -> Self {
         match &pool.keys {
             KeySource::Inline(set) => Self::Inline(Rc::clone(set)),
@@ -263,6 +305,8 @@ impl Set {
         match self {
             Self::Inline(set) => Some(CurrentKeys {
                 set: Rc::clone(set),
+                // For good: an inline set changes only with the configuration, and that begins with
+                // an empty cache.
                 generation: 0,
             }),
             Self::Fetched { document, .. } => {
@@ -275,6 +319,7 @@ impl Set {
         }
     }
 
+    /// Inline keys have none: nothing is ever due for them.
     const fn document(&self) -> Option<&Document<KeySet>> {
         match self {
             Self::Inline(_) => None,
@@ -292,9 +337,10 @@ impl Set {
 
 /// What is told of a fetch: the cause first, then what it means for tokens.
 ///
-/// An operator reads this line first and, of a long outage, perhaps alone: so it names issuer, cluster and
-/// cause, and says whether requests are refused already. Nothing in it comes from the endpoint's answer but
-/// its status; Envoy's own words for a connection that failed have lost their control characters.
+/// An operator reads this line first and, of a long outage, perhaps alone: so it names issuer,
+/// cluster and cause, and says whether requests are refused already. Nothing in it comes from the
+/// endpoint's answer but its status; Envoy's own words for a connection that failed have lost their
+/// control characters.
 fn report(
     issuer: &str,
     document: &Document<KeySet>,
@@ -302,6 +348,8 @@ fn report(
     now: Now,
 ) -> Report {
     let kind = KeySet::KIND;
+    // An endpoint that is not resolved yet right after a start, and the tries between two attempts
+    // of the back-off, would set off alerts that nothing can be done about.
     let counted = match ended {
         Ended::Fetched(_) => Some(Counted::Success),
         Ended::Failed(_, Notice::Settling | Notice::Retry) => None,
@@ -309,11 +357,14 @@ fn report(
     };
     match ended {
         Ended::Fetched(Fetched::Again) => {
+            // Every quarter of an hour, on every pool: no news.
             Report::debug(kind, counted, format!("keys of {issuer}: fetched again"))
         }
         Ended::Fetched(Fetched::Recovered) => {
             let set = document.current().map(|current| current.content);
             let keys = set.as_ref().map_or(0, |set| set.len());
+            // A set with entries of other kinds is used; that some were skipped may explain an
+            // unknown key.
             let skipped = set.map_or(0, |set| set.skipped());
             Report::info(
                 kind,
@@ -322,9 +373,12 @@ fn report(
             )
         }
         Ended::Failed(failure, notice) => {
+            // The cause names cluster and address: what an operator has to look at first.
             let cause = failure.at(&document.source().endpoint);
             let outlook = Outlook::of(document, now);
             match notice {
+                // One line for an outage, and one every ten minutes while it lasts: an operator is
+                // to notice it, and not to lose the rest of the log in it.
                 Notice::News => Report::warning(
                     kind,
                     counted,
@@ -353,6 +407,7 @@ enum Outlook {
 }
 
 impl Outlook {
+    /// By the wall clock, for people; what is decided is decided by the monotonic one.
     fn of(document: &Document<KeySet>, now: Now) -> Self {
         if !document.is_loaded() {
             return Self::Missing;

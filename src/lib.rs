@@ -1,6 +1,6 @@
 //! An Amazon Cognito authorizer for Envoy: a proxy-wasm HTTP filter that checks the tokens of
-//! Cognito user pools in the data path, tells the upstream who is calling, and answers everyone
-//! else itself.
+//! Cognito user pools in the data path, tells the upstream the caller, and answers all
+//! other requests itself.
 //!
 //! # The way of a request
 //!
@@ -18,17 +18,17 @@
 //!                 └─ Hold  ·  Forward + claim_headers, owned  ·  Refuse + reply
 //! ```
 //!
-//! The steps and their order are data ([`step::Step`]); [`decision`] takes them from top to bottom, cheap
-//! refusals first, and stops at the first that fails. A fact that is not there yet is a
-//! [`facts::Need`]: the gate holds the request, and asks again once the fact has changed. Facts come
-//! the other way: `host/worker` ticks, the gate says which calls are to be made, [`facts`] takes their
-//! answers in.
+//! The steps and their order are data ([`step::Step`]); [`decision`] takes them from top to bottom,
+//! cheap refusals first, and stops at the first that fails. A fact that is not there yet is a
+//! [`facts::Need`]: the gate holds the request, and asks again once the fact has changed. Facts
+//! come the other way: `host/worker` ticks, the gate says which calls are to be made, [`facts`]
+//! takes their answers in.
 //!
-//! # Who knows what
+//! # What each module knows
 //!
 //! | module | knows | does not know |
 //! |---|---|---|
-//! | [`time`], [`reject`], [`refusal`], [`step`], [`header`], [`pool`], [`json`] | the words of the field, and the order of the checks | how a check is made |
+//! | [`time`], [`refusal`], [`step`], [`header`], [`pool`], [`json`] | the words of the field, and the order of the checks | how a check is made |
 //! | [`remote`] | when a document is fetched, by which VM, how all share it, why a fetch failed | what is in it, and how a call is made |
 //! | [`rs256`], [`jwks`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
 //! | [`claims`], [`token`] | what a token looks like | what is allowed |
@@ -43,16 +43,16 @@
 //! | [`gate`] | which requests wait for what | that there is an Envoy |
 //! | `host` | Envoy's callbacks, and how a call is made | what is decided, and what a call is for |
 //!
-//! No module uses one that stands in a row below its own; `tests/core/layers.rs` has the exact list, and reads
-//! this table.
+//! No module uses one that stands in a row below its own; `tests/core/layers.rs` has the exact
+//! list, and reads this table.
 //!
-//! `src/cli` is no module of this crate but a second crate beside it, the desk tool behind the feature
-//! `cli`: it reads files, asks these modules, and prints what they answer, so that what it says of a
-//! configuration or a token is what Envoy will do. Nothing here knows of it.
+//! `src/cli` is no module of this crate but a second crate beside it, the desk tool behind the
+//! feature `cli`: it reads files, asks these modules, and prints what they answer, so that what it
+//! says of a configuration or a token is what Envoy will do. Nothing here knows of it.
 //!
-//! The SDK is a dependency of the wasm target only, so that a core module which named it would not compile
-//! natively; no core module reads a clock or does I/O: times are parameters, and shared data is
-//! [`remote::space::SharedSpace`].
+//! The SDK is a dependency of the wasm target only, so that a core module which named it would not
+//! compile natively; no core module reads a clock or does I/O: times are parameters, and shared
+//! data is [`remote::space::SharedSpace`].
 //!
 //! # Known attacks, and what stops each
 //!
@@ -62,16 +62,25 @@
 //! | key material inside the token (`jwk`, `jku`, `x5c`, `x5u`) | never read: [`verify::Admitted::verify`] takes the issuer's own set |
 //! | another pool's token with a known `kid` | the issuer chooses the set before the `kid` chooses the key |
 //! | refresh token, or id token where an access token is wanted | `token_use` must be there and be the wanted one ([`verify`]) |
+//! | duplicate members, two spellings of a byte, an object that is a number to some | strict readers ([`json`], [`token`]); two parsers must agree |
 //! | two tokens, one for each reader | every place and every line counts, as the loosest parser reads them ([`bearer`], [`request`]) |
-//! | duplicate members, two spellings of a byte | strict readers ([`json`], [`token`]); two parsers must agree |
 //! | spoofed claim headers, on open paths too | [`claim_headers`] are the filter's own: set or removed on every way out |
-//! | `/%61dmin`, `//admin`, `/x/..;/admin`, `/admin%3Fx` | every reading of a path must choose the same rule ([`rules`]) |
+//! | the same as `x.cognito.sub`, in a trailer, or named in `connection` | whatever folds to a name of the filter's own is its own ([`owned`]) |
+//! | a claim header that renames the client or the method (`forwarded`) | names with a meaning are reserved ([`header`]) |
+//! | a claim of ` admin `, `a,b` or a line feed | what would be read as another value is escaped, or not sent ([`claim_headers`]) |
+//! | `/%61dmin`, `//admin`, `/x/..;/admin`, `/admin%3Fx`, `/adm%C4%B0n`, a trailing slash | every reading of a path must choose the same rule ([`rules`]) |
+//! | a user called `alice?x` or `alice/x` on the path of `alice` | a variable that is compared with a claim has one value in all readings ([`rules`]) |
+//! | `/admin.json`, `/index.php/admin`: what a router adds by itself | nothing but `default: nobody`; the desk tool warns where a weaker default lies below a strict rule |
+//! | `post`, `HEAD` for `GET`, `_method`, `x-http-method-override`, `x-forwarded-host`, `x-original-url` | refused, taken off, or under the same rule, where something is decided by what they override ([`request`], [`owned`], [`rules`]) |
+//! | a request dressed as a preflight | one has no body; what passes as one loses credentials and overrides ([`decision`], [`owned`]) |
 //! | paths that are costly to compare | what finding the rule may cost is counted ([`rules::work`]) |
-//! | the same under a name that the upstream folds, in a trailer, or named in `connection` | whatever folds to a name of the filter's own is its own ([`owned`]) |
-//! | `post`, `_method`, `x-http-method-override`, `x-forwarded-host`, `x-original-url` | refused, or taken off, where something is decided by what they override ([`request`], [`owned`]) |
+//! | an `aud`, a header or a query that is costly before the signature | bounded lengths; patterns are asked after the signature ([`verify`], [`token`], [`request`]) |
 //! | floods of random `kid`s | one fetch in ten seconds per process, and waiting places of their own ([`remote`], [`gate`]) |
+//! | the same, so that genuine tokens of a new key are thrown away | a token made since the newest set gets 503, not 401 ([`facts`]) |
 //! | floods of one-time tokens | only accepted ones are remembered, and newcomers push out newcomers ([`cache`]) |
+//! | tokens that take many times their text in memory | the cache weighs what an entry takes ([`cache`], [`claims`]) |
 //! | a hash that collides | the cache compares whole tokens ([`cache`]) |
+//! | a refusal that a shared cache keeps | `no-store` with every status that caches keep unasked ([`reply`]) |
 //! | a host that says yes to everything | it must first refuse two forgeries ([`rs256`]) |
 //! | one byte that is not UTF-8 | `host` reads and writes headers as bytes |
 //! | everything oversized | named limits, each with its error and its test |
@@ -92,7 +101,6 @@ pub mod owned;
 pub mod policy;
 pub mod pool;
 pub mod refusal;
-pub mod reject;
 pub mod remote;
 pub mod reply;
 pub mod request;

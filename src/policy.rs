@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows how a setting is spelled; [`crate::config`] alone does. What has a `Default`
 //! is either an outright "nothing asked for" or the documented default of an optional field; no
-//! default admits anyone.
+//! default lets a request pass.
 
 use crate::bearer::TokenSources;
 use crate::claim_headers::ClaimHeaders;
@@ -13,7 +13,7 @@ use crate::remote::document::Source;
 use crate::reply::Responses;
 use crate::request::{Request, UnsafeMethod};
 use crate::rules::Rules;
-use crate::rules::requirement::WantedUse;
+use crate::rules::requirement::{AnyOf, WantedUse};
 use regex_lite::Regex;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -26,7 +26,7 @@ pub struct Policy {
     pub pools: Pools,
     /// What is asked of every token, and where it is looked for.
     pub token: TokenPolicy,
-    /// Who may do what.
+    /// The rules, and what becomes of a request that none of them matches.
     pub rules: Rules,
     /// What becomes of a cross-origin preflight.
     pub preflight: Preflight,
@@ -38,11 +38,11 @@ pub struct Policy {
     pub claim_headers: ClaimHeaders,
     /// What the refused are told.
     pub responses: Responses,
-    /// Whether access logs are told who called.
+    /// Whether access logs are told the caller.
     pub identity: Identity,
     /// Whether claim headers take part in choosing the route.
     pub route: RouteChoice,
-    /// Who verifies signatures.
+    /// Where signatures are verified.
     pub signature: SignaturePolicy,
 }
 
@@ -82,30 +82,10 @@ pub struct Pool {
     pub id: UserPoolId,
     /// The exact `iss` of its tokens.
     pub issuer: String,
-    /// The app clients whose tokens are admitted.
-    pub clients: Clients,
+    /// The app clients whose tokens are admitted; all of them only where the document says `any`.
+    pub clients: AnyOf<String>,
     /// Where its keys come from.
     pub keys: KeySource,
-}
-
-/// The app clients whose tokens a pool admits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Clients {
-    /// All of them; written down as the word `any`.
-    Any,
-    /// These, never empty.
-    Only(Vec<String>),
-}
-
-impl Clients {
-    /// Whether tokens of this app client are admitted.
-    #[must_use]
-    pub fn admits(&self, client: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Only(wanted) => wanted.iter().any(|one| one == client),
-        }
-    }
 }
 
 /// Where a pool's keys come from.
@@ -178,9 +158,9 @@ impl Pools {
             .map(|(position, pool)| (PoolIndex(position), pool))
     }
 
-    /// A name for each pool in metrics, in the order of the configuration: its id. Of several issuers of
-    /// one pool the first has the id, and the others say after a dot which they are: `original`,
-    /// `updated`, or a number.
+    /// A name for each pool in metrics, in the order of the configuration: its id. Of several
+    /// issuers of one pool the first has the id, and the others say after a dot which they are:
+    /// `original`, `updated`, or a number.
     #[must_use]
     pub fn labels(&self) -> Vec<String> {
         let mut seen = HashMap::<&str, usize>::new();
@@ -263,11 +243,11 @@ pub enum Preflight {
     /// It needs a token like any request.
     #[default]
     RequireToken,
-    /// It passes where a token would else be asked for.
+    /// It passes where a token would otherwise be asked for.
     Pass,
 }
 
-/// Whether access logs are told who called.
+/// Whether access logs are told the caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Identity {
     /// No.
@@ -287,7 +267,7 @@ pub enum RouteChoice {
     Anew,
 }
 
-/// Who verifies signatures.
+/// Where signatures are verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignaturePolicy {
     /// The host, where it proves itself; else the module.

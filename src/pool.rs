@@ -173,7 +173,8 @@ impl UserPoolId {
         self.issuer("cognito-idp")
     }
 
-    /// The `iss` of tokens in the updated form: `https://issuer-cognito-idp.{region}.{suffix}/{id}`.
+    /// The `iss` of tokens in the updated form:
+    /// `https://issuer-cognito-idp.{region}.{suffix}/{id}`.
     #[must_use]
     pub fn updated_issuer(&self) -> String {
         self.issuer("issuer-cognito-idp")

@@ -1,7 +1,112 @@
-//! A refusal: its reason, with what the client is told to do better.
+//! Why a request is refused: the stable codes that metrics, filter state and logs carry, and what
+//! the client is told to do better.
 
-use crate::reject::Reason;
 use std::time::Duration;
+
+/// The reason for a refusal.
+///
+/// The codes are part of the product: dashboards and alerts name them. Which of several reasons a
+/// request is given is decided by the order of the checks, cheapest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// None of the configured places holds a token.
+    MissingToken,
+    /// The configured places hold more than one token, even if all are equal.
+    MultipleTokens,
+    /// Not a JWS in compact serialisation with strict JSON in it, or a time that is no number.
+    MalformedToken,
+    /// Longer than `token.max_bytes`.
+    TokenTooLarge,
+    /// The header's `alg` is not `RS256`.
+    UnsupportedAlgorithm,
+    /// `iss` is none of the configured issuers, or not one that the rule admits.
+    UnknownIssuer,
+    /// `exp` lies in the past by more than the allowed skew.
+    TokenExpired,
+    /// `nbf` or `iat` lies in the future by more than the allowed skew.
+    TokenNotYetValid,
+    /// `token_use` is not the wanted one.
+    WrongTokenUse,
+    /// The app client is not one of those wanted.
+    WrongClient,
+    /// `aud` does not match `token.aud_pattern`.
+    WrongAudience,
+    /// The issuer's key set has no key with the token's `kid`.
+    UnknownKey,
+    /// The signature is not the named key's over these bytes.
+    InvalidSignature,
+    /// None of the wanted scopes is in `scope`.
+    InsufficientScope,
+    /// None of the wanted groups is in `cognito:groups`.
+    InsufficientGroup,
+    /// A wanted claim has another value, or is absent.
+    ClaimMismatch,
+    /// The user signed in longer ago than the rule allows (RFC 9470).
+    StaleAuthentication,
+    /// The rule lets no request pass.
+    DeniedByRule,
+    /// The path or authority could be read as another one by the upstream.
+    UnsafePath,
+    /// The upstream could act on another method than the rules saw.
+    UnsafeMethod,
+    /// The issuer's keys are not to be had at the moment.
+    KeysUnavailable,
+}
+
+impl Reason {
+    /// Every reason, in the order of the documentation.
+    pub const ALL: [Self; 21] = [
+        Self::MissingToken,
+        Self::MultipleTokens,
+        Self::MalformedToken,
+        Self::TokenTooLarge,
+        Self::UnsupportedAlgorithm,
+        Self::UnknownIssuer,
+        Self::TokenExpired,
+        Self::TokenNotYetValid,
+        Self::WrongTokenUse,
+        Self::WrongClient,
+        Self::WrongAudience,
+        Self::UnknownKey,
+        Self::InvalidSignature,
+        Self::InsufficientScope,
+        Self::InsufficientGroup,
+        Self::ClaimMismatch,
+        Self::StaleAuthentication,
+        Self::DeniedByRule,
+        Self::UnsafePath,
+        Self::UnsafeMethod,
+        Self::KeysUnavailable,
+    ];
+
+    /// The stable code, as metrics, filter state and logs show it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::MissingToken => "missing_token",
+            Self::MultipleTokens => "multiple_tokens",
+            Self::MalformedToken => "malformed_token",
+            Self::TokenTooLarge => "token_too_large",
+            Self::UnsupportedAlgorithm => "unsupported_algorithm",
+            Self::UnknownIssuer => "unknown_issuer",
+            Self::TokenExpired => "token_expired",
+            Self::TokenNotYetValid => "token_not_yet_valid",
+            Self::WrongTokenUse => "wrong_token_use",
+            Self::WrongClient => "wrong_client",
+            Self::WrongAudience => "wrong_audience",
+            Self::UnknownKey => "unknown_key",
+            Self::InvalidSignature => "invalid_signature",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::InsufficientGroup => "insufficient_group",
+            Self::ClaimMismatch => "claim_mismatch",
+            Self::StaleAuthentication => "stale_authentication",
+            Self::DeniedByRule => "denied_by_rule",
+            Self::UnsafePath => "unsafe_path",
+            Self::UnsafeMethod => "unsafe_method",
+            Self::KeysUnavailable => "keys_unavailable",
+        }
+    }
+}
 
 /// A refusal, with what the client needs to know to do better.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,5 +131,21 @@ impl Refusal {
             Self::StaleAuthentication(_) => Reason::StaleAuthentication,
             Self::KeysUnavailable(_) => Reason::KeysUnavailable,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_reason_has_a_code_of_its_own() {
+        let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        assert!(codes.iter().all(|code| {
+            code.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        }));
     }
 }

@@ -1,8 +1,7 @@
 //! What the refused are told: the same few words for every cause that an attacker could learn from.
 
 use crate::header::HeaderName;
-use crate::refusal::Refusal;
-use crate::reject::Reason;
+use crate::refusal::{Reason, Refusal};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -105,8 +104,8 @@ pub struct Reply {
     pub body: Cow<'static, str>,
 }
 
-/// What a cache may keep although nothing says so (RFC 9110, section 15.1), of what a refusal may be: it
-/// would go on refusing those who come with a good token.
+/// What a cache may keep although nothing says so (RFC 9110, section 15.1), of what a refusal may
+/// be: it would go on refusing requests with a good token.
 const CACHED_UNASKED: [u16; 6] = [301, 308, 404, 405, 410, 414];
 const CACHE_CONTROL: &str = "cache-control";
 

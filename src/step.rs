@@ -2,11 +2,10 @@
 //!
 //! A decision takes its steps from the first to the last and stops at the first that fails, so the
 //! reason of a refusal says how far the request came: the contract promises this order, and cheap
-//! steps stand before dear ones. Whoever wants to know more than the reason hands in an
-//! [`Observer`]. In Envoy it is `()`, of which nothing is left after inlining; the desk tool's
-//! records every step, and tells it.
+//! steps stand before dear ones. For more than the reason there is an [`Observer`]. In Envoy it is
+//! `()`, of which nothing is left after inlining; the desk tool's records every step, and tells it.
 
-use crate::reject::Reason;
+use crate::refusal::Reason;
 
 /// A step, by what it looks at; in the order in which a decision takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,4 +1,5 @@
-//! Two clocks, never mixed: token times are wall-clock, everything the filter schedules is monotonic.
+//! Two clocks, never mixed: token times are wall-clock, everything the filter schedules is
+//! monotonic.
 //!
 //! Nothing in the core reads a clock. Both kinds of time arrive as parameters, so that a test can
 //! script a day in a millisecond, and a wall clock that jumps moves no lease, window or back-off.
@@ -36,8 +37,8 @@ impl Timestamp {
         self.0
     }
 
-    /// The moment in UTC, to the second, as RFC 3339 writes it: `2023-11-14T22:13:20Z`. Years have four
-    /// digits up to 9999, and more beyond.
+    /// The moment in UTC, to the second, as RFC 3339 writes it: `2023-11-14T22:13:20Z`. Years have
+    /// four digits up to 9999, and more beyond.
     #[must_use]
     pub fn utc(self) -> String {
         const DAY: u64 = 86_400;

@@ -1,13 +1,13 @@
 //! A compact token, taken apart but not believed (RFC 7515, section 7.1).
 //!
 //! Two parsers read the header: `jwt-compact` and the strict reader of [`crate::json`]. They must
-//! agree, so that no trick that fools one of them changes which key is asked. A user pool writes one
-//! header into all tokens that a key signs: once one of them is verified, its header is known by
-//! its text, and needs no reading.
+//! agree, so that no trick that fools one of them changes which key is asked. A user pool writes
+//! one header into all tokens that a key signs: once one of them is verified, its header is known
+//! by its text, and needs no reading.
 
 use crate::claims::Claims;
 use crate::json;
-use crate::reject::Reason;
+use crate::refusal::Reason;
 use crate::rs256::Signature;
 use crate::step::{Observer, Step};
 use base64::Engine;
@@ -39,9 +39,9 @@ impl<'a> UntrustedToken<'a> {
     /// Takes a compact token apart.
     ///
     /// The checks, in this order: three parts of strict, unpadded base64url; a header of at most
-    /// [`MAX_HEADER_CHARS`] that is one JSON object with `alg` exactly `RS256`, a string `kid` and no
-    /// `crit`; a payload that [`Claims::parse`] accepts. `jwk`, `jku`, `x5c` and `x5u`
-    /// are never looked at: a token that brings its own key has no say in which key verifies it.
+    /// [`MAX_HEADER_CHARS`] that is one JSON object with `alg` exactly `RS256`, a string `kid` and
+    /// no `crit`; a payload that [`Claims::parse`] accepts. `jwk`, `jku`, `x5c` and `x5u` are never
+    /// looked at: a token that brings its own key has no say in which key verifies it.
     ///
     /// # Errors
     /// [`Reason::MalformedToken`] or [`Reason::UnsupportedAlgorithm`].
@@ -162,8 +162,8 @@ impl KnownHeaders {
     /// Two keys of each of eight user pools; the headers of more are read again.
     const MAX: usize = 16;
 
-    /// Remembers the header of a token that was verified; nobody else's, or strangers could push
-    /// out the ones in use. The oldest makes room.
+    /// Remembers the header of a token that was verified, and no other's: strangers could push out
+    /// the ones in use. The oldest makes room.
     pub fn remember(&mut self, header: &Header<'_>) {
         if self.key_id(header.segment).is_none() {
             self.0.truncate(Self::MAX.saturating_sub(1));
@@ -178,8 +178,8 @@ impl KnownHeaders {
     }
 }
 
-/// The longest first part, in characters as it is written. Cognito's has some 110; the header is read by
-/// two parsers before anything is known of its author.
+/// The longest first part, in characters as it is written. Cognito's has some 110; the header is
+/// read by two parsers before anything is known of its author.
 pub const MAX_HEADER_CHARS: usize = 1_024;
 
 /// The only algorithm: with one there is nothing to confuse it with (RFC 8725, section 3.1).
@@ -219,8 +219,8 @@ fn unverified_key_id(header: &[u8]) -> Result<String, Reason> {
     if header.get("alg").and_then(Value::as_str) != Some(ALGORITHM) {
         return Err(Reason::UnsupportedAlgorithm);
     }
-    // RFC 7515, section 4.1.11: who does not understand a critical extension must refuse, and
-    // this filter understands none.
+    // RFC 7515, section 4.1.11: a recipient that does not understand a critical extension must
+    // refuse, and this filter understands none.
     match header.remove("kid") {
         Some(Value::String(key_id)) if !header.contains_key("crit") => Ok(key_id),
         _ => Err(Reason::MalformedToken),

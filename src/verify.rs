@@ -16,9 +16,8 @@
 
 use crate::claims::{Claim, Claims};
 use crate::jwks::KeySet;
-use crate::policy::{AudiencePolicy, Clients, Policy, Pool, PoolIndex};
-use crate::refusal::Refusal;
-use crate::reject::Reason;
+use crate::policy::{AudiencePolicy, Policy, Pool, PoolIndex};
+use crate::refusal::{Reason, Refusal};
 use crate::rs256::Rs256;
 use crate::rules::index::Variables;
 use crate::rules::requirement::{AnyOf, Requirement};
@@ -42,8 +41,8 @@ pub struct Verified {
     pool: PoolIndex,
 }
 
-/// The longest `aud` that `token.aud_pattern` may match. An app client's id has 26 characters, the URL
-/// of an API some more.
+/// The longest `aud` that `token.aud_pattern` may match. An app client's id has 26 characters, the
+/// URL of an API some more.
 pub const MAX_AUDIENCE_BYTES: usize = 256;
 
 /// Why a token that would be admitted is not verified.
@@ -177,11 +176,11 @@ impl Verified {
     }
 }
 
-/// The steps after the signature: `token.aud_pattern`, then the rule's scopes, groups, claims and age
-/// of the sign-in.
+/// The steps after the signature: `token.aud_pattern`, then the rule's scopes, groups, claims and
+/// age of the sign-in.
 ///
-/// Claims that are not verified may be put to it too, to learn what would become of them if they were
-/// true; only [`Verified::satisfies`] lets a request pass.
+/// Claims that are not verified may be put to it too, to learn what would become of them if they
+/// were true; only [`Verified::satisfies`] lets a request pass.
 ///
 /// # Errors
 /// The first condition that does not hold.
@@ -197,8 +196,8 @@ pub fn conditions(
         variables,
         now,
     } = *demand;
-    // What a pattern costs is its author's to choose, so it is matched only against what a user pool
-    // has signed.
+    // What a pattern costs is its author's to choose, so it is matched only against what a user
+    // pool has signed.
     if let AudiencePolicy::Matching(pattern) = &policy.token.audience {
         let fits = policy.pools.get(pool).is_some_and(|pool| {
             audience_fits(claims, pool, requirement, |audience| {
@@ -208,7 +207,10 @@ pub fn conditions(
         seen.check(Step::Audience, fits, Reason::WrongAudience)
             .map_err(Refusal::Plain)?;
     }
-    requirement.check(claims, variables, now, policy.token.clock_skew, seen)
+    let skew = policy.token.clock_skew;
+    requirement
+        .conditions
+        .check(claims, variables, now, skew, seen)
 }
 
 /// The steps that need no key. `pool` is the one whose issuer the token names, if there is one.
@@ -226,7 +228,7 @@ fn admit(
     } = *demand;
     let issuer = pool
         .and_then(|index| Some((index, policy.pools.get(index)?)))
-        .filter(|(_, pool)| requirement.pools.admits(&pool.id))
+        .filter(|(_, pool)| requirement.narrows.pools.admits(&pool.id))
         .ok_or(Reason::UnknownIssuer);
     let (index, pool) = seen.step(Step::Issuer, issuer)?;
     let skew = policy.token.clock_skew;
@@ -246,10 +248,13 @@ fn admit(
     let token_use = claims
         .token_use()
         .filter(|token_use| policy.token.token_use.admits(*token_use))
-        .filter(|token_use| requirement.token_use.admits(*token_use))
+        .filter(|token_use| requirement.narrows.token_use.admits(*token_use))
         .ok_or(Reason::WrongTokenUse);
     let token_use = seen.step(Step::TokenUse, token_use)?;
-    let waived = pool.clients == Clients::Any && requirement.clients == AnyOf::Unrestricted;
+    let of_both = [&pool.clients, &requirement.narrows.clients];
+    let waived = of_both
+        .iter()
+        .all(|clients| **clients == AnyOf::Unrestricted);
     if !waived {
         let mut clients = claims.clients(token_use);
         let wanted = clients.any(|client| is_wanted(client, pool, requirement));
@@ -277,5 +282,5 @@ fn audience_fits(
 }
 
 fn is_wanted(client: &str, pool: &Pool, requirement: &Requirement) -> bool {
-    pool.clients.admits(client) && requirement.clients.admits(client)
+    pool.clients.admits(client) && requirement.narrows.clients.admits(client)
 }

@@ -66,8 +66,8 @@ pub(super) fn read(document: &[u8], report: &Report) -> Parsed<Value> {
     Err(report.add(WHOLE, cause))
 }
 
-/// Rewrites every number as a double writes it, once its depth is known to be bounded, and refuses what
-/// could be read as a number and is none.
+/// Rewrites every number as a double writes it, once its depth is known to be bounded, and refuses
+/// what could be read as a number and is none.
 fn make_plain(value: &mut Value, path: &str, depth: usize, report: &Report) -> Parsed<()> {
     if depth > MAX_DEPTH {
         let text = format!("found more than {MAX_DEPTH} levels; expected a flatter document");

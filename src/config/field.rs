@@ -225,8 +225,8 @@ impl<'doc> Field<'doc> {
         }))
     }
 
-    /// The word `any`, or a list. A list with the word in it would let nobody in, and looks as if
-    /// it let everybody in.
+    /// The word `any`, or a list. A list with the word in it would let no token in, and looks as if
+    /// it let every one in.
     pub(super) fn any_or_each<T>(
         &self,
         expected: &'static str,

@@ -67,7 +67,8 @@ pub(super) fn absolute(text: &str) -> Result<KeyUri, String> {
     }) else {
         return Err(refused(text, "an absolute URL such as https://host/path"));
     };
-    // What stands before `@` is a secret, or makes a host look like another (RFC 3986, section 7.6).
+    // What stands before `@` is a secret, or makes a host look like another (RFC 3986, section
+    // 7.6).
     if authority.as_str().contains('@') {
         return Err(refused(text, "a URL without user information"));
     }

@@ -1,7 +1,7 @@
 //! The configuration: one document in, the policy out, or everything that is wrong with it.
 //!
 //! This module alone knows how settings are spelled and what they default to. It refuses what it
-//! does not know, and what is left out is refused where leaving it out would let someone in: a
+//! does not know, and what is left out is refused where leaving it out would open a door: a
 //! check is waived by a word, never by silence.
 //!
 //! ```

@@ -6,7 +6,7 @@ use super::fields::Fields;
 use super::issuer::{self, ISSUER, KeyUri};
 use super::problem::Parsed;
 use crate::jwks::KeySet;
-use crate::policy::{Clients, KeySource, Pool, Pools};
+use crate::policy::{KeySource, Pool, Pools};
 use crate::pool::UserPoolId;
 use crate::remote::call::Endpoint;
 use crate::remote::document::Source;
@@ -36,7 +36,8 @@ const REFRESH_INTERVAL: Bounds = Bounds {
 };
 const DEFAULT_REFRESH_INTERVAL: Duration = Duration::from_secs(15 * 60);
 
-/// `jwks.max_stale`: below an hour a short outage refuses everyone; beyond a month, write `forever`.
+/// `jwks.max_stale`: below an hour a short outage refuses everyone; beyond a month, write
+/// `forever`.
 const MAX_STALE: Bounds = Bounds {
     min: Duration::from_secs(3600),
     max: Duration::from_secs(720 * 3600),
@@ -68,7 +69,7 @@ pub(super) struct KnownPools(Parsed<Vec<KnownPool>>);
 #[derive(Debug)]
 struct KnownPool {
     id: Parsed<UserPoolId>,
-    clients: Parsed<Clients>,
+    clients: Parsed<AnyOf<String>>,
 }
 
 impl KnownPools {
@@ -180,13 +181,9 @@ fn user_pool_id(fields: &Fields<'_>) -> Parsed<UserPoolId> {
     }
 }
 
-fn clients(fields: &Fields<'_>) -> Parsed<Clients> {
+fn clients(fields: &Fields<'_>) -> Parsed<AnyOf<String>> {
     let field = fields.required("client_ids", "a list of app client ids or \"any\"")?;
-    let clients = field.any_or_each("an app client id", |item| item.text().map(str::to_owned))?;
-    Ok(match clients {
-        AnyOf::Unrestricted => Clients::Any,
-        AnyOf::Only(clients) => Clients::Only(clients),
-    })
+    field.any_or_each("an app client id", |item| item.text().map(str::to_owned))
 }
 
 /// Reads `jwks`; without a known issuer only for its problems.

@@ -1,6 +1,6 @@
 //! `require`: what a rule asks of a token, beyond that it is valid.
 //!
-//! A rule that no token could ever satisfy is refused: it was meant to let someone in.
+//! A rule that no token could ever satisfy is refused: it was meant to open a door.
 
 use super::duration::Bounds;
 use super::field::{Field, all};
@@ -12,7 +12,7 @@ use crate::claims::{Claim, ClaimPlace, TokenUse};
 use crate::pool::UserPoolId;
 use crate::rules::pattern::PathPattern;
 use crate::rules::requirement::{
-    AnyOf, AuthAge, ClaimCondition, Requirement, WantedUse, WantedValue,
+    AnyOf, AuthAge, ClaimCondition, Conditions, Narrowing, Requirement, WantedUse, WantedValue,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -68,14 +68,20 @@ pub(super) fn read(
         .map_or(Ok(AuthAge::Any), |field| {
             field.duration(MAX_AUTH_AGE).map(AuthAge::AtMost)
         });
-    Ok(Requirement {
+    let narrows = Narrowing {
         token_use: token_use?,
         pools: pools?,
         clients: clients?,
+    };
+    let conditions = Conditions {
         scopes: scopes?,
         groups: groups?,
         claims: claims?,
         max_auth_age: max_auth_age?,
+    };
+    Ok(Requirement {
+        narrows,
+        conditions,
     })
 }
 
@@ -92,7 +98,7 @@ fn token_use(fields: &Fields<'_>, wanted: Parsed<WantedUse>) -> Parsed<WantedUse
     }
 }
 
-/// Reads `pools`. A group, scope or claim of one pool means nothing in another, where anyone may
+/// Reads `pools`. A group, scope or claim of one pool means nothing in another, where any user may
 /// have been given it: with several pools, the rule has to say whose words they are.
 fn pools(fields: &Fields<'_>, known: &KnownPools) -> Parsed<AnyOf<UserPoolId>> {
     const EXPECTED: &str = "a list of user pool ids or \"any\"";
@@ -152,8 +158,8 @@ fn scope<'doc>(item: &Field<'doc>) -> Parsed<&'doc str> {
 }
 
 /// A wanted value without the signs by which other systems mean "not" and "anything". Values are
-/// compared to the letter: with such a sign none would ever match, or worse, one would that someone
-/// may choose.
+/// compared to the letter: with such a sign none would ever match, or worse, one that a user may
+/// choose.
 fn whole<'doc>(item: &Field<'_>, text: &'doc str) -> Parsed<&'doc str> {
     let sign = match (
         text.strip_prefix('!'),
@@ -266,7 +272,7 @@ fn text_value(field: &Field<'_>, text: &str, path: Parsed<&PathPattern>) -> Pars
             Err(field.refuse(format_args!("found {}; expected {expected}", quoted(text))))
         };
     }
-    // Taken as text it would never match; someone meant the variable.
+    // Taken as text it would never match; the variable was meant.
     if let Some(name) = variables
         .iter()
         .find(|name| text.contains(&format!("{{{name}}}")))

@@ -1,4 +1,4 @@
-//! `rules` and `default`: who may do what.
+//! `rules` and `default`.
 
 use super::field::{Field, all};
 use super::fields::Fields;
@@ -12,8 +12,8 @@ use crate::rules::requirement::{Requirement, WantedUse};
 use crate::rules::{Access, Rule, Rules};
 
 /// The most rules. Each is compared with all before it, to find the ones that can never be reached:
-/// for this many some tenths of a second, in which a worker serves nobody. API Gateway takes a few
-/// hundred resources per API.
+/// for this many some tenths of a second, in which a worker serves no request. API Gateway takes a
+/// few hundred resources per API.
 pub const MAX_RULES: usize = 5_000;
 
 const RULE_FIELDS: [&str; 3] = ["match", "allow", "require"];
@@ -40,7 +40,7 @@ pub(super) fn read(
     let (matches, access): (Vec<_>, Vec<_>) = rules?.into_iter().unzip();
     let matches = all(matches.into_iter())?;
     // Rules that can never be reached are found by their matches, whatever else is wrong with them:
-    // what could not be read lets nobody in, and is refused below.
+    // what could not be read lets nothing in, and is refused below.
     let readable = |access: &Parsed<Access>| access.clone().unwrap_or(Access::Nobody);
     let rules = matches
         .into_iter()
@@ -141,7 +141,7 @@ enum Allow {
 }
 
 /// Reads `default`. Where there are rules, what none of them matches is no afterthought: it has to
-/// be said. Where there are none, the filter asks everyone for a token.
+/// be said. Where there are none, the filter asks every request for a token.
 fn default(fields: &Fields<'_>, no_rules: bool) -> Parsed<Access> {
     #[derive(Clone, Copy)]
     enum Default {

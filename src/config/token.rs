@@ -31,8 +31,9 @@ const DEFAULT_MAX_BYTES: usize = 16_384;
 pub const MAX_CACHE_ENTRIES: usize = 65_536;
 const DEFAULT_CACHE_ENTRIES: usize = 4_096;
 
-/// The longest `aud_pattern`, and the largest once compiled. Matching takes up to its size times the
-/// length of what it is matched against, [`MAX_AUDIENCE_BYTES`](crate::verify::MAX_AUDIENCE_BYTES).
+/// The longest `aud_pattern`, and the largest once compiled. Matching takes up to its size times
+/// the length of what it is matched against,
+/// [`MAX_AUDIENCE_BYTES`](crate::verify::MAX_AUDIENCE_BYTES).
 pub const MAX_AUD_PATTERN_BYTES: usize = 1_024;
 const MAX_COMPILED_PATTERN_BYTES: usize = 65_536;
 

@@ -3,6 +3,11 @@
 //! It reads from top to bottom, in the order of [`Step`]; the first step that fails is the reason,
 //! and a fact that is not there yet stops it at a [`Need`]. Nothing here waits, fetches or reads a
 //! clock: the [`gate`](crate::gate) holds what has stopped, and asks again.
+//!
+//! The order is part of what users are promised: it settles which of several reasons a request is
+//! given, in metrics and in replies. It also keeps refusals cheap. What the request itself says
+//! comes first, then what the token claims, and the signature, which costs more than all the rest
+//! together, is verified only for a token that would be admitted if it were genuine.
 
 mod reads;
 
@@ -11,8 +16,7 @@ use crate::claim_headers::HeaderValues;
 use crate::facts::{Facts, Need};
 use crate::header::HeaderEdit;
 use crate::policy::{Forwarding, Policy, Preflight};
-use crate::refusal::Refusal;
-use crate::reject::Reason;
+use crate::refusal::{Reason, Refusal};
 use crate::request::Request;
 use crate::rs256::Rs256;
 use crate::rules::index::Variables;
@@ -57,6 +61,8 @@ pub struct Forward {
     /// In whose name.
     pub caller: Caller,
     /// Changes to the request beside the claim headers.
+    ///
+    /// Removals, for the most part: what a client wrote under names that only the filter may write.
     pub edits: Vec<HeaderEdit>,
 }
 
@@ -64,6 +70,8 @@ pub struct Forward {
 #[derive(Clone, Debug)]
 pub enum Caller {
     /// In no name: the rule asked for no token.
+    /// Its values are absences: every claim header is taken off, so that none that the client sent
+    /// is believed.
     Anonymous(Rc<HeaderValues>),
     /// That of the bearer of a verified token.
     Known(Rc<Remembered>),
@@ -94,6 +102,9 @@ pub enum CacheUse {
 
 /// A request that may pass once a fact is there: all that is left of it. It holds the token and
 /// what was chosen by the rest, never a body.
+///
+/// The edits are kept from the first decision, and not made again: Envoy shows the headers of a
+/// request that it has stopped, but another filter may have changed them since.
 #[derive(Debug)]
 pub struct Candidate {
     compact: Vec<u8>,
@@ -112,6 +123,8 @@ impl Candidate {
 }
 
 /// Why a token is not let through, or not yet.
+///
+/// With it, a step is written with `?`, and the code reads as the list of steps that it is.
 enum Stop {
     Refusal(Refusal),
     Need(Need),
@@ -141,8 +154,13 @@ pub(crate) struct Decider {
     reads: HeaderReads,
     policy: Rc<Policy>,
     algorithm: Rs256,
+    /// One for each worker: shared tokens would have to be believed from memory that another plugin
+    /// of the same `vm_id` may write.
     cache: TokenCache,
+    /// Headers of tokens that were verified. A pool's tokens have a handful of them, so that most
+    /// are not parsed again.
     known_headers: KnownHeaders,
+    /// The same for every request without a token, and made once.
     anonymous_headers: Rc<HeaderValues>,
 }
 
@@ -183,27 +201,38 @@ impl Decider {
         now: Timestamp,
         seen: &mut impl Observer,
     ) -> (Decision, CacheUse) {
+        // For what is decided without a look at the token: the cache has not been asked.
         let decided = |verdict| (Decision::Verdict(verdict), CacheUse::None);
         let policy = Rc::clone(&self.policy);
+        // Before the rule is even known to be open: a path that could be read in two ways could be
+        // another rule's.
         let (ruling, variables) = match choose(&policy, request, seen) {
             Ok(chosen) => chosen,
             Err(reason) => return decided(Verdict::refuse(reason)),
         };
         let access = policy.rules.access(ruling);
+        // Before any token is looked for: a closed door says the same with and without one, and
+        // tells nothing about tokens. A preflight does not pass it either.
         let is_open = !matches!(access, Access::Nobody);
         if let Err(reason) = seen.check(Step::Rule, is_open, Reason::DeniedByRule) {
             return decided(Verdict::refuse(reason));
         }
+        // Before the first way out: an open path is where a forged claim header would be believed
+        // most easily.
         let mut edits = self.edits(request);
         if matches!(access, Access::Anyone) {
             return decided(self.anonymous(request, edits));
         }
+        // A preflight has no credentials (Fetch standard, "CORS-preflight request"). What looks
+        // like one may carry some all the same, and another method in an override header: what
+        // passes without a token must be of no use to the sender, so all of these are taken off.
         if policy.preflight == Preflight::Pass && request.is_preflight() {
             seen.saw(Step::Preflight, Ok(()));
             edits.extend(policy.token.sources.strip(request));
             edits.extend(policy.owned.on_preflight(request));
             return decided(self.anonymous(request, edits));
         }
+        // Bytes, not text: a header that is not UTF-8 is a malformed token, and no trap.
         let compact = match seen.step(Step::Token, the_one_token(&policy, access, request)) {
             Ok(Some(compact)) => compact,
             Ok(None) => return decided(self.anonymous(request, edits)),
@@ -218,6 +247,8 @@ impl Decider {
             })),
             Err(Stop::Refusal(refusal)) => Decision::Verdict(Verdict::Refuse(refusal)),
             Err(Stop::Need(need)) => Decision::Hold(Candidate {
+                // Copied only here: a request that is decided at once borrows its token from the
+                // headers.
                 compact: compact.into_owned(),
                 ruling,
                 variables,
@@ -235,6 +266,8 @@ impl Decider {
         facts: &Facts,
         now: Timestamp,
     ) -> Decision {
+        // The rule stays the one that was chosen. It depends on the request alone, and that has not
+        // changed.
         let chosen = (candidate.ruling, &candidate.variables);
         let (checked, _) = self.check_token(&candidate.compact, chosen, facts, now, &mut ());
         match checked {
@@ -261,6 +294,8 @@ impl Decider {
     ) -> (Result<Rc<Remembered>, Stop>, CacheUse) {
         let policy = Rc::clone(&self.policy);
         let Some(requirement) = policy.rules.requirement(ruling) else {
+            // Not reached: a rule that looks at no token has been dealt with above. If it were, it
+            // would refuse.
             return (Err(Reason::DeniedByRule.into()), CacheUse::None);
         };
         let demand = Demand {
@@ -269,10 +304,15 @@ impl Decider {
             variables,
             now,
         };
+        // Before the cache, and before any decoding: a token longer than the limit has never been
+        // remembered, and costs one comparison.
         let fits = compact.len() <= policy.token.max_bytes;
         if let Err(reason) = seen.check(Step::Size, fits, Reason::TokenTooLarge) {
             return (Err(reason.into()), CacheUse::None);
         }
+        // A remembered token is compared whole. Equal bytes have the same form, claims and
+        // signature, so that those steps need not be taken again; what the clock and the rule
+        // decide does.
         if let Some(remembered) = self.recall(compact, facts) {
             return (check_again(remembered, &demand, seen), CacheUse::Hit);
         }
@@ -284,11 +324,16 @@ impl Decider {
     }
 
     /// The token as it was verified, if that was with keys which are still the issuer's.
+    ///
+    /// A key that its pool has withdrawn, since it was stolen perhaps, must take every token with
+    /// it that it has signed. Generations grow with each change of a set and never come back, so
+    /// one comparison says whether any key has changed.
     fn recall(&mut self, compact: &[u8], facts: &Facts) -> Option<Rc<Remembered>> {
         let remembered = self.cache.get(compact)?;
         if facts.hold_keys(remembered.verified.pool(), remembered.generation) {
             return Some(Rc::clone(remembered));
         }
+        // Nothing will ever make it good again but a new verification.
         self.cache.remove(compact);
         None
     }
@@ -301,23 +346,36 @@ impl Decider {
         facts: &Facts,
         seen: &mut impl Observer,
     ) -> Result<Rc<Remembered>, Stop> {
+        // Form and header: the text is not a token of Cognito's, or may be.
         let token = UntrustedToken::parse(compact, &self.known_headers, seen)?;
+        // What it claims: a token that would be refused if it were genuine is refused without a
+        // signature.
         let admitted = Admitted::new(token, demand, seen)?;
+        // Taken out before the proof is consumed: `payload_header` gets these bytes, which are the
+        // signed ones, and not a second rendering of the claims.
         let (pool, payload) = (admitted.pool(), admitted.payload());
         let (header, issued_at) = (admitted.header().clone(), admitted.unverified_issued_at());
+        // The issuer has chosen the pool, and the pool chooses the set: a `kid` means nothing
+        // outside it.
         let keys = facts.keys(pool)?;
         let verified = admitted
             .verify(&keys.set, &self.algorithm, seen)
             .map_err(|unverified| match unverified {
                 Unverified::InvalidSignature => Reason::InvalidSignature.into(),
+                // A rotation, or a forgery. Which of the two only a newer set can tell.
                 Unverified::UnknownKey => Stop::Need(Need::NewerKeys {
                     pool,
                     generation: keys.generation,
                     issued_at,
                 }),
             })?;
+        // Only now: strangers could push the genuine headers out otherwise.
         self.known_headers.remember(&header);
+        // Scopes, groups and claims of a genuine token. A refusal here may name what would have
+        // sufficed, since the bearer is known.
         verified.satisfies(demand, seen)?;
+        // Only what was accepted is remembered, so that no refused token takes a place from a good
+        // one.
         let remembered = Rc::new(Remembered {
             headers: self.policy.claim_headers.render(verified.claims(), payload),
             generation: keys.generation,
@@ -327,6 +385,8 @@ impl Decider {
         Ok(remembered)
     }
 
+    /// Where all headers are read, those among them that are the filter's own are taken off by
+    /// name, and a request that has none costs no call. Otherwise each is taken off unseen.
     fn anonymous(&self, request: &Request, mut edits: Vec<HeaderEdit>) -> Verdict {
         if self.reads == HeaderReads::Everything {
             edits.extend(self.policy.owned.claims_in(request));
@@ -344,6 +404,7 @@ impl Decider {
             HeaderReads::Everything => owned.found_in(request).collect(),
             HeaderReads::Named(_) => owned.by_name().collect(),
         };
+        // Envoy keeps it on upgrades, and the next proxy takes off what it names.
         edits.extend(owned.connection(request));
         if self.policy.token.forwarding == Forwarding::Strip {
             edits.extend(self.policy.token.sources.strip(request));
@@ -361,10 +422,13 @@ fn choose(
     let rules = &policy.rules;
     let chosen = rules.choose(&request.target());
     let chosen = chosen.map_err(|_| Reason::UnsafePath);
+    // Without such rules there is only one answer, and the step is no step.
     let chosen = match rules.looks_at_paths() || rules.looks_at_hosts() {
         true => seen.step(Step::Path, chosen),
         false => chosen,
     }?;
+    // After the path, since it is the path's cause that an operator wants to read of a request with
+    // both faults.
     if policy.decides_by_methods() {
         let safe = policy.check_method(request);
         seen.step(Step::Method, safe.map_err(|_| Reason::UnsafeMethod))?;
@@ -381,6 +445,8 @@ fn the_one_token<'a>(
     match (policy.token.sources.extract(request)?, access) {
         (None, Access::Optional) => Ok(None),
         (None, _) => Err(Reason::MissingToken),
+        // Under `optional` too: a token that is there must be good. To pass it over would let a
+        // client choose, with a broken one, to be anonymous.
         (token, _) => Ok(token),
     }
 }
@@ -391,6 +457,8 @@ fn check_again(
     demand: &Demand<'_>,
     seen: &mut impl Observer,
 ) -> Result<Rc<Remembered>, Stop> {
+    // In the order of a first decision, so that a token is refused for the same reason whether it
+    // is remembered or not.
     remembered.verified.readmit(demand, seen)?;
     remembered.verified.satisfies(demand, seen)?;
     Ok(remembered)

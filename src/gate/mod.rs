@@ -4,9 +4,21 @@
 //! conditions; the first that fails is the reason. A request whose keys are missing is held
 //! ([`Gate::hold`]) until a tick or an answer brings its verdict.
 //!
-//! Ticks and answers have [`Effects`], which the host carries out: verdicts on held requests, calls to be
-//! made, and what is to be told. The host needs to know nothing else of them: it sends each call and
-//! hands its answer back under the call's number.
+//! Ticks and answers have [`Effects`], which the host carries out: verdicts on held requests, calls
+//! to be made, and what is to be told. The host needs to know nothing else of them: it sends each
+//! call and hands its answer back under the call's number.
+//!
+//! # Waiting
+//!
+//! A VM of proxy-wasm runs only in callbacks, and no VM can wake another. So whatever other VMs
+//! have done is seen at a tick, and a held request pays the period of the tick beside the fetch:
+//! [`Gate::next_tick`] shortens it while anything is awaited. Every tick goes the same way. The
+//! facts are read anew; the needs of the waiting requests become demands; the calls that are due
+//! begin; and each request whose fact has changed, or never will, gets its verdict. An answer does
+//! the last of these at once, without waiting for the tick.
+//!
+//! What a client can make grow is bounded by the waiting list: a held request is its token and a
+//! few numbers, and its body stays with the client until the verdict.
 
 mod waiting;
 
@@ -36,6 +48,8 @@ pub struct Effects {
     /// Calls to be made, by the gate's number for each.
     pub calls: Vec<(CallId, Call)>,
     /// What is to be told.
+    ///
+    /// No line or counter is written by the core: the host prints them, and tests read them.
     pub reports: Vec<Report>,
 }
 
@@ -49,16 +63,22 @@ pub struct Gate {
 
 impl Gate {
     /// While something is awaited: others' keys are noticed, and deadlines kept, within this time.
+    ///
+    /// A fetch takes tens of milliseconds, so that this adds little to the wait of a request.
     pub const BUSY_TICK: Duration = Duration::from_millis(20);
     /// Otherwise: a key that left the set is gone from every worker well within a second.
     pub const IDLE_TICK: Duration = Duration::from_millis(250);
     /// The shortest period: a fetch is due, and can only be begun in a tick.
+    ///
+    /// Envoy counts periods in milliseconds, and 0 would switch its timer off.
     pub const PROMPT_TICK: Duration = Duration::from_millis(1);
 
     /// A gate for a policy.
     #[must_use]
     pub fn new(policy: Rc<Policy>, algorithm: Rs256, entropy: Entropy) -> Self {
         Self {
+            // No key is here yet. A configuration is accepted while the key endpoint is down: a
+            // network fault is no fault of the configuration.
             facts: Facts::new(&policy.pools, entropy),
             waiting: Waiting::default(),
             decider: Decider::new(policy, algorithm),
@@ -101,6 +121,9 @@ impl Gate {
     }
 
     /// The same, watched by an observer.
+    ///
+    /// The desk tool explains a verdict by watching it being given, so that its story cannot differ
+    /// from what Envoy does. Here the observer is `()`, and compiles to nothing.
     pub fn decide_seen(
         &mut self,
         request: &Request,
@@ -112,6 +135,9 @@ impl Gate {
 
     /// Takes in a request that [`Gate::decide`] could not decide. It is held, and `None` returned,
     /// unless it can be decided now, or waiting is of no use, or there is no room.
+    ///
+    /// A request that no fetch could help in its time gets its 503 now: waiting would only tie up
+    /// the client, and a place that another request could use.
     pub fn hold(
         &mut self,
         context: u32,
@@ -119,7 +145,8 @@ impl Gate {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Option<Verdict> {
-        // Another VM may have fetched since the last tick.
+        // Another VM may have fetched since the last tick. To read one pool's entry costs less than
+        // to hold the request for a tick.
         self.facts.sync_need(candidate.need(), now.monotonic, space);
         let candidate = match self.redecide(candidate, now) {
             Decision::Verdict(verdict) => return Some(verdict),
@@ -130,12 +157,16 @@ impl Gate {
         if limit.is_zero() || !self.waiting.make_room(need) {
             return Some(self.unavailable(need, now.monotonic));
         }
+        // The limit runs from the arrival, not from the fetch: however many fetches come and fail
+        // meanwhile, no request waits longer than one may take.
         let until = Deadline::At(now.monotonic.after(limit));
         self.waiting.add(context, Held { candidate, until });
         None
     }
 
     /// Forgets a held request whose client has gone. Says whether it was held.
+    ///
+    /// Its stream is gone with it: a verdict that came later would find no request.
     pub fn cancel(&mut self, context: u32) -> bool {
         self.waiting.remove(context)
     }
@@ -143,9 +174,12 @@ impl Gate {
     /// Does what is due: begins calls, and gives verdicts on held requests.
     pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Effects {
         self.facts.sync(now.monotonic, space);
+        // Said anew at each tick by those that wait: a request that has gone away demands nothing.
         let demands = self.waiting.demands();
         let calls = self.facts.take_calls(demands, now.monotonic, space);
         Effects {
+            // Also when nothing was fetched here: the keys may be another VM's, or a deadline may
+            // have passed.
             verdicts: self.verdicts(now),
             calls,
             reports: Vec::new(),
@@ -163,6 +197,7 @@ impl Gate {
         let report = self.facts.answered(id, answer, now, space);
         Effects {
             verdicts: self.verdicts(now),
+            // A failed call is not repeated here: back-off decides, and is asked at the next tick.
             calls: Vec::new(),
             reports: report.into_iter().collect(),
         }
@@ -172,11 +207,14 @@ impl Gate {
     #[must_use]
     pub fn next_tick(&self, now: Monotonic) -> Duration {
         let wants_a_call = |need| self.facts.wants_a_call(need, now);
+        // Something can be done at once: a fetch can begin, or a batch go on.
         if self.facts.is_due(now)
             || self.waiting.has_backlog()
             || self.waiting.demands().any(wants_a_call)
         {
             Self::PROMPT_TICK
+        // Without any waiting request as well: where the first keys are noticed at once, the first
+        // request need not wait for them.
         } else if !self.waiting.is_empty() || self.facts.lacks_any(Self::IDLE_TICK, now) {
             Self::BUSY_TICK
         } else {
@@ -185,6 +223,9 @@ impl Gate {
     }
 
     /// Gives back the leases for which other VMs would wait.
+    ///
+    /// An update of the configuration ends filters in the midst of a fetch. A lease whose answer
+    /// will find no filter keeps all other VMs from fetching until it runs out.
     pub fn retire(&mut self, space: &dyn SharedSpace) {
         self.facts.release(space);
     }
@@ -196,11 +237,14 @@ impl Gate {
             held.until.has_passed(now.monotonic)
                 || facts.outlook(held.candidate.need(), now) != Outlook::Open
         });
+        // A signature of each is verified below, so the batch is bounded, and other requests are
+        // served between two batches.
         let mut verdicts = Vec::new();
         for (context, Held { candidate, until }) in ready {
             match self.redecide(candidate, now) {
                 Decision::Verdict(verdict) => verdicts.push((context, verdict)),
-                // What it needs now may still come: it changes places, if there is room.
+                // What it needs now may still come: keys are there, but its own is not among them.
+                // It changes places, if there is room, and keeps its deadline.
                 Decision::Hold(candidate)
                     if !until.has_passed(now.monotonic)
                         && self.waiting.has_room(candidate.need()) =>
@@ -215,14 +259,18 @@ impl Gate {
         verdicts
     }
 
-    /// Decides about a held request again, if the fact that it stopped at has changed or never will.
+    /// Decides about a held request again, if the fact that it stopped at has changed or never
+    /// will.
     fn redecide(&mut self, mut candidate: Candidate, now: Now) -> Decision {
         if self.facts.outlook(candidate.need(), now) == Outlook::Changed {
+            // From the token on, with the time of now: what expired while it waited is refused.
             candidate = match self.decider.redecide(candidate, &self.facts, now.wall) {
                 Decision::Verdict(verdict) => return Decision::Verdict(verdict),
                 Decision::Hold(candidate) => candidate,
             };
         }
+        // The need may be another one by now, so it is asked about once more. A change that has
+        // come since then is the next tick's.
         match self.facts.outlook(candidate.need(), now) {
             Outlook::Changed | Outlook::Open => Decision::Hold(candidate),
             Outlook::Settled(reason) => Decision::Verdict(Verdict::refuse(reason)),
@@ -234,6 +282,7 @@ impl Gate {
 
     /// The refusal of a request whose need could not be met, and when it may be.
     fn unavailable(&self, need: Need, now: Monotonic) -> Verdict {
+        // The client reads it as `retry-after`. To come back earlier would be of no use.
         let after = self.facts.expected_in(need, now);
         Verdict::Refuse(Refusal::KeysUnavailable(after))
     }

@@ -1,5 +1,10 @@
 //! Requests that wait for a fact: bounded in number, none longer than its limit, and no pool at the
 //! expense of another.
+//!
+//! Before its signature is verified a token costs an attacker nothing, and whether it is genuine is
+//! what the keys are awaited for. So requests are not told apart by what they claim, but only by
+//! the pool that they name, and what is bounded is bounded for each worker: workers share nothing
+//! but keys.
 
 use crate::decision::Candidate;
 use crate::facts::{Need, Place};
@@ -44,17 +49,23 @@ impl Held {
 pub(super) struct Waiting {
     /// In the order in which they came to their places.
     held: Vec<(u32, Held)>,
+    /// Apart from the others, since they hold no place.
     displaced: Vec<(u32, Held)>,
     /// How many of `held` wait for an unknown key: most often none, and then none is looked for.
     for_unknown_keys: usize,
+    /// Whether the last batch was a full one, and the next tick should come at once.
     backlog: bool,
 }
 
 impl Place {
     /// How many requests of one worker it takes.
+    ///
+    /// A limit for each, since one flood must not close the other place: random `kid`s are sent at
+    /// a time when keys are there, and a cold start comes when they are not.
     const fn limit(self) -> usize {
         match self {
-            // What a worker can hold through a cold start. With all others, at 16 kB a token: 23 MB.
+            // What a worker can hold through a cold start. With all others, at 16 kB a token: 23
+            // MB.
             Self::ColdStart => 1024,
             // A rotation reaches a worker as a few requests at once; more is a flood.
             Self::UnknownKey => 128,
@@ -69,6 +80,8 @@ impl Waiting {
     /// worker does nothing else meanwhile.
     const BATCH: usize = 64;
 
+    /// By a count that is kept, not by looking through the list: in a flood it is asked for every
+    /// request.
     pub(super) fn has_room(&self, need: Need) -> bool {
         let place = need.place();
         let taken = match place {
@@ -79,12 +92,14 @@ impl Waiting {
     }
 
     /// Whether there is room. If there is none, the newest request of the pool that has most makes
-    /// room, as long as the newcomer's pool has fewer: before its signature is verified no token can
-    /// be told from a forged one, and a flood for one pool must not keep those of another out.
+    /// room, as long as the newcomer's pool has fewer: before its signature is verified no token
+    /// can be told from a forged one, and a flood for one pool must not keep those of another out.
     pub(super) fn make_room(&mut self, need: Need) -> bool {
         if self.has_room(need) {
             return true;
         }
+        // A displaced request still takes memory until it is answered: without a limit, a flood
+        // between two ticks would have no end.
         if self.displaced.len() >= Self::MAX_DISPLACED {
             return false;
         }
@@ -98,19 +113,25 @@ impl Waiting {
                 None => pools.push((pool, 1)),
             }
         }
+        // The first entry is the newcomer's own pool.
         let own = pools.first().map_or(0, |(_, held)| *held);
         let Some((crowded, most)) = pools.into_iter().max_by_key(|(_, held)| *held) else {
             return false;
         };
+        // With a difference of one, the two pools would only change roles, and displace each other
+        // without end.
         if most <= own.saturating_add(1) {
             return false;
         }
         let is_of_crowd =
             |(_, held): &(u32, Held)| held.is_in(place) && held.need().pool() == crowded;
+        // The newest: the older ones have waited longer, and their answer is nearer.
         let Some(newest) = self.held.iter().rposition(is_of_crowd) else {
             return false;
         };
         let (context, mut held) = self.held.remove(newest);
+        // It is not answered here, within another request's callback, but at the next tick, as
+        // every held request is.
         held.until = Deadline::Displaced;
         self.displaced.push((context, held));
         self.count();
@@ -118,6 +139,7 @@ impl Waiting {
         true
     }
 
+    /// One entry for each number, so that no request gets two verdicts.
     pub(super) fn add(&mut self, context: u32, held: Held) {
         self.remove(context);
         if held.is_in(Place::UnknownKey) {
@@ -127,6 +149,8 @@ impl Waiting {
     }
 
     pub(super) fn remove(&mut self, context: u32) -> bool {
+        // Asked at the end of each stream, most of which have never waited: two lists, most often
+        // empty.
         let count = |waiting: &Self| waiting.held.len().saturating_add(waiting.displaced.len());
         let before = count(self);
         self.held.retain(|(other, _)| *other != context);
@@ -138,8 +162,11 @@ impl Waiting {
     /// Takes out requests that may have a verdict: first the displaced, then those that came first,
     /// and a batch at the most.
     pub(super) fn take_ready(&mut self, ready: impl Fn(&Held) -> bool) -> Vec<(u32, Held)> {
+        // Their time is over, and each that is answered gives its memory back.
         let displaced = self.displaced.len().min(Self::BATCH);
         let mut taken: Vec<_> = self.displaced.drain(..displaced).collect();
+        // One pass, in order: removing from the middle of the list, one by one, would cost the
+        // square of it.
         let mut left = Vec::with_capacity(self.held.len());
         for (context, held) in std::mem::take(&mut self.held) {
             if taken.len() < Self::BATCH && ready(&held) {
@@ -166,6 +193,8 @@ impl Waiting {
             .map(|(_, held)| held.need())
     }
 
+    /// Counted anew where entries leave, since one count that went wrong would close a place for
+    /// good.
     fn count(&mut self) {
         let unknown = |(_, held): &&(u32, Held)| held.is_in(Place::UnknownKey);
         self.for_unknown_keys = self.held.iter().filter(unknown).count();

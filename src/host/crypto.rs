@@ -5,9 +5,10 @@ use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
 use proxy_wasm::hostcalls;
 
-/// `VerifySignatureArguments` of Envoy's `source/extensions/common/wasm/ext/verify_signature.proto`:
-/// the name of the hash function, the public key, the signature and the text, in this order. They
-/// are written into one buffer without a message in between, which would copy all of them again.
+/// `VerifySignatureArguments` of Envoy's
+/// `source/extensions/common/wasm/ext/verify_signature.proto`: the name of the hash function, the
+/// public key, the signature and the text, in this order. They are written into one buffer without
+/// a message in between, which would copy all of them again.
 fn arguments(spki: &[u8], signature: &[u8], message: &[u8]) -> Vec<u8> {
     const FRAMING: usize = 32;
     let fields = [b"sha256", spki, signature, message];

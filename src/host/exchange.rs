@@ -43,7 +43,7 @@ impl HttpContext for Exchange {
                 return Action::Pause;
             }
         }
-        // Without a configuration there is no worker, and then nobody gets in.
+        // Without a configuration there is no worker, and then no request passes.
         if let Some(worker) = &self.worker {
             let rest = match end_of_stream {
                 true => Rest::Nothing,

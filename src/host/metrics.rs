@@ -2,7 +2,7 @@
 
 use crate::decision::CacheUse;
 use crate::gate::Gate;
-use crate::reject::Reason;
+use crate::refusal::Reason;
 use crate::remote::report::Counted;
 use crate::time::Monotonic;
 use proxy_wasm::hostcalls;
@@ -60,7 +60,8 @@ impl Metric {
 }
 
 impl Metrics {
-    /// Defines all of them; `labels` are the names of the issuers, in the order of the configuration.
+    /// Defines all of them; `labels` are the names of the issuers, in the order of the
+    /// configuration.
     pub(super) fn define(labels: &[String]) -> Self {
         let counter = |name: &str| Metric::new(MetricType::Counter, name);
         let gauge = |name: &str| Metric::new(MetricType::Gauge, name);

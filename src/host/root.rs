@@ -82,8 +82,9 @@ impl Drop for Root {
     }
 }
 
-/// Whether no VM has announced this configuration: every worker has a VM of its own, and all of them
-/// are configured alike. The last few are remembered, which is more than one Envoy uses at a time.
+/// Whether no VM has announced this configuration: every worker has a VM of its own, and all of
+/// them are configured alike. The last few are remembered, which is more than one Envoy uses at a
+/// time.
 fn is_news(document: &[u8]) -> bool {
     const NAME: &str = "cognito-authorizer.announced";
     const REMEMBERED: usize = 16;

@@ -53,8 +53,8 @@ pub(super) fn carry_out(metrics: &Metrics, policy: &Policy, verdict: &Verdict) {
 fn forward(metrics: &Metrics, policy: &Policy, forward: &Forward) {
     let map = MapType::HttpRequestHeaders;
     for edit in &forward.edits {
-        // The host refuses no edit of a request that is still here; were it to, the request
-        // would go on as it is, and the SDK would rather end the VM.
+        // The host refuses no edit of a request that is still here. If it ever did, the request
+        // would go on as it is; the SDK's own methods would end the VM instead.
         let _ = match edit {
             HeaderEdit::Remove(name) => hostcalls::remove_map_value(map, name),
             HeaderEdit::Set(name, value) => hostcalls::set_map_value_bytes(map, name, Some(value)),

@@ -124,7 +124,8 @@ impl Worker {
         phase.set(self.carry_out(&verdict));
     }
 
-    /// Carries out a verdict on the request whose context is in effect. Returns what has become of it.
+    /// Carries out a verdict on the request whose context is in effect. Returns what has become of
+    /// it.
     fn carry_out(&self, verdict: &Verdict) -> Phase {
         wire::carry_out(&self.metrics, &self.policy(), verdict);
         match verdict {
@@ -138,7 +139,8 @@ impl Worker {
         self.gate.borrow_mut().retire(&Shared);
     }
 
-    /// Trailers have come, after a verdict or before it: what was promised of headers holds for them.
+    /// Trailers have come, after a verdict or before it: what was promised of headers holds for
+    /// them.
     pub(super) fn clean_trailers(&self) {
         wire::clean_trailers(&self.policy());
     }

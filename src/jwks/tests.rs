@@ -164,8 +164,8 @@ fn what_is_no_key_set() {
     );
 }
 
-/// Read by others as a number where this filter sees an object, it costs the key that it stands in, and
-/// at the top the set.
+/// Read by others as a number where this filter sees an object, it costs the key that it stands in,
+/// and at the top the set.
 #[test]
 fn an_object_that_others_read_as_a_number_costs_its_key() {
     let member = |name: &str| json!([{ name: "5" }]);

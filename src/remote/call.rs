@@ -37,7 +37,8 @@ impl Endpoint {
     }
 }
 
-/// A request that the host makes through one of Envoy's clusters. It is all that the host knows of it.
+/// A request that the host makes through one of Envoy's clusters. It is all that the host knows of
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The cluster.
@@ -111,8 +112,8 @@ pub enum NotSent {
     Refused,
 }
 
-/// Headers of which Envoy's own answers have none, and a response that came through its router has at
-/// least one: the router sets the last.
+/// Headers of which Envoy's own answers have none, and a response that came through its router has
+/// at least one: the router sets the last.
 pub const RESPONSE_MARKS: [&str; 3] = ["server", "date", "x-envoy-upstream-service-time"];
 
 impl Answer {

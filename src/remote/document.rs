@@ -1,18 +1,18 @@
 //! One document, as one VM sees it.
 //!
-//! A document is *due* when its schedule says so, or when a request demands a newer one. A VM that takes
-//! the *lease* makes the fetch for all. A document that could not be replaced in time is *stale*, and
-//! serves on for a while.
+//! A document is *due* when its schedule says so, or when a request demands a newer one. A VM that
+//! takes the *lease* makes the fetch for all. A document that could not be replaced in time is
+//! *stale*, and serves on for a while.
 //!
 //! # How a request demands a newer document
 //!
-//! A request that lacks something in the document at hand, such as a key, asks for the [`Prospect`] of a
-//! newer one ([`Document::prospect`], which changes nothing) and waits if there is any. At every tick
-//! the gate says for each waiting request [`Document::demand_newer`], then lets fetches begin
-//! ([`Document::take_due`]), which forgets all demands. So a demand is exactly as old as the tick, a
-//! request that has gone away demands nothing, and no other place sets or clears it. Whether a demand
-//! makes a fetch due is decided there: not if the document has changed meanwhile, not within ten seconds
-//! of the last fetch on demand, and not while any fetch is under way.
+//! A request that lacks something in the document at hand, such as a key, asks for the [`Prospect`]
+//! of a newer one ([`Document::prospect`], which changes nothing) and waits if there is any. At
+//! every tick the gate says for each waiting request [`Document::demand_newer`], then lets fetches
+//! begin ([`Document::take_due`]), which forgets all demands. So a demand is exactly as old as the
+//! tick, a request that has gone away demands nothing, and no other place sets or clears it.
+//! Whether a demand makes a fetch due is decided there: not if the document has changed meanwhile,
+//! not within ten seconds of the last fetch on demand, and not while any fetch is under way.
 
 use super::call::{Answer, Call, CallId, CallIds};
 use super::failure::Failure;
@@ -28,7 +28,8 @@ use std::time::Duration;
 
 /// What a document holds.
 pub trait Content: Sized {
-    /// The kind, in metrics and in the names of entries: no document is read as one of another kind.
+    /// The kind, in metrics and in the names of entries: no document is read as one of another
+    /// kind.
     const KIND: &'static str;
     /// The longest document that is read.
     const MAX_BYTES: usize;
@@ -202,8 +203,8 @@ impl<C: Content> Document<C> {
         self.refresher.is_fetched_by(id)
     }
 
-    /// Takes in the answer to this VM's fetch. `None` if it came too late: another VM had taken over, or
-    /// was faster.
+    /// Takes in the answer to this VM's fetch. `None` if it came too late: another VM had taken
+    /// over, or was faster.
     pub fn answered(
         &mut self,
         answer: &Answer,

@@ -106,9 +106,10 @@ impl<E> Failure<E> {
         })
     }
 
-    /// Takes the reason out of Envoy's words, such as `upstream connect error or disconnect/reset before
-    /// headers. reset reason: remote connection failure, transport failure reason: …`. The last part, and
-    /// with it what is wrong with a certificate, is there only in an Envoy that is told not to hide it.
+    /// Takes the reason out of Envoy's words, such as `upstream connect error or disconnect/reset
+    /// before headers. reset reason: remote connection failure, transport failure reason: …`. The
+    /// last part, and with it what is wrong with a certificate, is there only in an Envoy that is
+    /// told not to hide it.
     fn unreached(text: &str) -> Self {
         let after = |mark| text.split_once(mark).map(|(_, after)| after.trim());
         match after("transport failure reason: ") {

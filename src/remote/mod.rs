@@ -1,10 +1,11 @@
 //! Documents that are fetched from elsewhere, and the calls that fetch them. No I/O, no clock.
 //!
-//! The VMs of a process keep one copy of each document in a [`space::SharedSpace`], and make one fetch
-//! for all of them, whatever the number of workers. Each VM runs the same code at every tick: it reads
-//! the [`record::Record`] of the document, and if a fetch is due and no lease is held, it takes the
-//! lease by compare-and-swap and makes the [`call::Call`]. The other VMs see the record change at their
-//! next tick. No VM is special: that of the main thread, which serves no request, may fetch as well.
+//! The VMs of a process keep one copy of each document in a [`space::SharedSpace`], and make one
+//! fetch for all of them, whatever the number of workers. Each VM runs the same code at every tick:
+//! it reads the [`record::Record`] of the document, and if a fetch is due and no lease is held, it
+//! takes the lease by compare-and-swap and makes the [`call::Call`]. The other VMs see the record
+//! change at their next tick. No VM is special: that of the main thread, which serves no request,
+//! may fetch as well.
 //!
 //! ```text
 //!             due, no lease                   answered, usable

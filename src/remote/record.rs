@@ -1,11 +1,11 @@
 //! What the VMs of a process know in common of one document.
 //!
-//! Two entries a document: the [`Record`], small and read at every tick, says how the document is and
-//! which VM is fetching it; the content stands beside it and is read when the record says it is new.
-//! Bytes of any other shape count as absent.
+//! Two entries a document: the [`Record`], small and read at every tick, says how the document is
+//! and which VM is fetching it; the content stands beside it and is read when the record says it is
+//! new. Bytes of any other shape count as absent.
 //!
-//! A record is `cognito-authorizer/2` and then eleven numbers of 64 bits, little-endian. Moments are
-//! nanoseconds of the process's monotonic clock; `u64::MAX` stands for none.
+//! A record is `cognito-authorizer/2` and then eleven numbers of 64 bits, little-endian. Moments
+//! are nanoseconds of the process's monotonic clock; `u64::MAX` stands for none.
 //!
 //! | bytes | field |
 //! |---|---|
@@ -22,8 +22,8 @@
 //! | 92..100 | `told.at` |
 //! | 100..108 | `told.cause`: the cause's position in `Cause::ALL`; 0 without `told.at` |
 //!
-//! Content is one such number, the `fetched_at` of the record that announces it, and then the document
-//! as it was fetched. It is parsed with the same strictness wherever it comes from.
+//! Content is one such number, the `fetched_at` of the record that announces it, and then the
+//! document as it was fetched. It is parsed with the same strictness wherever it comes from.
 
 use super::failure::Cause;
 use super::space::FORMAT;
@@ -43,8 +43,8 @@ pub struct Record {
     pub failures: u32,
     /// The earliest time of the next fetch.
     pub next_fetch_at: Monotonic,
-    /// When the back-off has its next attempt. What is tried before, since it could not even be sent,
-    /// is counted with the last one.
+    /// When the back-off has its next attempt. What is tried before, since it could not even be
+    /// sent, is counted with the last one.
     pub attempt_at: Monotonic,
     /// The last fetch on demand.
     pub demand: Option<Demand>,

@@ -1,17 +1,17 @@
 //! When one document is fetched and by which VM, whatever is in it.
 //!
-//! All VMs decide by the same [`Record`], and a decision counts only once it is written: each step reads
-//! the record, changes a copy, and writes it with the version that was read. A VM that loses this race has
-//! decided nothing, and looks again at its next tick.
+//! All VMs decide by the same [`Record`], and a decision counts only once it is written: each step
+//! reads the record, changes a copy, and writes it with the version that was read. A VM that loses
+//! this race has decided nothing, and looks again at its next tick.
 //!
-//! A fetch has three such steps. [`Refresher::take_due`] writes a lease with a random name. The answer
-//! ends it ([`Refresher::end_fetch`]): if the record's lease has another name by then, the answer came too
-//! late and is thrown away, since it may be older than what is there. Then [`Refresher::succeed`] or
-//! [`Refresher::fail`] writes the outcome, the time of the next fetch, and what the outcome says about a
-//! demand. [`Refresher::release`] gives a lease back unused.
+//! A fetch has three such steps. [`Refresher::take_due`] writes a lease with a random name. The
+//! answer ends it ([`Refresher::end_fetch`]): if the record's lease has another name by then, the
+//! answer came too late and is thrown away, since it may be older than what is there. Then
+//! [`Refresher::succeed`] or [`Refresher::fail`] writes the outcome, the time of the next fetch,
+//! and what the outcome says about a demand. [`Refresher::release`] gives a lease back unused.
 //!
-//! This part knows nothing of the content but which fetch brought it, so that the module has it once,
-//! however many kinds of documents there are.
+//! This part knows nothing of the content but which fetch brought it, so that the module has it
+//! once, however many kinds of documents there are.
 
 use super::call::{CallId, CallIds, Endpoint};
 use super::failure::Cause;
@@ -81,11 +81,11 @@ pub(super) struct Refresher {
     loaded: Option<Monotonic>,
     /// Counts contents that differ.
     generation: u64,
-    /// Whether the content may still serve: worked out at every tick, so that a request needs no clock
-    /// for it.
+    /// Whether the content may still serve: worked out at every tick, so that a request needs no
+    /// clock for it.
     usable: bool,
-    /// The generation to which a newer one is wanted. Set by every waiting request at every tick, and
-    /// cleared once the tick has looked at it: a request that goes away leaves no wish behind.
+    /// The generation to which a newer one is wanted. Set by every waiting request at every tick,
+    /// and cleared once the tick has looked at it: a request that goes away leaves no wish behind.
     demanded: Option<u64>,
     /// This VM's own fetch that is under way, by the call that makes it.
     fetching: Option<(CallId, Lease)>,
@@ -130,8 +130,8 @@ impl Refresher {
         self.generation
     }
 
-    /// Reads what the other VMs did. Returns the bytes of content that is not loaded yet, and the fetch
-    /// that brought it.
+    /// Reads what the other VMs did. Returns the bytes of content that is not loaded yet, and the
+    /// fetch that brought it.
     pub(super) fn sync(&mut self, space: &dyn SharedSpace) -> Option<(Vec<u8>, Monotonic)> {
         self.read_record(space);
         let fetched_at = self
@@ -177,8 +177,8 @@ impl Refresher {
         now.since(self.loaded.unwrap_or_else(missing_since))
     }
 
-    /// The fetch on demand that no other may follow yet: one that is under way, however long it takes,
-    /// or was begun within the window.
+    /// The fetch on demand that no other may follow yet: one that is under way, however long it
+    /// takes, or was begun within the window.
     fn demand_window(&self, now: Monotonic) -> Option<Demand> {
         self.record.demand.filter(|demand| {
             let under_way = demand.outcome == DemandOutcome::Pending && self.record.is_leased(now);
@@ -186,14 +186,14 @@ impl Refresher {
         })
     }
 
-    /// A request waits for content newer than this generation. Of several, one that waits for what is
-    /// here already demands nothing.
+    /// A request waits for content newer than this generation. Of several, one that waits for what
+    /// is here already demands nothing.
     pub(super) fn demand_newer(&mut self, generation: u64) {
         self.demanded = self.demanded.max(Some(generation));
     }
 
-    /// What can be said of content newer than this generation. A set of the same contents is no newer
-    /// one, though a fetch has brought it.
+    /// What can be said of content newer than this generation. A set of the same contents is no
+    /// newer one, though a fetch has brought it.
     pub(super) fn prospect(&self, generation: u64, now: Monotonic) -> Prospect {
         if !self.usable || self.generation != generation {
             return Prospect::Here;
@@ -238,15 +238,15 @@ impl Refresher {
         }
     }
 
-    /// Whether a fetch is under way. This VM's own binds it even if the record has lost the lease, which
-    /// another plugin may have written over.
+    /// Whether a fetch is under way. This VM's own binds it even if the record has lost the lease,
+    /// which another plugin may have written over.
     fn is_taken(&self, now: Monotonic) -> bool {
         let own = self.fetching.is_some_and(|(_, lease)| now < lease.until);
         own || self.record.is_leased(now)
     }
 
-    /// What makes a fetch due, if anything does. A demand does only where there is content that is not
-    /// new enough; without any, the schedule brings it.
+    /// What makes a fetch due, if anything does. A demand does only where there is content that is
+    /// not new enough; without any, the schedule brings it.
     fn due(&self, now: Monotonic) -> Option<Trigger> {
         if self.is_taken(now) {
             return None;
@@ -314,8 +314,8 @@ impl Refresher {
         self.fetching.is_some_and(|(own, _)| own == id)
     }
 
-    /// Ends this VM's fetch. Returns the record without its lease, or `None` if another VM has taken
-    /// over since: the answer came too late.
+    /// Ends this VM's fetch. Returns the record without its lease, or `None` if another VM has
+    /// taken over since: the answer came too late.
     pub(super) fn end_fetch(&mut self, space: &dyn SharedSpace) -> Option<(Record, Version)> {
         let (_, lease) = self.fetching.take()?;
         let version = self.read_record(space);
@@ -441,8 +441,8 @@ fn settle(record: &mut Record, outcome: DemandOutcome, now: Monotonic) {
         return;
     };
     let pending = demand.outcome == DemandOutcome::Pending;
-    // An answer that took most of the window opens another: every VM must have the time to notice it
-    // before the next demand.
+    // An answer that took most of the window opens another: every VM must have the time to notice
+    // it before the next demand.
     if pending && now.since(demand.at).saturating_add(SETTLING_TIME) > DEMAND_WINDOW {
         demand.at = now;
     }

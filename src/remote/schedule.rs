@@ -41,8 +41,8 @@ const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 /// And ends here: an endpoint that is back is noticed within a minute.
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 
-/// Between two tries of a cluster that is not there yet, or has no host: it may come by CDS or DNS at
-/// any moment, and a call that cannot be sent costs no endpoint anything.
+/// Between two tries of a cluster that is not there yet, or has no host: it may come by CDS or DNS
+/// at any moment, and a call that cannot be sent costs no endpoint anything.
 const UNSENT: Duration = Duration::from_millis(100);
 
 /// How long such tries follow each other as fast.
@@ -52,12 +52,12 @@ const UNSENT_HASTE: Duration = Duration::from_secs(30);
 /// cost a worker a thousandth of its time.
 const UNSENT_LATER: Duration = Duration::from_secs(1);
 
-/// How long a document that was never fetched may lack a cluster or a host before that is told: Envoy
-/// resolves names while it starts, and gives a name server five seconds.
+/// How long a document that was never fetched may lack a cluster or a host before that is told:
+/// Envoy resolves names while it starts, and gives a name server five seconds.
 pub(super) const SETTLING_START: Duration = Duration::from_secs(5);
 
-/// A failure that lasts is told again after this time, so that the log of the last quarter of an hour
-/// shows it.
+/// A failure that lasts is told again after this time, so that the log of the last quarter of an
+/// hour shows it.
 pub(super) const REMINDER: Duration = Duration::from_secs(600);
 
 /// Random numbers for jitter and for naming leases; nothing secret rests on them.
@@ -110,7 +110,8 @@ pub(super) fn back_off(failures: u32, entropy: &mut Entropy) -> Duration {
     }
 }
 
-/// The delay of the next try of a document that was never fetched, after a call that could not be sent.
+/// The delay of the next try of a document that was never fetched, after a call that could not be
+/// sent.
 pub(super) fn unsent_delay(failing_for: Duration) -> Duration {
     match failing_for < UNSENT_HASTE {
         true => UNSENT,
@@ -119,8 +120,8 @@ pub(super) fn unsent_delay(failing_for: Duration) -> Duration {
 }
 
 impl Refresh {
-    /// When the last good document stops serving, if ever: `max_stale` after the refresh that should
-    /// have replaced it. Within the interval nothing is stale, however short `max_stale` is.
+    /// When the last good document stops serving, if ever: `max_stale` after the refresh that
+    /// should have replaced it. Within the interval nothing is stale, however short `max_stale` is.
     pub(super) fn usable_until(
         self,
         fetched_at: Monotonic,

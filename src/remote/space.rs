@@ -1,7 +1,7 @@
 //! The space that all VMs of one `vm_id` share, and the names under which a document lies there.
 //!
-//! Plugins of other makers may use the same space: names are digests, and bytes that are not ours are
-//! treated as absent. Entries outlive an update of the configuration.
+//! Plugins of other makers may use the same space: names are digests, and bytes that are not ours
+//! are treated as absent. Entries outlive an update of the configuration.
 
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -47,15 +47,15 @@ pub struct EntryNames {
 }
 
 impl EntryNames {
-    /// The names for one kind of document that comes from one source, which its parts describe. Another
-    /// kind or part gives other names: no document is ever read as one of another kind, and no
-    /// configuration is served what it did not ask for.
+    /// The names for one kind of document that comes from one source, which its parts describe.
+    /// Another kind or part gives other names: no document is ever read as one of another kind, and
+    /// no configuration is served what it did not ask for.
     #[must_use]
     pub fn new(kind: &str, parts: &[&str]) -> Self {
         let mut source = Vec::new();
         for part in [FORMAT, kind].iter().chain(parts) {
-            // Length first: no two lists of parts give the same bytes. In 64 bits, so that names are
-            // the same wherever they are computed.
+            // Length first: no two lists of parts give the same bytes. In 64 bits, so that names
+            // are the same wherever they are computed.
             let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
             source.extend(length.to_le_bytes());
             source.extend(part.as_bytes());

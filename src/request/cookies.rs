@@ -31,8 +31,8 @@ impl<'a> Crumb<'a> {
         crumbs.join(&b"; "[..])
     }
 
-    /// The cookies in it to the reader who finds most, that is, to Python's `http.cookies`: white space
-    /// separates them, and a quoted text ends one.
+    /// The cookies in it as the reader that finds most has them, Python's `http.cookies`: white
+    /// space separates them, and a quoted text ends one.
     pub fn cookies(self) -> impl Iterator<Item = Cookie<'a>> {
         let mut rest = self.0;
         let mut first = true;

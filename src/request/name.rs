@@ -1,13 +1,14 @@
 //! The names of cookies and of the query's parameters, as their loosest reader compares them.
 //!
 //! PHP reads `access.token`, `+access_token` and `access_token[]` into the variable that
-//! `access_token` has, Express and Rack `[access_token]`; some drop white space of other alphabets from a
-//! name's edges, some cut a name at a NUL, decode it, or (ASP.NET) do not tell letters by their case. A
-//! name that one of them takes for another is its alias here. None of this allocates, and each byte is
-//! looked at once.
+//! `access_token` has, Express and Rack `[access_token]`; some drop white space of other alphabets
+//! from a name's edges, some cut a name at a NUL, decode it, or (ASP.NET) do not tell letters by
+//! their case. A name that one of them takes for another is its alias here. None of this allocates,
+//! and each byte is looked at once.
 
-/// Whether what stands before a `=`, or all, is `wanted` to some reader: once decoded, without what stands at its edges, cut off
-/// at a NUL or a bracket, with `.`, space and `[` as `_`, in any letter case.
+/// Whether what stands before a `=`, or all, is `wanted` to some reader: once decoded, without what
+/// stands at its edges, cut off at a NUL or a bracket, with `.`, space and `[` as `_`, in any
+/// letter case.
 pub(super) fn is_alias(written: &[u8], wanted: &[u8]) -> bool {
     unlike(written, wanted).is_none()
 }
@@ -39,8 +40,9 @@ fn begins_as_wanted(mut written: Decoded<'_>, wanted: &[u8]) -> bool {
             .is_none_or(|byte| byte == 0 || b"[]".contains(&byte))
 }
 
-/// What is trimmed from a name by some reader: ASCII's white space and controls, and whatever is not
-/// ASCII, since U+00A0 and U+3000 are white space to Python and JavaScript, in either of two encodings.
+/// What is trimmed from a name by some reader: ASCII's white space and controls, and whatever is
+/// not ASCII, since U+00A0 and U+3000 are white space to Python and JavaScript, in either of two
+/// encodings.
 const fn is_edge(byte: u8) -> bool {
     byte <= b' ' || byte >= 0x7f
 }
@@ -53,8 +55,8 @@ const fn folded(byte: u8) -> u8 {
     }
 }
 
-/// The bytes of a name, up to the `=` behind it, with `+` as space and its escapes decoded, `%u0061` of
-/// older ASP among them.
+/// The bytes of a name, up to the `=` behind it, with `+` as space and its escapes decoded,
+/// `%u0061` of older ASP among them.
 #[derive(Clone, Copy)]
 struct Decoded<'a>(&'a [u8]);
 

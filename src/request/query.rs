@@ -33,7 +33,7 @@ enum Delimiter {
     Semicolon,
     /// The separator.
     Ampersand,
-    /// Begins the fragment, to those who know it.
+    /// Begins the fragment, for readers that know one.
     Hash,
 }
 
@@ -86,8 +86,9 @@ impl<'a> Query<'a> {
             .any(|parameter| parameter.is_alias_of(wanted))
     }
 
-    /// The parameters of at least so many bytes, to the reader who finds most: `&` and `;` separate
-    /// them, and a fragment is none. No name has fewer bytes in a request than it has by itself.
+    /// The parameters of at least so many bytes, as the reader that finds most has them: `&` and
+    /// `;` separate them, and a fragment is none. No name has fewer bytes in a request than it has
+    /// by itself.
     #[must_use]
     pub fn parameters(self, shortest: usize) -> Parameters<'a> {
         Parameters {
@@ -100,8 +101,8 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// The path without the parameters that some reader takes for one of these names; `None` if there
-    /// are none of them.
+    /// The path without the parameters that some reader takes for one of these names; `None` if
+    /// there are none of them.
     pub fn without<'n, N: Iterator<Item = &'n str> + Clone>(self, names: N) -> Option<Vec<u8>> {
         let shortest = names.clone().map(str::len).min()?;
         let unwanted =
@@ -222,14 +223,14 @@ impl<'a> Iterator for Parameters<'a> {
 }
 
 impl<'a> Parameter<'a> {
-    /// Whether some reader takes its name for this one. What follows a `#` is a fragment, or a part of
-    /// the value before it.
+    /// Whether some reader takes its name for this one. What follows a `#` is a fragment, or a part
+    /// of the value before it.
     #[must_use]
     pub fn is_alias_of(self, wanted: &str) -> bool {
         self.delimiter != Delimiter::Hash && is_alias(self.text, wanted.as_bytes())
     }
 
-    /// Whether some reader finds a value: also one who knows `&` alone, and reads on after a `;`.
+    /// Whether some reader finds a value: also one that knows `&` alone, and reads on after a `;`.
     #[must_use]
     pub fn has_value(self) -> bool {
         let ends = [Some(self.text), self.segment()];

@@ -1,4 +1,5 @@
-//! An RSA public key as DER `SubjectPublicKeyInfo` (RFC 5280, section 4.1; RFC 8017, appendix A.1.1).
+//! An RSA public key as DER `SubjectPublicKeyInfo` (RFC 5280, section 4.1; RFC 8017, appendix
+//! A.1.1).
 //!
 //! Written out here because the crates that the crypto library brings for it add 25 kB to the
 //! module. Nothing is parsed, and the tests compare every length class with what they write.

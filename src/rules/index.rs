@@ -32,6 +32,8 @@ pub struct Target<'a> {
     /// `:method`.
     pub method: Option<&'a [u8]>,
     /// `:authority`.
+    ///
+    /// If it is absent or empty, no rule with hosts matches.
     pub authority: Option<&'a [u8]>,
 }
 
@@ -50,6 +52,8 @@ pub struct Unreachable {
     /// Its place in the list.
     pub rule: usize,
     /// The first earlier rule that matches all that it matches.
+    ///
+    /// The error names both: one of the two has to change places.
     pub hidden_by: usize,
 }
 
@@ -58,6 +62,7 @@ pub struct Unreachable {
 pub struct MatchIndex {
     matches: Vec<Match>,
     path_case: PathCase,
+    /// The methods and hosts of all rules, as numbers.
     vocabulary: Vocabulary,
     /// Rules that do not look at paths.
     pathless: Candidates,
@@ -65,10 +70,13 @@ pub struct MatchIndex {
     literal: Trie,
     /// Segments compared with the loose reading, if any rule's differ from its literal ones.
     loose: Option<Trie>,
+    /// In their order, so that those before a rule are a beginning of the list.
     regexes: Vec<RegexRule>,
+    /// Kept, since every request asks.
     looks_at_paths: bool,
 }
 
+/// Its method and host are looked up before its expression is run, which costs more.
 #[derive(Debug)]
 struct RegexRule {
     rule: usize,
@@ -83,12 +91,15 @@ impl MatchIndex {
     /// All rules of which one earlier rule alone matches everything that they match. Rules that
     /// only several others together leave nothing to are not noticed.
     pub fn new(matches: Vec<Match>, path_case: PathCase) -> Result<Self, Vec<Unreachable>> {
+        // First of all, with the rules as written: an index would hide which rule was meant.
         let unreachable = cover::unreachable(&matches, path_case);
         if !unreachable.is_empty() {
             return Err(unreachable);
         }
         let mut vocabulary = Vocabulary::default();
         let mut pathless = Candidates::default();
+        // The tree is built twice. Most rules are lower-case ASCII, for which both are the same,
+        // and then one is thrown away.
         let (mut literal, mut loose) = (Trie::default(), Trie::default());
         let mut regexes = Vec::new();
         for (rule, given) in matches.iter().enumerate() {
@@ -109,6 +120,7 @@ impl MatchIndex {
             }
         }
         let looks_at_paths = matches.iter().any(|m| !matches!(m.path, PathPattern::Any));
+        // A rule for `/Admin` or `/caf%C3%A9` makes them differ.
         let loose = (!literal.has_the_segments_of(&loose)).then_some(loose);
         Ok(Self {
             matches,
@@ -162,6 +174,8 @@ impl MatchIndex {
 
     /// The same, with the work that is left for it: what it has cost is known afterwards.
     ///
+    /// Tests hold every kind of path to its cost with it.
+    ///
     /// # Errors
     /// As of [`MatchIndex::choose`].
     pub fn choose_within(
@@ -169,15 +183,20 @@ impl MatchIndex {
         target: &Target<'_>,
         work: &mut Work,
     ) -> Result<Chosen, UnsafePath> {
+        // Also where rules look at hosts only: an authority that is no host is refused before
+        // anything else.
         let asked = self.vocabulary.asked(target)?;
+        // A path may then be anything: it makes no difference.
         if !self.looks_at_paths {
             return Ok(Chosen {
                 rule: self.pathless.first(&asked),
                 variables: Variables::default(),
             });
         }
+        // Spellings that no rule could save are refused here, before any is asked.
         let path = RequestPath::parse(target.path.ok_or(UnsafePath::Missing)?)?;
         let rule = self.first(path.literal(), &asked, work)?;
+        // The first answer counts only if no upstream could come to another.
         let differs = self.check_other_readings(&path, rule, &asked, work)?;
         Ok(Chosen {
             rule,
@@ -196,6 +215,7 @@ impl MatchIndex {
         // anything.
         let in_tree = self.literal.first(reading, asked, work)?;
         let best = earlier(in_tree, self.pathless.first(asked));
+        // The first that matches is before `best`, and before all later ones.
         for one in self.regexes_before(best, asked) {
             if one.regex.matches(reading, Letters::Exact, work)? {
                 return Ok(Some(one.rule));
@@ -217,12 +237,12 @@ impl MatchIndex {
     /// If the answers are no and yes, the chosen rule is in each reading's set, and nothing before
     /// it is: it is the first of each. If no rule was chosen, the second question does not arise.
     ///
-    /// How segments are cut is answered exactly, for all ways at once (see `index/reading.rs`). How their
-    /// letters are compared needs two ways only. Take any server that decodes some escapes and folds
-    /// some letters: names that are equal in the literal reading are equal to it, and names that
-    /// are equal to it are equal once both are decoded and folded as far as can be. So the first
-    /// question, where more matches do harm, is asked of loose names, and the second, where fewer
-    /// do, of literal ones; what lies between them is answered with them.
+    /// How segments are cut is answered exactly, for all ways at once (see `index/reading.rs`). How
+    /// their letters are compared needs two ways only. Take any server that decodes some escapes
+    /// and folds some letters: names that are equal in the literal reading are equal to it, and
+    /// names that are equal to it are equal once both are decoded and folded as far as can be. So
+    /// the first question, where more matches do harm, is asked of loose names, and the second,
+    /// where fewer do, of literal ones; what lies between them is answered with them.
     ///
     /// A `regex` knows no such order: `[^a-z]` matches less of what is folded. It is asked about
     /// texts, one for each way in which a server could have treated the whole path, and in each
@@ -235,7 +255,11 @@ impl MatchIndex {
         work: &mut Work,
     ) -> Result<Vec<bool>, UnsafePath> {
         let mut differs = Vec::new();
+        // The usual case, and the cheap one: a plain path of lower-case letters is compared once
+        // more, if at all.
         let one_reading = path.has_one_reading(self.path_case);
+        // A plain `/admin` also meets a rule for `/Admin`, which then differs in the loose tree
+        // only.
         if !one_reading || self.loose.is_some() {
             let tree = self.loose.as_ref().unwrap_or(&self.literal);
             if tree.some_reading_is_before(chosen, path, self.path_case, asked, work)? {
@@ -245,6 +269,7 @@ impl MatchIndex {
         if !one_reading
             && let Some(shape) = self.chosen(chosen).and_then(|given| given.path.shape())
         {
+            // A later rule would be chosen by a reading that this one does not match.
             let mut fails = Fails::new(shape);
             if some_reading(path, &mut fails, 0, work)? {
                 return Err(path.ambiguity());
@@ -263,13 +288,17 @@ impl MatchIndex {
         asked: &Asked,
         work: &mut Work,
     ) -> Result<(), UnsafePath> {
+        // Two questions, as of the tree: an earlier expression must match no text, the chosen one
+        // all of them.
         let own = self.chosen(chosen).and_then(|given| match &given.path {
             PathPattern::Regex(regex) => Some(regex),
             _ => None,
         });
+        // Without an expression that could change anything, the texts need not be made.
         if own.is_none() && self.regexes_before(chosen, asked).next().is_none() {
             return Ok(());
         }
+        // Each text is a structure of the path; the spellings of its letters come next.
         let texts = path::texts(path, work)?;
         for text in &texts {
             let spellings = Spellings::new(text, self.path_case, work)?;
@@ -303,6 +332,8 @@ impl MatchIndex {
             .filter(|one| one.conditions.first(asked).is_some())
     }
 
+    /// From the literal reading, which chose the rule. Where another reading has another value, it
+    /// is marked and equals nothing.
     fn capture(&self, rule: Option<usize>, path: &RequestPath<'_>, differs: &[bool]) -> Variables {
         match self.chosen(rule).map(|given| &given.path) {
             Some(PathPattern::Template(template)) => template.capture(path, differs),
@@ -311,8 +342,8 @@ impl MatchIndex {
     }
 }
 
-/// Whether an expression matches some spelling of a text. It does not match the literal reading: the
-/// literal reading would have chosen its rule. So that one text is not asked about again.
+/// Whether an expression matches some spelling of a text. It does not match the literal reading:
+/// the literal reading would have chosen its rule. So that one text is not asked about again.
 fn matches_some(
     regex: &PathRegex,
     spellings: &Spellings<'_>,
@@ -339,6 +370,7 @@ fn matches_all(
     if text != literal && !regex.matches(text, Letters::Exact, work)? {
         return Ok(false);
     }
+    // Nothing to decode: the one text has been asked about.
     let is_plain = spellings.decoded().eq([text]);
     let folds = spellings.folded().next().is_some();
     Ok(
@@ -369,6 +401,7 @@ fn earlier(one: Option<usize>, other: Option<usize>) -> Option<usize> {
     }
 }
 
+/// The default, which is no rule, comes after all of them.
 fn is_before(one: Option<usize>, other: Option<usize>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one < other,

@@ -1,4 +1,9 @@
-//! Who may do what: rules, of which the first that matches a request decides.
+//! The rules: of those that match a request, the first decides.
+//!
+//! A rule is chosen before any token is looked at, and by the request alone. So its cost is what a
+//! stranger can order for nothing ([`work`]), and its choice is only as good as the agreement with
+//! the upstream about what was asked for ([`path`]): where the two could differ, the request is
+//! refused.
 
 pub mod index;
 pub mod path;
@@ -14,10 +19,13 @@ use requirement::Requirement;
 #[derive(Clone, Debug)]
 pub enum Access {
     /// Passes; the token is not looked at.
+    /// Claim headers that the client sent are taken off here as everywhere.
     Anyone,
-    /// Passes without a token; with one, only if it is valid.
+    /// Passes without a token; with one, only if it is valid. A broken token is refused rather than
+    /// ignored: otherwise a client could choose to be unknown.
     Optional,
     /// Refused, token or not.
+    /// What `default` should be as soon as one rule asks for more than others.
     Nobody,
     /// Passes with a valid token that satisfies the requirement.
     Require(Requirement),
@@ -38,6 +46,7 @@ pub struct Rules {
     index: MatchIndex,
     access: Vec<Access>,
     default: Access,
+    /// What `optional` asks of a token that is there: that it is valid, and nothing more.
     valid_token: Requirement,
 }
 
@@ -63,6 +72,8 @@ impl Rules {
         default: Access,
         path_case: PathCase,
     ) -> Result<Self, Vec<Unreachable>> {
+        // Apart, since only the matches are compiled: whether a rule can be reached does not depend
+        // on what it does.
         let (matches, access) = rules
             .into_iter()
             .map(|rule| (rule.matches, rule.access))
@@ -83,7 +94,12 @@ impl Rules {
         let Chosen { rule, variables } = self.index.choose(target)?;
         let ruling = Ruling(rule);
         let requirement = self.requirement(ruling);
-        let mut compared = requirement.into_iter().flat_map(Requirement::variables);
+        // A claim is compared with one text. If upstreams disagree about what that is, one of them
+        // would serve the record of another user. Variables that are compared with nothing may
+        // differ.
+        let mut compared = requirement
+            .into_iter()
+            .flat_map(|requirement| requirement.conditions.variables());
         if compared.any(|name| variables.differs(name)) {
             return Err(UnsafePath::Variable);
         }
@@ -94,13 +110,16 @@ impl Rules {
     #[must_use]
     pub fn access(&self, ruling: Ruling) -> &Access {
         match ruling.0 {
-            // Never out of range; were it, nobody would get in.
+            // Never out of range. An error here would refuse, and let nothing in.
             Some(rule) => self.access.get(rule).unwrap_or(&Access::Nobody),
             None => &self.default,
         }
     }
 
     /// What a ruling asks of a token, if it looks at tokens.
+    ///
+    /// `None` where tokens are not looked at at all: to let a request pass with a token, a
+    /// requirement is needed.
     #[must_use]
     pub fn requirement(&self, ruling: Ruling) -> Option<&Requirement> {
         match self.access(ruling) {
@@ -134,12 +153,16 @@ impl Rules {
     }
 
     /// Whether any rule looks at methods.
+    ///
+    /// Then the upstream must act on the method that was seen: see [`crate::request`].
     #[must_use]
     pub fn looks_at_methods(&self) -> bool {
         self.index.looks_at_methods()
     }
 
     /// Whether any rule looks at hosts.
+    ///
+    /// Then no header may name another one: see [`crate::owned`].
     #[must_use]
     pub fn looks_at_hosts(&self) -> bool {
         self.index.looks_at_hosts()

@@ -9,7 +9,7 @@
 //!   *loose* one everything is decoded and, unless letter case counts, folded.
 //! - *Separators.* `%2F` and `%5C` end a segment, or are characters of it. An empty segment is one
 //!   of its own, or vanishes (`//` is merged).
-//! - *Ends.* A `?` or `#` that was escaped ends the path for those who decode before they parse.
+//! - *Ends.* A `?` or `#` that was escaped ends the path for servers that decode before they parse.
 //!   `;parameters` are part of a segment, or removed, up to the next `/` or the next separator.
 //! - *Beginnings.* In `//a/b`, a reader of whole URLs takes `a` for the host.
 //!
@@ -31,11 +31,13 @@ use std::borrow::Cow;
 
 /// The longest path that is looked at, in bytes, query not counted: a longer one is refused.
 ///
-/// RFC 9110, section 4.1, asks everyone to support 8,000 bytes of URI.
+/// RFC 9110, section 4.1, recommends to support URIs of at least 8,000 bytes.
 pub const MAX_PATH_BYTES: usize = 8192;
 
 /// Stands for `%2F` in decoded text, where a `/` is one that was sent raw. No decoded text has a
 /// control character of its own: a path with one is refused.
+///
+/// One byte for one byte, so that decoded text never grows.
 const ENCODED_SLASH: u8 = 1;
 
 /// Whether letter case distinguishes paths.
@@ -52,10 +54,13 @@ pub enum PathCase {
 /// What a path contains, as far as it makes readings differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Marks {
+    /// Without any, the decoded path is the path itself, and nothing is copied.
     escapes: bool,
+    /// Letters that folding would change.
     upper_case: bool,
     /// Characters that RFC 3986 has only in escapes, such as `|`, sent raw.
     unescaped: bool,
+    /// A `;`, raw or escaped.
     parameters: bool,
     /// The first cause for which segments have no one reading.
     structure: Option<UnsafePath>,
@@ -76,18 +81,24 @@ impl<'a> RequestPath<'a> {
     /// # Errors
     /// What makes the path unsafe whatever the rules say.
     pub fn parse(target: &'a [u8]) -> Result<Self, UnsafePath> {
+        // An absolute URL here would have a host of its own, beside the authority.
         if target.first() != Some(&b'/') {
             return Err(UnsafePath::NotAbsolute);
         }
-        // In the query too: who cuts at `#` first and who cuts at `?` first must not differ.
+        // In the query too: a server that cuts at `#` first and one that cuts at `?` first must not
+        // differ.
         if target.contains(&b'#') {
             return Err(UnsafePath::Fragment);
         }
+        // No rule looks at the query: what routes by it is closed by `default: nobody` only.
         let path = target.split(|byte| *byte == b'?').next().unwrap_or(target);
         if path.len() > MAX_PATH_BYTES {
             return Err(UnsafePath::TooLong);
         }
+        // Over the raw bytes first: most paths have nothing to decode, and are then borrowed as
+        // they are.
         let mut marks = scan(path)?;
+        // Never fails after the scan, which lets ASCII alone pass.
         let raw = std::str::from_utf8(path).map_err(|_| UnsafePath::RawByte)?;
         let decoded = if marks.escapes {
             Cow::Owned(escape::decode(raw)?)
@@ -99,6 +110,8 @@ impl<'a> RequestPath<'a> {
         } else {
             Cow::Borrowed(raw)
         };
+        // Over what was decoded: `%2e%2e` is two dots to any server that decodes before it
+        // resolves.
         check_segments(&decoded, &mut marks)?;
         Ok(Self {
             literal,
@@ -150,7 +163,7 @@ impl<'a> RequestPath<'a> {
         once
     }
 
-    /// Whether there is something to remove for those who remove `;parameters` (`%3B` too).
+    /// Whether there is something to remove for servers that remove `;parameters` (`%3B` too).
     #[must_use]
     pub fn has_parameters(&self) -> bool {
         self.marks.parameters
@@ -164,6 +177,8 @@ impl<'a> RequestPath<'a> {
     }
 
     /// Whether all readings are the same segments.
+    ///
+    /// Then one comparison decides, and this is what most requests cost.
     #[must_use]
     pub fn has_one_reading(&self, case: PathCase) -> bool {
         let marks = &self.marks;
@@ -186,8 +201,11 @@ fn scan(path: &[u8]) -> Result<Marks, UnsafePath> {
         match byte {
             b'%' => marks.escapes = true,
             b'A'..=b'Z' => marks.upper_case = true,
+            // Raw, it is no character of a URI, and a slash to Windows and to WHATWG parsers of
+            // URLs.
             b'\\' => return Err(UnsafePath::Backslash),
             0..=0x1f | 0x7f => return Err(UnsafePath::ControlCharacter),
+            // A server may read them as UTF-8 or as Latin-1.
             0x80.. => return Err(UnsafePath::RawByte),
             b'/' => {}
             _ if is_path_character(byte) => {}
@@ -222,6 +240,7 @@ fn check_segments(decoded: &str, marks: &mut Marks) -> Result<(), UnsafePath> {
         };
     }
     marks.parameters = segment.parameters;
+    // Of several causes one is told: the one that most often is meant.
     let causes = [
         (slash, UnsafePath::EncodedSlash),
         (backslash, UnsafePath::Backslash),
@@ -249,8 +268,11 @@ struct Segment {
 
 impl Segment {
     fn push(&mut self, byte: u8) -> Result<(), UnsafePath> {
+        // What follows is no part of the path to a server that cuts here, and the rest of it to all
+        // others.
         let is_cut = matches!(byte, b'?' | b'#');
         let ends_name = is_cut || byte == b';' && !self.is_named;
+        // Windows and some frameworks trim them, so that `/admin%20` is `/admin`.
         let at_edge = self.last.is_none() && byte == b' ';
         if at_edge || ends_name && self.last == Some(b' ') {
             return Err(UnsafePath::EdgeSpace);

@@ -1,26 +1,43 @@
 //! What a rule asks of a token, beyond that it is valid.
 //!
-//! Three conditions (`token_use`, `pools`, `clients`) narrow what the filter as a whole admits and
-//! are found before the signature; the other four look at verified claims only.
+//! Its two halves are asked at two moments: [`Narrowing`] repeats, for one rule, questions that are
+//! asked of every token, and is checked with them before the signature (a forged token is refused
+//! either way, and sooner); [`Conditions`] are put to the user pool's word alone.
 
 use crate::claims::{Claim, ClaimPlace, Claims, TokenUse};
 use crate::pool::UserPoolId;
-use crate::refusal::Refusal;
-use crate::reject::Reason;
+use crate::refusal::{Reason, Refusal};
 use crate::rules::index::Variables;
 use crate::step::{Observer, Step};
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// Conditions that must all hold. One that is not given holds for every valid token.
+/// What must hold besides; the default holds for every valid token.
 #[derive(Clone, Debug, Default)]
 pub struct Requirement {
+    /// Which of the tokens that the filter admits the rule admits.
+    pub narrows: Narrowing,
+    /// What the claims of these must say.
+    pub conditions: Conditions,
+}
+
+/// Which of the tokens that the filter admits a rule admits.
+#[derive(Clone, Debug, Default)]
+pub struct Narrowing {
     /// The wanted kind of token.
     pub token_use: WantedUse,
     /// The user pools whose tokens are admitted.
+    ///
+    /// A group of one pool means nothing in another: with several pools, a rule on groups, scopes
+    /// or claims has to say which.
     pub pools: AnyOf<UserPoolId>,
     /// The app clients whose tokens are admitted.
     pub clients: AnyOf<String>,
+}
+
+/// What the claims must say: all of it. What is not given holds for every token.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
     /// Scopes of which the token needs one.
     pub scopes: AnyOf<String>,
     /// Groups of which the user must be in one.
@@ -28,6 +45,8 @@ pub struct Requirement {
     /// Claims and the values of which each must have one.
     pub claims: Vec<ClaimCondition>,
     /// How long ago the user may have signed in.
+    ///
+    /// By `auth_time`: a refreshed token keeps the time of the sign-in.
     pub max_auth_age: AuthAge,
 }
 
@@ -59,6 +78,8 @@ pub enum AnyOf<T> {
     #[default]
     Unrestricted,
     /// One of these, never empty.
+    /// An empty list would let nothing pass, and be read as if it let everything pass: the
+    /// configuration refuses it.
     Only(Vec<T>),
 }
 
@@ -81,6 +102,8 @@ pub struct ClaimCondition {
     /// Where the claim stands.
     pub place: ClaimPlace,
     /// The wanted values, never empty.
+    ///
+    /// Compared as text: Cognito writes the numbers and booleans of custom attributes as strings.
     pub any_of: Vec<WantedValue>,
 }
 
@@ -90,6 +113,7 @@ pub enum WantedValue {
     /// This text.
     Literal(String),
     /// What the request's path has in place of this variable of the rule's template.
+    /// So that a path can belong to its user. The configuration holds the name to the template.
     Variable(String),
 }
 
@@ -103,9 +127,8 @@ pub enum AuthAge {
     AtMost(Duration),
 }
 
-impl Requirement {
-    /// Checks what only a verified token can answer: scopes, groups, claims, age of the sign-in,
-    /// in this order.
+impl Conditions {
+    /// Checks scopes, groups, claims and age of the sign-in, in this order.
     ///
     /// # Errors
     /// The first condition that does not hold.
@@ -118,6 +141,8 @@ impl Requirement {
         seen: &mut impl Observer,
     ) -> Result<(), Refusal> {
         if let AnyOf::Only(scopes) = &self.scopes {
+            // Whole scopes, as `scope` lists them between spaces (RFC 6749, section 3.3):
+            // `orders/write-all` is not `orders/write`.
             let wanted = |scope| scopes.iter().any(|one| one == scope);
             let has = claims.scopes().any(wanted);
             seen.check(Step::Scopes, has, Reason::InsufficientScope)
@@ -128,12 +153,15 @@ impl Requirement {
             seen.check(Step::Groups, is_member, Reason::InsufficientGroup)
                 .map_err(Refusal::Plain)?;
         }
+        // Every claim, and of each one value.
         for wanted in &self.claims {
             let fits = wanted.holds(claims, variables);
             seen.check(Step::Claim, fits, Reason::ClaimMismatch)
                 .map_err(Refusal::Plain)?;
         }
         if let AuthAge::AtMost(age) = self.max_auth_age {
+            // Nor may it lie in the future: a clock that was wrong once would make a sign-in fresh
+            // for years.
             let fresh = claims.authenticated_at().is_some_and(|at| {
                 now <= at.plus(age).plus(clock_skew) && at <= now.plus(clock_skew)
             });
@@ -142,9 +170,7 @@ impl Requirement {
         }
         Ok(())
     }
-}
 
-impl Requirement {
     /// The template variables with which claims are compared.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         let values = self.claims.iter().flat_map(|condition| &condition.any_of);
@@ -160,6 +186,7 @@ impl ClaimCondition {
         claims
             .get(&self.place)
             .is_some_and(|claim| match claim.elements() {
+                // Of an array one element has to be equal, as one group of several.
                 Some(elements) => elements
                     .iter()
                     .any(|element| self.wants(element.into(), variables)),
@@ -169,6 +196,7 @@ impl ClaimCondition {
 
     fn wants(&self, scalar: Claim<'_>, variables: &Variables) -> bool {
         scalar.scalar_text().is_some_and(|text| {
+            // A variable about which upstreams disagree is `None`, and equal to nothing.
             self.any_of.iter().any(|wanted| match wanted {
                 WantedValue::Literal(literal) => *literal == text,
                 WantedValue::Variable(name) => variables.get(name) == Some(&*text),

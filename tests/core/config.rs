@@ -19,12 +19,12 @@ mod token;
 use cognito_authorizer::config::{self, Problems};
 use cognito_authorizer::owned::{HOST_OVERRIDES, METHOD_OVERRIDES, PATH_OVERRIDES};
 use cognito_authorizer::policy::{
-    AudiencePolicy, Clients, Forwarding, Identity, KeySource, Policy, Preflight, RouteChoice,
+    AudiencePolicy, Forwarding, Identity, KeySource, Policy, Preflight, RouteChoice,
     SignaturePolicy,
 };
 use cognito_authorizer::remote::call::Endpoint;
 use cognito_authorizer::remote::schedule::{MaxStale, Refresh};
-use cognito_authorizer::rules::requirement::WantedUse;
+use cognito_authorizer::rules::requirement::{AnyOf, WantedUse};
 use forms::{serialized, summary, to_struct};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -113,7 +113,7 @@ fn the_minimum_and_its_defaults() {
         pool.issuer,
         format!("https://cognito-idp.us-east-1.amazonaws.com/{POOL}")
     );
-    assert_eq!(pool.clients, Clients::Only(vec!["4hq8abcd".to_owned()]));
+    assert_eq!(pool.clients, AnyOf::Only(vec!["4hq8abcd".to_owned()]));
     let KeySource::Fetched(source) = &pool.keys else {
         panic!("{:?}", pool.keys);
     };

@@ -5,12 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 27] = [
+const LAYERS: [(&str, &str); 26] = [
     // Words of the field.
     ("time", ""),
-    ("reject", ""),
-    ("refusal", "reject"),
-    ("step", "reject"),
+    ("refusal", ""),
+    ("step", "refusal"),
     ("remote", "time"),
     ("header", ""),
     ("pool", ""),
@@ -18,15 +17,15 @@ const LAYERS: [(&str, &str); 27] = [
     // From bytes to types.
     ("rs256", ""),
     ("jwks", "json rs256"),
-    ("claims", "json reject time"),
-    ("token", "claims json reject rs256 step"),
-    ("rules", "claims pool refusal reject step time"),
+    ("claims", "json refusal time"),
+    ("token", "claims json refusal rs256 step"),
+    ("rules", "claims pool refusal step time"),
     ("request", "rules"),
-    ("bearer", "header reject request"),
+    ("bearer", "header refusal request"),
     ("owned", "header request"),
     // The policy.
     ("claim_headers", "claims header"),
-    ("reply", "header refusal reject"),
+    ("reply", "header refusal"),
     (
         "policy",
         "bearer claim_headers jwks owned pool remote reply request rules",
@@ -39,23 +38,23 @@ const LAYERS: [(&str, &str); 27] = [
     // Decisions.
     (
         "verify",
-        "claims jwks policy refusal reject rs256 rules step time token",
+        "claims jwks policy refusal rs256 rules step time token",
     ),
     ("cache", "claim_headers verify"),
     ("keyring", "jwks policy remote time"),
-    ("facts", "keyring policy reject remote time"),
+    ("facts", "keyring policy refusal remote time"),
     (
         "decision",
-        "cache claim_headers facts header owned policy refusal reject request rs256 rules step time token verify",
+        "cache claim_headers facts header owned policy refusal request rs256 rules step time token verify",
     ),
     (
         "gate",
-        "decision facts keyring policy refusal reject remote request rs256 step time",
+        "decision facts keyring policy refusal remote request rs256 step time",
     ),
     // The adapter.
     (
         "host",
-        "config decision gate header policy refusal reject remote request rs256 time",
+        "config decision gate header policy refusal remote request rs256 time",
     ),
 ];
 

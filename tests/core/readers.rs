@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::harness::seed::Seed;
 use cognito_authorizer::bearer::{TokenSource, TokenSources};
 use cognito_authorizer::header::{HeaderEdit, HeaderName};
-use cognito_authorizer::reject::Reason;
+use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::request::Request;
 use query::Reader;
 

@@ -3,8 +3,7 @@
 use cognito_authorizer::decision::{Caller, Forward, Verdict};
 use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::policy::Policy;
-use cognito_authorizer::refusal::Refusal;
-use cognito_authorizer::reject::Reason;
+use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::request::Rest;
 
 use crate::harness::vectors::{Expect, Vector};

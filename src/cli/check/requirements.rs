@@ -6,7 +6,7 @@ use crate::document::{below, item, member};
 use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::rules::Access;
-use cognito_authorizer::rules::requirement::WantedUse;
+use cognito_authorizer::rules::requirement::{Requirement, WantedUse};
 use serde_json::{Map, Value};
 
 /// The standard attributes of a user pool (OpenID Connect Core, section 5.1). A new app client may
@@ -63,8 +63,8 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
         };
         let path = below(&item("rules", at), "require");
         let wanted = match access {
-            Access::Require(requirement) if requirement.token_use != WantedUse::Any => {
-                requirement.token_use
+            Access::Require(Requirement { narrows, .. }) if narrows.token_use != WantedUse::Any => {
+                narrows.token_use
             }
             _ => of_all,
         };
@@ -176,6 +176,8 @@ fn lacking(name: &str, wanted: WantedUse) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Source;
+    use crate::locate::File;
     use serde_json::json;
 
     #[test]
@@ -202,6 +204,39 @@ mod tests {
             assert_eq!(lacking(claim, access), None, "{claim}");
         }
         assert_eq!(lacking("email", WantedUse::Any), None);
+    }
+
+    #[test]
+    fn names_that_users_choose_are_no_paths() {
+        let found = |claims: Value| {
+            let text = "user_pools:\n- user_pool_id: us-east-1_A\n  client_ids: [a]\n  \
+                        jwks: {cluster: c}\ntoken: {use: any}\n";
+            let file = File::new(Source::new("a.yaml", text.to_owned())).unwrap();
+            let located = file.only().unwrap();
+            let mut notes = Notes {
+                document: &located.config,
+                findings: Vec::new(),
+            };
+            of_claims(claims.as_object().unwrap(), WantedUse::Any, "a", &mut notes);
+            let found = notes.findings.iter().map(|one| one.code.name);
+            found.collect::<Vec<_>>()
+        };
+        for name in CHOSEN_NAMES {
+            assert_eq!(
+                found(json!({name: "{user}"})),
+                ["user-chosen-name"],
+                "{name}"
+            );
+            assert_eq!(
+                found(json!({name: ["a", "{user}"]})),
+                ["user-chosen-name"],
+                "{name}"
+            );
+        }
+        assert_eq!(found(json!({"username": "alice"})), [""; 0]);
+        assert_eq!(found(json!({"sub": "{user}"})), [""; 0]);
+        let proven = json!({"email": "{user}", "email_verified": true});
+        assert_eq!(found(proven), [""; 0]);
     }
 
     #[test]

@@ -4,9 +4,10 @@ use super::Notes;
 use super::finding;
 use crate::document::{below, item};
 use cognito_authorizer::owned::{HOST_OVERRIDES, METHOD_OVERRIDES, PATH_OVERRIDES};
-use cognito_authorizer::policy::{Clients, KeySource, Policy, Preflight};
+use cognito_authorizer::policy::{KeySource, Policy, Preflight};
 use cognito_authorizer::remote::schedule::MaxStale;
 use cognito_authorizer::rules::pattern::PathCase;
+use cognito_authorizer::rules::requirement::AnyOf;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ const USUAL_SKEW: Duration = Duration::from_secs(60);
 pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
     for (index, pool) in policy.pools.iter() {
         let path = item("user_pools", index.position());
-        if pool.clients == Clients::Any {
+        if pool.clients == AnyOf::Unrestricted {
             let text = format!("every app client of {} is admitted", pool.id.as_str());
             notes.add(&finding::ANY_CLIENT, &below(&path, "client_ids"), text);
         }

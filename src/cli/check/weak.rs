@@ -8,7 +8,7 @@ use cognito_authorizer::policy::Policy;
 use cognito_authorizer::rules::Access;
 use cognito_authorizer::rules::pattern::{Match, PathCase, PathPattern};
 use cognito_authorizer::rules::requirement::{
-    AnyOf, AuthAge, ClaimCondition, Requirement, WantedUse,
+    AnyOf, AuthAge, ClaimCondition, Conditions, Narrowing, Requirement, WantedUse,
 };
 use std::collections::BTreeMap;
 
@@ -86,7 +86,16 @@ fn is_as_strict(lower: &Access, upper: &Access) -> bool {
 
 /// Whether every token that satisfies the one requirement satisfies the other.
 fn implies(one: &Requirement, other: &Requirement) -> bool {
-    let token_use = other.token_use == WantedUse::Any || one.token_use == other.token_use;
+    is_within(&one.narrows, &other.narrows) && demands(&one.conditions, &other.conditions)
+}
+
+fn is_within(one: &Narrowing, other: &Narrowing) -> bool {
+    (other.token_use == WantedUse::Any || one.token_use == other.token_use)
+        && narrows(&one.pools, &other.pools)
+        && narrows(&one.clients, &other.clients)
+}
+
+fn demands(one: &Conditions, other: &Conditions) -> bool {
     let age = match (one.max_auth_age, other.max_auth_age) {
         (_, AuthAge::Any) => true,
         (AuthAge::AtMost(one), AuthAge::AtMost(other)) => one <= other,
@@ -98,11 +107,7 @@ fn implies(one: &Requirement, other: &Requirement) -> bool {
             one.place == wanted.place && one.any_of.iter().all(within)
         })
     };
-    token_use
-        && age
-        && narrows(&one.pools, &other.pools)
-        && narrows(&one.clients, &other.clients)
-        && narrows(&one.scopes, &other.scopes)
+    age && narrows(&one.scopes, &other.scopes)
         && narrows(&one.groups, &other.groups)
         && other.claims.iter().all(claim)
 }

@@ -1,9 +1,10 @@
 //! Whether a rule's own pattern matches a path in every reading.
 //!
-//! Asked of the chosen rule. A literal piece matches one way only: the atom is that name and nothing
-//! else, between separators that are separators for everyone. A variable takes any text, so it goes
-//! on matching where `%2F` is kept in the segment, but then it stands for another text: that is noted,
-//! for claims may be compared with it.
+//! Asked of the chosen rule: if some reading does not match it, that reading chooses a later rule,
+//! which may ask for less. A literal piece matches one way only: the atom is that name and nothing
+//! else, between separators that are separators for all servers. A variable takes any text, so it
+//! goes on matching where `%2F` is kept in the segment, but then it stands for another text: that
+//! is noted, for claims may be compared with it.
 
 use super::super::path::{Atom, Joint};
 use super::super::pattern::{Piece, Shape, Tail};
@@ -37,6 +38,8 @@ impl<'m, 'p> Fails<'m, 'p> {
     }
 
     /// A piece begins with this atom, in one reading at least.
+    ///
+    /// The first reading that is walked says what the piece is; each further one must say the same.
     fn note(&mut self, piece: usize, atom: Atom<'p>) {
         let first = self.begins.get_mut(piece);
         let first = first.map(|known| *known.get_or_insert(atom));
@@ -65,6 +68,7 @@ impl<'p> Question<'p> for Fails<'_, 'p> {
         segment: Segment<'p>,
         next: &mut Vec<usize>,
     ) -> Result<(), Settled> {
+        // The pieces are matched, and the path goes on.
         let Some(piece) = self.shape.pieces.get(state) else {
             match (self.shape.tail, segment) {
                 (Tail::End, _) => return Err(Settled),
@@ -79,9 +83,12 @@ impl<'p> Question<'p> for Fails<'_, 'p> {
         };
         match (piece, segment) {
             (Piece::Literal(wanted), Segment::Name(atom)) if wanted.literal() == atom.literal => {}
+            // An empty segment is no value of a variable: the server that keeps it finds no such
+            // route.
             (Piece::Literal(_), _) | (Piece::Variable, Segment::Empty) => return Err(Settled),
             (Piece::Variable, Segment::Name(atom) | Segment::Opaque(atom)) => {
                 self.note(state, atom);
+                // Longer for one server, shorter for another.
                 if atom.joint == Joint::Encoded || atom.before_cut.is_some() {
                     self.note_difference(state);
                 }
@@ -92,6 +99,7 @@ impl<'p> Question<'p> for Fails<'_, 'p> {
     }
 
     fn end(&mut self, state: usize) -> Result<(), Settled> {
+        // A path that ends early, since some server cuts it there, is another path.
         let complete = state == self.shape.pieces.len() && self.shape.tail != Tail::OneOrMore;
         complete.then_some(()).ok_or(Settled)
     }

@@ -5,11 +5,11 @@
 //! that point: where a reader may go on in two ways, both states are kept, and states that have
 //! become equal are merged. The work is bounded by atoms times states, not by readings.
 //!
-//! An example: `/a%2Fb;x/c` has the atoms `a`, `b;x` and `c`. After the first one a server is either
-//! behind the segment `a` (it takes `%2F` for a separator), or within a segment that began with `a`.
-//! After the second one it is behind `a` and `b`, or `a` and `b;x`, or behind one segment `a/b` or
-//! `a/b;x`. No rule can tell `a/b` from `a/b;x`, since no rule has a `/` or a `;` in a segment, so
-//! those two are one state.
+//! An example: `/a%2Fb;x/c` has the atoms `a`, `b;x` and `c`. After the first one a server is
+//! either behind the segment `a` (it takes `%2F` for a separator), or within a segment that began
+//! with `a`. After the second one it is behind `a` and `b`, or `a` and `b;x`, or behind one segment
+//! `a/b` or `a/b;x`. No rule can tell `a/b` from `a/b;x`, since no rule has a `/` or a `;` in a
+//! segment, so those two are one state.
 //!
 //! What the states mean is the business of a [`Question`]: to the tree of rules a state is a node,
 //! to a single pattern it is the number of its pieces that have matched.
@@ -18,6 +18,8 @@ use super::super::path::{Atom, Joint, RequestPath, UnsafePath};
 use super::super::work::{PLACE, Work};
 
 /// Bytes of a segment are hashed and compared some times faster than an expression is matched.
+///
+/// Measured in Envoy, as all costs of a path.
 const BYTES_PER_UNIT: usize = 4;
 
 /// A segment, as some server has read it.
@@ -33,6 +35,8 @@ pub(super) enum Segment<'p> {
 }
 
 /// The question is settled, and no further reading is of interest.
+///
+/// An `Err` with which a walk ends early, by `?`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Settled;
 
@@ -61,7 +65,7 @@ enum Place {
     /// Parameters go on, up to the next `/`, and are removed.
     Parameters,
     /// Nothing has stood before this separator: a host begins here. `//a/b` is the path `/b` of the
-    /// host `a` to a reader of URLs, who takes `a` off.
+    /// host `a` to a reader of URLs, which takes `a` off.
     Host,
     /// The same, once parameters are removed that go on up to the next `/`.
     HostParameters,
@@ -82,12 +86,16 @@ pub(super) fn some_reading<'p>(
         next: Vec::new(),
         reached: Vec::new(),
     };
+    // A server that has read nothing yet.
     let mut states = vec![(start, Place::Before)];
     for atom in path.atoms() {
+        // The slash at the beginning may already be the first of `//host`.
         if atom.at == 0 {
             walk.before_host(start, &atom);
         }
         for (state, place) in states.drain(..) {
+            // Spent before the step, so that a path which costs too much is refused before it has
+            // cost it.
             let bytes = atom.decoded.len() / BYTES_PER_UNIT;
             work.spend(PLACE.saturating_add(bytes))?;
             if walk.step(state, place, &atom).is_err() {
@@ -95,6 +103,7 @@ pub(super) fn some_reading<'p>(
             }
         }
         std::mem::swap(&mut states, &mut walk.next);
+        // No rule follows from any of the readings.
         if states.is_empty() {
             break;
         }
@@ -102,6 +111,8 @@ pub(super) fn some_reading<'p>(
     Ok(false)
 }
 
+/// Every list is kept and reused: a path may have four thousand atoms, and a stranger sends it for
+/// nothing.
 struct Walk<'q, 'p> {
     question: &'q mut dyn Question<'p>,
     /// Sorted: states that have become equal are one.
@@ -128,6 +139,8 @@ impl<'p> Walk<'_, 'p> {
     fn step(&mut self, state: usize, place: Place, atom: &Atom<'p>) -> Result<(), Settled> {
         match place {
             Place::Before => self.begin(state, atom),
+            // The segment has begun with an earlier atom, so that it is opaque already, and only
+            // its end is of interest.
             Place::Within => {
                 if atom.before_cut.is_some() {
                     self.then(state, atom, Then::End)?;
@@ -138,6 +151,7 @@ impl<'p> Walk<'_, 'p> {
                 self.then(state, atom, Then::More)?;
                 self.then(state, atom, Then::Next)
             }
+            // What stands in parameters is text that is removed, until a slash ends them.
             Place::Parameters | Place::HostParameters => {
                 if atom.before_cut.is_some() {
                     self.then(state, atom, Then::End)?;
@@ -149,6 +163,7 @@ impl<'p> Walk<'_, 'p> {
                 }
                 Ok(())
             }
+            // The atom is the host: it stands in no segment, and the path begins behind it.
             Place::Host => {
                 self.before_host(state, atom);
                 if atom.decoded.is_empty() {
@@ -171,9 +186,11 @@ impl<'p> Walk<'_, 'p> {
             (false, true) => self.segment(state, name, atom, Then::Next)?,
             (false, false) => self.segment(state, opaque, atom, Then::Next)?,
         }
+        // The separator is a character to some: the segment goes on.
         if atom.joint == Joint::Encoded {
             self.segment(state, opaque, atom, Then::More)?;
         }
+        // Tomcat and its like remove `;x`, and then see the name alone.
         if let Some(bare) = atom.before_parameters {
             match bare.len() == atom.name.len() {
                 true if bare.is_empty() => self.nothing(state, atom, Then::Parameters)?,
@@ -181,6 +198,7 @@ impl<'p> Walk<'_, 'p> {
                 false => self.segment(state, opaque, atom, Then::Parameters)?,
             }
         }
+        // A server that decodes before it parses ends the path at `?` or `#`.
         if let Some(before) = atom.before_cut {
             match atom.name {
                 "" => self.then(state, atom, Then::End)?,
@@ -214,6 +232,7 @@ impl<'p> Walk<'_, 'p> {
         }
     }
 
+    /// Asks the question about a segment, and goes on from each state that it leads to.
     fn segment(
         &mut self,
         state: usize,
@@ -237,6 +256,8 @@ impl<'p> Walk<'_, 'p> {
         }
     }
 
+    /// The states that follow, by what stands behind the atom: what ends here begins a segment, or
+    /// ends the path.
     fn then(&mut self, state: usize, atom: &Atom<'p>, then: Then) -> Result<(), Settled> {
         match (then, atom.joint) {
             (Then::End, _) | (Then::Next | Then::Parameters, Joint::End) => {

@@ -1,8 +1,8 @@
 //! A tree of path segments.
 //!
 //! A node stands for all paths that its way down from the root spells, where a variable stands for
-//! any segment. Under `/users/{id}` and `/users/me`, the path `/users/me` leads to two nodes, and the
-//! earliest rule of both decides. A node knows the earliest rule at or below it, so that a walk
+//! any segment. Under `/users/{id}` and `/users/me`, the path `/users/me` leads to two nodes, and
+//! the earliest rule of both decides. A node knows the earliest rule at or below it, so that a walk
 //! looks at no node that could only give a later rule than the one it has.
 
 use super::super::path::{PathCase, RequestPath, UnsafePath, fold, segments};
@@ -32,7 +32,9 @@ pub(super) struct Trie {
 
 #[derive(Debug, Default)]
 struct Node {
+    /// Names come from the configuration, so that no client can make them collide.
     literals: HashMap<String, usize>,
+    /// One node for all names of variables: `{id}` and `{userId}` match the same.
     variable: Option<usize>,
     /// Rules for the path that ends here: `path`, and `template` without a rest.
     end: Candidates,
@@ -44,6 +46,7 @@ struct Node {
     earliest: usize,
 }
 
+/// The tree is a list, and its nodes are known by their places in it.
 const ROOT: usize = 0;
 
 /// How many times longer a name may be than it is once its letters are folded: the Kelvin sign is
@@ -66,6 +69,7 @@ impl Trie {
         shape: &Shape<'_>,
         (rule, conditions, spelling): (usize, &[Condition], Spelling),
     ) {
+        // Down from the root; nodes are made where none has been needed yet.
         let mut at = ROOT;
         for piece in &shape.pieces {
             let next = self.nodes.len();
@@ -95,6 +99,7 @@ impl Trie {
             match shape.tail {
                 Tail::End => node.end.add(rule, conditions),
                 Tail::AnyNumber => node.any_number.add(rule, conditions),
+                // `{name+}` is not the path above it: `/files` is not under `/files/{path+}`.
                 Tail::OneOrMore => node.one_or_more.add(rule, conditions),
             }
         }
@@ -125,6 +130,8 @@ impl Trie {
         asked: &Asked,
         work: &mut Work,
     ) -> Result<Option<usize>, UnsafePath> {
+        // Best so far. With forks a path of n segments could lead to 2^n nodes, if the rules had as
+        // many; the work is counted, and a request that would cost too much is refused.
         let mut best = None;
         // Does not allocate before there is a fork.
         let mut forks = Vec::new();
@@ -133,19 +140,24 @@ impl Trie {
             let Some(node) = self.nodes.get(at) else {
                 continue;
             };
+            // Nothing below could be earlier than what has been found.
             if !is_before(Some(node.earliest), best) {
                 continue;
             }
             work.spend(PLACE)?;
+            // Of this path and of all below it, so that it counts at every node on the way.
             best = earlier(best, node.any_number.first(asked));
             let Some(segment) = rest.next() else {
                 best = earlier(best, node.end.first(asked));
                 continue;
             };
             best = earlier(best, node.one_or_more.first(asked));
+            // First in line, and a literal takes its place: `/users/me` is tried before
+            // `/users/{id}`.
             if let Some(variable) = node.variable {
                 next = Some((variable, rest.clone()));
             }
+            // Not hashed: no rule names one as long.
             if segment.len() > self.longest {
                 continue;
             }
@@ -175,6 +187,7 @@ impl Trie {
             asked,
             name: None,
         };
+        // `prefix: /` is settled at the root, before any segment.
         if question.enter(ROOT, &mut Vec::new()).is_err() {
             return Ok(true);
         }
@@ -228,13 +241,17 @@ impl<'p> Question<'p> for IsBefore<'_, 'p> {
         {
             self.enter(variable, next)?;
         }
+        // What is opaque has a character that no literal of a rule has, and an empty segment has no
+        // name.
         let Segment::Name(atom) = segment else {
             return Ok(());
         };
         let name = atom.name;
+        // Folding costs more than it costs to see that the name is too long.
         if node.literals.is_empty() || name.len() / MOST_FOLDED > trie.longest {
             return Ok(());
         }
+        // Folded once for each atom, however many states look at it.
         let folded = match self.name.take() {
             Some((at, name)) if at == atom.at => name,
             _ => match self.case {

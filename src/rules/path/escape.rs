@@ -1,8 +1,13 @@
 //! Percent-encoding (RFC 3986, section 2.1).
+//!
+//! Everything is decoded once and to the end. An escape that is broken, that is not UTF-8 or that
+//! decodes to another escape is read by each server in its own way, and is refused.
 
 use super::{ENCODED_SLASH, UnsafePath};
 
 /// A decoded text with everything escaped that cannot stand in a path.
+///
+/// How Envoy and most servers write a path anew.
 pub(in super::super) fn encode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     for byte in text.bytes() {
@@ -11,14 +16,18 @@ pub(in super::super) fn encode(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Decodes every escape once, `%2F` to [`ENCODED_SLASH`], and refuses what must not come out of one.
+/// Decodes every escape once, `%2F` to [`ENCODED_SLASH`], and refuses what must not come out of
+/// one.
 pub(super) fn decode(path: &str) -> Result<String, UnsafePath> {
     let text = decode_with(path, |bytes, value| match value {
+        // `%00` ends the path in C; tabs and line feeds are removed by WHATWG parsers of URLs.
         0..=0x1f | 0x7f => Err(UnsafePath::ControlCharacter),
         b'/' => {
             bytes.push(ENCODED_SLASH);
             Ok(())
         }
+        // Also `%5C`, `%3F` and `%23`: raw, none of these is part of a path, so that in decoded
+        // text each was an escape.
         _ => {
             bytes.push(value);
             Ok(())
@@ -38,6 +47,7 @@ pub(super) fn decode(path: &str) -> Result<String, UnsafePath> {
 
 /// Decodes a literal reading, but for the escapes of some bytes.
 pub(super) fn decode_except(literal: &str, kept: &[u8]) -> String {
+    // Those that are kept are written again, with their hex digits in upper case.
     let decoded = decode_with(literal, |bytes, value| {
         match kept.contains(&value) {
             true => push_escape(bytes, value),
@@ -65,6 +75,7 @@ fn decode_with(
             bytes.push(byte);
         }
     }
+    // Overlong forms and surrogates too: `%C0%AE` was a dot to servers before.
     String::from_utf8(bytes).map_err(|_| UnsafePath::NotUtf8)
 }
 
@@ -77,6 +88,7 @@ pub(super) fn escape(after_percent: &[u8]) -> Option<(u8, &[u8])> {
     Some((value.checked_add(hex_digit(*low)?)?, rest))
 }
 
+/// Both cases of letters, and nothing else: no sign, which some parsers of numbers take.
 fn hex_digit(byte: u8) -> Option<u8> {
     let value = char::from(byte).to_digit(16)?;
     u8::try_from(value).ok()
@@ -109,6 +121,7 @@ fn push(bytes: &mut Vec<u8>, byte: u8, stays: impl Fn(u8) -> bool) {
 }
 
 fn push_escape(bytes: &mut Vec<u8>, byte: u8) {
+    // In upper case, the normal form of RFC 3986, section 6.2.2.1.
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     bytes.push(b'%');
     for digit in [byte >> 4, byte & 0x0f] {
@@ -116,6 +129,7 @@ fn push_escape(bytes: &mut Vec<u8>, byte: u8) {
     }
 }
 
+/// What a path may show raw. All other characters have one form, which is their escape.
 fn may_stay(byte: u8) -> bool {
     is_path_character(byte) || byte == b'/'
 }

@@ -1,4 +1,9 @@
 //! What different servers make of the same text.
+//!
+//! Rules about segments have all readings walked at once (`index/reading.rs`). An expression can be
+//! asked about texts only, so for `regex` rules the texts are made here, each once: every
+//! structure, and of each structure every spelling. Their number is bounded by the steps, their
+//! length by [`Work`].
 
 use super::escape::{decode_except, encode};
 use super::{PathCase, RequestPath, UnsafePath};
@@ -24,11 +29,13 @@ pub(in super::super) fn segments(path: &str) -> impl Iterator<Item = &str> + Clo
 /// letter is an `i` and a dot above, which other servers may have written that way already.
 pub(in super::super) fn fold(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
+        // The usual case: one pass, and no copy of what is lower-case already.
         return match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
             true => Cow::Owned(text.to_ascii_lowercase()),
             false => Cow::Borrowed(text),
         };
     }
+    /// What Rust makes of `İ` after its `i`.
     const DOT_ABOVE: char = '\u{307}';
     let mut folded = String::with_capacity(text.len());
     let mut dotted = false;
@@ -38,6 +45,7 @@ pub(in super::super) fn fold(text: &str) -> Cow<'_, str> {
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
     {
+        // Only one: a second dot is a letter of its own.
         dotted = letter == DOT_ABOVE && folded.ends_with('i') && !dotted;
         if !dotted {
             folded.push(letter);
@@ -82,12 +90,15 @@ pub(in super::super) fn texts(
     path: &RequestPath<'_>,
     work: &mut Work,
 ) -> Result<Vec<String>, UnsafePath> {
+    // The literal reading comes first, and is never asked about twice.
     let mut texts = vec![path.literal().to_owned()];
+    // Without anything to work on, all steps make the same of it.
     if path.structure().is_some() || path.has_parameters() {
         for step in STEPS {
             add(step, &mut texts, work)?;
         }
     }
+    // Always: most routers serve `/a/` as `/a`, or the other way round.
     add(without_trailing_slash, &mut texts, work)?;
     Ok(texts)
 }
@@ -97,6 +108,7 @@ fn add(
     texts: &mut Vec<String>,
     work: &mut Work,
 ) -> Result<(), UnsafePath> {
+    // Made of what was there before the step: no step works on its own results.
     let mut made = Vec::new();
     for text in texts.iter() {
         work.spend(text.len() / TEXT_BYTES_PER_UNIT)?;
@@ -120,13 +132,14 @@ fn cut_off(text: &str) -> Vec<String> {
 
 /// With `%2F`, `%5C` or both as separators.
 fn with_separators(text: &str) -> Vec<String> {
+    // Each alone, too: Unix servers decode `%2F` and keep `%5C`.
     let slashes = text.replace("%2F", "/");
     let both = slashes.replace("%5C", "/");
     vec![text.replace("%5C", "/"), slashes, both]
 }
 
-/// Without `;parameters` in any segment. Where a segment is nothing but parameters, it may vanish or
-/// be kept; where only the last segment's are removed, the others keep theirs.
+/// Without `;parameters` in any segment. Where a segment is nothing but parameters, it may vanish
+/// or be kept; where only the last segment's are removed, the others keep theirs.
 fn without_parameters(text: &str) -> Vec<String> {
     if !(text.contains(';') || text.contains("%3B")) {
         return Vec::new();
@@ -135,6 +148,7 @@ fn without_parameters(text: &str) -> Vec<String> {
         let segments = text.split('/').map(change);
         segments.collect::<Vec<_>>().join("/")
     };
+    // Some frameworks look at the last segment only.
     let (before, last) = text.rsplit_once('/').unwrap_or(("", text));
     vec![
         every(bare),
@@ -151,6 +165,7 @@ fn named(segment: &str) -> &str {
 }
 
 fn bare(segment: &str) -> &str {
+    // What stands behind the first `;` is parameters, more of them included.
     let bare = segment.split(';').next().unwrap_or(segment);
     // The escape is still there in a literal reading, its hex digits in upper case.
     bare.split("%3B").next().unwrap_or(bare)
@@ -158,6 +173,7 @@ fn bare(segment: &str) -> &str {
 
 /// With single slashes.
 fn merged(text: &str) -> Vec<String> {
+    // In one pass: `///` becomes one slash, not two.
     let mut merged = String::with_capacity(text.len());
     for character in text.chars() {
         if !(character == '/' && merged.ends_with('/')) {
@@ -169,6 +185,7 @@ fn merged(text: &str) -> Vec<String> {
 
 /// Without what a reader of URLs takes for the authority: `//host/path`.
 fn without_authority(text: &str) -> Vec<String> {
+    // `//host/path`, and with more slashes too.
     let after = text
         .strip_prefix("//")
         .map(|text| text.trim_start_matches('/'));
@@ -219,6 +236,7 @@ impl<'t> Spellings<'t> {
         if text.contains('%') {
             work.spend(text.len())?;
             let decoded = decode_except(text, b"");
+            // By servers that decode but keep what would change the structure.
             spellings.apart = decode_except(text, b"/\\?#").into();
             spellings.decoded = vec![encode(&decoded).into(), decoded.into()];
         }
@@ -226,9 +244,12 @@ impl<'t> Spellings<'t> {
             spellings.folded = match spellings.decoded.get(1) {
                 None => vec![Cow::Borrowed(text)],
                 Some(decoded) => {
+                    // Paid for before it is done, as everything that a path can order.
                     let outside = decoded.bytes().filter(|byte| !byte.is_ascii()).count();
                     work.spend(outside.saturating_mul(FOLDED_BYTE))?;
                     let small = fold(decoded).into_owned();
+                    // An expression with `É` in it has `%C3%89`, and no folding of ASCII reaches
+                    // that.
                     let capital = encode(&small.to_uppercase());
                     vec![encode(&small).into(), capital.into(), small.into()]
                 }

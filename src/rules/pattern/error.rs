@@ -37,7 +37,8 @@ pub enum InvalidPattern {
     },
     /// A variable shares its segment with other text.
     PartialVariable(String),
-    /// The name of a variable is empty, or has other characters than letters, digits, `.`, `_`, `-`.
+    /// The name of a variable is empty, or has other characters than letters, digits, `.`, `_`,
+    /// `-`.
     VariableName(String),
     /// A name occurs twice.
     RepeatedVariable(String),

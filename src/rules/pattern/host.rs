@@ -1,4 +1,7 @@
 //! Hosts: as rules name them, and as requests do.
+//!
+//! A host is what the client says. A rule can rely on it only as far as the upstream goes by the
+//! same authority, so that both are brought to one form, and what has none is refused.
 
 use super::super::path::UnsafePath;
 use std::borrow::Cow;
@@ -30,6 +33,7 @@ impl HostPattern {
         if host.is_empty() {
             return Err(InvalidHost::Empty);
         }
+        // To leave `hosts` out says the same, and is how all other parts say it.
         if host == "*" {
             return Err(InvalidHost::Everything);
         }
@@ -37,10 +41,13 @@ impl HostPattern {
             Some(parent) => (parent, Kind::Subdomains),
             None => (host, Kind::Exact),
         };
+        // `api-*.example.com` would match in Envoy's domains; here it would be a name that no
+        // request has.
         if name.contains('*') {
             return Err(refuse(InvalidHost::Wildcard));
         }
         let (name, port) = split_port(name).ok_or_else(|| refuse(InvalidHost::Malformed))?;
+        // A port that is written is meant to count, and it does not.
         if port.is_some() {
             return Err(refuse(InvalidHost::Port));
         }
@@ -68,6 +75,7 @@ impl HostPattern {
 
     /// Whether this pattern matches every host that the other one does.
     pub(in super::super) fn covers(&self, other: &Self) -> bool {
+        // By whole labels: `evilexample.com` is not below `example.com`.
         let is_below = |host: &str, parent: &str| {
             host.strip_suffix(parent)
                 .is_some_and(|rest| rest.ends_with('.'))
@@ -129,16 +137,20 @@ impl std::error::Error for InvalidHost {}
 pub(in super::super) fn requested_host(
     authority: &[u8],
 ) -> Result<Option<Cow<'_, str>>, UnsafePath> {
+    // HTTP/1.0 needs none. It is the host of no rule, which is not unsafe: rules for all hosts are
+    // left.
     if authority.is_empty() {
         return Ok(None);
     }
     let text = std::str::from_utf8(authority).map_err(|_| UnsafePath::Authority)?;
+    // The port is cut off and not compared: proxies change it.
     let (host, _) = split_port(text).ok_or(UnsafePath::Authority)?;
     canonical_host(host).map(Some).ok_or(UnsafePath::Authority)
 }
 
 /// Splits `host:port`. The port may be empty (RFC 3986, section 3.2.3).
 fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
+    // The colons of an IPv6 address are no port.
     let (host, port) = if authority.starts_with('[') {
         let end = authority.find(']')?.checked_add(1)?;
         let (host, rest) = authority.split_at_checked(end)?;
@@ -153,6 +165,7 @@ fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
             None => (authority, None),
         }
     };
+    // Five digits are the longest port, and letters make parsers disagree about the host.
     let digits = |port: &str| port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
     port.is_none_or(digits).then_some((host, port))
 }
@@ -160,10 +173,13 @@ fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
 /// One form for all spellings of a host: lower case, no trailing dot, IPv6 addresses normalised.
 fn canonical_host(host: &str) -> Option<Cow<'_, str>> {
     if let Some(address) = host.strip_prefix('[') {
+        // Of the many spellings of an address the shortest (RFC 5952).
         let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
         return Some(Cow::Owned(format!("[{address}]")));
     }
+    // The root, in DNS: `example.com.` is the same host, and reaches the same server.
     let host = host.strip_suffix('.').unwrap_or(host);
+    // Underscores are in no host name of DNS, and in those of many a cluster.
     let named = |label: &str| {
         let mut bytes = label.bytes();
         !label.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')

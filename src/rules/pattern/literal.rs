@@ -1,4 +1,7 @@
 //! Paths as rules spell them.
+//!
+//! A rule's path is read by the reader of requests, so that the two cannot differ: what is written
+//! in a rule, raw or escaped, is compared in the form that a request for it would have.
 
 use super::super::path::{Joint, PathCase, RequestPath, UnsafePath, encode, fold};
 use super::{InvalidPattern, wildcard};
@@ -7,6 +10,7 @@ use std::borrow::Cow;
 /// One segment of a rule's path, in the forms with which the readings of a request are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiteralSegment {
+    /// Both forms are made once, when the configuration is read.
     literal: String,
     decoded: String,
 }
@@ -56,21 +60,24 @@ pub(super) fn read_segments(path: &str) -> Result<Vec<LiteralSegment>, InvalidPa
     if !path.starts_with('/') {
         return Err(InvalidPattern::NotAbsolute(path.to_owned()));
     }
+    // A rule with a query would look as if the query counted.
     if path.contains('?') {
         return Err(InvalidPattern::Query(path.to_owned()));
     }
+    // People write `/café`; a request has `/caf%C3%A9`.
     let escaped = escape_outside_ascii(path);
     let request = RequestPath::parse(escaped.as_bytes()).map_err(|cause| refused(path, cause))?;
     if request.has_parameters() {
         return Err(InvalidPattern::Parameters(path.to_owned()));
     }
-    // What servers disagree about lets a request pass only where it makes no difference; a rule that
-    // insists on it is all difference.
+    // What servers disagree about lets a request pass only where it makes no difference; a rule
+    // that insists on it is all difference.
     if let Some(cause) = request.structure() {
         return Err(refused(path, cause));
     }
     let segments = request.atoms();
     Ok(segments
+        // The trailing slash.
         .filter(|atom| !(atom.joint == Joint::End && atom.decoded.is_empty()))
         .map(|atom| LiteralSegment {
             literal: atom.literal.to_owned(),

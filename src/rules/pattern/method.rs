@@ -1,4 +1,8 @@
 //! Request methods.
+//!
+//! A rule on methods is only as good as the upstream's agreement about them: some fold letters, and
+//! some take another method out of a header or the query. What can be done about that is done
+//! before rules are asked, in [`crate::request`]. Here a method is what it says.
 
 use std::fmt;
 
@@ -13,6 +17,7 @@ impl Method {
     /// It is no token, or has lower-case letters: no client means another method by them, and a
     /// rule for `get` would silently match nothing.
     pub fn new(method: &str) -> Result<Self, InvalidMethod> {
+        // RFC 9110, section 5.6.2, a token, without its lower-case letters.
         let upper =
             |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&b);
         if method.is_empty() || !method.bytes().all(upper) {

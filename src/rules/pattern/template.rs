@@ -1,4 +1,8 @@
 //! `template` rules, and what their variables stand for in a request.
+//!
+//! A value is compared with claims, so that a path can be a user's own. The value that counts is
+//! the one that the upstream reads out of the same path: where upstreams read several, none of them
+//! counts.
 
 use super::super::path::RequestPath;
 use super::literal::read_segments;
@@ -32,6 +36,8 @@ impl Template {
     /// # Errors
     /// A variable is not well formed, or no safe request could have such a path.
     pub fn new(template: &str) -> Result<Self, InvalidPattern> {
+        // First, since `{proxy*}` would otherwise be a bad name of a variable, and the advice of no
+        // use.
         wildcard::check(template)?;
         let spelled = template
             .trim_end_matches('/')
@@ -47,6 +53,7 @@ impl Template {
             rest: None,
         };
         for (spelled, literal) in spelled.into_iter().zip(literals) {
+            // API Gateway has the same limit.
             if let Some(name) = &read.rest {
                 return Err(InvalidPattern::GreedyNotLast(format!("{{{name}+}}")));
             }
@@ -93,10 +100,12 @@ impl Template {
     /// What the variables stand for in a path that matches. For each segment of the template, and
     /// for the rest, it is told whether readings disagree about what it is; none told, they agree.
     pub(in super::super) fn capture(&self, path: &RequestPath<'_>, differs: &[bool]) -> Variables {
+        // Found out by the index, which has walked all readings.
         let differs = |at: usize| differs.get(at).copied().unwrap_or(false);
         let mut captured = Vec::new();
         let mut rest = path.decoded_segments();
         let named = self.segments.iter().enumerate();
+        // Empty segments match no piece, as in the literal reading.
         for ((at, segment), value) in named.zip(rest.by_ref().filter(|text| !text.is_empty())) {
             if let Segment::Variable(name) = segment {
                 let value = match differs(at) {
@@ -146,8 +155,8 @@ impl Value {
 }
 
 /// Whether the rest of a path is other text to some. An encoded slash in it is no difference:
-/// whether it separates or not, it is a slash. But it must stand between two texts, or some merge it
-/// with the slash beside it.
+/// whether it separates or not, it is a slash. But it must stand between two texts, or some merge
+/// it with the slash beside it.
 fn differs_within(decoded: &str) -> bool {
     decoded.contains(['\\', '?', '#'])
         || decoded.contains("//")
@@ -166,8 +175,8 @@ impl Variables {
         }
     }
 
-    /// Whether a variable has one value for those who take `%2F`, `%3F` or `//` one way, and another
-    /// for those who take it another way.
+    /// Whether a variable has one value for servers that take `%2F`, `%3F` or `//` one way, and
+    /// another for servers that take it another way.
     #[must_use]
     pub fn differs(&self, name: &str) -> bool {
         self.value(name) == Some(&Value::Differs)
@@ -202,6 +211,7 @@ fn spelled(segment: &str) -> Result<Spelled<'_>, InvalidPattern> {
     let name = segment
         .strip_prefix('{')
         .and_then(|segment| segment.strip_suffix('}'))
+        // `{a}{b}` has braces left once the outer ones are gone.
         .filter(|name| !name.contains(['{', '}']))
         .ok_or_else(|| InvalidPattern::PartialVariable(segment.to_owned()))?;
     let (name, greedy) = match name.strip_suffix('+') {

@@ -1,7 +1,7 @@
 //! Spellings of other systems for "anything": `*` and `:name`.
 //!
 //! Istio, IAM and load balancers write `/admin/*`, Express and Rails `/users/:id`. Taken as text
-//! they match nothing that anyone sends: the rule that was to close a door leaves it open. They are
+//! they match nothing that is ever sent: the rule that was to close a door leaves it open. They are
 //! refused, with the spelling that was meant.
 
 use super::InvalidPattern;
@@ -15,6 +15,7 @@ pub(super) fn check(path: &str) -> Result<(), InvalidPattern> {
             meant: meant(path),
         });
     }
+    // Inside a segment a colon is text: `/v1/users:list` is a path of Google's APIs.
     if path.split('/').any(|segment| segment.starts_with(':')) {
         return Err(InvalidPattern::Colon {
             found: found(),
@@ -27,16 +28,20 @@ pub(super) fn check(path: &str) -> Result<(), InvalidPattern> {
 /// The field and the spelling that say it here.
 fn meant(path: &str) -> String {
     let (before, last) = path.rsplit_once('/').unwrap_or(("", path));
+    // `*` and `**`, which some systems tell apart.
     let is_any = |segment: &str| segment.trim_matches('*').is_empty();
     let special = |segment: &str| segment.starts_with([':', '{']) || segment.contains('*');
+    // Everything below a fixed path is a prefix.
     if is_any(last) && !before.split('/').any(special) {
         return format!("prefix: {}", if before.is_empty() { "/" } else { before });
     }
     let segments: Vec<_> = path.split('/').skip(1).collect();
     let whole = |segment: &&str| is_any(segment) || segment.starts_with([':', '{']);
+    // A star beside other text is what only an expression can say.
     if segments.iter().any(|one| one.contains('*') && !whole(one)) {
         return "a regex, with [^/]* for text within a segment".to_owned();
     }
+    // A template, with the names that were given and others where there were none.
     let mut template = String::new();
     for (at, segment) in segments.iter().enumerate() {
         template.push('/');
@@ -47,6 +52,7 @@ fn meant(path: &str) -> String {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         let name = segment.trim_start_matches(|c| !allowed(c));
         let name = name.split(|c| !allowed(c)).next().unwrap_or_default();
+        // At the end a star is the rest of the path; before it, one segment.
         let is_rest = segment.contains('*') && at.saturating_add(1) == segments.len();
         let number = if name.is_empty() { at } else { 0 };
         let name = match (name.is_empty(), is_rest) {

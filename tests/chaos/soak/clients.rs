@@ -13,7 +13,7 @@ use super::http2;
 use super::record::Record;
 use crate::harness::client::Request;
 use crate::harness::document::with;
-use crate::harness::issuer::TestKey;
+use crate::harness::issuer::{TestKey, Token, now};
 use crate::harness::keyserver::{Answer, KeyServer};
 use crate::harness::seed::Seed;
 use crate::load::Line;
@@ -84,12 +84,12 @@ impl Stage {
         *self.tokens.write().expect("no thread panics") = tokens;
     }
 
-    /// A token of the key that went last.
+    /// A token of the key that went last, older than any answer without that key.
     pub(super) fn retired(&self) -> String {
-        let gone = Tokens::mint(self.number.load(Ordering::Relaxed) - 2);
-        let mut seed = Seed::fixed();
-        let tokens = gone.of(&super::errands::KINDS[0], &mut seed);
-        tokens.expect("a known token")[0].to_string()
+        let gone = self.number.load(Ordering::Relaxed) - 2;
+        let token = Token::id(HOME).signed_by(signer(gone));
+        let token = token.header("kid", kid(gone));
+        token.claim("iat", now() - 3600).mint()
     }
 
     /// One more of them was refused.

@@ -87,7 +87,7 @@ pub(super) const KINDS: [Kind; 24] = [
     refused_at("claim_mismatch", "/claimed"),
     refused_at("stale_authentication", "/recent"),
     refused_at("denied_by_rule", "/closed"),
-    refused_at("unsafe_path", "/a%2Fb"),
+    refused_at("unsafe_path", "/a%2F..%2Fb"),
     waiting("unknown_key"),
     waiting("keys_unavailable"),
 ];
@@ -161,7 +161,11 @@ impl Tokens {
             elsewhere("token_expired", id.clone().claim("exp", now() - 3600)),
             elsewhere("token_not_yet_valid", id.clone().claim("nbf", now() + 7200)),
             elsewhere("wrong_client", id.clone().claim("aud", "stranger")),
-            elsewhere("wrong_audience", id.clone().claim("aud", OTHER_CLIENT)),
+            // The pattern is asked of what a user pool has signed.
+            (
+                "wrong_audience",
+                vec![Arc::from(id.clone().claim("aud", OTHER_CLIENT).mint())],
+            ),
             elsewhere("keys_unavailable", Token::id(SILENT)),
             ("known", known.into_iter().map(Arc::from).collect()),
         ]);

@@ -110,8 +110,9 @@ fn the_end_is_as_the_beginning() {
     let envoy = EnvoyUnderTest::start(&Setup::new(&keys, &upstream).listener(listener));
     let (record, figures) = thread::scope(|scope| {
         let clients = clients::start(scope, &stage, envoy.main(), &mut seed);
+        let ends = Ends(&stage);
         let figures = conduct(&stage, &keys, &envoy, &pace);
-        stage.stop.store(true, Ordering::Relaxed);
+        drop(ends);
         let mut record = Record::default();
         for client in clients {
             record.merge(client.join().expect("a client"));
@@ -132,6 +133,15 @@ fn the_end_is_as_the_beginning() {
     }
     let requests = usize::try_from(seen()).expect("a number of requests");
     envoy.finish(requests);
+}
+
+/// Sends the clients home, also where an assertion has failed: they would be waited for.
+struct Ends<'s>(&'s Stage);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.stop.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Rotates keys, has endpoints fail, and measures, until the time is over.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use cognito_authorizer::decision::{Decision, Verdict};
 use cognito_authorizer::gate::Gate;
-use cognito_authorizer::reject::Reason;
+use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
 use rsa::RsaPublicKey;
 use rsa::pkcs1v15::{Signature, VerifyingKey};

@@ -3,8 +3,9 @@
 use crate::config::{POOL, accepted, case, minimal, values};
 use crate::harness::issuer::TestKey;
 use cognito_authorizer::config;
-use cognito_authorizer::policy::{Clients, KeySource};
+use cognito_authorizer::policy::KeySource;
 use cognito_authorizer::remote::document::Source;
+use cognito_authorizer::rules::requirement::AnyOf;
 use serde_json::{Value, json};
 
 #[test]
@@ -161,7 +162,10 @@ fn client_ids_are_a_list_or_the_word_any() {
         json!("any"),
     );
     let policy = accepted(json!({"/user_pools/0/client_ids": "any"}));
-    assert_eq!(policy.pools.iter().next().unwrap().1.clients, Clients::Any);
+    assert_eq!(
+        policy.pools.iter().next().unwrap().1.clients,
+        AnyOf::Unrestricted
+    );
     accepted(json!({"/user_pools/0/client_ids": ["a", "b", "Any"]}));
 }
 

@@ -35,7 +35,7 @@ fn what_is_printed_is_what_the_files_have() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(files.len() >= 40, "{} cases", files.len());
-    let reasons = cognito_authorizer::reject::Reason::ALL.iter();
+    let reasons = cognito_authorizer::refusal::Reason::ALL.iter();
     // Without keys the tool says so, where Envoy would have to refuse.
     for reason in reasons.filter(|reason| reason.code() != "keys_unavailable") {
         assert!(

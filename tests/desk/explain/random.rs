@@ -7,7 +7,7 @@ use std::rc::Rc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cognito_authorizer::policy::Policy;
-use cognito_authorizer::reject::Reason;
+use cognito_authorizer::refusal::Reason;
 use serde_json::{Value, json};
 
 use crate::explain::account::{self, Account, Paint, Question};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use arbitrary::{Result, Unstructured};
 use cognito_authorizer::bearer::{TokenSource, TokenSources};
 use cognito_authorizer::header::{HeaderEdit, HeaderName};
-use cognito_authorizer::reject::Reason;
+use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::request::Request;
 
 type Headers = Vec<(Cow<'static, str>, Vec<u8>)>;

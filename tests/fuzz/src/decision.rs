@@ -10,7 +10,7 @@ use arbitrary::{Result, Unstructured};
 use cognito_authorizer::decision::{Caller, Decision, Forward, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::keyring::Entropy;
-use cognito_authorizer::reject::Reason;
+use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};

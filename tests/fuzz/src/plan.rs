@@ -1,7 +1,7 @@
 //! Tokens: what is to be in one, the token itself, and what the documentation says becomes of it.
 
 use arbitrary::{Result, Unstructured};
-use cognito_authorizer::reject::Reason;
+use cognito_authorizer::refusal::Reason;
 use serde_json::{Value, json};
 
 use super::base64url;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cognito_authorizer::reject::Reason;
+use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;

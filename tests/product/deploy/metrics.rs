@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cognito_authorizer::reject::Reason;
+use cognito_authorizer::refusal::Reason;
 use regex_lite::Regex;
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use super::moment::{apart, instant, span};
 use super::safe::{cut, one_of};
 use super::step::Finding;
 use cognito_authorizer::claims::TokenUse;
-use cognito_authorizer::policy::{AudiencePolicy, Clients, Pool};
+use cognito_authorizer::policy::{AudiencePolicy, Pool};
 use cognito_authorizer::rules::requirement::{AnyOf, Requirement, WantedUse};
 use cognito_authorizer::step::Step;
 use cognito_authorizer::verify::MAX_AUDIENCE_BYTES;
@@ -17,8 +17,9 @@ use std::time::Duration;
 pub(super) fn issuer(facts: &Facts<'_>) -> Finding {
     let pools = &facts.policy.pools;
     let requirement = facts.requirement();
-    let admitted =
-        |pool: &Pool| requirement.is_some_and(|requirement| requirement.pools.admits(&pool.id));
+    let admitted = |pool: &Pool| {
+        requirement.is_some_and(|requirement| requirement.narrows.pools.admits(&pool.id))
+    };
     let wanted = pools
         .iter()
         .map(|(_, pool)| pool)
@@ -136,7 +137,7 @@ pub(super) fn token_use(facts: &Facts<'_>) -> Finding {
     let everywhere = facts.policy.token.token_use;
     let here = facts
         .requirement()
-        .map_or(WantedUse::Any, |requirement| requirement.token_use);
+        .map_or(WantedUse::Any, |requirement| requirement.narrows.token_use);
     let wanted: Vec<_> = [TokenUse::Id, TokenUse::Access]
         .into_iter()
         .filter(|one| everywhere.admits(*one) && here.admits(*one))
@@ -198,15 +199,14 @@ pub(super) fn client(facts: &Facts<'_>) -> Finding {
 
 /// The clients that both the pool and the rule admit; `None` if all are.
 fn wanted_clients(pool: &Pool, requirement: &Requirement) -> Option<Vec<String>> {
-    match (&pool.clients, &requirement.clients) {
-        (Clients::Any, AnyOf::Unrestricted) => None,
-        (Clients::Only(all), _) => {
-            let admitted = all
-                .iter()
-                .filter(|one| requirement.clients.admits(one.as_str()));
+    let narrowed = &requirement.narrows.clients;
+    match (&pool.clients, narrowed) {
+        (AnyOf::Unrestricted, AnyOf::Unrestricted) => None,
+        (AnyOf::Only(all), _) => {
+            let admitted = all.iter().filter(|one| narrowed.admits(one.as_str()));
             Some(admitted.cloned().collect())
         }
-        (Clients::Any, AnyOf::Only(all)) => Some(all.clone()),
+        (AnyOf::Unrestricted, AnyOf::Only(all)) => Some(all.clone()),
     }
 }
 

@@ -21,7 +21,9 @@ fn one_wanted(facts: &Facts<'_>, step: Step, wanted: &[String], shown: &str) -> 
 
 /// One of the wanted scopes is in `scope`.
 pub(super) fn scopes(facts: &Facts<'_>) -> Finding {
-    let wanted = facts.requirement().map(|requirement| &requirement.scopes);
+    let wanted = facts
+        .requirement()
+        .map(|requirement| &requirement.conditions.scopes);
     let Some(AnyOf::Only(wanted)) = wanted else {
         return Finding::new("the rule asks for no scope");
     };
@@ -38,7 +40,9 @@ pub(super) fn scopes(facts: &Facts<'_>) -> Finding {
 
 /// The user is in one of the wanted groups.
 pub(super) fn groups(facts: &Facts<'_>) -> Finding {
-    let wanted = facts.requirement().map(|requirement| &requirement.groups);
+    let wanted = facts
+        .requirement()
+        .map(|requirement| &requirement.conditions.groups);
     let Some(AnyOf::Only(wanted)) = wanted else {
         return Finding::new("the rule asks for no group");
     };
@@ -58,7 +62,9 @@ pub(super) fn groups(facts: &Facts<'_>) -> Finding {
 
 /// Every wanted claim has one of its values.
 pub(super) fn claims(facts: &Facts<'_>) -> Vec<Finding> {
-    let wanted = facts.requirement().map(|requirement| &*requirement.claims);
+    let wanted = facts
+        .requirement()
+        .map(|requirement| &*requirement.conditions.claims);
     match wanted.unwrap_or_default() {
         [] => vec![Finding::new("the rule asks for no claim")],
         wanted => {
@@ -125,7 +131,7 @@ fn value(facts: &Facts<'_>, wanted: &WantedValue) -> (Value, String) {
 pub(super) fn auth_age(facts: &Facts<'_>) -> Finding {
     let wanted = facts
         .requirement()
-        .map(|requirement| requirement.max_auth_age);
+        .map(|requirement| requirement.conditions.max_auth_age);
     let Some(AuthAge::AtMost(age)) = wanted else {
         return Finding::new("the rule does not ask when the user signed in");
     };

@@ -7,8 +7,7 @@ use cognito_authorizer::decision::{self, Caller, Forward};
 use cognito_authorizer::header::{HeaderEdit, HeaderName};
 use cognito_authorizer::owned;
 use cognito_authorizer::policy::Policy;
-use cognito_authorizer::refusal::Refusal;
-use cognito_authorizer::reject::Reason;
+use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::reply::Reply;
 
 /// How it ends.

@@ -6,7 +6,7 @@ use super::safe::{cut, quoted};
 use super::step::Finding;
 use cognito_authorizer::bearer::{TokenSource, TokenSources};
 use cognito_authorizer::policy::Preflight;
-use cognito_authorizer::reject::Reason;
+use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::rules::Access;
 use cognito_authorizer::rules::index::{Target, UnsafePath};
 use cognito_authorizer::rules::path::RequestPath;

@@ -3,8 +3,7 @@
 use cognito_authorizer::decision::{Decision, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::policy::Policy;
-use cognito_authorizer::refusal::Refusal;
-use cognito_authorizer::reject::Reason;
+use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::remote::call::Answer;
 use cognito_authorizer::remote::schedule::Entropy;
 use cognito_authorizer::remote::space::MemorySpace;

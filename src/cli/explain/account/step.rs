@@ -1,6 +1,6 @@
 //! A step of a decision, with how it ended and what there is to say about it.
 
-use cognito_authorizer::reject::Reason;
+use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::step::Step;
 use serde_json::Value;
 

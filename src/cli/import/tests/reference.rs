@@ -196,11 +196,11 @@ pub(super) fn is_no_wider(
         .iter()
         .map(|(_, pool)| pool.id.as_str())
         .collect();
-    let pools: Vec<&str> = match &requirement.pools {
+    let pools: Vec<&str> = match &requirement.narrows.pools {
         AnyOf::Unrestricted => every_pool,
         AnyOf::Only(pools) => pools.iter().map(|pool| pool.as_str()).collect(),
     };
-    let scoped = match &requirement.scopes {
+    let scoped = match &requirement.conditions.scopes {
         AnyOf::Unrestricted => wanted.is_empty(),
         AnyOf::Only(scopes) => scopes.iter().all(|scope| wanted.contains(scope)),
     };
@@ -210,7 +210,7 @@ pub(super) fn is_no_wider(
     };
     let scheme = TOKENS.iter().find(|(token, ..)| *token == scheme);
     scheme.is_some_and(|(_, known, strict)| {
-        let fits = !strict || requirement.token_use == WantedUse::Only(kind);
+        let fits = !strict || requirement.narrows.token_use == WantedUse::Only(kind);
         scoped && fits && pools.iter().all(|pool| known.contains(pool))
     })
 }

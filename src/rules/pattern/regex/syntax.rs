@@ -27,6 +27,7 @@ pub(super) enum Expression {
 /// tells those apart, since it is ASCII itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Class {
+    /// One bit for each of the 128.
     ascii: u128,
     others: bool,
 }
@@ -68,6 +69,9 @@ impl Class {
     }
 
     /// With capital and small letters alike.
+    ///
+    /// By ASCII alone: the letters beyond it that fold to `k` and `s` have been folded in one of
+    /// the texts.
     fn caseless(self) -> Self {
         let letters = (b'a'..=b'z').filter(|byte| {
             self.contains(Some(*byte)) || self.contains(Some(byte.to_ascii_uppercase()))
@@ -82,6 +86,7 @@ impl Class {
         let class = match letter.to_ascii_lowercase() {
             b'd' => Self::of(digits()),
             b'w' => Self::of(digits().chain(b'a'..=b'z').chain(b'A'..=b'Z').chain([b'_'])),
+            // As `regex-lite` has it: ASCII, with the vertical tab.
             b's' => Self::of(*b"\t\n\x0b\x0c\r "),
             _ => return None,
         };
@@ -93,6 +98,8 @@ impl Class {
 }
 
 /// Groups within groups are read by recursion.
+///
+/// The general engine has a limit of its own; this one protects the stack.
 const MAX_DEPTH: u32 = 32;
 
 /// Reads an expression; `None` if it is not plain.
@@ -127,6 +134,7 @@ impl Reader<'_> {
         found
     }
 
+    /// From the weakest operator to the strongest: choice, sequence, repetition, one.
     fn choice(&mut self) -> Option<Expression> {
         let mut all = vec![self.sequence()?];
         while self.take_if(b'|') {
@@ -156,6 +164,7 @@ impl Reader<'_> {
         Some(match self.take()? {
             b'^' => Expression::Start,
             b'$' => Expression::End,
+            // No line feed is in a path; as the general engine has it all the same.
             b'.' => self.class(Class::of(*b"\n").not()),
             b'(' => self.group()?,
             b'[' => self.bracket()?,
@@ -163,6 +172,7 @@ impl Reader<'_> {
                 let class = self.escaped()?;
                 self.class(class)
             }
+            // Left to the general engine, which knows what each means in such a place.
             b'*' | b'+' | b'?' | b'{' | b')' => return None,
             byte => self.class(Class::of([byte])),
         })
@@ -175,6 +185,8 @@ impl Reader<'_> {
         })
     }
 
+    /// `\d` and its like, or a character that stands for itself. `\b`, `\x2F` and others are not
+    /// plain.
     fn escaped(&mut self) -> Option<Class> {
         let byte = self.take()?;
         match Class::perl(byte) {
@@ -221,8 +233,11 @@ impl Reader<'_> {
 
     /// A class in brackets, of single characters, ranges, and `\d` and its like.
     fn bracket(&mut self) -> Option<Expression> {
+        // Negated last of all, once letter case has been seen to: `[^a]` without case has neither
+        // `a` nor `A`.
         let negated = self.take_if(b'^');
         let mut class = Class::NONE;
+        // A `]` that comes first is a character, and so is a `-` there.
         let mut is_first = true;
         loop {
             let byte = self.take()?;
@@ -251,6 +266,7 @@ impl Reader<'_> {
                 }
                 _ => byte,
             };
+            // A `-` before the closing bracket is a character.
             let is_range = self.rest.first() == Some(&b'-') && self.rest.get(1) != Some(&b']');
             if !is_range {
                 class = class.or(Class::of([low]));

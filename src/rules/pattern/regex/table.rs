@@ -2,8 +2,8 @@
 //!
 //! The expression is first written out as steps, in the manner of Thompson (1968), each of which
 //! waits for one character. A state of the table is a set of steps that may be next; sets are made
-//! as they are reached from the first one. Nothing but whether the whole text matches is asked for, so
-//! there are no captures, and greedy and lazy repetitions are the same.
+//! as they are reached from the first one. Nothing but whether the whole text matches is asked for,
+//! so there are no captures, and greedy and lazy repetitions are the same.
 //!
 //! A byte costs one look-up, some forty times less than by the general engine, and a text that
 //! fails at its beginning, as most do, costs only that. What expressions for paths look like makes
@@ -16,6 +16,8 @@ use std::collections::HashMap;
 /// UUID one thousand.
 const MAX_PLACES: usize = 16 * 1024;
 /// The most steps of an expression, repetitions written out.
+///
+/// An expression with more is left to the general engine.
 const MAX_STEPS: usize = 2 * 1024;
 
 /// How many kinds of characters there can be: each byte of ASCII, and all others together.
@@ -62,8 +64,10 @@ enum At {
 impl Table {
     /// Compiles an expression that the whole text must match; `None` if the table would be large.
     pub(super) fn new(expression: &Expression) -> Option<Self> {
+        // The last step is the first in the list.
         let mut steps = Steps(vec![Step::Match]);
         let first = steps.add(expression, 0)?;
+        // What the expression does not tell apart is one column.
         let (kinds, examples) = steps.kinds();
         let mut closure = Closure::of(&steps);
         let width = examples.len();
@@ -77,6 +81,7 @@ impl Table {
         // The first state is not found by its steps: only there does `^` hold.
         let mut next = vec![DEAD; width];
         let mut at = 1;
+        // States are made as they are reached, in the order in which their rows are.
         while let Some(state) = states.get(at).cloned() {
             for example in &examples {
                 let after = state.iter().filter_map(|step| match steps.0.get(*step) {
@@ -86,14 +91,19 @@ impl Table {
                 let reached = closure.reached(after, At::Middle);
                 let key = reached.iter().flat_map(|step| step.to_le_bytes()).collect();
                 let new = states.len().checked_mul(width)?;
+                // Two ways to the same set of steps are one state: that is what keeps the table
+                // small.
                 let row = *rows.entry(key).or_insert(new);
                 if row == new {
                     states.push(reached);
                 }
+                // A table that grows beyond its limit is given up in the midst, so that no
+                // expression costs more than that to compile.
                 next.push(u16::try_from(row).ok().filter(|_| row < MAX_PLACES)?);
             }
             at = at.checked_add(1)?;
         }
+        // `$` holds at the end only, and so it is asked here.
         let mut ends = Vec::new();
         for (row, state) in (0..=u16::MAX).step_by(width).zip(states) {
             let matches = |step: &usize| matches!(steps.0.get(*step), Some(Step::Match));
@@ -112,6 +122,7 @@ impl Table {
     /// Whether a whole text matches, and how many of its bytes were looked at. It is not empty: no
     /// path is.
     pub(super) fn matches(&self, text: &str) -> (bool, usize) {
+        // One look-up for each byte, and out as soon as nothing can follow.
         let mut state = self.start;
         for (seen, byte) in text.bytes().enumerate() {
             // The other bytes of a character that is none of ASCII.
@@ -154,6 +165,7 @@ impl Steps {
                 all.try_fold(then, |then, one| self.add(one, then))
             }
             Expression::Choice(all) => {
+                // Each alternative goes on at the same place.
                 let (last, others) = all.split_last()?;
                 let mut begin = self.add(last, then)?;
                 for one in others.iter().rev() {
@@ -165,12 +177,15 @@ impl Steps {
             Expression::Repeated(one, least, most) => {
                 let mut begin = match most {
                     None => {
+                        // A loop: its beginning is needed before what is in it is known, and is
+                        // filled in afterwards.
                         let again = self.push(Step::Both(then, then))?;
                         let one = self.add(one, again)?;
                         *self.0.get_mut(again)? = Step::Both(one, then);
                         again
                     }
                     Some(most) => {
+                        // Optional times, written out: after each, the rest may be left out.
                         let mut begin = then;
                         for _ in *least..*most {
                             let one = self.add(one, begin)?;
@@ -208,6 +223,7 @@ impl Steps {
             }
             seen.push(*class);
             // Each kind is split in those in the class and those that are not.
+            // As many as there are pairs of an old kind and a side of the class.
             let mut split: Vec<(u8, bool)> = Vec::new();
             examples.clear();
             for (at, kind) in kinds.iter_mut().enumerate() {
@@ -246,6 +262,7 @@ impl<'s> Closure<'s> {
 
     /// The steps that wait for a character or for the end.
     fn reached(&mut self, from: impl IntoIterator<Item = usize>, at: At) -> Vec<usize> {
+        // The list of what was seen is not cleared: a new time makes it old.
         self.time = self.time.saturating_add(1);
         self.open.extend(from);
         let mut waiting = Vec::new();
