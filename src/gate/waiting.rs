@@ -45,7 +45,7 @@ pub(super) struct Waiting {
     /// In the order in which they came to their places.
     held: Vec<(u32, Held)>,
     displaced: Vec<(u32, Held)>,
-    /// How many of `held` wait for an unknown key: most often none, and then none is looked for.
+    /// How many of `held` wait for an unknown key.
     for_unknown_keys: usize,
     backlog: bool,
 }
@@ -157,11 +157,8 @@ impl Waiting {
     /// What requests wait for, as far as it must be demanded: keys that are missing altogether are
     /// fetched without that.
     pub(super) fn demands(&self) -> impl Iterator<Item = Need> {
-        let held = match self.for_unknown_keys {
-            0 => &[],
-            _ => self.held.as_slice(),
-        };
-        held.iter()
+        self.held
+            .iter()
             .filter(|(_, held)| held.is_in(Place::UnknownKey))
             .map(|(_, held)| held.need())
     }
