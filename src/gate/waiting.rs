@@ -51,7 +51,7 @@ pub(super) struct Waiting {
     held: Vec<(u32, Held)>,
     /// Apart from the others, since they hold no place.
     displaced: Vec<(u32, Held)>,
-    /// How many of `held` wait for an unknown key: most often none, and then none is looked for.
+    /// How many of `held` wait for an unknown key.
     for_unknown_keys: usize,
     /// Whether the last batch was a full one, and the next tick should come at once.
     backlog: bool,
@@ -184,11 +184,8 @@ impl Waiting {
     /// What requests wait for, as far as it must be demanded: keys that are missing altogether are
     /// fetched without that.
     pub(super) fn demands(&self) -> impl Iterator<Item = Need> {
-        let held = match self.for_unknown_keys {
-            0 => &[],
-            _ => self.held.as_slice(),
-        };
-        held.iter()
+        self.held
+            .iter()
             .filter(|(_, held)| held.is_in(Place::UnknownKey))
             .map(|(_, held)| held.need())
     }

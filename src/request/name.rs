@@ -36,7 +36,7 @@ enum Entry {
 
 const fn table(entry: Entry) -> [u8; 256] {
     let mut table = [0; 256];
-    let mut rest = table.as_mut_slice();
+    let mut rest: &mut [u8] = &mut table;
     let mut byte = 0_u8;
     while let Some((first, after)) = rest.split_first_mut() {
         *first = match entry {

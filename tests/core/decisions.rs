@@ -19,6 +19,7 @@ use cognito_authorizer::policy::{KeySource, Policy, Pool};
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
+use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use rsa::RsaPublicKey;
 use rsa::pkcs1v15::{Signature, VerifyingKey};
@@ -102,6 +103,47 @@ fn every_vector_is_decided_as_it_says() {
         wrong.extend(difference(vector, policy, &verdict));
     }
     none_wrong(&wrong);
+}
+
+/// All steps of a decision, as it takes them.
+#[derive(Default)]
+struct Steps(Vec<(Step, Result<(), Reason>)>);
+
+impl Observer for Steps {
+    fn saw(&mut self, step: Step, ended: Result<(), Reason>) {
+        self.0.push((step, ended));
+    }
+}
+
+/// The promised order: cheap steps stand before dear ones, and the reason is that of the first that fails.
+#[test]
+fn steps_are_taken_in_order_until_one_fails() {
+    let policies: BTreeMap<_, _> = policies()
+        .into_iter()
+        .map(|(name, document)| (name, policy(&document)))
+        .collect();
+    for vector in &Vectors::get().all {
+        let policy = &policies[vector.policy.as_str()];
+        let request = request(&headers(vector, policy));
+        let mut seen = Steps::default();
+        let (decision, _) = gate(policy).decide_seen(&request, wall(vector), &mut seen);
+        let Steps(steps) = seen;
+        assert!(steps.is_sorted_by_key(|(step, _)| *step), "{}", vector.name);
+        let taken = |wanted| steps.iter().any(|(step, _)| *step == wanted);
+        let asks_where = policy.rules.looks_at_paths() || policy.rules.looks_at_hosts();
+        assert_eq!(taken(Step::Path), asks_where, "{}", vector.name);
+        let (last, before) = steps.split_last().expect("a step");
+        assert!(
+            before.iter().all(|(_, ended)| ended.is_ok()),
+            "{}",
+            vector.name
+        );
+        let ended = match &decision {
+            Decision::Verdict(Verdict::Refuse(refusal)) => Err(refusal.reason()),
+            Decision::Verdict(Verdict::Forward(_)) | Decision::Hold(_) => Ok(()),
+        };
+        assert_eq!(last.1, ended, "{}", vector.name);
+    }
 }
 
 /// Of several audiences the one that the configuration knows; access logs show it.

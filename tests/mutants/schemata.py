@@ -21,14 +21,45 @@ pub fn mutant() -> u32 {{
     }});
     *CHOSEN
 }}
+
+/// An iterator of one arm, or of one behind it.
+#[doc(hidden)]
+#[derive(Clone)]
+pub enum Arm<T, U> {{
+    This(T),
+    Another(U),
+}}
+
+impl<T: Iterator, U: Iterator<Item = T::Item>> Iterator for Arm<T, U> {{
+    type Item = T::Item;
+
+    fn next(&mut self) -> Option<T::Item> {{
+        match self {{
+            Self::This(one) => one.next(),
+            Self::Another(one) => one.next(),
+        }}
+    }}
+}}
+
+/// An arm that iterates over something else does not compile, and not the whole function.
+#[doc(hidden)]
+pub fn iterates<T, I: Iterator<Item = T>>(one: I) -> I {{
+    one
+}}
 """
 
 
 def split(mutants):
     """Those that can be built together, and those that cannot."""
     # Constants know no environment, and an `impl` stands for one type, not for one for each arm.
-    apart = lambda one: not one["function"] or "impl" in one["function"]["return_type"]
+    apart = lambda one: not one["function"] or "impl" in one["function"]["return_type"] and not item_of(one)
     return [one for one in mutants if not apart(one)], [one for one in mutants if apart(one)]
+
+
+def item_of(one):
+    """What the function iterates over, if all that is known of its result is that it iterates."""
+    found = re.fullmatch(r"-> impl Iterator<Item ?=(.*?)>(\+Clone)?(\+use<.*>)?", one["function"]["return_type"])
+    return found[1] if found else ""
 
 
 def write(mutants, tree, environment):
@@ -45,12 +76,13 @@ def write(mutants, tree, environment):
             kept = [(number, one) for number, one in numbered if number not in broken]
             text, lines[file] = rewritten(originals[file], kept)
             put(tree / file, text.encode())
-        worse = {lines.get(file, {}).get(line, (file, line)) for file, line in errors(tree, environment)}
-        strange = [one for one in worse if not isinstance(one, int)]
-        if strange:
-            raise SystemExit(f"the tree does not compile for another reason than a mutant: {strange}")
-        if not worse:
+        places = errors(tree, environment)
+        if not places:
             return [one["name"] for number, one in enumerate(mutants, 1) if number in broken]
+        # What is said of a whole function may come from one of its arms.
+        worse = {lines[file][line] for file, line in places if line in lines.get(file, {})}
+        if not worse:
+            raise SystemExit(f"the tree does not compile for another reason than a mutant: {places}")
         broken |= worse
 
 
@@ -84,24 +116,32 @@ def rewritten(text, numbered):
         span = one["function"]["span"]
         begin, end = at(span["start"]), at(span["end"])
         change = at(one["span"]["start"]), at(one["span"]["end"]), one["replacement"]
-        functions.setdefault((begin, end), []).append((number, change))
+        functions.setdefault((begin, end, item_of(one)), []).append((number, change))
     parts, lines, position = [], {}, 0
     count = lambda: sum(part.count("\n") for part in parts) + 1
-    for (begin, end), changes in sorted(functions.items()):
+    for (begin, end, item), changes in sorted(functions.items()):
         opening = body_of(text, begin)
         # A constant function cannot look at the environment.
         signature = re.sub(r"\bconst fn\b", "fn", text[begin:opening])
         body = text[opening + 1 : end - 1]
         parts.append(text[position:begin] + signature + "{ match crate::mutant() {\n")
-        for number, (start, stop, replacement) in changes:
+        for before, (number, (start, stop, replacement)) in enumerate(changes):
             first = count()
             changed = body[: start - opening - 1] + f" {replacement} " + body[stop - opening - 1 :]
-            parts.append(f"{number} => {{{changed}}}\n")
+            parts.append(f"{number} => {arm(changed, item, before, 'crate::Arm::This')}\n")
             lines |= dict.fromkeys(range(first, count()), number)
-        parts.append(f"_ => {{{body}}}\n}} }}")
+        parts.append(f"_ => {arm(body, item, len(changes), '')}\n}} }}")
         position = end
     parts.append(text[position:])
     return "".join(parts), lines
+
+
+def arm(body, item, before, this):
+    """A block with this body; an iterator is of one type with those of the arms before and behind it."""
+    if not item:
+        return f"{{{body}}}"
+    inner = f"{this}(crate::iterates::<{item}, _>({{{body}}}))"
+    return f"{{{'crate::Arm::Another(' * before}{inner}{')' * before}}}"
 
 
 TOKEN = re.compile(r"""//[^\n]*|/\*.*?\*/|r(\#*)".*?"\1|b?"(?:\\.|[^"\\])*"|b?'(?:\\.[^']*|[^'\\])'|[(\[{)\]}]|.""", re.DOTALL)

@@ -1,36 +1,9 @@
 //! Any document at all: no panic, and one meaning in both forms.
 
 use crate::config::{POOL, read, reference, serialized};
+use crate::harness::seed::Seed;
 use cognito_authorizer::config;
 use serde_json::{Map, Value, json};
-
-/// xorshift64*: enough to shuffle bytes with, and a seed is all there is to print.
-struct Random(u64);
-
-impl Random {
-    /// The seed is `CONFIG_SEED`, or the clock's.
-    fn new(name: &str) -> Self {
-        let clock = || {
-            std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .unwrap()
-                .as_nanos() as u64
-        };
-        let given = std::env::var("CONFIG_SEED")
-            .ok()
-            .map(|seed| seed.parse().unwrap());
-        let seed = given.unwrap_or_else(clock) | 1;
-        println!("{name}: CONFIG_SEED={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        ((self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32) as usize) % limit.max(1)
-    }
-}
 
 /// No panic, and no refusal without a word.
 fn survives(bytes: &[u8]) {
@@ -45,7 +18,7 @@ fn survives(bytes: &[u8]) {
 
 #[test]
 fn changed_bytes_are_read_or_refused() {
-    let mut random = Random::new("bytes");
+    let mut random = Seed::from_variable("CONFIG_SEED");
     let originals = [
         reference().to_string().into_bytes(),
         serialized(&reference()),
@@ -75,7 +48,7 @@ fn changed_bytes_are_read_or_refused() {
 }
 
 /// Puts something else in one place of a tree.
-fn disturb(value: &mut Value, random: &mut Random, depth: usize) {
+fn disturb(value: &mut Value, random: &mut Seed, depth: usize) {
     let here = depth > 0 && random.below(6) == 0;
     match value {
         Value::Array(elements) if !here && !elements.is_empty() => {
@@ -129,16 +102,16 @@ fn disturb(value: &mut Value, random: &mut Random, depth: usize) {
                 json!({"any": null}),
                 json!(["any"]),
                 json!("(".repeat(200)),
-                json!(TEXTS[random.below(TEXTS.len())]),
+                json!(random.choose(&TEXTS)),
             ];
-            *value = values[random.below(values.len())].clone();
+            *value = random.pick(&values);
         }
     }
 }
 
 #[test]
 fn disturbed_documents_mean_the_same_in_both_forms() {
-    let mut random = Random::new("trees");
+    let mut random = Seed::from_variable("CONFIG_SEED");
     let (mut refused, mut passed) = (0, 0);
     for _ in 0..1000 {
         let mut document = reference();

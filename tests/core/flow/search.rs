@@ -129,6 +129,19 @@ fn when_keys_were_answered_is_known_on_a_clock_that_was_set() {
 }
 
 #[test]
+fn an_answer_knows_what_was_made_until_then() {
+    let mut script = script();
+    script.play(vec![
+        (0.0, Start(1), ""),
+        (0.5, Delay(499), "fetch a"),
+        // The answer comes at 1.5.
+        (1.0, Ask(0, "x", "new@1.5"), "x held"),
+        (1.0, Ask(0, "y", "new@1.75"), "y held"),
+        (2.0, Nothing, "fetch a; x unknown_key; y unavailable 10"),
+    ]);
+}
+
+#[test]
 fn a_search_whose_holder_died_is_no_401() {
     let mut script = script();
     script.play(vec![
