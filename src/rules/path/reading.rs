@@ -1,5 +1,6 @@
 //! What different servers make of the same text.
 
+use super::case::{capital, small};
 use super::escape::{decode_except, encode};
 use super::{PathCase, RequestPath, UnsafePath};
 use crate::rules::work::Work;
@@ -33,11 +34,7 @@ pub(in super::super) fn fold(text: &str) -> Cow<'_, str> {
     let mut folded = String::with_capacity(text.len());
     let mut dotted = false;
     let letters = text.chars();
-    for letter in letters
-        .flat_map(char::to_lowercase)
-        .flat_map(char::to_uppercase)
-        .flat_map(char::to_lowercase)
-    {
+    for letter in letters.flat_map(small).flat_map(capital).flat_map(small) {
         dotted = letter == DOT_ABOVE && folded.ends_with('i') && !dotted;
         if !dotted {
             folded.push(letter);
@@ -228,9 +225,13 @@ impl<'t> Spellings<'t> {
                 Some(decoded) => {
                     let outside = decoded.bytes().filter(|byte| !byte.is_ascii()).count();
                     work.spend(outside.saturating_mul(FOLDED_BYTE))?;
-                    let small = fold(decoded).into_owned();
-                    let capital = encode(&small.to_uppercase());
-                    vec![encode(&small).into(), capital.into(), small.into()]
+                    let folded = fold(decoded).into_owned();
+                    let capitals: String = folded.chars().flat_map(capital).collect();
+                    vec![
+                        encode(&folded).into(),
+                        encode(&capitals).into(),
+                        folded.into(),
+                    ]
                 }
             };
         }
