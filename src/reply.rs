@@ -1,6 +1,7 @@
 //! What the refused are told: the same few words for every cause that an attacker could learn from.
 
 use crate::header::HeaderName;
+use crate::json;
 use crate::refusal::Refusal;
 use crate::reject::Reason;
 use serde_json::Value;
@@ -375,7 +376,7 @@ impl Template {
 }
 
 fn json_string(text: &str) -> String {
-    Value::from(text).to_string()
+    json::text(&Value::from(text))
 }
 
 /// The id comes from the client if Envoy is told to keep it: nothing that could leave a JSON
