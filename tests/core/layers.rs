@@ -25,8 +25,8 @@ const LAYERS: [(&str, &str); 27] = [
     ("bearer", "header reject request"),
     ("owned", "header request"),
     // The policy.
-    ("claim_headers", "claims header"),
-    ("reply", "header refusal reject"),
+    ("claim_headers", "claims header json"),
+    ("reply", "header json refusal reject"),
     (
         "policy",
         "bearer claim_headers jwks owned pool remote reply request rules",
@@ -34,7 +34,7 @@ const LAYERS: [(&str, &str); 27] = [
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims header json jwks owned policy pool remote reply rules",
+        "bearer claim_headers claims header json jwks owned policy pool remote reply rules time",
     ),
     // Decisions.
     (
