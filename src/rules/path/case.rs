@@ -1,7 +1,7 @@
 //! Letter case outside ASCII, as the standard library has it (Unicode 17).
 //!
 //! The library's tables have a row for each letter: 25 kB of the module. Most letters stand in runs,
-//! so a fifth of that says the same, and the tests compare every character. A letter that a later
+//! so a quarter of that says the same, and the tests compare every character. A letter that a later
 //! Unicode brings has no case here until its row is added.
 
 /// The small letter of a letter, or letters; itself if it has none.
