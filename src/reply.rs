@@ -249,13 +249,11 @@ impl Style {
 /// The `www-authenticate` of RFC 6750, section 3, and RFC 9470, section 3.
 fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
     match refusal {
-        Refusal::InsufficientScope(scopes) => Some(
-            format!(
-                r#"Bearer error="insufficient_scope", scope="{}""#,
-                scopes.join(" ")
-            )
-            .into(),
-        ),
+        Refusal::InsufficientScope(scopes) => {
+            let scopes: Vec<&str> = scopes.iter().map(|scope| &**scope).collect();
+            let scopes = scopes.join(" ");
+            Some(format!(r#"Bearer error="insufficient_scope", scope="{scopes}""#).into())
+        }
         Refusal::StaleAuthentication(age) => Some(
             format!(
                 r#"Bearer error="insufficient_user_authentication", max_age="{}""#,
