@@ -34,10 +34,11 @@ while [ $# -gt 0 ]; do
 done
 "$WASM_LD" "${arguments[@]}"
 
-# LLVM leaves a sixth of the code that Binaryen finds superfluous, first for speed and then once more
-# for size, which takes two parts in a hundred and no time. The features are those which
+# LLVM leaves a sixth of the code that Binaryen finds superfluous, first for speed and then twice more
+# for size, which takes two parts in a hundred and no time. Functions are numbered by how often they
+# are called: a call of the first 128 takes a byte less. The features are those which
 # rustc uses for this target.
-"$WASM_OPT" -O3 -Oz --strip-debug --strip-producers --enable-bulk-memory --enable-sign-ext \
+"$WASM_OPT" -O3 -Oz -Oz --reorder-functions --strip-debug --strip-producers --enable-bulk-memory --enable-sign-ext \
   --enable-mutable-globals --enable-nontrapping-float-to-int --enable-multivalue \
   --enable-reference-types "$module" -o "$module"
 

@@ -5,6 +5,7 @@
 
 use crate::claims::{Claim, ClaimPlace, Claims};
 use crate::header::{HeaderName, is_header_value};
+use crate::json;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -153,7 +154,7 @@ impl ClaimHeader {
         }
         let text: Cow<'_, str> = match claim {
             Claim::Text(text) => text.into(),
-            Claim::Other(value) => value.to_string().into(),
+            Claim::Other(value) => json::text(value).into(),
         };
         if !can_be_sent(&text) {
             return None;

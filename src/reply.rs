@@ -1,6 +1,7 @@
 //! What the refused are told: the same few words for every cause that an attacker could learn from.
 
 use crate::header::HeaderName;
+use crate::json;
 use crate::refusal::{Reason, Refusal};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -247,13 +248,11 @@ impl Style {
 /// The `www-authenticate` of RFC 6750, section 3, and RFC 9470, section 3.
 fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
     match refusal {
-        Refusal::InsufficientScope(scopes) => Some(
-            format!(
-                r#"Bearer error="insufficient_scope", scope="{}""#,
-                scopes.join(" ")
-            )
-            .into(),
-        ),
+        Refusal::InsufficientScope(scopes) => {
+            let scopes: Vec<&str> = scopes.iter().map(|scope| &**scope).collect();
+            let scopes = scopes.join(" ");
+            Some(format!(r#"Bearer error="insufficient_scope", scope="{scopes}""#).into())
+        }
         Refusal::StaleAuthentication(age) => Some(
             format!(
                 r#"Bearer error="insufficient_user_authentication", max_age="{}""#,
@@ -374,7 +373,7 @@ impl Template {
 }
 
 fn json_string(text: &str) -> String {
-    Value::from(text).to_string()
+    json::text(&Value::from(text))
 }
 
 /// The id comes from the client if Envoy is told to keep it: nothing that could leave a JSON

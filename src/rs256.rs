@@ -6,11 +6,9 @@
 mod spki;
 
 use jwt_compact::{Algorithm, AlgorithmSignature};
-use rsa::pkcs1v15::{Signature as Pkcs1Signature, VerifyingKey};
-use rsa::signature::Verifier;
 use rsa::traits::PublicKeyParts;
-use rsa::{BigUint, RsaPublicKey};
-use sha2::Sha256;
+use rsa::{BigUint, Pkcs1v15Sign, RsaPublicKey};
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
@@ -18,7 +16,9 @@ use std::rc::Rc;
 
 /// An RSA key that may verify signatures.
 pub struct PublicKey {
-    verifying: VerifyingKey<Sha256>,
+    key: RsaPublicKey,
+    /// How the digest of a message is padded.
+    scheme: Pkcs1v15Sign,
     modulus_bytes: usize,
     spki: Vec<u8>,
 }
@@ -88,7 +88,8 @@ impl PublicKey {
             RsaPublicKey::new(modulus, BigUint::from(value)).map_err(|_| InvalidKey::Refused)?;
         Ok(Self {
             modulus_bytes: key.size(),
-            verifying: VerifyingKey::new(key),
+            key,
+            scheme: Pkcs1v15Sign::new::<Sha256>(),
             spki,
         })
     }
@@ -221,8 +222,12 @@ impl Algorithm for Rs256 {
         match answer {
             HostAnswer::Valid => true,
             HostAnswer::Invalid => false,
-            HostAnswer::None => Pkcs1Signature::try_from(signature.0.as_slice())
-                .is_ok_and(|signature| key.verifying.verify(message, &signature).is_ok()),
+            // Not through the crate's `Verifier`, whose boxed error knows how to print all of DER.
+            HostAnswer::None => {
+                let digest = Sha256::digest(message);
+                let scheme = key.scheme.clone();
+                key.key.verify(scheme, &digest, &signature.0).is_ok()
+            }
         }
     }
 }

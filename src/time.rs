@@ -120,6 +120,25 @@ pub struct Now {
     pub monotonic: Monotonic,
 }
 
+/// The units of durations in the configuration, longest name first: `ms` also ends in `s`.
+pub const UNITS: [(&str, Duration); 4] = [
+    ("ms", Duration::from_millis(1)),
+    ("s", Duration::from_secs(1)),
+    ("m", Duration::from_secs(60)),
+    ("h", Duration::from_secs(3600)),
+];
+
+/// A duration as the configuration writes it, in the largest unit that shows it as a whole number.
+#[must_use]
+pub fn written(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let whole = UNITS.iter().rev().find_map(|(name, unit)| {
+        let count = millis.checked_div(unit.as_millis())?;
+        (count > 0 && millis.checked_rem(unit.as_millis())? == 0).then(|| format!("{count}{name}"))
+    });
+    whole.unwrap_or_else(|| "0s".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

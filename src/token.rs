@@ -221,8 +221,9 @@ fn unverified_key_id(header: &[u8]) -> Result<String, Reason> {
     }
     // RFC 7515, section 4.1.11: a recipient that does not understand a critical extension must
     // refuse, and this filter understands none.
-    match header.remove("kid") {
-        Some(Value::String(key_id)) if !header.contains_key("crit") => Ok(key_id),
+    let is_critical = header.contains_key("crit");
+    match header.get_mut("kid").map(Value::take) {
+        Some(Value::String(key_id)) if !is_critical => Ok(key_id),
         _ => Err(Reason::MalformedToken),
     }
 }

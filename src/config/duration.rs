@@ -1,15 +1,8 @@
 //! Durations as the configuration writes them: `500ms`, `1.5h`.
 
+use crate::time::{UNITS, written};
 use std::fmt;
 use std::time::Duration;
-
-/// The units, longest name first: `ms` also ends in `s`.
-const UNITS: [(&str, Duration); 4] = [
-    ("ms", Duration::from_millis(1)),
-    ("s", Duration::from_secs(1)),
-    ("m", Duration::from_secs(60)),
-    ("h", Duration::from_secs(3600)),
-];
 
 /// Reads `<number><unit>`: digits with an optional fraction, and one of `ms s m h`.
 pub(super) fn read(text: &str) -> Option<Duration> {
@@ -55,18 +48,13 @@ impl Bounds {
 
 impl fmt::Display for Bounds {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "from {} to {}", shown(self.min), shown(self.max))
+        write!(
+            formatter,
+            "from {} to {}",
+            written(self.min),
+            written(self.max)
+        )
     }
-}
-
-/// The duration in the largest unit that shows it as a whole number.
-fn shown(duration: Duration) -> String {
-    let millis = duration.as_millis();
-    let whole = UNITS.iter().rev().find_map(|(name, unit)| {
-        let count = millis.checked_div(unit.as_millis())?;
-        (count > 0 && millis.checked_rem(unit.as_millis())? == 0).then(|| format!("{count}{name}"))
-    });
-    whole.unwrap_or_else(|| "0s".to_owned())
 }
 
 #[cfg(test)]

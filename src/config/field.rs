@@ -7,6 +7,7 @@ use super::fields::Fields;
 use super::nearest::nearest;
 use super::place::{MAX_QUOTED, WHOLE, item, member, quoted};
 use super::problem::{Parsed, Report, Reported};
+use crate::json;
 use crate::rules::requirement::AnyOf;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -214,7 +215,7 @@ impl<'doc> Field<'doc> {
         let mut seen: HashMap<String, usize> = HashMap::new();
         let items = self.items(expected)?;
         all(items.iter().enumerate().map(|(position, item)| {
-            match seen.insert(item.value.to_string(), position) {
+            match seen.insert(json::text(item.value), position) {
                 None => read(item),
                 Some(earlier) => Err(item.refuse(format_args!(
                     "found {} as in {}[{earlier}]; expected each once",

@@ -13,7 +13,7 @@ pub fn nearest<'known>(name: &str, known: &[&'known str]) -> Option<&'known str>
         let letters = name
             .chars()
             .filter(|character| !matches!(character, '_' | '-' | ' '));
-        letters.flat_map(char::to_lowercase).collect()
+        letters.map(|letter| letter.to_ascii_lowercase()).collect()
     };
     let typed = plain(name);
     known

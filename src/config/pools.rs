@@ -5,6 +5,7 @@ use super::field::{Field, all};
 use super::fields::Fields;
 use super::issuer::{self, ISSUER, KeyUri};
 use super::problem::Parsed;
+use crate::json;
 use crate::jwks::KeySet;
 use crate::policy::{KeySource, Pool, Pools};
 use crate::pool::UserPoolId;
@@ -206,7 +207,7 @@ fn keys(fields: &Fields<'_>, issuer: Parsed<&str>) -> Parsed<KeySource> {
 fn inline_keys(field: &Field<'_>) -> Parsed<KeySet> {
     let text = match field.value() {
         Value::String(text) => KeySet::parse(text.as_bytes()),
-        Value::Object(_) => KeySet::parse(field.value().to_string().as_bytes()),
+        Value::Object(_) => KeySet::parse(json::text(field.value()).as_bytes()),
         _ => return Err(field.wrong()),
     };
     text.map_err(|error| field.refuse(error))

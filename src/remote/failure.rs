@@ -1,6 +1,7 @@
 //! Why a fetch failed, in words that say where to look.
 
 use super::call::{Answer, Endpoint, NotSent};
+use crate::time::written;
 use std::fmt;
 
 /// Why a fetch failed; `E` is what can be wrong with the document.
@@ -165,7 +166,8 @@ impl<E: fmt::Display> fmt::Display for At<'_, E> {
             ),
             Failure::TimedOut => write!(
                 formatter,
-                "no answer through cluster {cluster:?} within {timeout:?}"
+                "no answer through cluster {cluster:?} within {}",
+                written(*timeout)
             ),
             Failure::BrokenOff => {
                 write!(

@@ -174,18 +174,24 @@ pub struct Escaped<'a> {
 }
 
 impl<'a> Escaped<'a> {
-    /// Looks for an escaped `?` before the query.
+    /// Looks for an escaped `?` before the query. Where there is none, a path costs one look at each
+    /// byte, which is less than a query of that length costs.
     ///
     /// # Errors
-    /// The path is longer than what is left of the work.
+    /// What follows it is longer than what is left of the work.
     pub fn of(path: &'a [u8], work: &mut Work) -> Result<Option<Self>, TooCostly> {
         let before = path.split(|byte| *byte == b'?').next().unwrap_or_default();
-        work.spend(before.len())?;
         let mut escapes = before.windows(MARK.len());
-        let mark = escapes.position(|escape| escape.eq_ignore_ascii_case(MARK));
-        Ok(mark.and_then(|mark| {
-            let text = percent_decoded(before.get(mark.saturating_add(MARK.len())..)?);
-            Some(Self { path, mark, text })
+        let Some(mark) = escapes.position(|escape| escape.eq_ignore_ascii_case(MARK)) else {
+            return Ok(None);
+        };
+        let text = before.get(mark.saturating_add(MARK.len())..);
+        let text = text.unwrap_or_default();
+        work.spend(text.len())?;
+        Ok(Some(Self {
+            path,
+            mark,
+            text: percent_decoded(text),
         }))
     }
 

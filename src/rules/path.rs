@@ -17,6 +17,7 @@
 //! its own pages say how it does so without trying them one by one.
 
 mod atom;
+mod case;
 mod error;
 mod escape;
 mod reading;

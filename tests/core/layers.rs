@@ -24,8 +24,8 @@ const LAYERS: [(&str, &str); 26] = [
     ("bearer", "header refusal request"),
     ("owned", "header request"),
     // The policy.
-    ("claim_headers", "claims header"),
-    ("reply", "header refusal"),
+    ("claim_headers", "claims header json"),
+    ("reply", "header json refusal"),
     (
         "policy",
         "bearer claim_headers jwks owned pool remote reply request rules",
@@ -33,7 +33,7 @@ const LAYERS: [(&str, &str); 26] = [
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims header json jwks owned policy pool remote reply rules",
+        "bearer claim_headers claims header json jwks owned policy pool remote reply rules time",
     ),
     // Decisions.
     (

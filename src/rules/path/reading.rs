@@ -5,6 +5,7 @@
 //! structure, and of each structure every spelling. Their number is bounded by the steps, their
 //! length by [`Work`].
 
+use super::case::{capital, small};
 use super::escape::{decode_except, encode};
 use super::{PathCase, RequestPath, UnsafePath};
 use crate::rules::work::Work;
@@ -40,11 +41,7 @@ pub(in super::super) fn fold(text: &str) -> Cow<'_, str> {
     let mut folded = String::with_capacity(text.len());
     let mut dotted = false;
     let letters = text.chars();
-    for letter in letters
-        .flat_map(char::to_lowercase)
-        .flat_map(char::to_uppercase)
-        .flat_map(char::to_lowercase)
-    {
+    for letter in letters.flat_map(small).flat_map(capital).flat_map(small) {
         // Only one: a second dot is a letter of its own.
         dotted = letter == DOT_ABOVE && folded.ends_with('i') && !dotted;
         if !dotted {
@@ -250,8 +247,12 @@ impl<'t> Spellings<'t> {
                     let small = fold(decoded).into_owned();
                     // An expression with `É` in it has `%C3%89`, and no folding of ASCII reaches
                     // that.
-                    let capital = encode(&small.to_uppercase());
-                    vec![encode(&small).into(), capital.into(), small.into()]
+                    let capitals: String = small.chars().flat_map(capital).collect();
+                    vec![
+                        encode(&small).into(),
+                        encode(&capitals).into(),
+                        small.into(),
+                    ]
                 }
             };
         }

@@ -119,6 +119,7 @@ impl Template {
             let mut segments: Vec<_> = rest.collect();
             // A trailing slash belongs to no value.
             segments.pop_if(|last| last.is_empty());
+            let segments: Vec<&str> = segments.iter().map(|segment| &**segment).collect();
             let value = segments.join("/");
             let value = match differs(self.segments.len()) || differs_within(&value) {
                 true => Value::Differs,

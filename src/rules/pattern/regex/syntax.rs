@@ -82,12 +82,12 @@ impl Class {
 
     /// What `\d` and its like stand for.
     fn perl(letter: u8) -> Option<Self> {
-        let digits = || b'0'..=b'9';
+        let all = |is_one: fn(&u8) -> bool| Self::of((0..0x80).filter(is_one));
         let class = match letter.to_ascii_lowercase() {
-            b'd' => Self::of(digits()),
-            b'w' => Self::of(digits().chain(b'a'..=b'z').chain(b'A'..=b'Z').chain([b'_'])),
+            b'd' => all(u8::is_ascii_digit),
+            b'w' => all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'),
             // As `regex-lite` has it: ASCII, with the vertical tab.
-            b's' => Self::of(*b"\t\n\x0b\x0c\r "),
+            b's' => all(|byte| b"\t\n\x0b\x0c\r ".contains(byte)),
             _ => return None,
         };
         Some(match letter.is_ascii_uppercase() {
