@@ -58,28 +58,16 @@ fn places_full_of_separators_cost_less_than_two_tokens() {
         spent / u32::try_from(requests.len()).expect("a small number")
     };
     let acceptance = cost("places", &fresh, 200);
-    // What is dear to see in cookies, and in a query.
+    // What was dearest to see in cookies and in a query, of all that `abuse::work` counts; the last two
+    // have a token beside them, for what is taken off is looked at again.
     let mut dearest = Duration::ZERO;
     for (begin, piece) in [
-        "a ",
-        "access_tokeX=1 ",
-        "a=1;",
-        "&",
-        ";",
-        "a=1&",
-        "access_tokeX=1&",
-        "%61ccess_tokeX=1&",
-        "b&",
-        "b;",
-        "+&",
-        "\u{80}\u{80}",
-        "access_token=;",
-    ]
-    .map(|piece| ("", piece))
-    .into_iter()
-    // A token, which all of them have beside them: what is taken off is looked at again.
-    .chain(["b;", "a ", "b&", "&"].map(|piece| ("access_token=x", piece)))
-    {
+        ("", "access_tokeX=1 "),
+        ("", "%61ccess_tokeX=1&"),
+        ("", "+&"),
+        ("access_token=x", "b;"),
+        ("access_token=x", "b&"),
+    ] {
         let separator = if piece.contains('&') { "&" } else { ";" };
         let text = format!("{begin}{separator}{}", piece.repeat(BYTES / piece.len()));
         let lines: Vec<_> = text.as_bytes().chunks(2_500).collect();

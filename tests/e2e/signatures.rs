@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::admission::{bearer, with_part};
 use crate::harness::document::POOL;
-use crate::harness::issuer::{TestKey, Token, compact, signed};
+use crate::harness::issuer::{TestKey, Token, compact, now, signed};
 use crate::harness::table::Table;
 
 pub(crate) fn signature(table: &mut Table<'_>, at: &str) {
@@ -21,7 +21,9 @@ pub(crate) fn signature(table: &mut Table<'_>, at: &str) {
         "4096 bits",
         &bearer(&id.clone().signed_by(TestKey::large()).mint()),
     );
-    let unknown = id.clone().signed_by(TestKey::third()).mint();
+    // Made before the answer that has no such key.
+    let older = id.clone().claim("iat", now() - 60);
+    let unknown = older.clone().signed_by(TestKey::third()).mint();
     table.refused(
         at,
         "a key that is not published",
@@ -29,7 +31,7 @@ pub(crate) fn signature(table: &mut Table<'_>, at: &str) {
         "unknown_key",
     );
     // Published, but too small to be believed.
-    let small = id.clone().signed_by(TestKey::small()).mint();
+    let small = older.signed_by(TestKey::small()).mint();
     table.refused(at, "1024 bits", &bearer(&small), "unknown_key");
     let forged = signed(&id.header_bytes(), &id.payload_bytes(), TestKey::third());
     table.refused(
