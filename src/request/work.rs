@@ -9,7 +9,7 @@
 ///
 /// A byte is one unit, and a name that begins as a wanted one some ten: eight kilobytes stay below it,
 /// whatever is in them, and so does all that Envoy takes by default if it is no chain of near misses.
-pub const MAX_WORK: usize = 96 * 1024;
+pub const MAX_WORK: usize = 84 * 1024;
 
 /// One name is compared.
 pub(super) const NAME: usize = 8;
