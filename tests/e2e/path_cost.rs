@@ -15,7 +15,7 @@ use crate::harness::upstream::Upstream;
 /// The longest path that is looked at.
 const LONGEST: usize = 8192;
 /// Processor time is counted in hundredths of a second: enough requests that they do not matter.
-const REQUESTS: usize = 3_000;
+const REQUESTS: usize = 1_000;
 const TOKENS: usize = 500;
 
 /// `begin`, and `again` as often as it fits before `end`.
