@@ -5,10 +5,12 @@ mod keys;
 mod question;
 
 use crate::locate::File;
+pub(crate) use account::read_instant;
 pub(crate) use account::safe;
-use account::{Account, Paint, Verdict, human, json, read_instant};
+use account::{Account, Paint, Verdict, human, json};
 use cognito_authorizer::time::Timestamp;
 use question::HeaderLine;
+pub(crate) use question::clock;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -127,7 +127,8 @@ fn is_scheme(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
-fn clock() -> anyhow::Result<Timestamp> {
+/// The wall clock of this machine.
+pub(crate) fn clock() -> anyhow::Result<Timestamp> {
     let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let elapsed = elapsed.context("this machine's clock stands before 1970")?;
     Ok(Timestamp::since_epoch(elapsed))
