@@ -52,6 +52,7 @@ pub(super) struct Worker {
 struct UnderWay {
     id: CallId,
     max_body: usize,
+    headers: &'static [&'static str],
 }
 
 impl Worker {
@@ -165,10 +166,11 @@ impl Worker {
     }
 
     pub(super) fn answered(&self, token: u32, headers: usize, body: usize) {
-        let Some(UnderWay { id, max_body }) = self.calls.borrow_mut().remove(&token) else {
+        let Some(call) = self.calls.borrow_mut().remove(&token) else {
             return;
         };
-        self.finish(id, &wire::answer(headers, body, max_body));
+        let answer = wire::answer(headers, body, call.max_body, call.headers);
+        self.finish(call.id, &answer);
     }
 
     fn finish(&self, id: CallId, answer: &Answer) {
@@ -200,10 +202,13 @@ impl Worker {
         }
         let _ = hostcalls::set_effective_context(self.context);
         for (id, call) in effects.calls {
-            let max_body = call.max_body;
             match wire::send(&call) {
                 Ok(token) => {
-                    let under_way = UnderWay { id, max_body };
+                    let under_way = UnderWay {
+                        id,
+                        max_body: call.max_body,
+                        headers: call.answer_headers,
+                    };
                     self.calls.borrow_mut().insert(token, under_way);
                 }
                 Err(reason) => self.finish(id, &Answer::NotSent(reason)),

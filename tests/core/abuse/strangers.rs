@@ -76,10 +76,7 @@ fn answer(gate: &mut Gate, at: u64, space: &Space) -> usize {
     let count = calls.len();
     for (id, _) in calls {
         let body = key_set(&[TestKey::first()]).to_string().into_bytes();
-        let answer = Answer::Response {
-            status: 200,
-            body: Some(body),
-        };
+        let answer = Answer::response(200, Some(body));
         gate.answered(id, &answer, now(at), space);
     }
     count

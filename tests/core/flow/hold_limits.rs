@@ -105,10 +105,7 @@ fn told(verdict: &Verdict) -> String {
 }
 
 fn keys(names: &[&str]) -> Answer {
-    Answer::Response {
-        status: 200,
-        body: Some(key_set(names)),
-    }
+    Answer::response(200, Some(key_set(names)))
 }
 
 #[test]

@@ -342,7 +342,7 @@ impl World {
         let name = POOLS.iter().find(named).unwrap().0;
         let timeout = call.timeout;
         let Server { plan, delay } = &self.servers[name];
-        let response = |status, body| Answer::Response { status, body };
+        let response = Answer::response;
         let local = |status, text: &str| Answer::Local {
             status,
             text: text.to_owned(),

@@ -120,10 +120,7 @@ impl Simulation {
         let mut effects = self.gate.tick(now, space);
         for (id, _) in effects.calls {
             let answer = match keys {
-                Some(keys) => Answer::Response {
-                    status: 200,
-                    body: Some(keys.to_vec()),
-                },
+                Some(keys) => Answer::response(200, Some(keys.to_vec())),
                 None => Answer::NoResponse,
             };
             let next = self.gate.answered(id, &answer, now, space);
