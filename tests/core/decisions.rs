@@ -266,7 +266,7 @@ fn keys_that_are_waited_for_decide_alike() {
                 wall: wall(vector),
                 monotonic: Monotonic::new(Duration::from_millis(millis)),
             };
-            gate.start(at(0).monotonic, &space);
+            gate.start(at(0), &space);
             let (decision, _) = gate.decide(
                 &as_read(&headers(vector, &policy), gate.reads()),
                 wall(vector),
