@@ -135,7 +135,7 @@ def prune(pools, now):
 def read(text):
     """The list, if it is one in every part."""
     document = json.loads(
-        text, object_pairs_hook=without_twins, parse_float=unwanted, parse_constant=unwanted
+        text, object_pairs_hook=without_twins, parse_float=whole, parse_constant=unwanted
     )
     if not isinstance(document, dict) or set(document) != {"version", "written_at", "pools"}:
         raise Unreadable("expected an object of version, written_at and pools")
@@ -161,6 +161,12 @@ def without_twins(members):
     if len(found) != len(members):
         raise Unreadable("found a name twice in one object")
     return found
+
+
+def whole(text):
+    """1795900000.0 is a whole number, too."""
+    number = float(text)
+    return int(number) if number.is_integer() else unwanted(text)
 
 
 def unwanted(text):

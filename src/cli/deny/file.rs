@@ -1,13 +1,11 @@
 //! A file that is replaced as a whole, by one run at a time.
 
 use anyhow::Context as _;
+use cognito_authorizer::deny_list::DenyList;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-
-/// More than any list that a filter takes.
-const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A file that nobody else replaces meanwhile.
 pub(super) struct Replacement {
@@ -41,14 +39,10 @@ impl Replacement {
         let text = match File::open(&path) {
             Ok(file) => {
                 let mut text = Vec::new();
-                let limit = MAX_BYTES.saturating_add(1);
-                file.take(limit)
-                    .read_to_end(&mut text)
-                    .with_context(|| name.clone())?;
-                anyhow::ensure!(
-                    u64::try_from(text.len()).is_ok_and(|length| length <= MAX_BYTES),
-                    "{name}: found more than {MAX_BYTES} bytes; expected a smaller file"
-                );
+                // One byte more than a list may have: what is longer is refused by its reader.
+                let limit = u64::try_from(DenyList::MAX_BYTES).unwrap_or(u64::MAX);
+                let mut file = file.take(limit.saturating_add(1));
+                file.read_to_end(&mut text).with_context(|| name.clone())?;
                 Some(text)
             }
             Err(error) if error.kind() == ErrorKind::NotFound => None,

@@ -2,13 +2,11 @@
 //! is again after the change: nothing is written that the filter would not take.
 
 use anyhow::Context as _;
+use cognito_authorizer::deny_list::DenyList;
 use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// A list that is dated further ahead is refused by every filter.
-pub(super) const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -111,7 +109,7 @@ impl List {
         taken_by_the_filter(text)?;
         // What it took has this form; whatever has not would be lost in writing.
         let document: Value = serde_json::from_slice(text)?;
-        let written_at = document.get("written_at").and_then(Value::as_u64);
+        let written_at = document.get("written_at").and_then(whole);
         let found = document.get("pools").and_then(Value::as_object);
         let mut list = Self {
             written_at: written_at.context("found no written_at")?,
@@ -222,7 +220,7 @@ fn read_held(value: &Value) -> Option<Held> {
     match value {
         Value::Object(times) => {
             let times = times.iter();
-            let times = times.map(|(id, time)| Some((id.clone(), time.as_u64()?)));
+            let times = times.map(|(id, time)| Some((id.clone(), whole(time)?)));
             times.collect::<Option<_>>().map(Held::Dated)
         }
         Value::Array(ids) => {
@@ -234,8 +232,17 @@ fn read_held(value: &Value) -> Option<Held> {
 }
 
 /// Asks the filter's own reader.
-fn taken_by_the_filter(_text: &[u8]) -> anyhow::Result<()> {
-    Ok(())
+fn taken_by_the_filter(text: &[u8]) -> anyhow::Result<()> {
+    DenyList::parse(text).map_or_else(|error| Err(anyhow::anyhow!("{error}")), |_| Ok(()))
+}
+
+/// A whole number of seconds: `1795900000.0` is one, too.
+fn whole(value: &Value) -> Option<u64> {
+    let exact = || {
+        let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
+        Some(seconds(Timestamp::from_seconds(number)?))
+    };
+    value.as_u64().or_else(exact)
 }
 
 /// Whole seconds: the one that has begun.

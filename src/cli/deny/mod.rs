@@ -6,14 +6,18 @@ mod list;
 use crate::explain::{clock, read_instant};
 use anyhow::ensure;
 use clap::ArgGroup;
+use cognito_authorizer::deny_list::DenyList;
 use cognito_authorizer::pool::UserPoolId;
 use cognito_authorizer::time::Timestamp;
 use file::Replacement;
-use list::{Added, Kind, List, MAX_AHEAD};
+use list::{Added, Kind, List};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// 2^32 - 2: an entry of a later time would be for all tokens, however late.
+const LATEST: f64 = 4_294_967_294.0;
 
 /// Puts a user, a sign-in, a token or an app client on a deny list.
 ///
@@ -106,7 +110,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     };
     let ahead = list.written_at().seconds() - now.seconds();
     ensure!(
-        ahead <= MAX_AHEAD.as_secs_f64(),
+        ahead <= DenyList::MAX_AHEAD.as_secs_f64(),
         "{name}: found a list that was written at {}, more than 5 minutes ahead of this machine's clock; every filter refuses it, and none takes one that is older than what it has: look at the clocks",
         list.written_at().utc()
     );
@@ -187,13 +191,23 @@ impl<'a> Entry<'a> {
         );
         ensure!(
             !is_account || kind != Kind::OriginJti,
-            "found --origin-jti with an AWS account, whose tokens have none; expected --sub, --jti or --client"
+            "found --origin-jti with an AWS account, whose tokens have none; expected --sub or --jti"
+        );
+        ensure!(
+            !is_account || kind != Kind::Client,
+            "found --client with an AWS account, whose tokens are for no app client; expected --sub or --jti"
+        );
+        let at = args.at.unwrap_or(now);
+        ensure!(
+            at.seconds() < LATEST,
+            "found {} in --at; expected a time before 2106, and not in milliseconds",
+            at.seconds()
         );
         Ok(Some(Self {
             owner,
             kind,
             id,
-            at: args.at.unwrap_or(now),
+            at,
         }))
     }
 }
