@@ -107,6 +107,8 @@ fn moment(dice: &mut Seed) -> Monotonic {
 fn record(dice: &mut Seed) -> Vec<u8> {
     let record = Record {
         fetched_at: (dice.below(2) == 0).then(|| moment(dice)),
+        content_at: (dice.below(2) == 0).then(|| moment(dice)),
+        revision: number(dice),
         lease: (dice.below(2) == 0).then(|| Lease {
             holder: number(dice),
             until: moment(dice),
@@ -228,6 +230,7 @@ fn plant(space: &Space, names: &EntryNames) {
     let theirs = key_set(&[TestKey::third()]).to_string().into_bytes();
     let record = Record {
         fetched_at: Some(at),
+        content_at: Some(at),
         next_fetch_at: now(DAY).monotonic,
         ..Record::default()
     };
