@@ -47,7 +47,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [
+    /// Every kind, in the order of the manual.
+    pub const ALL: [Self; 5] = [
         Self::SignedInBefore,
         Self::IssuedBefore,
         Self::Clients,

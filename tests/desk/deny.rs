@@ -330,6 +330,14 @@ fn arguments_that_say_nothing_are_refused() {
             "found --origin-jti with an AWS account",
         ),
         (
+            &["--pool", ACCOUNT, "--client", "c"],
+            "found --client with an AWS account",
+        ),
+        (
+            &["--pool", POOL, "--sub", "u", "--at", "1795896000000"],
+            "and not in milliseconds",
+        ),
+        (
             &["--pool", POOL, "--sub", "u", "--at", "now"],
             "expected a time such as",
         ),
@@ -339,6 +347,65 @@ fn arguments_that_say_nothing_are_refused() {
         let said = file.refused(arguments);
         assert!(said.contains(expected), "{arguments:?}: {said}");
     }
+}
+
+/// What would be lost in writing is not written: the reader is the filter's own.
+#[test]
+fn what_the_filter_would_not_take_is_left_as_it_is() {
+    let file = File::none("unreadable");
+    let entry = ["--pool", POOL, "--sub", "u"];
+    for (text, expected) in [
+        ("", "found no deny list"),
+        ("[]", "found no deny list"),
+        (
+            r#"{"version":2,"written_at":1,"pools":{}}"#,
+            "found another version; expected 1 (line 1)",
+        ),
+        (
+            r#"{"version":1,"written_at":1}"#,
+            "found a deny list without version, written_at or pools",
+        ),
+        (
+            r#"{"version":1,"written_at":1,"pools":{},"more":1}"#,
+            "found an unknown member",
+        ),
+        (
+            r#"{"version":1,"written_at":1,"pools":{"p":{"users":{}}}}"#,
+            "found an unknown member",
+        ),
+        (
+            r#"{"version":1,"written_at":1,"pools":{"p":{"clients":["c"]}}}"#,
+            "found no deny list",
+        ),
+        (
+            r#"{"version":1,"written_at":1,"pools":{"p":{"clients":{"c":1.5}}}}"#,
+            "found a time that is no whole number of seconds",
+        ),
+        (
+            r#"{"version":1,"written_at":1,"pools":{"p":{"clients":{"c":1,"c":2}}}}"#,
+            "found a name that stands twice",
+        ),
+        (
+            r#"{"version":1,"written_at":1,"pools":{"p":{},"p":{}}}"#,
+            "found a name that stands twice",
+        ),
+    ] {
+        file.put(text);
+        for arguments in [&entry[..], &[]] {
+            let said = file.refused(arguments);
+            assert!(
+                said.starts_with(&format!("error: deny.json: {expected}")),
+                "{text}: {said}"
+            );
+        }
+    }
+    // A whole number of seconds, as some programs write one.
+    file.put(r#"{"version":1,"written_at":1.0,"pools":{"p":{"clients":{"c":2208988800.0}}}}"#);
+    let (_, pools) = file.deny(&["--pool", POOL, "--jti", "j", "--at", LATER]);
+    assert_eq!(
+        pools,
+        json!({"p": {"clients": {"c": LATER_SECOND}}, POOL: {"jti": {"j": LATER_SECOND}}})
+    );
 }
 
 /// An entry that finds nobody is said to be one.
