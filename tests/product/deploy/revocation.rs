@@ -1,17 +1,22 @@
-//! The feeder of the deny list under `envoy/revocation`, run as Lambda runs it, against an emulated S3.
+//! The deny list as under `envoy/revocation`: its feeder, run as Lambda runs it against an emulated S3,
+//! and the cluster through which Envoy fetches it.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use cognito_authorizer::deny_list::DenyList;
 
 use serde_json::{Value, json};
 
+use crate::deploy::bootstrap::{PLUGIN, Setup};
 use crate::deploy::files;
-use crate::deploy::stack::POOL;
+use crate::deploy::stack::{GENUINE, POOL, Stack, reader};
 use crate::harness::client::{Request, Response};
-use crate::harness::process::{eventually, provided, stop};
+use crate::harness::process::{PATIENCE, eventually, provided, stop};
 
 /// The emulator, one request at a time: its comparison of ETags is not one step with its writing, as
 /// that of S3 is.
@@ -40,6 +45,19 @@ def is_read(text):
     except ValueError:
         return False
 print(json.dumps([text for text in json.load(sys.stdin) if is_read(text)]))";
+
+/// The signature that AWS's own library makes for a request, by what it says is signed.
+const SIGNATURE: &str = "\
+import json, sys
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+told = json.load(sys.stdin)
+auth = S3SigV4Auth(Credentials('AKIDEXAMPLE', 'example-secret'), 's3', 'us-east-1')
+request = AWSRequest(told['method'], told['url'], headers=told['headers'])
+request.context['timestamp'] = told['headers']['x-amz-date']
+text = auth.string_to_sign(request, auth.canonical_request(request))
+print(json.dumps(auth.signature(text, request)))";
 
 const BUCKET: &str = "example-bucket";
 /// A second pool of the same account, and one that the feeder is not for.
@@ -244,9 +262,12 @@ fn messages(bodies: &[String]) -> Value {
     json!({"Records": records.collect::<Vec<_>>()})
 }
 
-/// The pools of a list that must be one in every part.
+/// The pools of a list that must be one in every part, as the filter reads it.
 #[track_caller]
 fn pools(text: &str) -> Value {
+    if let Err(error) = DenyList::parse(text.as_bytes()) {
+        panic!("{error}:\n{text}");
+    }
     let document: Value = serde_json::from_str(text).expect("JSON");
     document["pools"].clone()
 }
@@ -485,4 +506,133 @@ fn many_at_once_lose_nothing() {
     let found = pools(&bucket.text());
     let found = found[POOL]["signed_in_before"].as_object().expect("users");
     assert_eq!(found.keys().cloned().collect::<Vec<_>>(), users);
+}
+
+/// production.yaml with the deny list of authorizer.yaml, through the cluster of cluster.yaml, which
+/// leads here instead, without TLS.
+fn with_list(setup: &mut Setup, server: SocketAddr) {
+    let mut cluster = files::document("revocation/cluster.yaml")["clusters"][0].take();
+    let host = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+    *cluster.pointer_mut(host).expect("an address") =
+        json!({"address": "127.0.0.1", "port_value": server.port()});
+    let members = cluster.as_object_mut().expect("a cluster");
+    members.remove("transport_socket").expect("TLS");
+    let signing = "/typed_extension_protocol_options/envoy.extensions.upstreams.http.v3.HttpProtocolOptions/http_filters/0/typed_config";
+    let signing = cluster.pointer_mut(signing).expect("a filter that signs");
+    // In production they come from the environment or the role.
+    signing["credential_provider"] = json!({"inline_credential": {
+        "access_key_id": "AKIDEXAMPLE", "secret_access_key": "example-secret",
+    }});
+    setup.push("clusters", cluster);
+    let mut list = files::document("revocation/authorizer.yaml")["deny_list"].take();
+    list["refresh_interval"] = json!("5s");
+    setup.at(&format!("{PLUGIN}/configuration/value"))["deny_list"] = list;
+}
+
+/// The user of [`reader`].
+fn user() -> String {
+    let claims: Value = serde_json::from_slice(&reader().payload_bytes()).expect("JSON");
+    claims["sub"].as_str().expect("a user").to_owned()
+}
+
+#[test]
+fn who_is_on_the_list_in_the_bucket_is_refused() {
+    let bucket = Bucket::start();
+    let list = |user: &str| {
+        let users = json!({POOL: {"signed_in_before": {user: now() + 60}}});
+        json!({"version": 1, "written_at": now(), "pools": users}).to_string()
+    };
+    for (listed, status) in [(user(), 401), ("another".to_owned(), 200)] {
+        bucket.put(&list(&listed));
+        let mut stack = Stack::start(GENUINE, |setup| with_list(setup, bucket.address));
+        let request = Request::get("/orders").bearer(&reader().mint());
+        let answer = stack.send(&request);
+        assert_eq!(answer.status, status, "{listed}: {}", stack.envoy.log());
+        assert_eq!(stack.envoy.metric("deny_list_entries"), 1);
+        stack.finish();
+    }
+}
+
+/// A server that tells of each request, and has a list that never changes.
+fn recorder() -> (SocketAddr, Receiver<Vec<String>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let (seen, recorded) = channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = Vec::new();
+            for line in BufReader::new(&mut stream).lines() {
+                match line {
+                    Ok(line) if !line.is_empty() => head.push(line),
+                    _ => break,
+                }
+            }
+            let known = head.iter().any(|line| line == "if-none-match: \"one\"");
+            let body = empty(now());
+            let answer = match known {
+                true => "HTTP/1.1 304 Not Modified\r\nconnection: close\r\n\r\n".to_owned(),
+                false => format!(
+                    "HTTP/1.1 200 OK\r\netag: \"one\"\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                ),
+            };
+            // Whoever has seen enough does not listen any more.
+            let _ = stream.write_all(answer.as_bytes());
+            if seen.send(head).is_err() {
+                return;
+            }
+        }
+    });
+    (address, recorded)
+}
+
+/// Nobody else looks at the signature: the emulator takes any. So AWS's own library makes it again.
+#[test]
+fn the_fetch_is_signed_as_aws_wants_it() {
+    let (address, recorded) = recorder();
+    let stack = Stack::start(GENUINE, |setup| with_list(setup, address));
+    // The first fetch, and one that asks only for another list.
+    for (number, conditional) in [(0, false), (1, true)] {
+        let head = recorded.recv_timeout(PATIENCE).expect("a fetch");
+        let headers: Vec<_> = head[1..]
+            .iter()
+            .filter_map(|line| line.split_once(": "))
+            .collect();
+        let header = |name: &str| {
+            let found = headers.iter().find(|(found, _)| *found == name);
+            found.map(|(_, value)| *value)
+        };
+        assert_eq!(head[0], "GET /deny.json HTTP/1.1", "{head:?}");
+        let host = "example-bucket.s3.us-east-1.amazonaws.com";
+        assert_eq!(header("host"), Some(host));
+        assert_eq!(header("if-none-match").is_some(), conditional, "{head:?}");
+        let authorization = header("authorization").expect("a signature");
+        let part = |name: &str| {
+            let (_, after) = authorization.split_once(name).expect(name);
+            after.split(',').next().expect("a value").to_owned()
+        };
+        assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"));
+        assert!(part("Credential=").ends_with("/us-east-1/s3/aws4_request"));
+        let signed = part("SignedHeaders=");
+        let signed: Vec<_> = signed.split(';').collect();
+        let signed: serde_json::Map<_, _> = headers
+            .iter()
+            .filter(|(name, _)| signed.contains(name))
+            .map(|(name, value)| ((*name).to_owned(), json!(value)))
+            .collect();
+        let made = |path: &str| {
+            let told = json!({
+                "method": "GET",
+                "url": format!("https://{host}{path}"),
+                "headers": signed,
+            });
+            let child = python_with(SIGNATURE, &told, address);
+            result(&child.wait_with_output().expect("an end"))
+        };
+        let found = json!(part("Signature="));
+        assert_eq!(made("/deny.json"), found, "fetch {number}");
+        assert_ne!(made("/another.json"), found, "it is over the path");
+    }
+    stack.envoy.await_metric("deny_list_fetch.unchanged", 1);
+    stack.finish();
 }
