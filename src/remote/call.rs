@@ -34,6 +34,7 @@ impl Endpoint {
             timeout: self.timeout,
             max_body,
             answer_headers: &[],
+            unread: None,
         }
     }
 }
@@ -62,6 +63,8 @@ pub struct Call {
     pub max_body: usize,
     /// Which of the answer's headers are looked at: each costs a look-up.
     pub answer_headers: &'static [&'static str],
+    /// A status that says all: its body is about a person, perhaps, and is not read.
+    pub unread: Option<u16>,
 }
 
 /// The gate's number of a call that is under way.
@@ -90,7 +93,7 @@ pub enum Answer {
         status: u16,
         /// Those of [`Call::answer_headers`] that are there.
         headers: Vec<(&'static str, Vec<u8>)>,
-        /// The body, or `None` if it is longer than [`Call::max_body`].
+        /// The body, or `None` if it is longer than [`Call::max_body`] or was not to be read.
         body: Option<Vec<u8>>,
     },
     /// Envoy answered in place of the endpoint, which it did not reach.
