@@ -5,9 +5,11 @@
 //! has been asked for again, and the hot ones stay.
 
 use crate::claim_headers::HeaderValues;
+use crate::remote::slots::Key;
 use crate::verify::Verified;
 use quick_cache::unsync::Cache;
 use quick_cache::{Equivalent, Weighter};
+use std::cell::OnceCell;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
@@ -20,6 +22,9 @@ pub struct Remembered {
     pub headers: HeaderValues,
     /// The generation of the key set that verified it; it counts for nothing under another.
     pub generation: u64,
+    /// Its name among the tokens that pools are asked about, once that was needed: to make a digest
+    /// takes longer than all else about a remembered token.
+    pub name: OnceCell<Key>,
 }
 
 /// Verified tokens by their exact bytes.

@@ -1,4 +1,5 @@
-//! What a decision must know that no request brings: so far, the keys of its issuer.
+//! What a decision must know that no request brings: the keys of its issuer, and where a rule asks
+//! for it, whether the user pool still stands by the token.
 //!
 //! A fact is there, or there is a [`Need`] for it. A request that stopped at a need is held in the
 //! need's [`Place`], and is decided again from its token on once the [`Outlook`] is that the fact
@@ -8,13 +9,17 @@
 //! A decision borrows the facts and cannot change them. Whatever it lacks it can only name; the
 //! gate tells the facts once per tick what is lacking, and sends the calls that this makes due.
 
+pub(crate) use crate::confirmation::Asked;
+use crate::confirmation::standing::{ASK_AGAIN, Word};
+use crate::confirmation::{Confirmations, Question, Subject};
 use crate::keyring::{CurrentKeys, Keyring};
 use crate::policy::{Policy, PoolIndex, Pools};
 use crate::refusal::Reason;
-use crate::remote::call::{Answer, Call, CallId, CallIds};
+use crate::remote::call::{Answer, CallId, CallIds};
 use crate::remote::document::Prospect;
 use crate::remote::report::Report;
 use crate::remote::schedule::Entropy;
+use crate::remote::slots::Key;
 use crate::remote::space::SharedSpace;
 use crate::time::{Monotonic, Now, Timestamp};
 use std::time::Duration;
@@ -34,6 +39,8 @@ pub enum Need {
         /// Unverified: it chooses between two refusals, 401 and 503, and lets no request pass.
         issued_at: Option<Timestamp>,
     },
+    /// The word of the token's user pool.
+    Confirmation(Question),
 }
 
 /// Where a request waits for its need. Each place has a limit of its own, so that a flood of one
@@ -44,14 +51,27 @@ pub enum Place {
     ColdStart,
     /// The token names a key that the set does not have: a rotation, or a forgery.
     UnknownKey,
+    /// The user pool is asked about the token.
+    Confirmation,
+}
+
+/// Whether a request may still wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// It may.
+    Left,
+    /// It has waited for as long as it may, or there is no room: what is not known by now is
+    /// unknown.
+    Over,
 }
 
 impl Need {
-    /// The user pool whose keys are needed.
+    /// The user pool whose keys or word are needed.
     #[must_use]
     pub const fn pool(self) -> PoolIndex {
         match self {
             Self::Keys(pool) | Self::NewerKeys { pool, .. } => pool,
+            Self::Confirmation(question) => question.subject.pool,
         }
     }
 
@@ -61,6 +81,7 @@ impl Need {
         match self {
             Self::Keys(_) => Place::ColdStart,
             Self::NewerKeys { .. } => Place::UnknownKey,
+            Self::Confirmation(_) => Place::Confirmation,
         }
     }
 }
@@ -85,6 +106,9 @@ pub enum Outlook {
 #[derive(Debug)]
 pub(crate) struct Facts {
     keyring: Keyring,
+    confirmations: Confirmations,
+    /// Both clocks when they were last read together.
+    clocks: Option<Now>,
     /// One sequence for all facts, so that an answer has one owner.
     calls: CallIds,
 }
@@ -92,7 +116,9 @@ pub(crate) struct Facts {
 impl Facts {
     pub(crate) fn new(pools: &Pools, entropy: Entropy) -> Self {
         Self {
+            confirmations: Confirmations::new(pools, entropy.clone()),
             keyring: Keyring::new(pools, entropy),
+            clocks: None,
             calls: CallIds::default(),
         }
     }
@@ -111,6 +137,38 @@ impl Facts {
         self.keyring.generation(pool) == Some(generation)
     }
 
+    /// Both clocks have been read.
+    pub(crate) const fn look_at_clocks(&mut self, now: Now) {
+        self.clocks = Some(now);
+    }
+
+    /// The monotonic clock, by the one that was read. For a request only the wall clock is read:
+    /// each reading is a call of the host's, and how long ago the last tick was is the same on both.
+    /// `None` if the wall clock has been set back since, or there has been no tick yet.
+    fn monotonic(&self, wall: Timestamp) -> Option<Monotonic> {
+        let last = self.clocks?;
+        let elapsed = wall.seconds() - last.wall.seconds();
+        let elapsed = Duration::try_from_secs_f64(elapsed).ok()?;
+        Some(last.monotonic.after(elapsed))
+    }
+
+    /// What a token of this pool is called where pools are asked.
+    pub(crate) fn name(&self, pool: PoolIndex, compact: &[u8]) -> Key {
+        self.confirmations.key(pool, compact)
+    }
+
+    /// Whether the token's pool stands by it.
+    pub(crate) fn confirmed(&self, question: Question, now: Timestamp, patience: Patience) -> Word {
+        let now = self.monotonic(now);
+        match (now, patience) {
+            (Some(now), Patience::Left) => self.confirmations.word(question, now),
+            (Some(now), Patience::Over) => self.confirmations.last_word(question, now),
+            // The gate reads both clocks, and asks again.
+            (None, Patience::Left) => Word::Open,
+            (None, Patience::Over) => Word::Unknown(ASK_AGAIN),
+        }
+    }
+
     /// What can be said of a need now. Changes nothing.
     pub(crate) fn outlook(&self, need: Need, now: Now) -> Outlook {
         let (pool, generation, issued_at) = match need {
@@ -125,6 +183,12 @@ impl Facts {
                 generation,
                 issued_at,
             } => (pool, generation, issued_at),
+            Need::Confirmation(question) => {
+                return match self.confirmations.word(question, now.monotonic) {
+                    Word::Open => Outlook::Open,
+                    Word::Good | Word::Bad | Word::Unknown(_) => Outlook::Changed,
+                };
+            }
         };
         // There are keys, and the wanted one is not among them.
         match self.keyring.prospect(pool, generation, now.monotonic) {
@@ -155,6 +219,7 @@ impl Facts {
         match need {
             Need::Keys(_) => scheduled,
             Need::NewerKeys { pool, .. } => self.keyring.demand_open_in(pool, now).min(scheduled),
+            Need::Confirmation(_) => ASK_AGAIN,
         }
     }
 
@@ -167,6 +232,7 @@ impl Facts {
             // the time-out.
             Need::Keys(_) if self.expected_in(need, now) >= limit => Duration::ZERO,
             Need::Keys(_) | Need::NewerKeys { .. } => limit,
+            Need::Confirmation(question) => self.confirmations.wait_limit(question.subject.pool),
         }
     }
 
@@ -178,36 +244,58 @@ impl Facts {
             Need::NewerKeys {
                 pool, generation, ..
             } => self.keyring.prospect(pool, generation, now) == Prospect::Open,
+            Need::Confirmation(question) => self.confirmations.wants_a_call(question, now),
         }
     }
 
     /// Reads what the other VMs have done.
     pub(crate) fn sync(&mut self, now: Monotonic, space: &dyn SharedSpace) {
         self.keyring.sync(now, space);
+        self.confirmations.sync(space);
     }
 
     /// Reads what the other VMs have done about one need.
     pub(crate) fn sync_need(&mut self, need: Need, now: Monotonic, space: &dyn SharedSpace) {
-        self.keyring.sync_pool(need.pool(), now, space);
+        match need {
+            Need::Keys(pool) | Need::NewerKeys { pool, .. } => {
+                self.keyring.sync_pool(pool, now, space);
+            }
+            Need::Confirmation(question) => self.confirmations.look(question, now, space),
+        }
     }
 
-    /// The calls that are due, `needs` being what requests wait for. A demand lasts until the calls
-    /// that it makes due have been begun: see [`crate::remote::document`].
-    pub(crate) fn take_calls(
+    /// The calls that are due, by what requests wait for, each with its token. A demand lasts until
+    /// the calls that it makes due have been begun: see [`crate::remote::document`].
+    pub(crate) fn take_calls<'a>(
         &mut self,
-        needs: impl Iterator<Item = Need>,
+        needs: impl Iterator<Item = (Need, &'a [u8])>,
         now: Monotonic,
         space: &dyn SharedSpace,
-    ) -> Vec<(CallId, Call)> {
-        for need in needs {
-            if let Need::NewerKeys {
-                pool, generation, ..
-            } = need
-            {
-                self.keyring.demand_newer(pool, generation);
+    ) -> Vec<Asked> {
+        let mut asked = Vec::new();
+        // Each token once, however many requests bring it.
+        let mut seen: Vec<Subject> = Vec::new();
+        for (need, compact) in needs {
+            match need {
+                // They are due without being demanded.
+                Need::Keys(_) => {}
+                Need::NewerKeys {
+                    pool, generation, ..
+                } => self.keyring.demand_newer(pool, generation),
+                Need::Confirmation(question) if seen.contains(&question.subject) => {}
+                Need::Confirmation(question) => {
+                    seen.push(question.subject);
+                    let ids = &mut self.calls;
+                    asked.push(self.confirmations.ask(question, compact, now, space, ids));
+                }
             }
         }
-        self.keyring.take_due(now, space, &mut self.calls)
+        let due = self.keyring.take_due(now, space, &mut self.calls);
+        asked.extend(due.into_iter().map(|call| Asked {
+            call: Some(call),
+            report: None,
+        }));
+        asked
     }
 
     /// Takes in the answer to a call.
@@ -218,12 +306,16 @@ impl Facts {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Option<Report> {
-        self.keyring.answered(id, answer, now, space)
+        let confirmations = &mut self.confirmations;
+        self.keyring
+            .answered(id, answer, now, space)
+            .or_else(|| confirmations.answered(id, answer, now.monotonic, space))
     }
 
     /// Gives back the leases for which other VMs would wait.
     pub(crate) fn release(&mut self, space: &dyn SharedSpace) {
         self.keyring.release(space);
+        self.confirmations.release(space);
     }
 
     /// Whether a call is due that no VM has begun.

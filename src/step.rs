@@ -52,11 +52,14 @@ pub enum Step {
     Claim,
     /// The rule's `max_auth_age`.
     AuthAge,
+    /// The rule's `confirmed_within`: the user pool itself is asked, of nothing but what holds
+    /// otherwise.
+    Confirmed,
 }
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Path,
         Self::Method,
         Self::Rule,
@@ -78,6 +81,7 @@ impl Step {
         Self::Groups,
         Self::Claim,
         Self::AuthAge,
+        Self::Confirmed,
     ];
 
     /// The stable name, in the output of the desk tool.
@@ -105,6 +109,7 @@ impl Step {
             Self::Groups => "groups",
             Self::Claim => "claim",
             Self::AuthAge => "auth_age",
+            Self::Confirmed => "confirmed",
         }
     }
 }

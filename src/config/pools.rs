@@ -7,14 +7,16 @@ use super::issuer::{self, ISSUER, KeyUri};
 use super::problem::Parsed;
 use crate::json;
 use crate::jwks::KeySet;
-use crate::policy::{KeySource, Pool, Pools};
+use crate::policy::{Confirm, KeySource, Pool, Pools};
 use crate::pool::UserPoolId;
 use crate::remote::call::Endpoint;
 use crate::remote::document::Source;
+use crate::remote::rate;
 use crate::remote::schedule::{MaxStale, Refresh};
 use crate::rules::requirement::AnyOf;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -45,13 +47,34 @@ const MAX_STALE: Bounds = Bounds {
 };
 const DEFAULT_MAX_STALE: Duration = Duration::from_secs(24 * 3600);
 
-const POOL_FIELDS: [&str; 5] = [
+/// `confirm.timeout`: as for keys, but a request waits for it each time that its token's last
+/// confirmation is too old.
+const CONFIRM_TIMEOUT: Bounds = Bounds {
+    min: Duration::from_millis(100),
+    max: Duration::from_secs(10),
+};
+const DEFAULT_CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `confirm.max_per_second`. Cognito answers 120 such questions a second for all pools of an account
+/// in a region, unless more were paid for; some of them are wanted elsewhere.
+const MAX_PER_SECOND: RangeInclusive<usize> = 1..=rate::MAX_PER_SECOND;
+const DEFAULT_MAX_PER_SECOND: usize = 20;
+
+/// `confirm.grace`: beyond a day no token lives.
+const GRACE: Bounds = Bounds {
+    min: Duration::ZERO,
+    max: Duration::from_secs(24 * 3600),
+};
+
+const POOL_FIELDS: [&str; 6] = [
     "user_pool_id",
     "user_pool_arn",
     "client_ids",
     "issuer",
     "jwks",
+    "confirm",
 ];
+const CONFIRM_FIELDS: [&str; 4] = ["cluster", "timeout", "max_per_second", "grace"];
 const JWKS_FIELDS: [&str; 6] = [
     "cluster",
     "uri",
@@ -71,6 +94,16 @@ pub(super) struct KnownPools(Parsed<Vec<KnownPool>>);
 struct KnownPool {
     id: Parsed<UserPoolId>,
     clients: Parsed<AnyOf<String>>,
+    confirm: Asking,
+}
+
+/// Whether a pool can be asked about its tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asking {
+    /// It says how, or what it says could not be read.
+    Said,
+    /// It does not.
+    Unsaid,
 }
 
 impl KnownPools {
@@ -84,6 +117,16 @@ impl KnownPools {
             }
         }
         Some(ids)
+    }
+
+    /// The positions of those among these pools that do not say how they are asked about tokens.
+    pub(super) fn without_confirm(&self, wanted: &AnyOf<UserPoolId>) -> Vec<usize> {
+        let pools = self.0.as_ref().map_or(&[][..], Vec::as_slice);
+        let unasked = pools.iter().enumerate().filter(|(_, pool)| {
+            let from_here = pool.id.as_ref().is_ok_and(|id| wanted.admits(id));
+            from_here && pool.confirm == Asking::Unsaid
+        });
+        unasked.map(|(position, _)| position).collect()
     }
 
     /// Whether tokens of this app client are admitted from one of these pools; what could not be
@@ -119,6 +162,10 @@ pub(super) fn read(fields: &Fields<'_>) -> (Parsed<Pools>, KnownPools) {
         known.push(KnownPool {
             id: id.clone(),
             clients: clients.clone(),
+            confirm: match parts {
+                Ok(fields) if !fields.has("confirm") => Asking::Unsaid,
+                Ok(_) | Err(_) => Asking::Said,
+            },
         });
         let fields = parts?;
         let issuer = issuer::read(
@@ -133,12 +180,14 @@ pub(super) fn read(fields: &Fields<'_>) -> (Parsed<Pools>, KnownPools) {
             Err(reported) => Err(*reported),
         };
         let keys = keys(fields, issuer.as_deref().map_err(|reported| *reported));
+        let confirm = confirm(fields, id.as_ref().map_err(|reported| *reported));
         unique?;
         Ok(Pool {
             id: id?,
             issuer: issuer?,
             clients: clients?,
             keys: keys?,
+            confirm: confirm?,
         })
     }));
     // Pools of one issuer were told apart above already, before all else about them was right.
@@ -263,4 +312,34 @@ fn max_stale(fields: &Fields<'_>) -> Parsed<MaxStale> {
         Some(field) if field.as_text() == Some("forever") => Ok(MaxStale::Forever),
         Some(field) => field.duration(MAX_STALE).map(MaxStale::For),
     }
+}
+
+/// Reads `confirm`; without a known pool only for its problems.
+fn confirm(fields: &Fields<'_>, id: Parsed<&UserPoolId>) -> Parsed<Option<Confirm>> {
+    let Some(field) = fields.optional("confirm", "an object with cluster") else {
+        return Ok(None);
+    };
+    let fields = field.fields(&CONFIRM_FIELDS)?;
+    let cluster = fields
+        .required(
+            "cluster",
+            "the Envoy cluster that reaches cognito-idp of the user pool's region",
+        )
+        .and_then(|field| field.text().map(str::to_owned));
+    let timeout = fields.duration("timeout", CONFIRM_TIMEOUT, DEFAULT_CONFIRM_TIMEOUT);
+    let max_per_second = fields.integer("max_per_second", &MAX_PER_SECOND, DEFAULT_MAX_PER_SECOND);
+    let grace = fields.duration("grace", GRACE, Duration::ZERO);
+    let authority = id?.api_host();
+    Ok(Some(Confirm {
+        endpoint: Endpoint {
+            cluster: cluster?,
+            uri: format!("https://{authority}/"),
+            scheme: "https".to_owned(),
+            authority,
+            path: "/".to_owned(),
+            timeout: timeout?,
+        },
+        max_per_second: max_per_second?,
+        grace: grace?,
+    }))
 }

@@ -13,13 +13,16 @@ mod reads;
 
 use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
-use crate::facts::{Facts, Need};
+use crate::confirmation::standing::Word;
+use crate::confirmation::{Question, SCOPE, Subject};
+use crate::facts::{Facts, Need, Patience};
 use crate::header::HeaderEdit;
 use crate::policy::{Forwarding, Policy, Preflight};
 use crate::refusal::{Reason, Refusal};
 use crate::request::Request;
 use crate::rs256::Rs256;
 use crate::rules::index::Variables;
+use crate::rules::requirement::Confirmation;
 use crate::rules::{Access, Ruling};
 use crate::step::{Observer, Step};
 use crate::time::Timestamp;
@@ -27,6 +30,7 @@ use crate::token::{KnownHeaders, UntrustedToken};
 use crate::verify::{Admitted, Demand, Unverified};
 pub use reads::HeaderReads;
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// What is known about a request once its headers have been read.
@@ -119,6 +123,11 @@ impl Candidate {
     #[must_use]
     pub const fn need(&self) -> Need {
         self.need
+    }
+
+    /// The token.
+    pub(crate) fn compact(&self) -> &[u8] {
+        &self.compact
     }
 }
 
@@ -244,8 +253,9 @@ impl Decider {
             Ok(edits) => edits,
             Err(reason) => return decided(Verdict::refuse(reason)),
         };
+        let chosen = (ruling, &variables);
         let (checked, cache_use) =
-            self.check_token(&compact, (ruling, &variables), facts, now, seen);
+            self.check_token(&compact, chosen, facts, (now, Patience::Left), seen);
         let decision = match checked {
             Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
@@ -271,11 +281,13 @@ impl Decider {
         mut candidate: Candidate,
         facts: &Facts,
         now: Timestamp,
+        patience: Patience,
     ) -> Decision {
         // The rule stays the one that was chosen. It depends on the request alone, and that has not
         // changed.
         let chosen = (candidate.ruling, &candidate.variables);
-        let (checked, _) = self.check_token(&candidate.compact, chosen, facts, now, &mut ());
+        let when = (now, patience);
+        let (checked, _) = self.check_token(&candidate.compact, chosen, facts, when, &mut ());
         match checked {
             Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
@@ -295,7 +307,7 @@ impl Decider {
         compact: &[u8],
         (ruling, variables): (Ruling, &Variables),
         facts: &Facts,
-        now: Timestamp,
+        (now, patience): (Timestamp, Patience),
         seen: &mut impl Observer,
     ) -> (Result<Rc<Remembered>, Stop>, CacheUse) {
         let policy = Rc::clone(&self.policy);
@@ -319,14 +331,23 @@ impl Decider {
         // A remembered token is compared whole. Equal bytes have the same form, claims and
         // signature, so that those steps need not be taken again; what the clock and the rule
         // decide does.
-        if let Some(remembered) = self.recall(compact, facts) {
-            return (check_again(remembered, &demand, seen), CacheUse::Hit);
-        }
-        let cache_use = match self.cache.is_on() {
-            true => CacheUse::Miss,
-            false => CacheUse::None,
+        let (checked, cache_use) = match self.recall(compact, facts) {
+            Some(remembered) => (check_again(remembered, &demand, seen), CacheUse::Hit),
+            None => {
+                let cache_use = match self.cache.is_on() {
+                    true => CacheUse::Miss,
+                    false => CacheUse::None,
+                };
+                (self.verify(compact, &demand, facts, seen), cache_use)
+            }
         };
-        (self.verify(compact, &demand, facts, seen), cache_use)
+        // Last: a token is shown to its pool only if all else about it holds, so that strangers have
+        // nobody asked, and the answer alone is what is missing.
+        let checked = checked.and_then(|remembered| {
+            confirm(&remembered, compact, &demand, (facts, patience), seen)?;
+            Ok(remembered)
+        });
+        (checked, cache_use)
     }
 
     /// The token as it was verified, if that was with keys which are still the issuer's.
@@ -381,11 +402,12 @@ impl Decider {
         // sufficed, since the bearer is known.
         verified.satisfies(demand, seen)?;
         // Only what was accepted is remembered, so that no refused token takes a place from a good
-        // one.
+        // one. One that its pool has yet to confirm is genuine, and need not be verified twice.
         let remembered = Rc::new(Remembered {
             headers: self.policy.claim_headers.render(verified.claims(), payload),
             generation: keys.generation,
             verified,
+            name: OnceCell::new(),
         });
         self.cache.insert(compact, Rc::clone(&remembered));
         Ok(remembered)
@@ -472,4 +494,39 @@ fn check_again(
     remembered.verified.readmit(demand, seen)?;
     remembered.verified.satisfies(demand, seen)?;
     Ok(remembered)
+}
+
+/// The rule's `confirmed_within`: the word of the token's user pool.
+fn confirm(
+    remembered: &Remembered,
+    compact: &[u8],
+    demand: &Demand<'_>,
+    (facts, patience): (&Facts, Patience),
+    seen: &mut impl Observer,
+) -> Result<(), Stop> {
+    let Confirmation::Within(within) = demand.requirement.confirmation else {
+        return Ok(());
+    };
+    let verified = &remembered.verified;
+    // Without it the pool would answer as it does for a revoked token, and that would be untrue.
+    let may_be_asked = verified.claims().scopes().any(|scope| scope == SCOPE);
+    if !may_be_asked {
+        seen.saw(Step::Confirmed, Err(Reason::InsufficientScope));
+        return Err(Refusal::InsufficientScope(vec![SCOPE.to_owned()]).into());
+    }
+    let pool = verified.pool();
+    let key = *remembered.name.get_or_init(|| facts.name(pool, compact));
+    let subject = Subject { pool, key };
+    let question = Question { subject, within };
+    let word = match facts.confirmed(question, demand.now, patience) {
+        Word::Good => Ok(()),
+        Word::Bad => Err(Refusal::Plain(Reason::TokenRevoked)),
+        Word::Unknown(after) => Err(Refusal::RevocationUnknown(after)),
+        Word::Open => return Err(Need::Confirmation(question).into()),
+    };
+    seen.saw(
+        Step::Confirmed,
+        word.as_ref().map(|()| ()).map_err(Refusal::reason),
+    );
+    Ok(word?)
 }

@@ -23,7 +23,7 @@
 mod waiting;
 
 use crate::decision::{CacheUse, Candidate, Decider, Decision, HeaderReads, Verdict};
-use crate::facts::{Facts, Need, Outlook};
+use crate::facts::{Asked, Facts, Need, Outlook, Patience};
 use crate::keyring::Keyring;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
@@ -145,8 +145,9 @@ impl Gate {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Option<Verdict> {
-        // Another VM may have fetched since the last tick. To read one pool's entry costs less than
-        // to hold the request for a tick.
+        self.facts.look_at_clocks(now);
+        // Another VM may have fetched, or asked, since the last tick. To read one entry costs less
+        // than to hold the request for a tick.
         self.facts.sync_need(candidate.need(), now.monotonic, space);
         let candidate = match self.redecide(candidate, now) {
             Decision::Verdict(verdict) => return Some(verdict),
@@ -155,7 +156,7 @@ impl Gate {
         let need = candidate.need();
         let limit = self.facts.wait_limit(need, self.policy(), now.monotonic);
         if limit.is_zero() || !self.waiting.make_room(need) {
-            return Some(self.unavailable(need, now.monotonic));
+            return Some(self.unavailable(candidate, now));
         }
         // The limit runs from the arrival, not from the fetch: however many fetches come and fail
         // meanwhile, no request waits longer than one may take.
@@ -173,17 +174,20 @@ impl Gate {
 
     /// Does what is due: begins calls, and gives verdicts on held requests.
     pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Effects {
+        self.facts.look_at_clocks(now);
         self.facts.sync(now.monotonic, space);
         // Said anew at each tick by those that wait: a request that has gone away demands nothing.
         let demands = self.waiting.demands();
-        let calls = self.facts.take_calls(demands, now.monotonic, space);
-        Effects {
-            // Also when nothing was fetched here: the keys may be another VM's, or a deadline may
-            // have passed.
-            verdicts: self.verdicts(now),
-            calls,
-            reports: Vec::new(),
+        let asked = self.facts.take_calls(demands, now.monotonic, space);
+        let mut effects = Effects::default();
+        for Asked { call, report } in asked {
+            effects.calls.extend(call);
+            effects.reports.extend(report);
         }
+        // Also when nothing was fetched here: the keys may be another VM's, or a deadline may have
+        // passed.
+        effects.verdicts = self.verdicts(now);
+        effects
     }
 
     /// Takes in the answer to a call.
@@ -194,6 +198,7 @@ impl Gate {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Effects {
+        self.facts.look_at_clocks(now);
         let report = self.facts.answered(id, answer, now, space);
         Effects {
             verdicts: self.verdicts(now),
@@ -206,7 +211,7 @@ impl Gate {
     /// When the next tick is wanted.
     #[must_use]
     pub fn next_tick(&self, now: Monotonic) -> Duration {
-        let wants_a_call = |need| self.facts.wants_a_call(need, now);
+        let wants_a_call = |(need, _)| self.facts.wants_a_call(need, now);
         // Something can be done at once: a fetch can begin, or a batch go on.
         if self.facts.is_due(now)
             || self.waiting.has_backlog()
@@ -252,7 +257,7 @@ impl Gate {
                     self.waiting.add(context, Held { candidate, until });
                 }
                 Decision::Hold(candidate) => {
-                    verdicts.push((context, self.unavailable(candidate.need(), now.monotonic)));
+                    verdicts.push((context, self.unavailable(candidate, now)));
                 }
             }
         }
@@ -264,7 +269,8 @@ impl Gate {
     fn redecide(&mut self, mut candidate: Candidate, now: Now) -> Decision {
         if self.facts.outlook(candidate.need(), now) == Outlook::Changed {
             // From the token on, with the time of now: what expired while it waited is refused.
-            candidate = match self.decider.redecide(candidate, &self.facts, now.wall) {
+            let (facts, left) = (&self.facts, Patience::Left);
+            candidate = match self.decider.redecide(candidate, facts, now.wall, left) {
                 Decision::Verdict(verdict) => return Decision::Verdict(verdict),
                 Decision::Hold(candidate) => candidate,
             };
@@ -280,10 +286,20 @@ impl Gate {
         }
     }
 
-    /// The refusal of a request whose need could not be met, and when it may be.
-    fn unavailable(&self, need: Need, now: Monotonic) -> Verdict {
+    /// The verdict on a request whose need could not be met: most often a refusal, and when to come
+    /// back.
+    fn unavailable(&mut self, candidate: Candidate, now: Now) -> Verdict {
+        let mut need = candidate.need();
+        if let Need::Confirmation(_) = need {
+            // What is unknown may still be good for as long as the configuration says.
+            let (facts, over) = (&self.facts, Patience::Over);
+            need = match self.decider.redecide(candidate, facts, now.wall, over) {
+                Decision::Verdict(verdict) => return verdict,
+                Decision::Hold(candidate) => candidate.need(),
+            };
+        }
         // The client reads it as `retry-after`. To come back earlier would be of no use.
-        let after = self.facts.expected_in(need, now);
+        let after = self.facts.expected_in(need, now.monotonic);
         Verdict::Refuse(Refusal::KeysUnavailable(after))
     }
 }

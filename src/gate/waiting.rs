@@ -51,10 +51,33 @@ pub(super) struct Waiting {
     held: Vec<(u32, Held)>,
     /// Apart from the others, since they hold no place.
     displaced: Vec<(u32, Held)>,
-    /// How many of `held` wait for an unknown key.
-    for_unknown_keys: usize,
+    /// How many of `held` are in which place.
+    taken: Taken,
     /// Whether the last batch was a full one, and the next tick should come at once.
     backlog: bool,
+}
+
+/// How many requests are in each place.
+#[derive(Debug, Default)]
+struct Taken {
+    cold_start: usize,
+    unknown_key: usize,
+    confirmation: usize,
+}
+
+impl Taken {
+    const fn at(&mut self, place: Place) -> &mut usize {
+        match place {
+            Place::ColdStart => &mut self.cold_start,
+            Place::UnknownKey => &mut self.unknown_key,
+            Place::Confirmation => &mut self.confirmation,
+        }
+    }
+
+    const fn one_more(&mut self, place: Place) {
+        let taken = self.at(place);
+        *taken = taken.saturating_add(1);
+    }
 }
 
 impl Place {
@@ -64,11 +87,13 @@ impl Place {
     /// a time when keys are there, and a cold start comes when they are not.
     const fn limit(self) -> usize {
         match self {
-            // What a worker can hold through a cold start. With all others, at 16 kB a token: 23
+            // What a worker can hold through a cold start. With all others, at 16 kB a token: 25
             // MB.
             Self::ColdStart => 1024,
             // A rotation reaches a worker as a few requests at once; more is a flood.
             Self::UnknownKey => 128,
+            // Few rules ask for it, and few tokens need it at one time.
+            Self::Confirmation => 128,
         }
     }
 }
@@ -82,13 +107,9 @@ impl Waiting {
 
     /// By a count that is kept, not by looking through the list: in a flood it is asked for every
     /// request.
-    pub(super) fn has_room(&self, need: Need) -> bool {
+    pub(super) const fn has_room(&mut self, need: Need) -> bool {
         let place = need.place();
-        let taken = match place {
-            Place::ColdStart => self.held.len().saturating_sub(self.for_unknown_keys),
-            Place::UnknownKey => self.for_unknown_keys,
-        };
-        taken < place.limit()
+        *self.taken.at(place) < place.limit()
     }
 
     /// Whether there is room. If there is none, the newest request of the pool that has most makes
@@ -142,9 +163,7 @@ impl Waiting {
     /// One entry for each number, so that no request gets two verdicts.
     pub(super) fn add(&mut self, context: u32, held: Held) {
         self.remove(context);
-        if held.is_in(Place::UnknownKey) {
-            self.for_unknown_keys = self.for_unknown_keys.saturating_add(1);
-        }
+        self.taken.one_more(held.need().place());
         self.held.push((context, held));
     }
 
@@ -181,20 +200,22 @@ impl Waiting {
         taken
     }
 
-    /// What requests wait for, as far as it must be demanded: keys that are missing altogether are
-    /// fetched without that.
-    pub(super) fn demands(&self) -> impl Iterator<Item = Need> {
+    /// What requests wait for, as far as it must be demanded, each with its token: keys that are
+    /// missing altogether are fetched without that.
+    pub(super) fn demands(&self) -> impl Iterator<Item = (Need, &[u8])> {
         self.held
             .iter()
-            .filter(|(_, held)| held.is_in(Place::UnknownKey))
-            .map(|(_, held)| held.need())
+            .filter(|(_, held)| !held.is_in(Place::ColdStart))
+            .map(|(_, held)| (held.need(), held.candidate.compact()))
     }
 
     /// Counted anew where entries leave, since one count that went wrong would close a place for
     /// good.
     fn count(&mut self) {
-        let unknown = |(_, held): &&(u32, Held)| held.is_in(Place::UnknownKey);
-        self.for_unknown_keys = self.held.iter().filter(unknown).count();
+        self.taken = Taken::default();
+        for (_, held) in &self.held {
+            self.taken.one_more(held.need().place());
+        }
     }
 
     /// Whether the last batch may have left some that are ready.

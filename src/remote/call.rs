@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Where a document is fetched.
+/// Where a document is fetched, or a question put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// The Envoy cluster that reaches it.
@@ -23,14 +23,36 @@ impl Endpoint {
     /// The call that fetches a document of at most so many bytes.
     #[must_use]
     pub fn get(&self, max_body: usize) -> Call {
+        let accept = ("accept", "application/json".to_owned());
+        self.call("GET", vec![accept], Vec::new(), max_body)
+    }
+
+    /// The call that puts a question, whose answer has at most so many bytes.
+    #[must_use]
+    pub fn post(
+        &self,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+        max_body: usize,
+    ) -> Call {
+        self.call("POST", headers, body, max_body)
+    }
+
+    fn call(
+        &self,
+        method: &'static str,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+        max_body: usize,
+    ) -> Call {
         Call {
             cluster: self.cluster.clone(),
-            method: "GET",
+            method,
             scheme: self.scheme.clone(),
             authority: self.authority.clone(),
             path: self.path.clone(),
-            headers: vec![("accept", "application/json".to_owned())],
-            body: Vec::new(),
+            headers,
+            body,
             timeout: self.timeout,
             max_body,
             answer_headers: &[],

@@ -1,8 +1,9 @@
 //! What a rule asks of a token, beyond that it is valid.
 //!
-//! Its two halves are asked at two moments: [`Narrowing`] repeats, for one rule, questions that are
+//! Its parts are asked at different moments: [`Narrowing`] repeats, for one rule, questions that are
 //! asked of every token, and is checked with them before the signature (a forged token is refused
-//! either way, and sooner); [`Conditions`] are put to the user pool's word alone.
+//! either way, and sooner); [`Conditions`] are put to the user pool's word alone; and the pool is
+//! asked for its [`Confirmation`] of nothing but a token for which all else holds.
 
 use crate::claims::{Claim, ClaimPlace, Claims, TokenUse};
 use crate::pool::UserPoolId;
@@ -19,6 +20,20 @@ pub struct Requirement {
     pub narrows: Narrowing,
     /// What the claims of these must say.
     pub conditions: Conditions,
+    /// How lately the user pool must have stood by the token.
+    pub confirmation: Confirmation,
+}
+
+/// How lately the user pool must have stood by the token, which it is asked for.
+///
+/// No claim says so: a token stays as it was made, whatever becomes of its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Confirmation {
+    /// It is not asked.
+    #[default]
+    Waived,
+    /// Within this time.
+    Within(Duration),
 }
 
 /// Which of the tokens that the filter admits a rule admits.
