@@ -160,7 +160,7 @@ mod tests {
                 }
             }
         }
-        let busy = |times| Busy(MemorySpace::default(), times.into());
+        let busy = |times: usize| Busy(MemorySpace::default(), times.into());
         let rate = Rate::new("k", &[], 1);
         assert!(rate.take(at(0), &busy(TRIES - 1)));
         assert!(!rate.take(at(0), &busy(TRIES)));

@@ -542,7 +542,7 @@ fn within_its_grace_a_token_serves_on_while_asking_fails() {
     assert_eq!(process.at(90_600), "t/pay unknown 1");
     // A refusal goes before any grace.
     process.plan.insert("other", REVOKED);
-    process.at(90_000);
+    process.at(90_620);
     process.ask(0, "other", "/quick");
     assert_eq!(process.at(90_700), "other/quick token_revoked");
     process.plan.insert("other", THROTTLED);
