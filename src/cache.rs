@@ -9,7 +9,7 @@ use crate::remote::slots::Key;
 use crate::verify::Verified;
 use quick_cache::unsync::Cache;
 use quick_cache::{Equivalent, Weighter};
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
@@ -22,6 +22,8 @@ pub struct Remembered {
     pub headers: HeaderValues,
     /// The generation of the key set that verified it; it counts for nothing under another.
     pub generation: u64,
+    /// The generation of the deny list that does not name it; it is looked up again in another.
+    pub clear_under: Cell<Option<u64>>,
     /// Its name among the tokens that pools are asked about, once that was needed: to make a digest
     /// takes longer than all else about a remembered token.
     pub name: OnceCell<Key>,

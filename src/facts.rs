@@ -1,5 +1,5 @@
-//! What a decision must know that no request brings: the keys of its issuer, and where a rule asks
-//! for it, whether the user pool still stands by the token.
+//! What a decision must know that no request brings: the keys of its issuer, what has been revoked,
+//! and where a rule asks for it, whether the user pool still stands by the token.
 //!
 //! A fact is there, or there is a [`Need`] for it. A request that stopped at a need is held in the
 //! need's [`Place`], and is decided again from its token on once the [`Outlook`] is that the fact
@@ -9,18 +9,18 @@
 //! A decision borrows the facts and cannot change them. Whatever it lacks it can only name; the
 //! gate tells the facts once per tick what is lacking, and sends the calls that this makes due.
 
-pub(crate) use crate::confirmation::Asked;
 use crate::confirmation::standing::{ASK_AGAIN, Word};
 use crate::confirmation::{Confirmations, Question, Subject};
 use crate::keyring::{CurrentKeys, Keyring};
-use crate::policy::{Policy, PoolIndex, Pools};
+use crate::policy::{Policy, PoolIndex, WhenStale};
 use crate::refusal::Reason;
-use crate::remote::call::{Answer, CallId, CallIds};
+use crate::remote::call::{Answer, Call, CallId, CallIds};
 use crate::remote::document::Prospect;
 use crate::remote::report::Report;
 use crate::remote::schedule::Entropy;
 use crate::remote::slots::Key;
 use crate::remote::space::SharedSpace;
+use crate::revocation::Revocations;
 use crate::time::{Monotonic, Now, Timestamp};
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub enum Need {
         /// Unverified: it chooses between two refusals, 401 and 503, and lets no request pass.
         issued_at: Option<Timestamp>,
     },
+    /// Any deny list, for a token of this pool.
+    DenyList(PoolIndex),
     /// The word of the token's user pool.
     Confirmation(Question),
 }
@@ -51,26 +53,28 @@ pub enum Place {
     ColdStart,
     /// The token names a key that the set does not have: a rotation, or a forgery.
     UnknownKey,
+    /// No deny list has been fetched yet.
+    NoDenyList,
     /// The user pool is asked about the token.
     Confirmation,
 }
 
-/// Whether a request may still wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// It may.
-    Left,
-    /// It has waited for as long as it may, or there is no room: what is not known by now is
-    /// unknown.
-    Over,
+impl Place {
+    /// Every place.
+    pub const ALL: [Self; 4] = [
+        Self::ColdStart,
+        Self::UnknownKey,
+        Self::NoDenyList,
+        Self::Confirmation,
+    ];
 }
 
 impl Need {
-    /// The user pool whose keys or word are needed.
+    /// The user pool of the token.
     #[must_use]
     pub const fn pool(self) -> PoolIndex {
         match self {
-            Self::Keys(pool) | Self::NewerKeys { pool, .. } => pool,
+            Self::Keys(pool) | Self::NewerKeys { pool, .. } | Self::DenyList(pool) => pool,
             Self::Confirmation(question) => question.subject.pool,
         }
     }
@@ -81,9 +85,19 @@ impl Need {
         match self {
             Self::Keys(_) => Place::ColdStart,
             Self::NewerKeys { .. } => Place::UnknownKey,
+            Self::DenyList(_) => Place::NoDenyList,
             Self::Confirmation(_) => Place::Confirmation,
         }
     }
+}
+
+/// Whether a request waits for what the configuration lets it go on without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// It does.
+    Waits,
+    /// It has.
+    Over,
 }
 
 /// What can be said of a need.
@@ -106,6 +120,8 @@ pub enum Outlook {
 #[derive(Debug)]
 pub(crate) struct Facts {
     keyring: Keyring,
+    /// None without a deny list. Boxed, since most configurations have none.
+    revocations: Option<Box<Revocations>>,
     confirmations: Confirmations,
     /// Both clocks when they were last read together.
     clocks: Option<Now>,
@@ -114,10 +130,13 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn new(pools: &Pools, entropy: Entropy) -> Self {
+    pub(crate) fn new(policy: &Policy, entropy: Entropy) -> Self {
+        let list = policy.deny_list.as_ref();
+        let list = list.map(|list| Revocations::new(list, entropy.clone()));
         Self {
-            confirmations: Confirmations::new(pools, entropy.clone()),
-            keyring: Keyring::new(pools, entropy),
+            confirmations: Confirmations::new(&policy.pools, entropy.clone()),
+            keyring: Keyring::new(&policy.pools, entropy),
+            revocations: list.map(Box::new),
             clocks: None,
             calls: CallIds::default(),
         }
@@ -125,6 +144,29 @@ impl Facts {
 
     pub(crate) const fn keyring(&self) -> &Keyring {
         &self.keyring
+    }
+
+    /// What has been revoked, if the configuration asks.
+    pub(crate) fn revocations(&self) -> Option<&Revocations> {
+        self.revocations.as_deref()
+    }
+
+    /// Takes note that this VM serves requests.
+    pub(crate) fn serves(&mut self) {
+        if let Some(revocations) = &mut self.revocations {
+            revocations.serves();
+        }
+    }
+
+    /// Whether a request that could not get this goes on without it.
+    pub(crate) fn waives(&self, need: Need) -> bool {
+        let serves = |list: &Revocations| list.when_stale() == WhenStale::Serve;
+        match need {
+            Need::Keys(_) | Need::NewerKeys { .. } => false,
+            Need::DenyList(_) => self.revocations().is_some_and(serves),
+            // For some time after the last confirmation, which the decision looks at.
+            Need::Confirmation(_) => true,
+        }
     }
 
     /// The keys that may verify a pool's tokens now.
@@ -161,10 +203,10 @@ impl Facts {
     pub(crate) fn confirmed(&self, question: Question, now: Timestamp, patience: Patience) -> Word {
         let now = self.monotonic(now);
         match (now, patience) {
-            (Some(now), Patience::Left) => self.confirmations.word(question, now),
+            (Some(now), Patience::Waits) => self.confirmations.word(question, now),
             (Some(now), Patience::Over) => self.confirmations.last_word(question, now),
             // The gate reads both clocks, and asks again.
-            (None, Patience::Left) => Word::Open,
+            (None, Patience::Waits) => Word::Open,
             (None, Patience::Over) => Word::Unknown(ASK_AGAIN),
         }
     }
@@ -183,6 +225,12 @@ impl Facts {
                 generation,
                 issued_at,
             } => (pool, generation, issued_at),
+            Need::DenyList(_) => {
+                return match self.revocations().is_some_and(Revocations::is_loaded) {
+                    true => Outlook::Changed,
+                    false => Outlook::Open,
+                };
+            }
             Need::Confirmation(question) => {
                 return match self.confirmations.word(question, now.monotonic) {
                     Word::Open => Outlook::Open,
@@ -215,32 +263,48 @@ impl Facts {
 
     /// How long until a need may be met.
     pub(crate) fn expected_in(&self, need: Need, now: Monotonic) -> Duration {
-        let scheduled = self.keyring.keys_expected_in(need.pool(), now);
+        let keys = |pool| self.keyring.keys_expected_in(pool, now);
         match need {
-            Need::Keys(_) => scheduled,
-            Need::NewerKeys { pool, .. } => self.keyring.demand_open_in(pool, now).min(scheduled),
+            Need::Keys(pool) => keys(pool),
+            Need::NewerKeys { pool, .. } => self.keyring.demand_open_in(pool, now).min(keys(pool)),
+            Need::DenyList(_) => {
+                let list = self.revocations();
+                list.map_or(Duration::ZERO, |list| list.expected_in(now))
+            }
             Need::Confirmation(_) => ASK_AGAIN,
         }
     }
 
     /// How long a request may wait for a need; not at all if nothing can come in that time.
     pub(crate) fn wait_limit(&self, need: Need, policy: &Policy, now: Monotonic) -> Duration {
-        let pool = policy.pools.get(need.pool());
-        let limit = pool.map_or(Duration::ZERO, |pool| pool.keys.wait_limit());
+        let limit = match need {
+            Need::Keys(pool) | Need::NewerKeys { pool, .. } => {
+                let pool = policy.pools.get(pool);
+                pool.map(|pool| pool.keys.wait_limit())
+            }
+            Need::DenyList(_) => self.revocations().map(Revocations::wait_limit),
+            Need::Confirmation(question) => {
+                Some(self.confirmations.wait_limit(question.subject.pool))
+            }
+        };
+        let limit = limit.unwrap_or_default();
         match need {
             // In an outage the next attempt lies behind the back-off: 503 at once instead of after
             // the time-out.
-            Need::Keys(_) if self.expected_in(need, now) >= limit => Duration::ZERO,
-            Need::Keys(_) | Need::NewerKeys { .. } => limit,
-            Need::Confirmation(question) => self.confirmations.wait_limit(question.subject.pool),
+            Need::Keys(_) | Need::DenyList(_) if self.expected_in(need, now) >= limit => {
+                Duration::ZERO
+            }
+            Need::Keys(_) | Need::NewerKeys { .. } | Need::DenyList(_) | Need::Confirmation(_) => {
+                limit
+            }
         }
     }
 
     /// Whether a request that waits for this would have a call made in the next tick.
     pub(crate) fn wants_a_call(&self, need: Need, now: Monotonic) -> bool {
         match need {
-            // Keys that are missing are due without being demanded.
-            Need::Keys(_) => false,
+            // What is missing altogether is due without being demanded.
+            Need::Keys(_) | Need::DenyList(_) => false,
             Need::NewerKeys {
                 pool, generation, ..
             } => self.keyring.prospect(pool, generation, now) == Prospect::Open,
@@ -249,18 +313,25 @@ impl Facts {
     }
 
     /// Reads what the other VMs have done.
-    pub(crate) fn sync(&mut self, now: Monotonic, space: &dyn SharedSpace) {
-        self.keyring.sync(now, space);
+    pub(crate) fn sync(&mut self, now: Now, space: &dyn SharedSpace) {
+        self.keyring.sync(now.monotonic, space);
+        if let Some(revocations) = &mut self.revocations {
+            revocations.sync(now, space);
+        }
         self.confirmations.sync(space);
     }
 
     /// Reads what the other VMs have done about one need.
-    pub(crate) fn sync_need(&mut self, need: Need, now: Monotonic, space: &dyn SharedSpace) {
-        match need {
-            Need::Keys(pool) | Need::NewerKeys { pool, .. } => {
-                self.keyring.sync_pool(pool, now, space);
+    pub(crate) fn sync_need(&mut self, need: Need, now: Now, space: &dyn SharedSpace) {
+        match (need, &mut self.revocations) {
+            (Need::Keys(pool) | Need::NewerKeys { pool, .. }, _) => {
+                self.keyring.sync_pool(pool, now.monotonic, space);
             }
-            Need::Confirmation(question) => self.confirmations.look(question, now, space),
+            (Need::DenyList(_), Some(revocations)) => revocations.sync(now, space),
+            (Need::DenyList(_), None) => {}
+            (Need::Confirmation(question), _) => {
+                self.confirmations.look(question, now.monotonic, space);
+            }
         }
     }
 
@@ -271,14 +342,14 @@ impl Facts {
         needs: impl Iterator<Item = (Need, &'a [u8])>,
         now: Monotonic,
         space: &dyn SharedSpace,
-    ) -> Vec<Asked> {
-        let mut asked = Vec::new();
+    ) -> Vec<(CallId, Call)> {
+        let mut calls = Vec::new();
         // Each token once, however many requests bring it.
         let mut seen: Vec<Subject> = Vec::new();
         for (need, compact) in needs {
             match need {
                 // They are due without being demanded.
-                Need::Keys(_) => {}
+                Need::Keys(_) | Need::DenyList(_) => {}
                 Need::NewerKeys {
                     pool, generation, ..
                 } => self.keyring.demand_newer(pool, generation),
@@ -286,16 +357,23 @@ impl Facts {
                 Need::Confirmation(question) => {
                     seen.push(question.subject);
                     let ids = &mut self.calls;
-                    asked.push(self.confirmations.ask(question, compact, now, space, ids));
+                    calls.extend(self.confirmations.ask(question, compact, now, space, ids));
                 }
             }
         }
-        let due = self.keyring.take_due(now, space, &mut self.calls);
-        asked.extend(due.into_iter().map(|call| Asked {
-            call: Some(call),
-            report: None,
-        }));
-        asked
+        calls.extend(self.keyring.take_due(now, space, &mut self.calls));
+        if let Some(revocations) = &mut self.revocations {
+            calls.extend(revocations.take_due(now, space, &mut self.calls));
+        }
+        calls
+    }
+
+    /// What is to be told beside what became of this VM's own calls.
+    pub(crate) fn take_reports(&mut self) -> Vec<Report> {
+        let list = self.revocations.as_mut();
+        let mut reports = list.map_or_else(Vec::new, |list| list.take_reports());
+        reports.extend(self.confirmations.take_reports());
+        reports
     }
 
     /// Takes in the answer to a call.
@@ -306,25 +384,35 @@ impl Facts {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Option<Report> {
-        let confirmations = &mut self.confirmations;
-        self.keyring
-            .answered(id, answer, now, space)
-            .or_else(|| confirmations.answered(id, answer, now.monotonic, space))
+        let report = self.keyring.answered(id, answer, now, space);
+        let report = report.or_else(|| {
+            let revocations = self.revocations.as_mut()?;
+            revocations.answered(id, answer, now, space)
+        });
+        report.or_else(|| {
+            self.confirmations
+                .answered(id, answer, now.monotonic, space)
+        })
     }
 
     /// Gives back the leases for which other VMs would wait.
     pub(crate) fn release(&mut self, space: &dyn SharedSpace) {
         self.keyring.release(space);
+        if let Some(revocations) = &mut self.revocations {
+            revocations.release(space);
+        }
         self.confirmations.release(space);
     }
 
     /// Whether a call is due that no VM has begun.
     pub(crate) fn is_due(&self, now: Monotonic) -> bool {
-        self.keyring.is_due(now)
+        let list = self.revocations();
+        self.keyring.is_due(now) || list.is_some_and(|list| list.is_due(now))
     }
 
     /// Whether a fact is missing that may come within this time.
     pub(crate) fn lacks_any(&self, within: Duration, now: Monotonic) -> bool {
-        self.keyring.lacks_keys(within, now)
+        let lacks = |list: &Revocations| !list.is_loaded() && list.expected_in(now) < within;
+        self.keyring.lacks_keys(within, now) || self.revocations().is_some_and(lacks)
     }
 }

@@ -13,7 +13,9 @@
 //!                 │          │ ──────▶ verify   issuer, times, use, client: Admitted
 //!                 │          │ ──────▶ facts    the issuer's keys (keyring)
 //!                 │          │ ──────▶ verify   signature (rs256): Verified
-//!                 │          │ ──────▶ verify   audience; the rule's scopes, groups, claims, age of the sign-in
+//!                 │          │ ──────▶ verify   audience, emergency brake
+//!                 │          │ ──────▶ facts    the deny list (revocation)
+//!                 │          │ ──────▶ verify   the rule's scopes, groups, claims, age of the sign-in
 //!                 │          │ ──────▶ facts    the user pool's word, where the rule asks for it (confirmation)
 //!                 │          ▼
 //!                 └─ Hold  ·  Forward + claim_headers, owned  ·  Refuse + reply
@@ -33,12 +35,13 @@
 //! | [`remote`] | when a document is fetched and a question put, by which VM, how all share the answer, why a call failed | what is in it, and how a call is made |
 //! | [`rs256`], [`jwks`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
 //! | [`claims`], [`token`] | what a token looks like | what is allowed |
+//! | [`deny_list`] | whose tokens a list names, and what one looks like | how old it may be |
 //! | [`rules`] | which rule a request falls under, and what it asks of a token | whether the token is true |
 //! | [`request`], [`bearer`] | what a request looks like, and where its token stands | what is in the token |
 //! | [`claim_headers`], [`owned`], [`reply`], [`policy`] | what the configuration decides | how it is spelled |
 //! | [`config`] | field names, defaults, limits | what happens to a request |
 //! | [`verify`], [`cache`] | when a token is true, and for how long | where it stood |
-//! | [`keyring`] | which pool has which keys, and what an operator is told of them | when they are fetched |
+//! | [`keyring`], [`revocation`] | which pool has which keys, what has been revoked, and what an operator is told of both | when they are fetched |
 //! | [`confirmation`] | whether a user pool still stands by a token, and how it is asked | which rule wants to know |
 //! | [`facts`] | what a decision may lack, and whether it will come | what is decided with it |
 //! | [`decision`] | all steps, top to bottom | that a request can wait |
@@ -94,6 +97,7 @@ pub mod claims;
 pub mod config;
 pub mod confirmation;
 pub mod decision;
+pub mod deny_list;
 pub mod facts;
 pub mod gate;
 pub mod header;
@@ -107,6 +111,7 @@ pub mod refusal;
 pub mod remote;
 pub mod reply;
 pub mod request;
+pub mod revocation;
 pub mod rs256;
 pub mod rules;
 pub mod step;

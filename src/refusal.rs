@@ -35,9 +35,10 @@ pub enum Reason {
     UnknownKey,
     /// The signature is not the named key's over these bytes.
     InvalidSignature,
-    /// It was good once, and is no longer: its session was ended, or its user signed out.
+    /// The token has been revoked: by a deny list, by the time of its issue or its sign-in, or by the
+    /// word of its user pool.
     TokenRevoked,
-    /// Whether it was revoked could not be told.
+    /// Whether the token has been revoked is not to be told at the moment.
     RevocationUnknown,
     /// None of the wanted scopes is in `scope`.
     InsufficientScope,
@@ -127,7 +128,7 @@ pub enum Refusal {
     StaleAuthentication(Duration),
     /// The keys may be there after this time.
     KeysUnavailable(Duration),
-    /// Whether it was revoked may be known after this time.
+    /// After this time it may be known what has been revoked.
     RevocationUnknown(Duration),
 }
 

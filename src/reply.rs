@@ -26,7 +26,7 @@ pub enum ReplyKind {
     ExpiredToken,
     /// `access_denied`: group, claim, rule, and the scope in RFC style.
     AccessDenied,
-    /// `authorizer_failure`: the keys, or what is known of revocation, are not to be had.
+    /// `authorizer_failure`: the keys, or what has been revoked, are not to be had.
     AuthorizerFailure,
     /// `bad_request`: an unsafe path or method.
     BadRequest,
@@ -287,8 +287,8 @@ fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
             | Reason::WrongClient
             | Reason::WrongAudience
             | Reason::UnknownKey
-            | Reason::InvalidSignature
-            | Reason::TokenRevoked => Some(
+            | Reason::TokenRevoked
+            | Reason::InvalidSignature => Some(
                 r#"Bearer error="invalid_token", error_description="the token is not valid""#
                     .into(),
             ),

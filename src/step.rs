@@ -44,6 +44,12 @@ pub enum Step {
     Signature,
     /// `token.aud_pattern`, matched only against what a user pool has signed.
     Audience,
+    /// `user_pools[].issued_after`.
+    IssuedAfter,
+    /// `user_pools[].signed_in_after`.
+    SignedInAfter,
+    /// The deny list.
+    DenyList,
     /// The rule's `scopes`.
     Scopes,
     /// The rule's `groups`.
@@ -59,7 +65,7 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::Path,
         Self::Method,
         Self::Rule,
@@ -77,6 +83,9 @@ impl Step {
         Self::Key,
         Self::Signature,
         Self::Audience,
+        Self::IssuedAfter,
+        Self::SignedInAfter,
+        Self::DenyList,
         Self::Scopes,
         Self::Groups,
         Self::Claim,
@@ -105,6 +114,9 @@ impl Step {
             Self::Key => "key",
             Self::Signature => "signature",
             Self::Audience => "audience",
+            Self::IssuedAfter => "issued_after",
+            Self::SignedInAfter => "signed_in_after",
+            Self::DenyList => "deny_list",
             Self::Scopes => "scopes",
             Self::Groups => "groups",
             Self::Claim => "claim",

@@ -39,10 +39,6 @@ use sha2::{Digest, Sha256};
 use standing::{FIRST_VM, Since, Standing, Terms, Word};
 use std::time::Duration;
 
-/// The scope without which `GetUser` takes no token for its own: to ask about one that has it not
-/// would have every such token look revoked.
-pub const SCOPE: &str = "aws.cognito.signin.user.admin";
-
 /// In metrics, and in the names of shared entries.
 const KIND: &str = "confirm";
 
@@ -85,18 +81,11 @@ pub struct Confirmations {
     /// The entry that changes with every refusal, and what it was when it was last read.
     refusals: String,
     seen: Option<Vec<u8>>,
+    /// What is to be told at the next tick.
+    reports: Vec<Report>,
     /// This VM's number in the slots.
     vm: u64,
     entropy: Entropy,
-}
-
-/// What came of a demand for a pool's word.
-#[derive(Debug, Default)]
-pub struct Asked {
-    /// The call that puts the question.
-    pub call: Option<(CallId, Call)>,
-    /// What is to be told of a question that could not be put.
-    pub report: Option<Report>,
 }
 
 /// How one pool is asked.
@@ -130,6 +119,7 @@ impl Confirmations {
             slots: Slots::new(KIND),
             refusals: EntryNames::new("confirm-refusals", &[]).record,
             seen: None,
+            reports: Vec::new(),
             vm: entropy.next().max(FIRST_VM),
             entropy,
         }
@@ -232,27 +222,25 @@ impl Confirmations {
         now: Monotonic,
         space: &dyn SharedSpace,
         ids: &mut CallIds,
-    ) -> Asked {
+    ) -> Option<(CallId, Call)> {
         let subject = question.subject;
         self.look(question, now, space);
         // Another VM's question is this one's as well. Asked once more where the rate is used up:
         // whoever has used it up for this token has left its mark before.
         if !self.wants_a_call(question, now) {
-            return Asked::default();
+            return None;
         }
-        let Some(asker) = self.asker(subject.pool) else {
-            return Asked::default();
-        };
+        let asker = self.asker(subject.pool)?;
         if !asker.rate.is_open(now, space) {
             self.look(question, now, space);
-            return match self.wants_a_call(question, now) {
-                true => self.too_fast(subject, now, space),
-                false => Asked::default(),
-            };
+            if self.wants_a_call(question, now) {
+                self.too_fast(subject, now, space);
+            }
+            return None;
         }
         if !self.enquiries.has_room() {
             self.unanswered(subject, now);
-            return Asked::default();
+            return None;
         }
         let (terms, by) = (self.terms(question), self.vm);
         let timeout = asker.endpoint.timeout;
@@ -274,34 +262,32 @@ impl Confirmations {
             Changed::Left(None) | Changed::Contended => {}
         }
         if !matches!(changed, Changed::Written(_)) {
-            return Asked::default();
+            return None;
         }
         // The mark first, then the rate: see above. Another VM may have been faster with both.
         let asker = self.asker(subject.pool);
         let taken = asker.is_some_and(|asker| asker.rate.take(now, space));
         if !taken {
             self.settle(subject, None, now, space);
-            return self.too_fast(subject, now, space);
+            self.too_fast(subject, now, space);
+            return None;
         }
-        let Some(asker) = self.asker(subject.pool) else {
-            return Asked::default();
-        };
-        let call = asker.call(compact);
-        let id = self.enquiries.open(subject, ids);
-        Asked {
-            call: id.map(|id| (id, call)),
-            report: None,
-        }
+        let call = self.asker(subject.pool)?.call(compact);
+        self.enquiries.open(subject, ids).map(|id| (id, call))
     }
 
     /// There have been enough questions in this second.
-    fn too_fast(&mut self, subject: Subject, now: Monotonic, space: &dyn SharedSpace) -> Asked {
+    fn too_fast(&mut self, subject: Subject, now: Monotonic, space: &dyn SharedSpace) {
         self.unanswered(subject, now);
-        let asker = self.asker(subject.pool);
-        Asked {
-            call: None,
-            report: asker.map(|asker| asker.failed(None, now, space)),
-        }
+        let report = self
+            .asker(subject.pool)
+            .map(|asker| asker.failed(None, now, space));
+        self.reports.extend(report);
+    }
+
+    /// What is to be told of questions that could not be put.
+    pub fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
     }
 
     /// For this VM the question is answered with nothing.

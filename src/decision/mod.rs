@@ -13,13 +13,13 @@ mod reads;
 
 use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
-use crate::confirmation::standing::Word;
-use crate::confirmation::{Question, SCOPE, Subject};
+use crate::confirmation::{Question, Subject, standing};
 use crate::facts::{Facts, Need, Patience};
 use crate::header::HeaderEdit;
 use crate::policy::{Forwarding, Policy, Preflight};
 use crate::refusal::{Reason, Refusal};
 use crate::request::Request;
+use crate::revocation::Word;
 use crate::rs256::Rs256;
 use crate::rules::index::Variables;
 use crate::rules::requirement::Confirmation;
@@ -27,10 +27,10 @@ use crate::rules::{Access, Ruling};
 use crate::step::{Observer, Step};
 use crate::time::Timestamp;
 use crate::token::{KnownHeaders, UntrustedToken};
-use crate::verify::{Admitted, Demand, Unverified};
+use crate::verify::{Admitted, Demand, Unverified, Verified};
 pub use reads::HeaderReads;
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 /// What is known about a request once its headers have been read.
@@ -116,6 +116,7 @@ pub struct Candidate {
     variables: Variables,
     edits: Vec<HeaderEdit>,
     need: Need,
+    patience: Patience,
 }
 
 impl Candidate {
@@ -128,6 +129,11 @@ impl Candidate {
     /// The token.
     pub(crate) fn compact(&self) -> &[u8] {
         &self.compact
+    }
+
+    /// Its need could not be met in time, and is one that the configuration waives.
+    pub(crate) const fn waive(&mut self) {
+        self.patience = Patience::Over;
     }
 }
 
@@ -253,9 +259,14 @@ impl Decider {
             Ok(edits) => edits,
             Err(reason) => return decided(Verdict::refuse(reason)),
         };
-        let chosen = (ruling, &variables);
-        let (checked, cache_use) =
-            self.check_token(&compact, chosen, facts, (now, Patience::Left), seen);
+        let (checked, cache_use) = self.check_token(
+            &compact,
+            (ruling, &variables),
+            facts,
+            Patience::Waits,
+            now,
+            seen,
+        );
         let decision = match checked {
             Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
@@ -270,6 +281,7 @@ impl Decider {
                 variables,
                 edits,
                 need,
+                patience: Patience::Waits,
             }),
         };
         (decision, cache_use)
@@ -281,13 +293,13 @@ impl Decider {
         mut candidate: Candidate,
         facts: &Facts,
         now: Timestamp,
-        patience: Patience,
     ) -> Decision {
         // The rule stays the one that was chosen. It depends on the request alone, and that has not
         // changed.
         let chosen = (candidate.ruling, &candidate.variables);
-        let when = (now, patience);
-        let (checked, _) = self.check_token(&candidate.compact, chosen, facts, when, &mut ());
+        let patience = candidate.patience;
+        let compact = &candidate.compact;
+        let (checked, _) = self.check_token(compact, chosen, facts, patience, now, &mut ());
         match checked {
             Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
@@ -307,7 +319,8 @@ impl Decider {
         compact: &[u8],
         (ruling, variables): (Ruling, &Variables),
         facts: &Facts,
-        (now, patience): (Timestamp, Patience),
+        patience: Patience,
+        now: Timestamp,
         seen: &mut impl Observer,
     ) -> (Result<Rc<Remembered>, Stop>, CacheUse) {
         let policy = Rc::clone(&self.policy);
@@ -332,19 +345,23 @@ impl Decider {
         // signature, so that those steps need not be taken again; what the clock and the rule
         // decide does.
         let (checked, cache_use) = match self.recall(compact, facts) {
-            Some(remembered) => (check_again(remembered, &demand, seen), CacheUse::Hit),
+            Some(remembered) => {
+                let checked = check_again(remembered, &demand, facts, patience, seen);
+                (checked, CacheUse::Hit)
+            }
             None => {
                 let cache_use = match self.cache.is_on() {
                     true => CacheUse::Miss,
                     false => CacheUse::None,
                 };
-                (self.verify(compact, &demand, facts, seen), cache_use)
+                let checked = self.verify(compact, &demand, facts, patience, seen);
+                (checked, cache_use)
             }
         };
         // Last: a token is shown to its pool only if all else about it holds, so that strangers have
         // nobody asked, and the answer alone is what is missing.
         let checked = checked.and_then(|remembered| {
-            confirm(&remembered, compact, &demand, (facts, patience), seen)?;
+            confirm(&remembered, compact, &demand, facts, patience, seen)?;
             Ok(remembered)
         });
         (checked, cache_use)
@@ -371,6 +388,7 @@ impl Decider {
         compact: &[u8],
         demand: &Demand<'_>,
         facts: &Facts,
+        patience: Patience,
         seen: &mut impl Observer,
     ) -> Result<Rc<Remembered>, Stop> {
         // Form and header: the text is not a token of Cognito's, or may be.
@@ -398,14 +416,16 @@ impl Decider {
             })?;
         // Only now: strangers could push the genuine headers out otherwise.
         self.known_headers.remember(&header);
-        // Scopes, groups and claims of a genuine token. A refusal here may name what would have
-        // sufficed, since the bearer is known.
-        verified.satisfies(demand, seen)?;
+        // Revocation, scopes, groups and claims of a genuine token. A refusal here may name what
+        // would have sufficed, since the bearer is known.
+        let clear_under = Cell::new(None);
+        satisfies(&verified, &clear_under, demand, facts, patience, seen)?;
         // Only what was accepted is remembered, so that no refused token takes a place from a good
         // one. One that its pool has yet to confirm is genuine, and need not be verified twice.
         let remembered = Rc::new(Remembered {
             headers: self.policy.claim_headers.render(verified.claims(), payload),
             generation: keys.generation,
+            clear_under,
             verified,
             name: OnceCell::new(),
         });
@@ -487,12 +507,19 @@ fn the_one_token<'a>(
 fn check_again(
     remembered: Rc<Remembered>,
     demand: &Demand<'_>,
+    facts: &Facts,
+    patience: Patience,
     seen: &mut impl Observer,
 ) -> Result<Rc<Remembered>, Stop> {
     // In the order of a first decision, so that a token is refused for the same reason whether it
     // is remembered or not.
     remembered.verified.readmit(demand, seen)?;
-    remembered.verified.satisfies(demand, seen)?;
+    let Remembered {
+        verified,
+        clear_under,
+        ..
+    } = &*remembered;
+    satisfies(verified, clear_under, demand, facts, patience, seen)?;
     Ok(remembered)
 }
 
@@ -501,32 +528,60 @@ fn confirm(
     remembered: &Remembered,
     compact: &[u8],
     demand: &Demand<'_>,
-    (facts, patience): (&Facts, Patience),
+    facts: &Facts,
+    patience: Patience,
     seen: &mut impl Observer,
 ) -> Result<(), Stop> {
     let Confirmation::Within(within) = demand.requirement.confirmation else {
         return Ok(());
     };
-    let verified = &remembered.verified;
-    // Without it the pool would answer as it does for a revoked token, and that would be untrue.
-    let may_be_asked = verified.claims().scopes().any(|scope| scope == SCOPE);
-    if !may_be_asked {
-        seen.saw(Step::Confirmed, Err(Reason::InsufficientScope));
-        return Err(Refusal::InsufficientScope(vec![SCOPE.to_owned()]).into());
-    }
-    let pool = verified.pool();
+    let pool = remembered.verified.pool();
     let key = *remembered.name.get_or_init(|| facts.name(pool, compact));
     let subject = Subject { pool, key };
     let question = Question { subject, within };
     let word = match facts.confirmed(question, demand.now, patience) {
-        Word::Good => Ok(()),
-        Word::Bad => Err(Refusal::Plain(Reason::TokenRevoked)),
-        Word::Unknown(after) => Err(Refusal::RevocationUnknown(after)),
-        Word::Open => return Err(Need::Confirmation(question).into()),
+        standing::Word::Good => Ok(()),
+        standing::Word::Bad => Err(Refusal::Plain(Reason::TokenRevoked)),
+        standing::Word::Unknown(after) => Err(Refusal::RevocationUnknown(after)),
+        standing::Word::Open => return Err(Need::Confirmation(question).into()),
     };
     seen.saw(
         Step::Confirmed,
         word.as_ref().map(|()| ()).map_err(Refusal::reason),
     );
     Ok(word?)
+}
+
+/// What is asked of the user pool's word: that it has not been taken back, and the rule's
+/// conditions.
+fn satisfies<O: Observer>(
+    verified: &Verified,
+    clear_under: &Cell<Option<u64>>,
+    demand: &Demand<'_>,
+    facts: &Facts,
+    patience: Patience,
+    seen: &mut O,
+) -> Result<(), Stop> {
+    verified.satisfies(demand, seen, |pool, seen| {
+        let Some(list) = facts.revocations() else {
+            return Ok(());
+        };
+        let (claims, now) = (verified.claims(), demand.now);
+        let need = Need::DenyList(verified.pool());
+        match list.ask(pool.id.as_str(), claims, clear_under.get(), now) {
+            Word::Clear(generation) => {
+                clear_under.set(Some(generation));
+                seen.saw(Step::DenyList, Ok(()));
+                Ok(())
+            }
+            Word::Revoked => Ok(seen.step(Step::DenyList, Err(Reason::TokenRevoked))?),
+            Word::Unknown(after) => {
+                seen.saw(Step::DenyList, Err(Reason::RevocationUnknown));
+                Err(Refusal::RevocationUnknown(after).into())
+            }
+            // The patience may be over for another fact than this one.
+            Word::Missing if patience == Patience::Over && facts.waives(need) => Ok(()),
+            Word::Missing => Err(need.into()),
+        }
+    })
 }

@@ -23,7 +23,7 @@
 mod waiting;
 
 use crate::decision::{CacheUse, Candidate, Decider, Decision, HeaderReads, Verdict};
-use crate::facts::{Asked, Facts, Need, Outlook, Patience};
+use crate::facts::{Facts, Need, Outlook};
 use crate::keyring::Keyring;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
@@ -32,6 +32,7 @@ use crate::remote::report::Report;
 use crate::remote::schedule::Entropy;
 use crate::remote::space::SharedSpace;
 use crate::request::Request;
+use crate::revocation::Revocations;
 use crate::rs256::Rs256;
 use crate::step::Observer;
 pub use crate::time::Now;
@@ -79,7 +80,7 @@ impl Gate {
         Self {
             // No key is here yet. A configuration is accepted while the key endpoint is down: a
             // network fault is no fault of the configuration.
-            facts: Facts::new(&policy.pools, entropy),
+            facts: Facts::new(&policy, entropy),
             waiting: Waiting::default(),
             decider: Decider::new(policy, algorithm),
         }
@@ -103,6 +104,12 @@ impl Gate {
         self.facts.keyring()
     }
 
+    /// What has been revoked, if the configuration asks.
+    #[must_use]
+    pub fn revocations(&self) -> Option<&Revocations> {
+        self.facts.revocations()
+    }
+
     /// What of a request [`Gate::decide`] looks at.
     #[must_use]
     pub const fn reads(&self) -> &HeaderReads {
@@ -111,7 +118,7 @@ impl Gate {
 
     /// Takes over what other VMs have fetched. A new configuration begins with the keys that the
     /// last one left.
-    pub fn start(&mut self, now: Monotonic, space: &dyn SharedSpace) {
+    pub fn start(&mut self, now: Now, space: &dyn SharedSpace) {
         self.facts.sync(now, space);
     }
 
@@ -130,6 +137,7 @@ impl Gate {
         now: Timestamp,
         seen: &mut impl Observer,
     ) -> (Decision, CacheUse) {
+        self.facts.serves();
         self.decider.decide(request, &self.facts, now, seen)
     }
 
@@ -148,7 +156,7 @@ impl Gate {
         self.facts.look_at_clocks(now);
         // Another VM may have fetched, or asked, since the last tick. To read one entry costs less
         // than to hold the request for a tick.
-        self.facts.sync_need(candidate.need(), now.monotonic, space);
+        self.facts.sync_need(candidate.need(), now, space);
         let candidate = match self.redecide(candidate, now) {
             Decision::Verdict(verdict) => return Some(verdict),
             Decision::Hold(candidate) => candidate,
@@ -175,19 +183,17 @@ impl Gate {
     /// Does what is due: begins calls, and gives verdicts on held requests.
     pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Effects {
         self.facts.look_at_clocks(now);
-        self.facts.sync(now.monotonic, space);
+        self.facts.sync(now, space);
         // Said anew at each tick by those that wait: a request that has gone away demands nothing.
         let demands = self.waiting.demands();
-        let asked = self.facts.take_calls(demands, now.monotonic, space);
-        let mut effects = Effects::default();
-        for Asked { call, report } in asked {
-            effects.calls.extend(call);
-            effects.reports.extend(report);
+        let calls = self.facts.take_calls(demands, now.monotonic, space);
+        Effects {
+            // Also when nothing was fetched here: the keys may be another VM's, or a deadline may
+            // have passed.
+            verdicts: self.verdicts(now),
+            calls,
+            reports: self.facts.take_reports(),
         }
-        // Also when nothing was fetched here: the keys may be another VM's, or a deadline may have
-        // passed.
-        effects.verdicts = self.verdicts(now);
-        effects
     }
 
     /// Takes in the answer to a call.
@@ -204,7 +210,10 @@ impl Gate {
             verdicts: self.verdicts(now),
             // A failed call is not repeated here: back-off decides, and is asked at the next tick.
             calls: Vec::new(),
-            reports: report.into_iter().collect(),
+            reports: report
+                .into_iter()
+                .chain(self.facts.take_reports())
+                .collect(),
         }
     }
 
@@ -269,8 +278,7 @@ impl Gate {
     fn redecide(&mut self, mut candidate: Candidate, now: Now) -> Decision {
         if self.facts.outlook(candidate.need(), now) == Outlook::Changed {
             // From the token on, with the time of now: what expired while it waited is refused.
-            let (facts, left) = (&self.facts, Patience::Left);
-            candidate = match self.decider.redecide(candidate, facts, now.wall, left) {
+            candidate = match self.decider.redecide(candidate, &self.facts, now.wall) {
                 Decision::Verdict(verdict) => return Decision::Verdict(verdict),
                 Decision::Hold(candidate) => candidate,
             };
@@ -281,25 +289,31 @@ impl Gate {
             Outlook::Changed | Outlook::Open => Decision::Hold(candidate),
             Outlook::Settled(reason) => Decision::Verdict(Verdict::refuse(reason)),
             Outlook::Unavailable(after) => {
-                Decision::Verdict(Verdict::Refuse(Refusal::KeysUnavailable(after)))
+                Decision::Verdict(Verdict::Refuse(refusal(candidate.need(), after)))
             }
         }
     }
 
-    /// The verdict on a request whose need could not be met: most often a refusal, and when to come
-    /// back.
-    fn unavailable(&mut self, candidate: Candidate, now: Now) -> Verdict {
-        let mut need = candidate.need();
-        if let Need::Confirmation(_) = need {
-            // What is unknown may still be good for as long as the configuration says.
-            let (facts, over) = (&self.facts, Patience::Over);
-            need = match self.decider.redecide(candidate, facts, now.wall, over) {
+    /// The verdict on a request whose need could not be met: a refusal that says when it may be,
+    /// unless the configuration lets the request go on without.
+    fn unavailable(&mut self, mut candidate: Candidate, now: Now) -> Verdict {
+        if self.facts.waives(candidate.need()) {
+            candidate.waive();
+            candidate = match self.decider.redecide(candidate, &self.facts, now.wall) {
                 Decision::Verdict(verdict) => return verdict,
-                Decision::Hold(candidate) => candidate.need(),
+                Decision::Hold(candidate) => candidate,
             };
         }
         // The client reads it as `retry-after`. To come back earlier would be of no use.
-        let after = self.facts.expected_in(need, now.monotonic);
-        Verdict::Refuse(Refusal::KeysUnavailable(after))
+        let after = self.facts.expected_in(candidate.need(), now.monotonic);
+        Verdict::Refuse(refusal(candidate.need(), after))
+    }
+}
+
+/// The refusal for want of a fact that may be there after this time.
+const fn refusal(need: Need, after: Duration) -> Refusal {
+    match need {
+        Need::Keys(_) | Need::NewerKeys { .. } => Refusal::KeysUnavailable(after),
+        Need::DenyList(_) | Need::Confirmation(_) => Refusal::RevocationUnknown(after),
     }
 }

@@ -51,33 +51,10 @@ pub(super) struct Waiting {
     held: Vec<(u32, Held)>,
     /// Apart from the others, since they hold no place.
     displaced: Vec<(u32, Held)>,
-    /// How many of `held` are in which place.
-    taken: Taken,
+    /// How many of `held` there are in each place.
+    taken: [usize; Place::ALL.len()],
     /// Whether the last batch was a full one, and the next tick should come at once.
     backlog: bool,
-}
-
-/// How many requests are in each place.
-#[derive(Debug, Default)]
-struct Taken {
-    cold_start: usize,
-    unknown_key: usize,
-    confirmation: usize,
-}
-
-impl Taken {
-    const fn at(&mut self, place: Place) -> &mut usize {
-        match place {
-            Place::ColdStart => &mut self.cold_start,
-            Place::UnknownKey => &mut self.unknown_key,
-            Place::Confirmation => &mut self.confirmation,
-        }
-    }
-
-    const fn one_more(&mut self, place: Place) {
-        let taken = self.at(place);
-        *taken = taken.saturating_add(1);
-    }
 }
 
 impl Place {
@@ -92,6 +69,8 @@ impl Place {
             Self::ColdStart => 1024,
             // A rotation reaches a worker as a few requests at once; more is a flood.
             Self::UnknownKey => 128,
+            // As at a cold start, which it is.
+            Self::NoDenyList => 1024,
             // Few rules ask for it, and few tokens need it at one time.
             Self::Confirmation => 128,
         }
@@ -107,9 +86,11 @@ impl Waiting {
 
     /// By a count that is kept, not by looking through the list: in a flood it is asked for every
     /// request.
-    pub(super) const fn has_room(&mut self, need: Need) -> bool {
+    pub(super) fn has_room(&self, need: Need) -> bool {
         let place = need.place();
-        *self.taken.at(place) < place.limit()
+        let taken = Place::ALL.iter().zip(self.taken);
+        let mut taken = taken.filter(|(one, _)| **one == place);
+        taken.next().is_some_and(|(_, taken)| taken < place.limit())
     }
 
     /// Whether there is room. If there is none, the newest request of the pool that has most makes
@@ -163,7 +144,11 @@ impl Waiting {
     /// One entry for each number, so that no request gets two verdicts.
     pub(super) fn add(&mut self, context: u32, held: Held) {
         self.remove(context);
-        self.taken.one_more(held.need().place());
+        for (place, taken) in Place::ALL.iter().zip(&mut self.taken) {
+            if held.is_in(*place) {
+                *taken = taken.saturating_add(1);
+            }
+        }
         self.held.push((context, held));
     }
 
@@ -212,10 +197,10 @@ impl Waiting {
     /// Counted anew where entries leave, since one count that went wrong would close a place for
     /// good.
     fn count(&mut self) {
-        self.taken = Taken::default();
-        for (_, held) in &self.held {
-            self.taken.one_more(held.need().place());
-        }
+        self.taken = Place::ALL.map(|place| {
+            let mut held = self.held.iter();
+            held.by_ref().filter(|(_, held)| held.is_in(place)).count()
+        });
     }
 
     /// Whether the last batch may have left some that are ready.

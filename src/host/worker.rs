@@ -7,7 +7,7 @@ use super::space::Shared;
 use super::wire;
 use crate::decision::{Decision, Verdict};
 use crate::gate::{Effects, Gate};
-use crate::policy::{Policy, SignaturePolicy};
+use crate::policy::{Policy, SignaturePolicy, WhenStale};
 use crate::remote::call::{Answer, CallId};
 use crate::remote::report::{Level, Report};
 use crate::remote::schedule::Entropy;
@@ -67,9 +67,9 @@ impl Worker {
         let clock = MonotonicClock::new();
         // The standard library seeds its hashers at random; that is all the entropy needed here.
         let entropy = Entropy::new(RandomState::new().build_hasher().finish());
-        let metrics = Metrics::define(&policy.pools.labels());
+        let metrics = Metrics::define(&policy);
         let mut gate = Gate::new(Rc::new(policy), algorithm, entropy);
-        gate.start(clock.read(), &Shared);
+        gate.start(clock.both(), &Shared);
         let worker = Self {
             context,
             gate: RefCell::new(gate),
@@ -90,13 +90,18 @@ impl Worker {
     pub(super) fn announce(&self) {
         let policy = self.policy();
         log::info!(
-            "cognito-authorizer {}: user pools: {}, rules: {}, signatures verified by the {}",
+            "cognito-authorizer {}: user pools: {}, rules: {}, signatures verified by the {}{}",
             env!("CARGO_PKG_VERSION"),
             policy.pools.len(),
             policy.rules.len(),
             match self.gate.borrow().verifies_by_host() {
                 true => "host",
                 false => "module",
+            },
+            match policy.deny_list.as_ref().map(|list| list.when_stale) {
+                None => "",
+                Some(WhenStale::Refuse) => ", deny list: tokens are refused while it is stale",
+                Some(WhenStale::Serve) => ", deny list: tokens are served while it is stale",
             },
         );
     }
@@ -159,7 +164,7 @@ impl Worker {
         let now = self.clock.both();
         let effects = self.gate.borrow_mut().tick(now, &Shared);
         self.bring_about(effects);
-        self.metrics.gauges(&self.gate.borrow(), now.monotonic);
+        self.metrics.gauges(&self.gate.borrow(), now);
         // The level may be changed while Envoy runs.
         if let Ok(level) = hostcalls::get_log_level() {
             proxy_wasm::set_log_level(level);

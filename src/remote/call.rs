@@ -20,6 +20,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Whether a call goes there.
+    #[must_use]
+    pub fn is_called(&self, call: &Call) -> bool {
+        (&self.cluster, &self.authority, &self.path) == (&call.cluster, &call.authority, &call.path)
+    }
+
     /// The call that fetches a document of at most so many bytes.
     #[must_use]
     pub fn get(&self, max_body: usize) -> Call {

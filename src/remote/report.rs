@@ -19,6 +19,8 @@ pub struct Report {
 pub enum Counted {
     /// A fetch that brought a usable document, or an answer that says yes.
     Success,
+    /// A fetch that found the document at hand to be the newest.
+    Unchanged,
     /// An answer that says no.
     Refused,
     /// An attempt that brought none, or neither.

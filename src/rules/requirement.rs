@@ -36,6 +36,26 @@ pub enum Confirmation {
     Within(Duration),
 }
 
+/// The scope of those tokens that a user pool can be asked about. About one without it the pool
+/// would answer as it does for a revoked one, and that would be untrue.
+pub const ASKING_SCOPE: &str = "aws.cognito.signin.user.admin";
+
+impl Confirmation {
+    /// Checks whether the pool can be asked about a token, if it has to be.
+    ///
+    /// # Errors
+    /// It cannot, and the refusal names the scope with which it could.
+    pub fn check(self, claims: &Claims, seen: &mut impl Observer) -> Result<(), Refusal> {
+        match self {
+            Self::Within(_) if !claims.scopes().any(|scope| scope == ASKING_SCOPE) => {
+                seen.saw(Step::Confirmed, Err(Reason::InsufficientScope));
+                Err(Refusal::InsufficientScope(vec![ASKING_SCOPE.to_owned()]))
+            }
+            Self::Within(_) | Self::Waived => Ok(()),
+        }
+    }
+}
+
 /// Which of the tokens that the filter admits a rule admits.
 #[derive(Clone, Debug, Default)]
 pub struct Narrowing {
