@@ -547,7 +547,7 @@ fn confirm(
     };
     seen.saw(
         Step::Confirmed,
-        word.as_ref().map(|()| ()).map_err(Refusal::reason),
+        word.clone().map_err(|refusal| refusal.reason()),
     );
     Ok(word?)
 }

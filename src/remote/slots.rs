@@ -29,7 +29,7 @@ pub const RECORDS: usize = 64;
 const TRIES: usize = 8;
 
 /// What a record is about: the beginning of a digest, so that nothing can be read out of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Key([u8; 16]);
 
 impl Key {
@@ -42,12 +42,6 @@ impl Key {
             return Self::default();
         };
         Self(*key)
-    }
-}
-
-impl Default for Key {
-    fn default() -> Self {
-        Self([0; 16])
     }
 }
 

@@ -1,4 +1,5 @@
-//! The clusters that keys come from: whether there are any, and whether they verify who answers.
+//! The clusters that keys come from and tokens go to: whether there are any, and whether they verify
+//! who answers.
 
 use super::Notes;
 use super::envoy::{Node, field, is_true, text, texts};
@@ -13,17 +14,37 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// The clusters of all files, and those among them that some configuration fetches keys from.
+/// The clusters of all files, and those among them that some configuration has the filter call.
 pub(super) struct Clusters {
     defined: BTreeMap<String, Vec<Cluster>>,
     wanted: BTreeMap<String, Vec<Wanted>>,
 }
 
-/// A pool whose keys come through a cluster, and the regions that have them: its own, and another
-/// one if it is a replica there.
+/// A pool for which a cluster is called, and the regions that know it: its own, and another one if it
+/// is a replica there.
 struct Wanted {
     pool: String,
+    purpose: Purpose,
     regions: Vec<String>,
+}
+
+/// What a cluster is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Keys come from there.
+    Keys,
+    /// Tokens go there, to be confirmed.
+    Confirmation,
+}
+
+impl Purpose {
+    /// The setting that names the cluster.
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Keys => "jwks.cluster",
+            Self::Confirmation => "confirm.cluster",
+        }
+    }
 }
 
 /// Where a cluster is defined, what it lacks, and where it leads.
@@ -56,7 +77,7 @@ impl Clusters {
                 let Ok(policy) = located.parse() else {
                     continue;
                 };
-                for (_, pool, endpoint) in fetched(&policy) {
+                for (_, pool, purpose, endpoint) in called(&policy) {
                     let own = pool.id.region().to_owned();
                     let regions = BTreeSet::from_iter(
                         reach::region(&endpoint.authority).into_iter().chain([own]),
@@ -64,6 +85,7 @@ impl Clusters {
                     let wanted = clusters.wanted.entry(endpoint.cluster.clone());
                     wanted.or_default().push(Wanted {
                         pool: pool.id.as_str().to_owned(),
+                        purpose,
                         regions: regions.into_iter().collect(),
                     });
                 }
@@ -86,7 +108,7 @@ impl Clusters {
         clusters
     }
 
-    /// What there is to say of the key clusters in a file.
+    /// What there is to say of these clusters in a file.
     pub(super) fn findings(&self, file: usize) -> Vec<Finding> {
         let mut findings = Vec::new();
         let defined = |name| self.defined.get(name).into_iter().flatten();
@@ -101,19 +123,32 @@ impl Clusters {
             };
             if !cluster.lacks.is_empty() {
                 let lacks = cluster.lacks.join(", ");
-                let text = format!("keys come through {name:?}, which lacks {lacks}");
+                let serves = |purpose| wanted.iter().any(|one| one.purpose == purpose);
+                let what = match (serves(Purpose::Keys), serves(Purpose::Confirmation)) {
+                    (true, true) => "keys come and tokens go through",
+                    (false, true) => "tokens go through",
+                    (_, false) => "keys come through",
+                };
+                let text = format!("{what} {name:?}, which lacks {lacks}");
                 note(&finding::UNVERIFIED_KEY_SERVER, &cluster.place, text);
             }
             for (place, text) in cluster.reach.plain_ports() {
                 note(&finding::PLAIN_PORT, place, text);
             }
-            for Wanted { pool, regions } in wanted {
+            for Wanted {
+                pool,
+                purpose,
+                regions,
+            } in wanted
+            {
+                let is = match purpose {
+                    Purpose::Keys => format!("the keys of {pool} are"),
+                    Purpose::Confirmation => format!("{pool} is"),
+                };
                 for (place, host, found) in cluster.reach.regions() {
                     if !regions.contains(&found) {
                         let expected = regions.join(" or ");
-                        let text = format!(
-                            "found {host:?}, of {found}; the keys of {pool} are in {expected}"
-                        );
+                        let text = format!("found {host:?}, of {found}; {is} in {expected}");
                         note(&finding::WRONG_REGION, place, text);
                     }
                 }
@@ -126,18 +161,21 @@ impl Clusters {
     }
 }
 
-/// The position of each pool whose keys are fetched, the pool, and where they are.
-fn fetched(policy: &Policy) -> impl Iterator<Item = (usize, &Pool, &Endpoint)> {
-    policy
-        .pools
-        .iter()
-        .filter_map(|(index, pool)| match &pool.keys {
-            KeySource::Fetched(source) => Some((index.position(), pool, &source.endpoint)),
+/// The position of each pool for which a cluster is called, the pool, what for, and where.
+fn called(policy: &Policy) -> impl Iterator<Item = (usize, &Pool, Purpose, &Endpoint)> {
+    policy.pools.iter().flat_map(|(index, pool)| {
+        let keys = match &pool.keys {
+            KeySource::Fetched(source) => Some((Purpose::Keys, &source.endpoint)),
             KeySource::Inline(_) => None,
-        })
+        };
+        let confirm = pool.confirm.as_ref();
+        let confirm = confirm.map(|confirm| (Purpose::Confirmation, &confirm.endpoint));
+        let both = keys.into_iter().chain(confirm);
+        both.map(move |(purpose, endpoint)| (index.position(), pool, purpose, endpoint))
+    })
 }
 
-/// Notes key clusters that are nowhere, where all that there are should be among what was given.
+/// Notes such clusters that are nowhere, where all that there are should be among what was given.
 pub(super) fn unknown(
     policy: &Policy,
     located: &Located,
@@ -159,7 +197,7 @@ pub(super) fn unknown(
         return;
     }
     let place = scope.name();
-    for (position, _, endpoint) in fetched(policy) {
+    for (position, _, purpose, endpoint) in called(policy) {
         let cluster = endpoint.cluster.as_str();
         if known.contains(&cluster) || scope == Scope::Manifests && is_generated(cluster) {
             continue;
@@ -171,7 +209,7 @@ pub(super) fn unknown(
                 format!("found {cluster:?}; expected a cluster of {place}: {known}")
             }
         };
-        let path = format!("user_pools[{position}].jwks.cluster");
+        let path = format!("user_pools[{position}].{}", purpose.field());
         notes.add(&finding::UNKNOWN_CLUSTER, &path, text);
     }
 }

@@ -106,7 +106,7 @@ codes! {
     // What surrounds it in Envoy.
     UNVERIFIED_KEY_SERVER = "unverified-key-server", Warning,
         "Keys come from a server whose identity is not verified",
-        "whoever can answer in its place can sign tokens for this API; trusted_ca, a SAN match and sni belong together, and `cognito-authorizer jwks` prints them";
+        "whoever can answer in its place can sign tokens for this API, or takes those that are to be confirmed; trusted_ca, a SAN match and sni belong together, and `cognito-authorizer jwks` prints them";
     WRONG_REGION = "wrong-region", Warning,
         "Keys come from another region than the pool's",
         "that endpoint does not know the pool, and without keys every request with a token is answered 503; address, sni and SAN all name the pool's region, as `cognito-authorizer jwks` prints them";

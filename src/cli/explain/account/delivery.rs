@@ -29,8 +29,19 @@ pub(crate) enum Verdict {
         /// Whether the signature was asked first.
         signature: Signature,
     },
-    /// It hangs on the signature, for which there were no keys.
-    Unknown,
+    /// It hangs on what could not be known.
+    Unknown(Missing),
+}
+
+/// What a verdict hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The signature, for which there were no keys.
+    Signature,
+    /// The word of the user pool, which was not asked.
+    Confirmation,
+    /// Both.
+    Both,
 }
 
 /// What is known of the signature where a request is refused.
@@ -122,13 +133,19 @@ impl Cause {
 impl Verdict {
     pub(super) fn of(
         policy: &Policy,
-        ending: &Ending,
+        (ending, asks_the_pool): (&Ending, bool),
         headers: &[(String, Vec<u8>)],
         secrets: &Secrets,
     ) -> Self {
         let verdict = match ending {
             Ending::Decided(verdict) => verdict,
-            Ending::Unsigned(None) => return Self::Unknown,
+            Ending::Unsigned(None) => {
+                return Self::Unknown(match asks_the_pool {
+                    true => Missing::Both,
+                    false => Missing::Signature,
+                });
+            }
+            Ending::Unconfirmed => return Self::Unknown(Missing::Confirmation),
             Ending::Unsigned(Some(refusal)) => {
                 return Self::refused(policy, refusal, Signature::NotChecked, headers);
             }

@@ -1,6 +1,6 @@
 //! The account for people.
 
-use super::delivery::{Cause, Signature, Upstream, Verdict};
+use super::delivery::{Cause, Missing, Signature, Upstream, Verdict};
 use super::safe::{cut, safe};
 use super::{Account, State, instant};
 use anstyle::{AnsiColor, Style};
@@ -52,12 +52,16 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
             let _ = writeln!(text, "\n{word} {who}; the upstream sees");
             delivered(&mut text, account, upstream, paint);
         }
-        Verdict::Unknown => {
+        Verdict::Unknown(missing) => {
             let word = paint.bad("UNKNOWN");
-            let _ = writeln!(
-                text,
-                "\n{word}: forwarded if the signature is good, refused if it is not"
-            );
+            let hangs_on = match missing {
+                Missing::Signature => "the signature is good, refused if it is not",
+                Missing::Confirmation => "the user pool confirms the token, refused if it does not",
+                Missing::Both => {
+                    "the signature is good and the user pool confirms the token, refused if not"
+                }
+            };
+            let _ = writeln!(text, "\n{word}: forwarded if {hangs_on}");
         }
         Verdict::Refused {
             reason,

@@ -78,6 +78,7 @@ impl Account {
         );
         let secrets = Secrets::of(&question.headers).and(compact.unwrap_or_default());
         let notes = about_keys(&facts, question).into_iter().collect();
+        let ending = (&simulation.ending, revocation::asks_the_pool(&facts));
         let shown = |name: &str| {
             let value = text(request.first(name)?);
             Some(secrets.redact(&value))
@@ -87,7 +88,7 @@ impl Account {
             request: [shown(":method"), shown(":authority"), shown(":path")],
             rule: facts.rule(),
             steps: steps::steps(&facts),
-            verdict: Verdict::of(policy, &simulation.ending, &question.headers, &secrets),
+            verdict: Verdict::of(policy, ending, &question.headers, &secrets),
             notes,
             secrets,
         }

@@ -2,11 +2,16 @@
 
 use super::facts::Facts;
 use super::moment::{apart, instant, span};
+use super::safe::{cut, quoted};
 use super::step::Finding;
 use cognito_authorizer::claims::Claims;
 use cognito_authorizer::policy::Brake;
+use cognito_authorizer::remote::call::Endpoint;
+use cognito_authorizer::rules::requirement::{ASKING_SCOPE, Confirmation};
 use cognito_authorizer::step::Step;
 use cognito_authorizer::time::Timestamp;
+use serde_json::json;
+use std::time::Duration;
 
 /// `iat` is not earlier than `user_pools[].issued_after`.
 pub(super) fn issued_after(facts: &Facts<'_>) -> Finding {
@@ -65,4 +70,48 @@ pub(super) fn deny_list(facts: &Facts<'_>) -> Finding {
         Some(Err(_)) => "the list is too old to say (deny_list.when_stale: refuse)".to_owned(),
         None => "there is no list to look the token up in".to_owned(),
     })
+}
+
+/// How old a confirmation may be, if the rule wants one.
+fn within(facts: &Facts<'_>) -> Option<Duration> {
+    match facts.requirement()?.confirmation {
+        Confirmation::Waived => None,
+        Confirmation::Within(within) => Some(within),
+    }
+}
+
+/// Whether the user pool has to be asked.
+pub(super) fn asks_the_pool(facts: &Facts<'_>) -> bool {
+    within(facts).is_some()
+}
+
+/// The user pool stands by the token.
+pub(super) fn confirmed(facts: &Facts<'_>) -> Finding {
+    let Some(within) = within(facts) else {
+        return Finding::new("the rule does not ask the user pool");
+    };
+    let wanted = json!({"confirmed_within": within.as_secs_f64()});
+    let may_be_asked = facts
+        .ask(|claims| claims.scopes().any(|scope| scope == ASKING_SCOPE))
+        .unwrap_or_default();
+    if !may_be_asked {
+        let text = format!(
+            "the token has no scope {}: the user pool cannot be asked about it",
+            quoted(ASKING_SCOPE)
+        );
+        return Finding::new(text)
+            .found(facts.claim("scope"))
+            .wanted(wanted);
+    }
+    let confirm = facts.pool().and_then(|pool| pool.confirm.as_ref());
+    let text = confirm.map_or_else(String::new, |confirm| {
+        let Endpoint { uri, cluster, .. } = &confirm.endpoint;
+        format!(
+            "Envoy asks {} through the cluster {}, unless that was less than {} ago; from here a token is sent nowhere",
+            cut(uri),
+            cut(cluster),
+            span(within)
+        )
+    });
+    Finding::new(text).wanted(wanted)
 }

@@ -45,6 +45,8 @@ pub(super) enum Ending {
     /// No keys were given. A bad signature refuses the request in any case; this is what is decided
     /// about it if the signature is good: nothing stands against it, or a refusal.
     Unsigned(Option<Refusal>),
+    /// All is well, but its user pool would have to be asked, and nothing is sent anywhere from here.
+    Unconfirmed,
 }
 
 /// The number under which the one request is held.
@@ -61,9 +63,12 @@ impl Simulation {
             ending: Ending::Unsigned(None),
         };
         let verdict = simulation.decide(request, question);
-        simulation.ending = match lacks_keys(&verdict, question) {
-            false => Ending::Decided(verdict),
-            true => Ending::Unsigned(simulation.beyond_the_signature(request, question)),
+        simulation.ending = if lacks_keys(&verdict, question) {
+            Ending::Unsigned(simulation.beyond_the_signature(request, question))
+        } else if simulation.lacks_confirmation(&verdict) {
+            Ending::Unconfirmed
+        } else {
+            Ending::Decided(verdict)
         };
         simulation
     }
@@ -95,10 +100,17 @@ impl Simulation {
         // It was held for its key, and the key never came.
         if let Verdict::Refuse(refusal) = &verdict
             && !lacks_keys(&verdict, question)
+            && !self.lacks_confirmation(&verdict)
         {
             self.record.saw(Step::Key, Err(refusal.reason()));
         }
         verdict
+    }
+
+    /// Whether a decision ended since the user pool was not asked: no step before that has failed.
+    fn lacks_confirmation(&self, verdict: &Verdict) -> bool {
+        matches!(verdict, Verdict::Refuse(Refusal::RevocationUnknown(_)))
+            && self.record.refused_at().is_none()
     }
 
     /// The steps after the signature, put to claims that are not verified.
@@ -144,6 +156,8 @@ impl Simulation {
         let mut effects = self.gate.tick(now, space);
         for (id, call) in effects.calls {
             let answer = match &question.keys {
+                // A question with the token in it.
+                _ if !call.body.is_empty() => Answer::NoResponse,
                 _ if list.is_some_and(|list| list.source.endpoint.is_called(&call)) => {
                     let list = question.deny_list.clone();
                     Answer::response(200, Some(list.unwrap_or_else(|| empty_list(now.wall))))

@@ -56,6 +56,11 @@ fn states(facts: &Facts<'_>, step: Step) -> Vec<State> {
     }
     vec![match (step, &facts.simulation.ending) {
         (Step::Key | Step::Signature, Ending::Unsigned(_)) => State::NotChecked,
+        (Step::Confirmed, Ending::Unsigned(None) | Ending::Unconfirmed)
+            if revocation::asks_the_pool(facts) =>
+        {
+            State::NotChecked
+        }
         _ if record.refused_at().is_some_and(|last| step > last) => State::NotReached,
         // The request came past it, and the configuration does not ask for it.
         _ => State::NotAsked,
@@ -89,5 +94,6 @@ fn findings(facts: &Facts<'_>, step: Step) -> Vec<Finding> {
         Step::Groups => vec![conditions::groups(facts)],
         Step::Claim => conditions::claims(facts),
         Step::AuthAge => vec![conditions::auth_age(facts)],
+        Step::Confirmed => vec![revocation::confirmed(facts)],
     }
 }
