@@ -153,8 +153,9 @@ impl Gate {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Option<Verdict> {
-        // Another VM may have fetched since the last tick. To read one pool's entry costs less than
-        // to hold the request for a tick.
+        self.facts.look_at_clocks(now);
+        // Another VM may have fetched, or asked, since the last tick. To read one entry costs less
+        // than to hold the request for a tick.
         self.facts.sync_need(candidate.need(), now, space);
         let candidate = match self.redecide(candidate, now) {
             Decision::Verdict(verdict) => return Some(verdict),
@@ -181,6 +182,7 @@ impl Gate {
 
     /// Does what is due: begins calls, and gives verdicts on held requests.
     pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Effects {
+        self.facts.look_at_clocks(now);
         self.facts.sync(now, space);
         // Said anew at each tick by those that wait: a request that has gone away demands nothing.
         let demands = self.waiting.demands();
@@ -202,6 +204,7 @@ impl Gate {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Effects {
+        self.facts.look_at_clocks(now);
         let report = self.facts.answered(id, answer, now, space);
         Effects {
             verdicts: self.verdicts(now),
@@ -217,7 +220,7 @@ impl Gate {
     /// When the next tick is wanted.
     #[must_use]
     pub fn next_tick(&self, now: Monotonic) -> Duration {
-        let wants_a_call = |need| self.facts.wants_a_call(need, now);
+        let wants_a_call = |(need, _)| self.facts.wants_a_call(need, now);
         // Something can be done at once: a fetch can begin, or a batch go on.
         if self.facts.is_due(now)
             || self.waiting.has_backlog()
@@ -311,6 +314,6 @@ impl Gate {
 const fn refusal(need: Need, after: Duration) -> Refusal {
     match need {
         Need::Keys(_) | Need::NewerKeys { .. } => Refusal::KeysUnavailable(after),
-        Need::DenyList(_) => Refusal::RevocationUnknown(after),
+        Need::DenyList(_) | Need::Confirmation(_) => Refusal::RevocationUnknown(after),
     }
 }

@@ -17,6 +17,9 @@ pub(super) struct Metrics {
     denied: Vec<(Reason, Metric)>,
     fetch_success: Metric,
     fetch_failure: Metric,
+    confirmed: Metric,
+    confirm_refused: Metric,
+    confirm_unknown: Metric,
     cache_hit: Metric,
     cache_miss: Metric,
     held: Metric,
@@ -89,6 +92,9 @@ impl Metrics {
                 .collect(),
             fetch_success: counter("jwks_fetch.success"),
             fetch_failure: counter("jwks_fetch.failure"),
+            confirmed: counter("confirm.confirmed"),
+            confirm_refused: counter("confirm.refused"),
+            confirm_unknown: counter("confirm.unknown"),
             cache_hit: counter("token_cache.hit"),
             cache_miss: counter("token_cache.miss"),
             held: counter("held"),
@@ -131,17 +137,21 @@ impl Metrics {
         }
     }
 
-    /// Counts a fetch of this kind of document.
+    /// Counts a fetch of this kind of document, or an answer to this kind of questions.
     pub(super) fn fetched(&self, kind: &str, counted: Counted) {
         match (kind, counted) {
             ("jwks", Counted::Success) => self.fetch_success.add(1),
             ("jwks", Counted::Failure) => self.fetch_failure.add(1),
+            ("confirm", Counted::Success) => self.confirmed.add(1),
+            ("confirm", Counted::Refused) => self.confirm_refused.add(1),
+            ("confirm", Counted::Failure) => self.confirm_unknown.add(1),
             ("deny_list", counted) => {
                 if let Some(list) = &self.deny_list {
                     match counted {
                         Counted::Success => list.success.add(1),
                         Counted::Unchanged => list.unchanged.add(1),
                         Counted::Failure => list.failure.add(1),
+                        Counted::Refused => {}
                     }
                 }
             }

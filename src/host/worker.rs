@@ -53,6 +53,7 @@ struct UnderWay {
     id: CallId,
     max_body: usize,
     headers: &'static [&'static str],
+    unread: Option<u16>,
 }
 
 impl Worker {
@@ -175,7 +176,8 @@ impl Worker {
         let Some(call) = self.calls.borrow_mut().remove(&token) else {
             return;
         };
-        let answer = wire::answer(headers, body, call.max_body, call.headers);
+        let body = |status| (Some(status) != call.unread && body <= call.max_body).then_some(body);
+        let answer = wire::answer(headers, call.headers, body);
         self.finish(call.id, &answer);
     }
 
@@ -214,6 +216,7 @@ impl Worker {
                         id,
                         max_body: call.max_body,
                         headers: call.answer_headers,
+                        unread: call.unread,
                     };
                     self.calls.borrow_mut().insert(token, under_way);
                 }

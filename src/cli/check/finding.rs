@@ -118,7 +118,7 @@ codes! {
     // What surrounds it in Envoy.
     UNVERIFIED_KEY_SERVER = "unverified-key-server", Warning,
         "Keys come from a server whose identity is not verified",
-        "whoever can answer in its place can sign tokens for this API; trusted_ca, a SAN match and sni belong together, and `cognito-authorizer jwks` prints them";
+        "whoever can answer in its place can sign tokens for this API, or takes those that are to be confirmed; trusted_ca, a SAN match and sni belong together, and `cognito-authorizer jwks` prints them";
     UNVERIFIED_LIST_SERVER = "unverified-list-server", Warning,
         "The deny list comes from a server whose identity is not verified",
         "whoever can answer in its place signs everybody in again, or locks anybody out; trusted_ca, a SAN match and sni belong together, as for keys";
