@@ -150,10 +150,16 @@ impl Revocations {
         young && self.document.is_usable()
     }
 
+    /// The list at hand, however old.
+    #[must_use]
+    pub fn list(&self) -> Option<&DenyList> {
+        self.document.at_hand().map(|(list, _)| list)
+    }
+
     /// How many entries the list at hand has.
     #[must_use]
     pub fn entries(&self) -> usize {
-        self.document.at_hand().map_or(0, |(list, _)| list.len())
+        self.list().map_or(0, DenyList::len)
     }
 
     /// Whether there is a list, however old.
