@@ -9,10 +9,11 @@ use crate::harness::markdown::{Page, Table, spans};
 use crate::readme::configurations::{minimum, parse, summary};
 
 /// The tables, and where in a document their fields stand.
-const PLACES: [(&str, &str); 11] = [
+const PLACES: [(&str, &str); 12] = [
     ("the document", ""),
     ("user_pools", "user_pools[0]"),
     ("jwks", "user_pools[0].jwks"),
+    ("confirm", "user_pools[0].confirm"),
     ("token", "token"),
     ("from", "token.from[0]"),
     ("rules", "rules[0]"),
