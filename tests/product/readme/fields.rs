@@ -154,6 +154,9 @@ fn defaults_are_the_ones_shown() {
         if place == "claim_headers[0]" {
             base["claim_headers"] = json!([{"header": "x-cognito-sub", "claim": "sub"}]);
         }
+        if place == "user_pools[0].confirm" {
+            base["user_pools"][0]["confirm"] = json!({"cluster": "cognito_us_east_1"});
+        }
         for row in &table.rows {
             let cell = &row[table.column("default")];
             let place_of_it = path(place, name(row));
