@@ -440,7 +440,7 @@ impl Asker {
             News::Old => Report::debug(
                 KIND,
                 Some(counted),
-                format!("confirmations of {issuer}: one answer"),
+                format!("confirmations of {issuer}: answered"),
             ),
         }
     }
@@ -467,11 +467,18 @@ impl Asker {
                 written(self.grace)
             ),
         };
-        let text = format!("confirmations of {}: {cause}; {outlook}", self.issuer);
-        let cause = failure.map(Failure::cause);
-        match self.outage.failed(cause, now, space) {
-            News::New => Report::warning(KIND, Some(Counted::Failure), text),
-            News::Old => Report::debug(KIND, Some(Counted::Failure), text),
+        let (issuer, counted) = (&self.issuer, Some(Counted::Failure));
+        match self.outage.failed(failure.map(Failure::cause), now, space) {
+            News::New => Report::warning(
+                KIND,
+                counted,
+                format!("confirmations of {issuer}: {cause}; {outlook}"),
+            ),
+            News::Old => Report::debug(
+                KIND,
+                counted,
+                format!("confirmations of {issuer}: {cause}; {outlook}"),
+            ),
         }
     }
 }

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     fn at(millis: u64) -> Monotonic {
-        Monotonic::new(Duration::from_secs(1000) + Duration::from_millis(millis))
+        Monotonic::new(Duration::from_secs(1000)).after(Duration::from_millis(millis))
     }
 
     fn terms(within: u64, grace: u64) -> Terms {

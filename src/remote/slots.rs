@@ -243,7 +243,7 @@ mod tests {
             None
         });
         assert_eq!(left, Changed::Left(None));
-        assert_eq!(space.names(), [] as [String; 0]);
+        assert!(space.names().is_empty());
         put(&space, record(1, 5), 9);
         put(&space, record(2, 5), 9);
         let left = slots.change(key(1), at(1), &space, |_| None);

@@ -28,6 +28,7 @@ mod causes;
 mod claim_headers;
 mod claimed;
 mod config;
+mod confirmation;
 mod costs;
 mod drains;
 mod every_vector;

@@ -145,9 +145,9 @@ impl Process {
     }
 
     fn start(&mut self) -> usize {
-        let seed = self.vms.len() as u64 + 1;
+        let (seed, now) = (self.vms.len() as u64 + 1, self.both());
         let mut gate = Gate::new(Rc::clone(&self.policy), Rs256::module(), Entropy::new(seed));
-        gate.start(Monotonic::new(self.now), &self.space);
+        gate.start(now, &self.space);
         self.vms.push(Vm {
             gate,
             next_tick: self.now + Gate::PROMPT_TICK,
@@ -328,6 +328,7 @@ impl Process {
                 Counted::Success => self.counted[0] += 1,
                 Counted::Refused => self.counted[1] += 1,
                 Counted::Failure => self.counted[2] += 1,
+                Counted::Unchanged => panic!("a question is no document"),
             }
             if report.level != Level::Debug {
                 let text = report.to_string();
