@@ -26,7 +26,7 @@ promtool=$(find_promtool)
 "$promtool" check config --syntax-only envoy/prometheus/scrape.yaml
 "$promtool" check rules envoy/prometheus/alerts.yaml
 "$promtool" test rules tests/product/deploy/formats/alerts.yaml
-PROMTOOL=$(realpath "$promtool") cargo test --features promtool --test deploy alerts
+PROMTOOL=$(realpath "$promtool") cargo test --features promtool --test product deploy::alerts
 
 command -v npm >/dev/null || die "needed: Node.js 20 or newer, with npm"
 cp tests/product/deploy/formats/{package.json,package-lock.json,schemas.mjs} "$work"
