@@ -267,3 +267,6 @@ impl DenyList {
         record.last_chunk().map(|time| u32::from_be_bytes(*time))
     }
 }
+
+#[cfg(test)]
+mod tests;
