@@ -89,20 +89,21 @@ impl Worker {
 
     pub(super) fn announce(&self) {
         let policy = self.policy();
+        let verifier = match self.gate.borrow().verifies_by_host() {
+            true => "host",
+            false => "module",
+        };
+        let list = match policy.deny_list.as_ref().map(|list| list.when_stale) {
+            None => "",
+            Some(WhenStale::Refuse) => ", tokens refused while the deny list is stale",
+            Some(WhenStale::Serve) => ", tokens served while the deny list is stale",
+        };
         log::info!(
-            "cognito-authorizer {}: user pools: {}, rules: {}, signatures verified by the {}{}",
+            "cognito-authorizer {}: user pools: {}, rules: {}, signatures verified by the {}",
             env!("CARGO_PKG_VERSION"),
             policy.pools.len(),
             policy.rules.len(),
-            match self.gate.borrow().verifies_by_host() {
-                true => "host",
-                false => "module",
-            },
-            match policy.deny_list.as_ref().map(|list| list.when_stale) {
-                None => "",
-                Some(WhenStale::Refuse) => ", deny list: tokens are refused while it is stale",
-                Some(WhenStale::Serve) => ", deny list: tokens are served while it is stale",
-            },
+            [verifier, list].concat(),
         );
     }
 

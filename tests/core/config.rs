@@ -13,6 +13,7 @@ mod mutations;
 mod pools;
 mod require;
 mod responses;
+mod revocation;
 mod rules;
 mod settings;
 mod token;

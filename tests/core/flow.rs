@@ -3,6 +3,7 @@
 mod boundaries;
 mod change;
 mod confirmation;
+mod deny_list;
 mod hold_limits;
 mod outage;
 mod pools;

@@ -1,5 +1,5 @@
-//! The clusters that keys come from and tokens go to: whether there are any, and whether they verify
-//! who answers.
+//! The clusters that keys and deny lists come from and tokens go to: whether there are any, and whether
+//! they verify who answers.
 
 use super::Notes;
 use super::envoy::{Node, field, is_true, text, texts};
@@ -20,11 +20,10 @@ pub(super) struct Clusters {
     wanted: BTreeMap<String, Vec<Wanted>>,
 }
 
-/// A pool for which a cluster is called, and the regions that know it: its own, and another one if it
-/// is a replica there.
+/// What a cluster is called for, and the regions in which that is; none for what may be anywhere.
 struct Wanted {
-    pool: String,
     purpose: Purpose,
+    pool: String,
     regions: Vec<String>,
 }
 
@@ -35,6 +34,8 @@ enum Purpose {
     Keys,
     /// Tokens go there, to be confirmed.
     Confirmation,
+    /// The deny list comes from there.
+    DenyList,
 }
 
 impl Purpose {
@@ -43,6 +44,7 @@ impl Purpose {
         match self {
             Self::Keys => "jwks.cluster",
             Self::Confirmation => "confirm.cluster",
+            Self::DenyList => "deny_list.cluster",
         }
     }
 }
@@ -84,9 +86,18 @@ impl Clusters {
                     );
                     let wanted = clusters.wanted.entry(endpoint.cluster.clone());
                     wanted.or_default().push(Wanted {
-                        pool: pool.id.as_str().to_owned(),
                         purpose,
+                        pool: pool.id.as_str().to_owned(),
                         regions: regions.into_iter().collect(),
+                    });
+                }
+                if let Some(list) = &policy.deny_list {
+                    let cluster = list.source.endpoint.cluster.clone();
+                    let wanted = clusters.wanted.entry(cluster).or_default();
+                    wanted.push(Wanted {
+                        purpose: Purpose::DenyList,
+                        pool: String::new(),
+                        regions: Vec::new(),
                     });
                 }
             }
@@ -123,27 +134,35 @@ impl Clusters {
             };
             if !cluster.lacks.is_empty() {
                 let lacks = cluster.lacks.join(", ");
+                let lacks = |text: &str| format!("{text} {name:?}, which lacks {lacks}");
                 let serves = |purpose| wanted.iter().any(|one| one.purpose == purpose);
-                let what = match (serves(Purpose::Keys), serves(Purpose::Confirmation)) {
-                    (true, true) => "keys come and tokens go through",
-                    (false, true) => "tokens go through",
-                    (_, false) => "keys come through",
+                let pools = match (serves(Purpose::Keys), serves(Purpose::Confirmation)) {
+                    (true, true) => Some("keys come and tokens go through"),
+                    (false, true) => Some("tokens go through"),
+                    (true, false) => Some("keys come through"),
+                    (false, false) => None,
                 };
-                let text = format!("{what} {name:?}, which lacks {lacks}");
-                note(&finding::UNVERIFIED_KEY_SERVER, &cluster.place, text);
+                if let Some(text) = pools {
+                    note(&finding::UNVERIFIED_KEY_SERVER, &cluster.place, lacks(text));
+                }
+                if serves(Purpose::DenyList) {
+                    let text = lacks("the deny list comes through");
+                    note(&finding::UNVERIFIED_LIST_SERVER, &cluster.place, text);
+                }
             }
             for (place, text) in cluster.reach.plain_ports() {
                 note(&finding::PLAIN_PORT, place, text);
             }
             for Wanted {
-                pool,
                 purpose,
+                pool,
                 regions,
             } in wanted
             {
                 let is = match purpose {
                     Purpose::Keys => format!("the keys of {pool} are"),
                     Purpose::Confirmation => format!("{pool} is"),
+                    Purpose::DenyList => continue,
                 };
                 for (place, host, found) in cluster.reach.regions() {
                     if !regions.contains(&found) {
@@ -160,6 +179,10 @@ impl Clusters {
         findings
     }
 }
+
+/// What follows if the deny list cannot be fetched.
+const WITHOUT_LIST: &str =
+    "without a list nobody who was signed out is out, and `when_stale` says who gets in at all";
 
 /// The position of each pool for which a cluster is called, the pool, what for, and where.
 fn called(policy: &Policy) -> impl Iterator<Item = (usize, &Pool, Purpose, &Endpoint)> {
@@ -197,7 +220,15 @@ pub(super) fn unknown(
         return;
     }
     let place = scope.name();
-    for (position, _, purpose, endpoint) in called(policy) {
+    let pools = called(policy).map(|(position, _, purpose, endpoint)| {
+        let path = format!("user_pools[{position}].{}", purpose.field());
+        (path, endpoint, finding::UNKNOWN_CLUSTER.help)
+    });
+    let list = policy.deny_list.iter().map(|list| {
+        let path = Purpose::DenyList.field().to_owned();
+        (path, &list.source.endpoint, WITHOUT_LIST)
+    });
+    for (path, endpoint, advice) in pools.chain(list) {
         let cluster = endpoint.cluster.as_str();
         if known.contains(&cluster) || scope == Scope::Manifests && is_generated(cluster) {
             continue;
@@ -209,8 +240,8 @@ pub(super) fn unknown(
                 format!("found {cluster:?}; expected a cluster of {place}: {known}")
             }
         };
-        let path = format!("user_pools[{position}].{}", purpose.field());
         notes.add(&finding::UNKNOWN_CLUSTER, &path, text);
+        notes.advise(advice);
     }
 }
 

@@ -10,6 +10,7 @@ use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::revocation::Word;
 use cognito_authorizer::rs256::Rs256;
+use cognito_authorizer::rules::requirement::Confirmation;
 use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
@@ -42,11 +43,20 @@ pub(super) struct Simulation {
 pub(super) enum Ending {
     /// The gate had all that it needed.
     Decided(Verdict),
-    /// No keys were given. A bad signature refuses the request in any case; this is what is decided
-    /// about it if the signature is good: nothing stands against it, or a refusal.
-    Unsigned(Option<Refusal>),
-    /// All is well, but its user pool would have to be asked, and nothing is sent anywhere from here.
-    Unconfirmed,
+    /// It lacked what was not given, or is asked of nobody from here, which can only refuse the
+    /// request. This is what is decided about it otherwise: nothing stands against it, or a refusal.
+    Unsettled(Lacks, Option<Refusal>),
+}
+
+/// What a decision lacked; by default, nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lacks {
+    /// The keys, and with them the signature.
+    pub(crate) keys: bool,
+    /// The deny list.
+    pub(crate) deny_list: bool,
+    /// The word of the user pool.
+    pub(crate) confirmation: bool,
 }
 
 /// The number under which the one request is held.
@@ -60,15 +70,27 @@ impl Simulation {
         let mut simulation = Self {
             gate,
             record: Record::default(),
-            ending: Ending::Unsigned(None),
+            ending: Ending::Unsettled(Lacks::default(), None),
         };
         let verdict = simulation.decide(request, question);
-        simulation.ending = if lacks_keys(&verdict, question) {
-            Ending::Unsigned(simulation.beyond_the_signature(request, question))
-        } else if simulation.lacks_confirmation(&verdict) {
-            Ending::Unconfirmed
-        } else {
-            Ending::Decided(verdict)
+        let keys = lacks_keys(&verdict, question);
+        let unconfirmed = simulation.lacks_confirmation(&verdict);
+        let refusal = match &verdict {
+            Verdict::Refuse(_) if keys => simulation.beyond_the_signature(request, question),
+            Verdict::Refuse(refusal) if !unconfirmed => Some(refusal.clone()),
+            Verdict::Refuse(_) | Verdict::Forward(_) => None,
+        };
+        let lacks = Lacks {
+            keys,
+            // What stands for a list that was not given has nobody on it: that says nothing.
+            deny_list: question.deny_list.is_none()
+                && simulation.record.at(Step::DenyList).next().is_some(),
+            confirmation: unconfirmed
+                || keys && refusal.is_none() && asks_the_pool(policy, request),
+        };
+        simulation.ending = match lacks == Lacks::default() {
+            true => Ending::Decided(verdict),
+            false => Ending::Unsettled(lacks, refusal),
         };
         simulation
     }
@@ -170,6 +192,14 @@ impl Simulation {
         }
         effects.verdicts.pop().map(|(_, verdict)| verdict)
     }
+}
+
+/// Whether the rule wants the user pool asked about the token.
+fn asks_the_pool(policy: &Policy, request: &Request) -> bool {
+    let target = request.target();
+    let chosen = policy.rules.choose(&target).ok();
+    let requirement = chosen.and_then(|(ruling, _)| policy.rules.requirement(ruling));
+    requirement.is_some_and(|one| one.confirmation != Confirmation::Waived)
 }
 
 /// The deny list that stands for none: a list on which nobody is.
