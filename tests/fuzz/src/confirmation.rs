@@ -66,7 +66,9 @@ fn body(bytes: &[u8]) {
     // A reader that is laxer: whatever the strict one takes for a refusal is one to it as well, or it
     // has a name twice.
     let lax = serde_json::from_slice::<Value>(body).unwrap_or_default();
-    let lax = lax["__type"].as_str().is_some_and(|text| REFUSALS.contains(&name(text)));
+    let lax = lax["__type"]
+        .as_str()
+        .is_some_and(|text| REFUSALS.contains(&name(text)));
     match says {
         Says::Refused => assert!(lax && (400..500).contains(&status)),
         Says::Confirmed => assert_eq!(status, 200),
