@@ -148,14 +148,12 @@ fn a_user_signs_in_and_reaches_the_upstream() {
     table.accepted(MAIN, "confirmed", &pay);
     let mut requests = table.done();
     emulator.call("AdminUserGlobalSignOut", &user);
-    eventually("the end of the session", || {
+    let refused = eventually("the end of the session", || {
         requests += 1;
         let response = pay.send(envoy.main());
-        match response.status {
-            200 => None,
-            _ => Some(assert_eq!(difference(&response, "token_revoked"), None)),
-        }
+        (response.status != 200).then_some(response)
     });
+    assert_eq!(difference(&refused, "token_revoked"), None);
     let get = Request::get("/guarded").bearer(&token("AccessToken"));
     assert_eq!(get.send(envoy.main()).status, 200, "no rule asks the pool");
     envoy.finish(requests + 1);

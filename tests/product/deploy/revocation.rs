@@ -572,7 +572,7 @@ fn who_is_on_the_list_in_the_bucket_is_refused() {
         let request = Request::get("/orders").bearer(&reader().mint());
         let answer = stack.send(&request);
         assert_eq!(answer.status, status, "{listed}: {}", stack.envoy.log());
-        assert_eq!(stack.envoy.metric("deny_list_entries"), 1);
+        stack.envoy.await_metric("deny_list_entries", 1);
         stack.finish();
     }
 }

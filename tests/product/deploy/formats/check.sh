@@ -4,7 +4,7 @@
 # published schemas for the Kubernetes resources. Needs the network and Node.js, so it is no part of
 # `make test`. All it fetches goes into target/formats.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../../../.."
 work=target/formats
 mkdir -p "$work"
 # shellcheck source=envoy/packages.sh
