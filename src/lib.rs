@@ -28,7 +28,7 @@
 //!
 //! | module | knows | does not know |
 //! |---|---|---|
-//! | [`time`], [`refusal`], [`step`], [`header`], [`pool`], [`json`] | the words of the field, and the order of the checks | how a check is made |
+//! | [`time`], [`refusal`], [`step`], [`header`], [`pool`], [`json`], [`work`] | the words of the field, and the order of the checks | how a check is made |
 //! | [`remote`] | when a document is fetched, by which VM, how all share it, why a fetch failed | what is in it, and how a call is made |
 //! | [`rs256`], [`jwks`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
 //! | [`claims`], [`token`] | what a token looks like | what is allowed |
@@ -110,6 +110,7 @@ pub mod step;
 pub mod time;
 pub mod token;
 pub mod verify;
+pub mod work;
 
 #[cfg(target_arch = "wasm32")]
 mod host;

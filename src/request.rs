@@ -6,10 +6,11 @@ pub mod query;
 pub mod work;
 
 use crate::rules::index::Target;
+use crate::work::TooCostly;
 use query::{Escaped, Query};
 use std::borrow::Cow;
 use std::fmt;
-use work::{TooCostly, Work};
+use work::Work;
 
 /// The request's headers that the policy looks at, pseudo-headers among them.
 ///

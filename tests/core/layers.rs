@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 26] = [
+const LAYERS: [(&str, &str); 27] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -14,14 +14,15 @@ const LAYERS: [(&str, &str); 26] = [
     ("header", ""),
     ("pool", ""),
     ("json", ""),
+    ("work", ""),
     // From bytes to types.
     ("rs256", ""),
     ("jwks", "json rs256"),
     ("claims", "json refusal time"),
     ("token", "claims json refusal rs256 step"),
-    ("rules", "claims pool refusal step time"),
-    ("request", "rules"),
-    ("bearer", "header refusal request"),
+    ("rules", "claims pool refusal step time work"),
+    ("request", "rules work"),
+    ("bearer", "header refusal request work"),
     ("owned", "header request"),
     // The policy.
     ("claim_headers", "claims header json"),
