@@ -53,14 +53,12 @@ impl Policy {
         decides_by_methods(&self.rules, self.preflight)
     }
 
-    /// Whether the upstream will take the method for the one that the rules see.
+    /// Whether the upstream will take the method for the one that the rules see. Asked where
+    /// something is [decided by methods](Self::decides_by_methods).
     ///
     /// # Errors
-    /// It may take another, and something is decided by methods.
+    /// It may take another.
     pub fn check_method(&self, request: &Request) -> Result<(), UnsafeMethod> {
-        if !self.decides_by_methods() {
-            return Ok(());
-        }
         request.check_method()?;
         match self.method_override {
             Override::Strip => request.check_method_parameter(),
