@@ -68,6 +68,12 @@ impl Request {
         Self { rest, ..self }
     }
 
+    /// Whether no header of it is known.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.headers.is_empty()
+    }
+
     /// The names of all headers, one for each line.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.headers.iter().map(|(name, _)| &**name)

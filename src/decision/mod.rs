@@ -204,6 +204,11 @@ impl Decider {
         // For what is decided without a look at the token: the cache has not been asked.
         let decided = |verdict| (Decision::Verdict(verdict), CacheUse::None);
         let policy = Rc::clone(&self.policy);
+        // Every request has headers. A host that shows none of them has not shown the request, and
+        // what it is can only be guessed.
+        if self.reads == HeaderReads::Everything && request.is_empty() {
+            return decided(Verdict::refuse(Reason::UnsafePath));
+        }
         // Before the rule is even known to be open: a path that could be read in two ways could be
         // another rule's.
         let (ruling, variables) = match choose(&policy, request, seen) {

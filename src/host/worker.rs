@@ -8,6 +8,7 @@ use super::wire;
 use crate::decision::{Decision, Verdict};
 use crate::gate::{Effects, Gate};
 use crate::policy::{Policy, SignaturePolicy};
+use crate::refusal::Reason;
 use crate::remote::call::{Answer, CallId};
 use crate::remote::report::{Level, Report};
 use crate::remote::schedule::Entropy;
@@ -101,7 +102,10 @@ impl Worker {
 
     /// Decides about the request whose headers the host has just handed over.
     pub(super) fn admit(&self, context: u32, rest: Rest, phase: &Rc<Cell<Phase>>) {
-        let request = wire::request(self.gate.borrow().reads(), rest);
+        let Ok(request) = wire::request(self.gate.borrow().reads(), rest) else {
+            phase.set(self.carry_out(&Verdict::refuse(Reason::UnsafePath)));
+            return;
+        };
         let (decision, cache_use) = self.gate.borrow_mut().decide(&request, clock::wall());
         self.metrics.cache(cache_use);
         let verdict = match decision {

@@ -1,21 +1,27 @@
 //! What of a request is read: each header costs a call of the host, and one that is not read is not
 //! decided by.
 
-use cognito_authorizer::decision::HeaderReads;
+use cognito_authorizer::decision::{Decision, HeaderReads, Verdict};
 use cognito_authorizer::gate::Gate;
 use cognito_authorizer::keyring::Entropy;
+use cognito_authorizer::refusal::{Reason, Refusal};
+use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
+use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::flow::pools::{document, policy};
 
-fn reads(changes: &Value) -> HeaderReads {
+fn gate(changes: &Value) -> Gate {
     let mut document = document(&["a"], &json!({}));
     for (field, value) in changes.as_object().unwrap() {
         document[field] = value.clone();
     }
-    let gate = Gate::new(policy(&document), Rs256::module(), Entropy::new(1));
-    gate.reads().clone()
+    Gate::new(policy(&document), Rs256::module(), Entropy::new(1))
+}
+
+fn reads(changes: &Value) -> HeaderReads {
+    gate(changes).reads().clone()
 }
 
 fn one_rule(matches: &Value) -> Value {
@@ -105,4 +111,27 @@ fn all_is_read_for_tokens_in_other_headers() {
     for place in [json!({"header": "x-token"}), json!({"cookie": "token"})] {
         assert_eq!(reads(&from(&json!([place]))), HeaderReads::Everything);
     }
+}
+
+/// No rule is open wide enough for a request of which nothing is known.
+#[test]
+fn a_request_that_the_host_does_not_show_is_refused() {
+    let open = json!({"default": "anyone", "payload_header": "x-payload"});
+    let mut gate = gate(&open);
+    assert_eq!(gate.reads(), &HeaderReads::Everything);
+    let mut decide = |lines: Vec<(&'static str, &str)>| {
+        let lines = lines.into_iter();
+        let lines = lines.map(|(name, value)| (name.into(), value.as_bytes().to_vec()));
+        let request = Request::new(lines.collect());
+        gate.decide(&request, Timestamp::from_seconds(0.0).unwrap())
+            .0
+    };
+    assert!(matches!(
+        decide(vec![]),
+        Decision::Verdict(Verdict::Refuse(Refusal::Plain(Reason::UnsafePath)))
+    ));
+    assert!(matches!(
+        decide(vec![(":method", "GET")]),
+        Decision::Verdict(Verdict::Forward(_))
+    ));
 }
