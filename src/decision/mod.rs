@@ -173,7 +173,7 @@ impl Decider {
             anonymous_headers: Rc::new(match reads {
                 // Those that are there are among the edits.
                 HeaderReads::Everything => HeaderValues::default(),
-                HeaderReads::Named(_) => policy.claim_headers.anonymous_headers(),
+                HeaderReads::Named { .. } => policy.claim_headers.anonymous_headers(),
             }),
             reads,
             policy,
@@ -417,7 +417,7 @@ impl Decider {
         let owned = &self.policy.owned;
         let mut edits: Vec<_> = match self.reads {
             HeaderReads::Everything => owned.found_in(request).collect(),
-            HeaderReads::Named(_) => owned.by_name().collect(),
+            HeaderReads::Named { .. } => owned.by_name().collect(),
         };
         // Envoy keeps it on upgrades, and the next proxy takes off what it names.
         edits.extend(owned.connection(request));

@@ -18,15 +18,15 @@ use std::borrow::Cow;
 /// another one to the rules than to the upstream.
 pub(super) fn request(reads: &HeaderReads, rest: Rest) -> Result<Request, Status> {
     let map = MapType::HttpRequestHeaders;
-    let headers = match reads {
-        HeaderReads::Named(names) => {
-            let found = names.iter().filter_map(|name| {
+    let headers = match reads.names(rest) {
+        Some(names) => {
+            let found = names.filter_map(|name| {
                 let value = hostcalls::get_map_value_bytes(map, name).transpose()?;
-                Some(value.map(|value| (Cow::Borrowed(*name), value)))
+                Some(value.map(|value| (Cow::Borrowed(name), value)))
             });
             found.collect::<Result<_, _>>()?
         }
-        HeaderReads::Everything => hostcalls::get_map_bytes(map)?
+        None => hostcalls::get_map_bytes(map)?
             .into_iter()
             .map(|(name, value)| (Cow::Owned(name), value))
             .collect(),
