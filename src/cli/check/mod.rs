@@ -16,6 +16,7 @@ mod requirements;
 mod sarif;
 mod settings;
 mod shadows;
+mod slow;
 mod weak;
 
 use crate::document::{Document, Source, Span};
@@ -191,6 +192,7 @@ fn of_configuration(located: &Located, clusters: &Clusters) -> Vec<Finding> {
             placeholders::of_configuration(&policy, &mut notes);
             requirements::check(&policy, &mut notes);
             shadows::check(&policy, &mut notes);
+            slow::check(&policy, &mut notes);
             weak::check(&policy, &mut notes);
             clusters::unknown(&policy, located, clusters, &mut notes);
         }
