@@ -16,7 +16,7 @@ use pattern::{Match, PathCase};
 use requirement::Requirement;
 
 /// What a rule, or the default, does with a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Access {
     /// Passes; the token is not looked at.
     /// Claim headers that the client sent are taken off here as everywhere.

@@ -52,22 +52,6 @@ impl Clusters {
                 gathering.walk(&Node::top(document));
                 gathering.mesh(&Node::top(document));
             }
-            for located in &found.located {
-                let Ok(policy) = located.parse() else {
-                    continue;
-                };
-                for (_, pool, endpoint) in fetched(&policy) {
-                    let own = pool.id.region().to_owned();
-                    let regions = BTreeSet::from_iter(
-                        reach::region(&endpoint.authority).into_iter().chain([own]),
-                    );
-                    let wanted = clusters.wanted.entry(endpoint.cluster.clone());
-                    wanted.or_default().push(Wanted {
-                        pool: pool.id.as_str().to_owned(),
-                        regions: regions.into_iter().collect(),
-                    });
-                }
-            }
         }
         // Istio: a ServiceEntry makes a cluster, whose TLS a DestinationRule decides.
         for (host, entry) in entries {
@@ -84,6 +68,20 @@ impl Clusters {
             }
         }
         clusters
+    }
+
+    /// Takes note of the clusters that a configuration fetches keys from.
+    pub(super) fn want(&mut self, policy: &Policy) {
+        for (_, pool, endpoint) in fetched(policy) {
+            let own = pool.id.region().to_owned();
+            let regions =
+                BTreeSet::from_iter(reach::region(&endpoint.authority).into_iter().chain([own]));
+            let wanted = self.wanted.entry(endpoint.cluster.clone());
+            wanted.or_default().push(Wanted {
+                pool: pool.id.as_str().to_owned(),
+                regions: regions.into_iter().collect(),
+            });
+        }
     }
 
     /// What there is to say of the key clusters in a file.

@@ -21,11 +21,12 @@ mod weak;
 
 use crate::document::{Document, Source, Span};
 use crate::explain::safe::safe_json;
-use crate::locate::{File, Located, Setting};
+use crate::locate::{File, Located, Problem, Setting};
 use crate::{REFUSED, UNREADABLE};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clusters::Clusters;
+use cognito_authorizer::policy::Policy;
 use finding::{Code, Finding, Severity};
 use serde_json::json;
 use std::io::Write;
@@ -118,16 +119,25 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     }
     let read = files.iter().enumerate();
     let read = read.filter_map(|(at, file)| Some((at, file.as_ref()?)));
-    let clusters = Clusters::of(read.clone());
-    let policies = cors::Policies::of(read);
+    let mut clusters = Clusters::of(read.clone());
+    let cors = cors::Policies::of(read.clone());
+    let located = read.flat_map(|(at, file)| file.located.iter().map(move |one| (at, one)));
+    let parsed: Vec<_> = located.map(|(at, one)| (at, one, one.parse())).collect();
+    // All before the first is looked at: a key cluster may be in another file.
+    for policy in parsed.iter().filter_map(|(_, _, one)| one.as_ref().ok()) {
+        clusters.want(policy);
+    }
+    for (position, located, parsed) in parsed {
+        if let Some(report) = reports.get_mut(position) {
+            let findings = of_configuration(located, parsed, &clusters);
+            report.findings.extend(findings);
+        }
+    }
     for (position, (file, report)) in files.iter().zip(&mut reports).enumerate() {
         let Some(file) = file else { continue };
         report.configurations = file.located.len();
-        for located in &file.located {
-            report.findings.extend(of_configuration(located, &clusters));
-        }
         report.findings.extend(clusters.findings(position));
-        report.findings.extend(policies.findings(position));
+        report.findings.extend(cors.findings(position));
         if !(file.located.is_empty() && report.findings.is_empty()) {
             report.findings.extend(exceptions::unknown(&report.source));
         }
@@ -171,12 +181,16 @@ fn count(reports: &[Report], severity: Severity) -> usize {
 }
 
 /// What there is to say of one configuration and what carries it.
-fn of_configuration(located: &Located, clusters: &Clusters) -> Vec<Finding> {
+fn of_configuration(
+    located: &Located,
+    parsed: Result<Policy, Vec<Problem>>,
+    clusters: &Clusters,
+) -> Vec<Finding> {
     let mut notes = Notes {
         document: &located.config,
         findings: Vec::new(),
     };
-    match located.parse() {
+    match parsed {
         Err(problems) => {
             for problem in problems {
                 // A field that there is not: its name is wrong, whatever its value.
