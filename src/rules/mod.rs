@@ -218,6 +218,20 @@ mod tests {
     }
 
     #[test]
+    fn rules_are_shown_in_their_order() {
+        let rules = rules(PathCase::Sensitive);
+        let shown = rules.iter().map(|(one, access)| {
+            assert!(matches!(access, Access::Anyone));
+            format!("{:?}", one.path)
+        });
+        let expected =
+            ["/a", "/b", "/c"].map(|path| format!("{:?}", PathPattern::exact(path).unwrap()));
+        assert_eq!(shown.collect::<Vec<_>>(), expected);
+        assert_eq!(rules.len(), expected.len());
+        assert!(matches!(rules.default(), Access::Nobody));
+    }
+
+    #[test]
     fn rules_know_whether_case_counts() {
         for path_case in [PathCase::Sensitive, PathCase::Insensitive] {
             assert_eq!(rules(path_case).path_case(), path_case);
