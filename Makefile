@@ -31,7 +31,8 @@ test: build venv ## Every test, from unit to end-to-end in a real Envoy.
 quick: ## The core's tests without an Envoy, under a minute.
 	cargo test --lib --test core -- --skip signatures::
 
-# ROUNDS=5 DURATION=10 (seconds of load) make it longer, TOKENS=100000 the growth shorter.
+# ROUNDS=5 DURATION=10 (seconds of load) make it longer, ROWS=warm,keep measures these rows alone,
+# TOKENS=100000 makes the growth shorter.
 bench: build venv ## Side by side with jwt_authn.
 	@tests/bench/bench.sh bench
 

@@ -413,6 +413,9 @@ impl Decider {
     }
 
     /// What every forwarded request loses, whatever rule it is under.
+    ///
+    /// Fails only where tokens are to be taken out of a query or a cookie that is too costly to look
+    /// through: what cannot be cleaned does not go on.
     fn edits(&self, request: &Request, forwarding: Forwarding) -> Result<Vec<HeaderEdit>, Reason> {
         let owned = &self.policy.owned;
         let mut edits: Vec<_> = match self.reads {
@@ -437,7 +440,8 @@ fn choose(
     let rules = &policy.rules;
     let chosen = rules.choose(&request.target());
     let chosen = chosen.map_err(|_| Reason::UnsafePath);
-    // Without such rules there is only one answer, and the step is no step.
+    // Without such rules there is only one answer, and the step is no step: `explain` does not show what
+    // was not asked.
     let chosen = match rules.looks_at_paths() || rules.looks_at_hosts() {
         true => seen.step(Step::Path, chosen),
         false => chosen,

@@ -48,13 +48,15 @@ impl HeaderReads {
             owned,
             ..
         } = policy;
+        // A token may stand in a second line of its header, and a name of the filter's own in any
+        // spelling: a look-up by name shows neither.
         if token.sources.needs_every_header() || owned.needs_every_header() {
             return Self::Everything;
         }
         // What makes a preflight is told by these two headers and the method.
         let preflights = *preflight == Preflight::Pass;
         let methods = policy.decides_by_methods();
-        // `_method` in the query is another word for the method.
+        // `_method` in the query is another word for the method: the path is read for its sake.
         let parameters = methods && policy.method_override == Override::Strip;
         // What is not named here is absent to the decision: it is not asked for twice.
         let mut always = Vec::new();
@@ -63,6 +65,8 @@ impl HeaderReads {
                 always.push(name);
             }
         };
+        // Of several lines of this one Envoy makes one, with commas between them, so that a look-up by
+        // name misses none.
         read("authorization", token.sources.reads_authorization());
         read(
             ":path",
