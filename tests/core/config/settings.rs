@@ -129,12 +129,12 @@ fn unknown_fields_are_refused() {
     );
     case(
         json!({"/a\nb": {}}),
-        r#"["a\nb"]: found an unknown field; expected user_pools, token, rules, default, path_case, method_override, host_override, path_override, claim_headers, payload_header, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses"#,
+        r#"["a\nb"]: found an unknown field; expected user_pools, deny_list, token, rules, default, path_case, method_override, host_override, path_override, claim_headers, payload_header, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses"#,
         json!({}),
     );
     case(
         json!({"/user_pools/0/region": "us-east-1"}),
-        "user_pools[0].region: found an unknown field; expected user_pool_id, user_pool_arn, client_ids, issuer, jwks",
+        "user_pools[0].region: found an unknown field; expected user_pool_id, user_pool_arn, client_ids, issuer, jwks, issued_after, signed_in_after",
         json!({}),
     );
 }

@@ -21,6 +21,7 @@ fn refusal(reason: Reason) -> Refusal {
         }
         Reason::StaleAuthentication => Refusal::StaleAuthentication(Duration::from_secs(900)),
         Reason::KeysUnavailable => Refusal::KeysUnavailable(Duration::from_secs(7)),
+        Reason::RevocationUnknown => Refusal::RevocationUnknown(Duration::from_secs(7)),
         other => Refusal::Plain(other),
     }
 }
@@ -208,6 +209,7 @@ fn every_log_line_has_a_row() {
         ("src/host/worker.rs", "log::", "!("),
         ("src/host/wire.rs", "log::", "!("),
         ("src/keyring.rs", "Report::", "("),
+        ("src/revocation.rs", "Report::", "("),
     ] {
         for call in file(path).split(mark).skip(1) {
             let Some((level, call)) = call.split_once(bracket) else {
