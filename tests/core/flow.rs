@@ -3,6 +3,7 @@
 mod boundaries;
 mod change;
 mod hold_limits;
+mod open_requests;
 mod outage;
 mod pools;
 mod random;
