@@ -2,20 +2,21 @@
 //! events, a WebSocket.
 //!
 //! A verdict is given once, when a request begins, and a request may last longer than its token.
-//! Under `at_expiry: close` each is cut when its token ends. The worker's requests stand here in
-//! the order of these ends, so that a tick looks at those that have come and at no other.
+//! Under `at_expiry: close` each is cut when its token ends. A tick before the next of these ends
+//! looks at no request, and any other at all of them, which takes some 10 ns for each.
 
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 
 /// The open requests of a worker by the host's numbers.
 ///
 /// They are as many as the host has open: its limits for connections and streams bound them.
 #[derive(Debug, Default)]
 pub(super) struct Open {
-    requests: BTreeMap<u32, Timestamp>,
-    /// The same in the order of their ends, the next one first.
-    ends: BTreeSet<(Timestamp, u32)>,
+    /// With the end of the token of each.
+    requests: HashMap<u32, Timestamp>,
+    /// No token ends before.
+    next_end: Option<Timestamp>,
     /// Whether more have ended than the last tick has cut.
     backlog: bool,
 }
@@ -26,29 +27,32 @@ impl Open {
 
     /// Takes in a request that goes on with a token until this end.
     pub(super) fn add(&mut self, context: u32, ends: Timestamp) {
-        self.remove(context);
-        self.ends.insert((ends, context));
         self.requests.insert(context, ends);
+        self.next_end = Some(self.next_end.map_or(ends, |next| next.min(ends)));
     }
 
     /// Forgets one that has ended by itself.
     pub(super) fn remove(&mut self, context: u32) {
-        if let Some(ends) = self.requests.remove(&context) {
-            self.ends.remove(&(ends, context));
-        }
+        self.requests.remove(&context);
     }
 
     /// Takes out those whose token has ended, as many as are cut at one go.
     pub(super) fn take_ended(&mut self, now: Timestamp) -> Vec<u32> {
-        let ended = self.ends.iter().take_while(|(ends, _)| *ends <= now);
+        self.backlog = false;
+        if self.next_end.is_none_or(|next| now < next) {
+            return Vec::new();
+        }
+        let all = self.requests.iter();
+        let ended = all.filter(|(_, ends)| **ends <= now);
         let ended: Vec<_> = ended
-            .map(|(_, context)| *context)
+            .map(|(context, _)| *context)
             .take(Self::BATCH)
             .collect();
         for context in &ended {
-            self.remove(*context);
+            self.requests.remove(context);
         }
-        self.backlog = ended.len() == Self::BATCH;
+        self.next_end = self.requests.values().min().copied();
+        self.backlog = self.next_end.is_some_and(|next| next <= now);
         ended
     }
 
@@ -68,7 +72,12 @@ mod tests {
 
     /// What is cut in each second, of requests with these ends.
     fn cut(open: &mut Open, seconds: std::ops::RangeInclusive<u32>) -> Vec<Vec<u32>> {
-        seconds.map(|now| open.take_ended(second(now))).collect()
+        let cut = seconds.map(|now| {
+            let mut cut = open.take_ended(second(now));
+            cut.sort_unstable();
+            cut
+        });
+        cut.collect()
     }
 
     #[test]
@@ -81,7 +90,7 @@ mod tests {
             cut(&mut open, 1..=6),
             [vec![], vec![5, 9], vec![7], vec![], vec![6], vec![]]
         );
-        assert!(open.requests.is_empty() && open.ends.is_empty());
+        assert!(open.requests.is_empty());
     }
 
     #[test]
@@ -106,7 +115,6 @@ mod tests {
             cut(&mut open, 1..=5),
             [vec![], vec![], vec![], vec![1], vec![]]
         );
-        assert!(open.ends.is_empty());
     }
 
     #[test]
