@@ -73,6 +73,7 @@ impl Content for KeySet {
     const KIND: &'static str = "jwks";
     /// Cognito's set has two keys, and about a kilobyte.
     const MAX_BYTES: usize = Self::MAX_BYTES;
+    const IS_LARGE: bool = false;
     type Invalid = InvalidKeySet;
 
     fn parse(bytes: &[u8]) -> Result<Self, InvalidKeySet> {
@@ -131,7 +132,8 @@ impl Keyring {
         // Of each its record, some tens of bytes; the keys only where the record names a newer
         // fetch.
         for document in self.documents_mut() {
-            document.sync(now, space);
+            // Every configuration takes every set: there is nothing to tell.
+            let _ = document.sync(now, space);
         }
     }
 
@@ -140,7 +142,7 @@ impl Keyring {
     /// For a request about to wait: all other pools may stay as the last tick saw them.
     pub fn sync_pool(&mut self, pool: PoolIndex, now: Monotonic, space: &dyn SharedSpace) {
         if let Some(document) = self.document_mut(pool) {
-            document.sync(now, space);
+            let _ = document.sync(now, space);
         }
     }
 
@@ -198,7 +200,7 @@ impl Keyring {
             }
             Set::Fetched { .. } | Set::Inline(_) => None,
         })?;
-        let ended = document.answered(answer, now.monotonic, space, &mut self.entropy)?;
+        let ended = document.answered(answer, now, space, &mut self.entropy)?;
         Some(report(issuer, document, &ended, now))
     }
 
@@ -292,7 +294,7 @@ impl Set {
                     &source.endpoint.uri,
                     &source.endpoint.cluster,
                 ];
-                let document = Document::new(source.clone(), &parts);
+                let document = Document::new(source.clone(), &parts, usize::MAX);
                 Self::Fetched {
                     issuer: pool.issuer.clone(),
                     document: Box::new(document),
@@ -351,16 +353,16 @@ fn report(
     // An endpoint that is not resolved yet right after a start, and the tries between two attempts
     // of the back-off, would set off alerts that nothing can be done about.
     let counted = match ended {
-        Ended::Fetched(_) => Some(Counted::Success),
+        Ended::Fetched(_) | Ended::Unchanged(_) => Some(Counted::Success),
         Ended::Failed(_, Notice::Settling | Notice::Retry) => None,
         Ended::Failed(_, Notice::Repeated | Notice::News) => Some(Counted::Failure),
     };
     match ended {
-        Ended::Fetched(Fetched::Again) => {
+        Ended::Fetched(Fetched::Again) | Ended::Unchanged(Fetched::Again) => {
             // Every quarter of an hour, on every pool: no news.
             Report::debug(kind, counted, format!("keys of {issuer}: fetched again"))
         }
-        Ended::Fetched(Fetched::Recovered) => {
+        Ended::Fetched(Fetched::Recovered) | Ended::Unchanged(Fetched::Recovered) => {
             let set = document.current().map(|current| current.content);
             let keys = set.as_ref().map_or(0, |set| set.len());
             // A set with entries of other kinds is used; that some were skipped may explain an

@@ -44,6 +44,12 @@ pub enum Step {
     Signature,
     /// `token.aud_pattern`, matched only against what a user pool has signed.
     Audience,
+    /// `user_pools[].issued_after`.
+    IssuedAfter,
+    /// `user_pools[].signed_in_after`.
+    SignedInAfter,
+    /// The deny list.
+    DenyList,
     /// The rule's `scopes`.
     Scopes,
     /// The rule's `groups`.
@@ -56,7 +62,7 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::Path,
         Self::Method,
         Self::Rule,
@@ -74,6 +80,9 @@ impl Step {
         Self::Key,
         Self::Signature,
         Self::Audience,
+        Self::IssuedAfter,
+        Self::SignedInAfter,
+        Self::DenyList,
         Self::Scopes,
         Self::Groups,
         Self::Claim,
@@ -101,6 +110,9 @@ impl Step {
             Self::Key => "key",
             Self::Signature => "signature",
             Self::Audience => "audience",
+            Self::IssuedAfter => "issued_after",
+            Self::SignedInAfter => "signed_in_after",
+            Self::DenyList => "deny_list",
             Self::Scopes => "scopes",
             Self::Groups => "groups",
             Self::Claim => "claim",

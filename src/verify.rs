@@ -16,7 +16,7 @@
 
 use crate::claims::{Claim, Claims};
 use crate::jwks::KeySet;
-use crate::policy::{AudiencePolicy, Policy, Pool, PoolIndex};
+use crate::policy::{AudiencePolicy, Brake, Policy, Pool, PoolIndex};
 use crate::refusal::{Reason, Refusal};
 use crate::rs256::Rs256;
 use crate::rules::index::Variables;
@@ -150,8 +150,13 @@ impl Verified {
     ///
     /// # Errors
     /// See [`conditions`].
-    pub fn satisfies(&self, demand: &Demand<'_>, seen: &mut impl Observer) -> Result<(), Refusal> {
-        conditions(&self.claims, self.pool, demand, seen)
+    pub fn satisfies<O: Observer, E: From<Refusal>>(
+        &self,
+        demand: &Demand<'_>,
+        seen: &mut O,
+        listed: impl FnOnce(&Pool, &mut O) -> Result<(), E>,
+    ) -> Result<(), E> {
+        conditions(&self.claims, self.pool, demand, seen, listed)
     }
 
     /// What the user pool says about the bearer.
@@ -182,20 +187,22 @@ impl Verified {
     }
 }
 
-/// The steps after the signature: `token.aud_pattern`, then the rule's scopes, groups, claims and
-/// age of the sign-in.
+/// The steps after the signature: `token.aud_pattern`, then whether the token has been revoked, then
+/// the rule's scopes, groups, claims and age of the sign-in. Whether it is `listed` as revoked is
+/// for the caller to find out in its turn.
 ///
 /// Claims that are not verified may be put to it too, to learn what would become of them if they
 /// were true; only [`Verified::satisfies`] lets a request pass.
 ///
 /// # Errors
 /// The first condition that does not hold.
-pub fn conditions(
+pub fn conditions<O: Observer, E: From<Refusal>>(
     claims: &Claims,
     pool: PoolIndex,
     demand: &Demand<'_>,
-    seen: &mut impl Observer,
-) -> Result<(), Refusal> {
+    seen: &mut O,
+    listed: impl FnOnce(&Pool, &mut O) -> Result<(), E>,
+) -> Result<(), E> {
     let Demand {
         policy,
         requirement,
@@ -204,19 +211,47 @@ pub fn conditions(
     } = *demand;
     // What a pattern costs is its author's to choose, so it is matched only against what a user
     // pool has signed.
+    let plain = |reason| E::from(Refusal::Plain(reason));
+    // Not reached: a token of no pool is not admitted. If it were, it would be refused.
+    let pool = policy.pools.get(pool);
+    let pool = pool.ok_or(Reason::UnknownIssuer).map_err(plain)?;
     if let AudiencePolicy::Matching(pattern) = &policy.token.audience {
-        let fits = policy.pools.get(pool).is_some_and(|pool| {
-            audience_fits(claims, pool, requirement, |audience| {
-                audience.len() <= MAX_AUDIENCE_BYTES && pattern.is_match(audience)
-            })
+        let fits = audience_fits(claims, pool, requirement, |audience| {
+            audience.len() <= MAX_AUDIENCE_BYTES && pattern.is_match(audience)
         });
         seen.check(Step::Audience, fits, Reason::WrongAudience)
-            .map_err(Refusal::Plain)?;
+            .map_err(plain)?;
     }
+    braked(claims, pool, seen).map_err(plain)?;
+    listed(pool, seen)?;
     let skew = policy.token.clock_skew;
     requirement
         .conditions
-        .check(claims, variables, now, skew, seen)
+        .check(claims, variables, now, skew, seen)?;
+    Ok(())
+}
+
+/// The pool's emergency brake. Both times are AWS's own, so no skew is allowed for; a token without
+/// the one that is asked for cannot show that it is newer.
+fn braked(claims: &Claims, pool: &Pool, seen: &mut impl Observer) -> Result<(), Reason> {
+    let Brake {
+        issued_after,
+        signed_in_after,
+    } = pool.brake;
+    for (step, earliest, time) in [
+        (Step::IssuedAfter, issued_after, claims.issued_at()),
+        (
+            Step::SignedInAfter,
+            signed_in_after,
+            claims.authenticated_at(),
+        ),
+    ] {
+        if let Some(earliest) = earliest {
+            let holds = time.is_some_and(|time| time >= earliest);
+            seen.check(step, holds, Reason::TokenRevoked)?;
+        }
+    }
+    Ok(())
 }
 
 /// From when on a token with these claims is expired: clocks may differ by the skew.

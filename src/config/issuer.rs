@@ -4,14 +4,36 @@ use super::field::Field;
 use super::place::quoted;
 use super::problem::Parsed;
 use crate::pool::UserPoolId;
+use crate::remote::call::Endpoint;
 use http::Uri;
+use std::time::Duration;
 
-/// The parts of a key set's URI, as HTTP/2 names them.
-pub(super) struct KeyUri {
+/// The parts of a document's URI, as HTTP/2 names them.
+pub(super) struct DocumentUri {
     pub(super) uri: String,
     pub(super) scheme: String,
     pub(super) authority: String,
     pub(super) path: String,
+}
+
+impl DocumentUri {
+    /// The endpoint that is reached there.
+    pub(super) fn reached_through(self, cluster: String, timeout: Duration) -> Endpoint {
+        let Self {
+            uri,
+            scheme,
+            authority,
+            path,
+        } = self;
+        Endpoint {
+            cluster,
+            uri,
+            scheme,
+            authority,
+            path,
+            timeout,
+        }
+    }
 }
 
 /// What `issuer` may be.
@@ -51,7 +73,7 @@ pub(super) fn default_uri(issuer: &str) -> String {
 ///
 /// # Errors
 /// What was found and expected.
-pub(super) fn absolute(text: &str) -> Result<KeyUri, String> {
+pub(super) fn absolute(text: &str) -> Result<DocumentUri, String> {
     // The parser drops a fragment without a word, and lets bytes through that no URI has.
     if text.contains('#') {
         return Err(refused(text, "a URL without fragment"));
@@ -76,7 +98,7 @@ pub(super) fn absolute(text: &str) -> Result<KeyUri, String> {
     if after_host != Some("") && authority.port_u16().is_none_or(|port| port == 0) {
         return Err(refused(text, "a port from 1 to 65535"));
     }
-    Ok(KeyUri {
+    Ok(DocumentUri {
         uri: text.to_owned(),
         scheme: scheme.as_str().to_owned(),
         authority: authority.as_str().to_owned(),

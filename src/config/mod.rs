@@ -24,6 +24,7 @@
 //! token.use: missing; expected id, access or any");
 //! ```
 
+mod deny_list;
 mod document;
 mod duration;
 mod field;
@@ -56,8 +57,9 @@ use field::Field;
 use problem::{Parsed, Report};
 
 /// Every field at the top of the document.
-pub const FIELDS: [&str; 16] = [
+pub const FIELDS: [&str; 17] = [
     "user_pools",
+    "deny_list",
     "token",
     "rules",
     "default",
@@ -90,6 +92,7 @@ pub fn parse(document: &[u8]) -> Result<Policy, Problems> {
 fn policy(document: &Field<'_>) -> Parsed<Policy> {
     let fields = document.fields(&FIELDS)?;
     let (pools, known_pools) = pools::read(&fields);
+    let deny_list = deny_list::read(&fields);
     let token = token::read(&fields);
     let rules = rules::read(&fields, &known_pools, token.wanted);
     let overrides = owned::overrides(&fields);
@@ -135,6 +138,7 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     let owned = overrides.owned(&rules, preflight, &claim_headers, &token.sources);
     Ok(Policy {
         pools: pools?,
+        deny_list: deny_list?,
         token,
         owned: OwnedHeaders::new(owned, aliases),
         method_override: overrides.method,

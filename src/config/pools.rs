@@ -3,16 +3,16 @@
 use super::duration::Bounds;
 use super::field::{Field, all};
 use super::fields::Fields;
-use super::issuer::{self, ISSUER, KeyUri};
+use super::issuer::{self, ISSUER};
 use super::problem::Parsed;
 use crate::json;
 use crate::jwks::KeySet;
-use crate::policy::{KeySource, Pool, Pools};
+use crate::policy::{Brake, KeySource, Pool, Pools};
 use crate::pool::UserPoolId;
-use crate::remote::call::Endpoint;
 use crate::remote::document::Source;
 use crate::remote::schedule::{MaxStale, Refresh};
 use crate::rules::requirement::AnyOf;
+use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -21,13 +21,13 @@ use std::time::Duration;
 /// The most entries of `user_pools`: each has keys to fetch and to hold. From the reference.
 pub const MAX_USER_POOLS: usize = 100;
 
-/// `jwks.timeout`: shorter than a round trip across an ocean always fails; longer holds requests
+/// `timeout` of a fetch: shorter than a round trip across an ocean always fails; longer holds requests
 /// for longer than clients wait.
-const TIMEOUT: Bounds = Bounds {
+pub(super) const TIMEOUT: Bounds = Bounds {
     min: Duration::from_millis(100),
     max: Duration::from_secs(30),
 };
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `jwks.refresh_interval`: AWS throttles a key endpoint that is asked too often; a key that was
 /// withdrawn must not live on for longer than a day.
@@ -45,12 +45,14 @@ const MAX_STALE: Bounds = Bounds {
 };
 const DEFAULT_MAX_STALE: Duration = Duration::from_secs(24 * 3600);
 
-const POOL_FIELDS: [&str; 5] = [
+const POOL_FIELDS: [&str; 7] = [
     "user_pool_id",
     "user_pool_arn",
     "client_ids",
     "issuer",
     "jwks",
+    "issued_after",
+    "signed_in_after",
 ];
 const JWKS_FIELDS: [&str; 6] = [
     "cluster",
@@ -133,12 +135,14 @@ pub(super) fn read(fields: &Fields<'_>) -> (Parsed<Pools>, KnownPools) {
             Err(reported) => Err(*reported),
         };
         let keys = keys(fields, issuer.as_deref().map_err(|reported| *reported));
+        let brake = brake(fields);
         unique?;
         Ok(Pool {
             id: id?,
             issuer: issuer?,
             clients: clients?,
             keys: keys?,
+            brake: brake?,
         })
     }));
     // Pools of one issuer were told apart above already, before all else about them was right.
@@ -233,34 +237,49 @@ fn source(fields: &Fields<'_>, issuer: Parsed<&str>) -> Parsed<Source> {
         REFRESH_INTERVAL,
         DEFAULT_REFRESH_INTERVAL,
     );
-    let max_stale = max_stale(fields);
-    let KeyUri {
-        uri,
-        scheme,
-        authority,
-        path,
-    } = uri?;
+    let max_stale = lasting(
+        fields,
+        "max_stale",
+        MAX_STALE,
+        MaxStale::Forever,
+        MaxStale::For,
+    );
     Ok(Source {
-        endpoint: Endpoint {
-            cluster: cluster?,
-            uri,
-            scheme,
-            authority,
-            path,
-            timeout: timeout?,
-        },
+        endpoint: uri?.reached_through(cluster?, timeout?),
         refresh: Refresh {
             interval: refresh_interval?,
-            max_stale: max_stale?,
+            max_stale: max_stale?.unwrap_or(MaxStale::For(DEFAULT_MAX_STALE)),
         },
     })
 }
 
-fn max_stale(fields: &Fields<'_>) -> Parsed<MaxStale> {
-    let expected = format!("a duration {MAX_STALE}, or forever");
-    match fields.optional("max_stale", expected) {
-        None => Ok(MaxStale::For(DEFAULT_MAX_STALE)),
-        Some(field) if field.as_text() == Some("forever") => Ok(MaxStale::Forever),
-        Some(field) => field.duration(MAX_STALE).map(MaxStale::For),
+/// A duration or the word `forever`, if the field is there.
+pub(super) fn lasting<T>(
+    fields: &Fields<'_>,
+    name: &str,
+    bounds: Bounds,
+    forever: T,
+    time: impl Fn(Duration) -> T,
+) -> Parsed<Option<T>> {
+    let expected = format!("a duration {bounds}, or forever");
+    match fields.optional(name, expected) {
+        None => Ok(None),
+        Some(field) if field.as_text() == Some("forever") => Ok(Some(forever)),
+        Some(field) => field.duration(bounds).map(|read| Some(time(read))),
     }
+}
+
+/// Reads the emergency brake.
+fn brake(fields: &Fields<'_>) -> Parsed<Brake> {
+    let time = |name| {
+        let field = fields.optional(name, "a time with its zone, such as 2026-11-28T20:00:00Z");
+        field
+            .map(|field| field.parsed(Timestamp::parse))
+            .transpose()
+    };
+    let (issued_after, signed_in_after) = (time("issued_after"), time("signed_in_after"));
+    Ok(Brake {
+        issued_after: issued_after?,
+        signed_in_after: signed_in_after?,
+    })
 }

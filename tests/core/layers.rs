@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 26] = [
+const LAYERS: [(&str, &str); 28] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -19,6 +19,7 @@ const LAYERS: [(&str, &str); 26] = [
     ("jwks", "json rs256"),
     ("claims", "json refusal time"),
     ("token", "claims json refusal rs256 step"),
+    ("deny_list", "claims json time"),
     ("rules", "claims pool refusal step time"),
     ("request", "rules"),
     ("bearer", "header refusal request"),
@@ -28,12 +29,12 @@ const LAYERS: [(&str, &str); 26] = [
     ("reply", "header json refusal"),
     (
         "policy",
-        "bearer claim_headers jwks owned pool remote reply request rules",
+        "bearer claim_headers jwks owned pool remote reply request rules time",
     ),
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims header json jwks owned policy pool remote reply rules time",
+        "bearer claim_headers claims deny_list header json jwks owned policy pool remote reply rules time",
     ),
     // Decisions.
     (
@@ -42,14 +43,15 @@ const LAYERS: [(&str, &str); 26] = [
     ),
     ("cache", "claim_headers verify"),
     ("keyring", "jwks policy remote time"),
-    ("facts", "keyring policy refusal remote time"),
+    ("revocation", "claims deny_list policy remote time"),
+    ("facts", "keyring policy refusal remote revocation time"),
     (
         "decision",
-        "cache claim_headers facts header owned policy refusal request rs256 rules step time token verify",
+        "cache claim_headers facts header owned policy refusal request revocation rs256 rules step time token verify",
     ),
     (
         "gate",
-        "decision facts keyring policy refusal remote request rs256 step time",
+        "decision facts keyring policy refusal remote request revocation rs256 step time",
     ),
     // The adapter.
     (

@@ -17,6 +17,7 @@ mod json;
 mod moment;
 mod proof;
 mod request;
+mod revocation;
 pub(crate) mod safe;
 mod secrets;
 mod simulation;

@@ -4,7 +4,7 @@
 use super::facts::Facts;
 use super::simulation::Ending;
 use super::step::{Finding, State, StepTaken};
-use super::{admission, conditions, form, proof, request};
+use super::{admission, conditions, form, proof, request, revocation};
 use cognito_authorizer::decision::{Caller, Forward, Verdict};
 use cognito_authorizer::step::Step;
 use std::iter;
@@ -82,6 +82,9 @@ fn findings(facts: &Facts<'_>, step: Step) -> Vec<Finding> {
         Step::Key => vec![proof::key(facts)],
         Step::Signature => vec![proof::signature(facts)],
         Step::Audience => vec![admission::audience(facts)],
+        Step::IssuedAfter => vec![revocation::issued_after(facts)],
+        Step::SignedInAfter => vec![revocation::signed_in_after(facts)],
+        Step::DenyList => vec![revocation::deny_list(facts)],
         Step::Scopes => vec![conditions::scopes(facts)],
         Step::Groups => vec![conditions::groups(facts)],
         Step::Claim => conditions::claims(facts),
