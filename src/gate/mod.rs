@@ -190,7 +190,7 @@ impl Gate {
             (self.policy().token.at_expiry, &forward.caller)
             && let Some(ends) = token.verified.ends(self.policy())
         {
-            self.open.add(context, ends);
+            self.open.add(context, Rc::clone(token), ends);
         }
     }
 
@@ -216,7 +216,7 @@ impl Gate {
             // Also when nothing was fetched here: the keys may be another VM's, or a deadline may
             // have passed.
             verdicts: self.verdicts(now),
-            ended: self.open.take_ended(now.wall),
+            ended: self.ended(now.wall),
             calls,
             reports: self.facts.take_reports(),
         }
@@ -269,6 +269,12 @@ impl Gate {
     /// will find no filter keeps all other VMs from fetching until it runs out.
     pub fn retire(&mut self, space: &dyn SharedSpace) {
         self.facts.release(space);
+    }
+
+    /// The open requests whose token has ended.
+    fn ended(&mut self, now: Timestamp) -> Vec<u32> {
+        let policy = self.decider.policy();
+        self.open.take_ended(policy, self.facts.revocations(), now)
     }
 
     /// The verdicts that can be given on held requests.

@@ -107,6 +107,8 @@ fn moment(dice: &mut Seed) -> Monotonic {
 fn record(dice: &mut Seed) -> Vec<u8> {
     let record = Record {
         fetched_at: (dice.below(2) == 0).then(|| moment(dice)),
+        content_at: (dice.below(2) == 0).then(|| moment(dice)),
+        revision: number(dice),
         lease: (dice.below(2) == 0).then(|| Lease {
             holder: number(dice),
             until: moment(dice),
