@@ -36,7 +36,7 @@ quick: ## The core's tests without an Envoy, under a minute.
 bench: build venv ## Side by side with jwt_authn.
 	@tests/bench/bench.sh bench
 
-bench-growth: build venv ## What grows with pools, rules and tokens.
+bench-growth: build venv ## What grows with pools, rules, tokens and streams.
 	@tests/bench/bench.sh growth
 
 lint: ## Formatting, clippy for both targets, documentation.

@@ -86,6 +86,7 @@
 //! | a refusal that a shared cache keeps | `no-store` with every status that caches keep unasked ([`reply`]) |
 //! | a host that says yes to everything | it must first refuse two forgeries ([`rs256`]) |
 //! | one byte that is not UTF-8 | `host` reads and writes headers as bytes |
+//! | a stream that outlives its token | a tick cuts it, where the policy says so ([`gate`]) |
 //! | everything oversized | named limits, each with its error and its test |
 
 pub mod bearer;

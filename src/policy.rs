@@ -134,6 +134,16 @@ pub enum WhenStale {
     Serve,
 }
 
+/// What becomes of a request, or a stream, that is open still when its token ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtExpiry {
+    /// It goes on to its own end, as it does in API Gateway.
+    #[default]
+    Keep,
+    /// It is cut.
+    Close,
+}
+
 /// Where a pool's keys come from.
 #[derive(Debug)]
 pub enum KeySource {
@@ -262,6 +272,8 @@ pub struct TokenPolicy {
     pub forwarding: Forwarding,
     /// How many verified tokens a worker remembers; 0 for none.
     pub cache_entries: usize,
+    /// What becomes of a request that is open still when its token ends.
+    pub at_expiry: AtExpiry,
 }
 
 /// What `aud` must match (API Gateway's identity validation expression).

@@ -171,6 +171,12 @@ impl Verified {
         self.pool
     }
 
+    /// From when on the token is expired.
+    #[must_use]
+    pub fn ends(&self, policy: &Policy) -> Option<Timestamp> {
+        ends(&self.claims, policy)
+    }
+
     /// The app client that the token was admitted for.
     #[must_use]
     pub fn client(&self, policy: &Policy) -> Option<&str> {
@@ -248,6 +254,12 @@ fn braked(claims: &Claims, pool: &Pool, seen: &mut impl Observer) -> Result<(), 
     Ok(())
 }
 
+/// From when on a token with these claims is expired: clocks may differ by the skew.
+fn ends(claims: &Claims, policy: &Policy) -> Option<Timestamp> {
+    let expires = claims.expires()?;
+    Some(expires.plus(policy.token.clock_skew))
+}
+
 /// The steps that need no key. `pool` is the one whose issuer the token names, if there is one.
 fn admit(
     claims: &Claims,
@@ -268,8 +280,8 @@ fn admit(
     let (index, pool) = seen.step(Step::Issuer, issuer)?;
     let skew = policy.token.clock_skew;
     // A token that never expires was not made by Cognito: it is malformed, not expired.
-    let lasts = match claims.expires() {
-        Some(expires) if now < expires.plus(skew) => Ok(()),
+    let lasts = match ends(claims, policy) {
+        Some(ends) if now < ends => Ok(()),
         Some(_) => Err(Reason::TokenExpired),
         None => Err(Reason::MalformedToken),
     };

@@ -4,6 +4,7 @@ mod boundaries;
 mod change;
 mod deny_list;
 mod hold_limits;
+mod open_requests;
 mod outage;
 mod pools;
 mod random;

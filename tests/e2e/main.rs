@@ -29,13 +29,13 @@ mod claim_headers;
 mod claimed;
 mod config;
 mod costs;
+mod disconnects;
 mod drains;
 mod every_vector;
 mod faults;
 mod filters;
 mod held;
 // The desk tool writes the configurations of these.
-mod disconnects;
 #[cfg(feature = "cli")]
 mod imported;
 mod internal_redirects;
@@ -58,5 +58,6 @@ mod secrecy;
 mod signatures;
 mod sources;
 mod strangers;
+mod streams;
 mod unusual_http;
 mod verifiers;
