@@ -106,6 +106,13 @@ impl OwnedHeaders {
         self.names.is_empty()
     }
 
+    /// Whether some server takes a header of this name for another, which is the filter's own.
+    #[must_use]
+    pub fn is_alias(&self, name: &str) -> bool {
+        self.find(name.as_bytes())
+            .is_some_and(|(known, _)| known.as_str() != name)
+    }
+
     /// Whether the filter alone may write a header of this name.
     #[must_use]
     pub fn owns(&self, name: &[u8]) -> bool {
