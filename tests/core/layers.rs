@@ -52,7 +52,7 @@ const LAYERS: [(&str, &str); 29] = [
     ),
     (
         "gate",
-        "decision facts keyring policy refusal remote request revocation rs256 step time",
+        "cache decision facts keyring policy refusal remote request revocation rs256 step time",
     ),
     // The adapter.
     (
