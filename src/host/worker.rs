@@ -110,7 +110,7 @@ impl Worker {
     /// Decides about the request whose headers the host has just handed over.
     pub(super) fn admit(&self, context: u32, rest: Rest, phase: &Rc<Cell<Phase>>) {
         let Ok(request) = wire::request(self.gate.borrow().reads(), rest) else {
-            phase.set(self.carry_out(&Verdict::refuse(Reason::UnsafePath)));
+            phase.set(self.carry_out(context, &Verdict::refuse(Reason::UnsafePath)));
             return;
         };
         let (decision, cache_use) = self.gate.borrow_mut().decide(&request, clock::wall());
