@@ -18,6 +18,7 @@ mod claim_headers;
 mod configuration;
 mod confirmation;
 mod decision;
+mod deny_list;
 #[path = "../../core/config/forms.rs"]
 mod forms;
 #[path = "../../harness/issuer.rs"]
@@ -41,6 +42,7 @@ pub use claim_headers::claim_headers;
 pub use configuration::{config_json, config_struct, config_tree};
 pub use confirmation::confirmation;
 pub use decision::decision;
+pub use deny_list::deny_list;
 pub use jwks::jwks;
 pub use path::path;
 pub use signature::signature;
@@ -50,7 +52,7 @@ pub use token::token;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of a folder under `corpus`.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("token", token),
     ("jwks", jwks),
     ("config_json", config_json),
@@ -61,5 +63,6 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("claim_headers", claim_headers),
     ("signature", signature),
     ("decision", decision),
+    ("deny_list", deny_list),
     ("confirmation", confirmation),
 ];
