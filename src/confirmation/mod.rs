@@ -245,7 +245,7 @@ impl Confirmations {
         let (terms, by) = (self.terms(question), self.vm);
         let timeout = asker.endpoint.timeout;
         let until = now.after(timeout).after(LEASE_GRACE);
-        let changed = self.slots.change(subject.key, now, space, |before| {
+        let changed = self.slots.change(subject.key, now, space, &|before| {
             let standing = known(before);
             let is_open = standing.word(terms, now) == Word::Open && !standing.is_asked(now);
             is_open.then(|| {
@@ -345,7 +345,7 @@ impl Confirmations {
             };
             Some(standing.record(subject.key))
         };
-        let record = match self.slots.change(subject.key, now, space, after) {
+        let record = match self.slots.change(subject.key, now, space, &after) {
             Changed::Written(record) | Changed::Left(Some(record)) => Some(record),
             // No other VM will read it, but this one knows.
             Changed::Left(None) | Changed::Full | Changed::Contended => {
@@ -369,7 +369,7 @@ impl Confirmations {
         let by = self.vm;
         for subject in self.enquiries.close_all() {
             self.slots
-                .change(subject.key, Monotonic::default(), space, |before| {
+                .change(subject.key, Monotonic::default(), space, &|before| {
                     let standing = known(before);
                     let is_own =
                         matches!(standing.since, Since::Asked { by: other, .. } if other == by);

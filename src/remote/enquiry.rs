@@ -109,12 +109,10 @@ impl<K: Copy + Eq + Hash, V> Enquiries<K, V> {
                 && this.bytes.saturating_add(bytes) <= this.limits.bytes
         };
         while !room(self) {
-            // All are looked at, which takes less than the call that brought the answer.
-            let oldest = self.answers.iter().min_by_key(|(_, learnt)| learnt.at);
-            let Some(oldest) = oldest.map(|(key, _)| *key) else {
+            if self.answers.is_empty() {
                 return;
-            };
-            self.forget(&oldest);
+            }
+            self.forget_oldest();
         }
         self.bytes = self.bytes.saturating_add(bytes);
         let at = now;
@@ -125,6 +123,26 @@ impl<K: Copy + Eq + Hash, V> Enquiries<K, V> {
         if let Some(learnt) = self.answers.remove(key) {
             self.bytes = self.bytes.saturating_sub(learnt.bytes);
         }
+    }
+
+    /// Forgets what was learnt in the first eighth of the time: all are looked at, so that one by one
+    /// a full memory would cost this for every answer.
+    fn forget_oldest(&mut self) {
+        let times = || self.answers.values().map(|learnt| learnt.at);
+        let (oldest, newest) = (times().min(), times().max());
+        let span = newest.unwrap_or_default().since(oldest.unwrap_or_default());
+        let until = oldest
+            .unwrap_or_default()
+            .after(span.checked_div(8).unwrap_or_default());
+        let mut bytes = self.bytes;
+        self.answers.retain(|_, learnt| {
+            let stays = learnt.at > until;
+            if !stays {
+                bytes = bytes.saturating_sub(learnt.bytes);
+            }
+            stays
+        });
+        self.bytes = bytes;
     }
 
     /// Forgets all answers. Calls under way go on.
@@ -233,5 +251,23 @@ mod tests {
         assert_eq!(known(&enquiries), [4, 6]);
         enquiries.learn(7, "", 10, at(8));
         assert_eq!(known(&enquiries), [7]);
+    }
+
+    #[test]
+    fn a_full_memory_is_looked_through_once_for_many_answers() {
+        let mut enquiries = enquiries(9, 80, 80);
+        for key in 0..80 {
+            enquiries.learn(key, "", 1, at(u64::from(key)));
+        }
+        // Nine of them were learnt in the first eighth of 79 seconds.
+        enquiries.learn(80, "", 1, at(80));
+        assert_eq!(known(&enquiries), (10..81).collect::<Vec<_>>());
+        // Those of one moment go together.
+        let mut enquiries = self::enquiries(9, 3, 3);
+        for key in 0..3 {
+            enquiries.learn(key, "", 1, at(1));
+        }
+        enquiries.learn(3, "", 1, at(1));
+        assert_eq!(known(&enquiries), [3]);
     }
 }

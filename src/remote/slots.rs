@@ -104,7 +104,7 @@ impl Slots {
         key: Key,
         now: Monotonic,
         space: &dyn SharedSpace,
-        change: impl Fn(Option<Record>) -> Option<Record>,
+        change: &dyn Fn(Option<Record>) -> Option<Record>,
     ) -> Changed {
         let name = self.name(key);
         for _ in 0..TRIES {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     fn put(space: &dyn SharedSpace, one: Record, now: u64) -> Changed {
-        Slots::new("kind").change(one.key, at(now), space, |_| Some(one))
+        Slots::new("kind").change(one.key, at(now), space, &|_| Some(one))
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_change_sees_the_record_before_it() {
         let (space, slots) = (MemorySpace::default(), Slots::new("kind"));
-        let left = slots.change(key(1), at(1), &space, |before| {
+        let left = slots.change(key(1), at(1), &space, &|before| {
             assert_eq!(before, None);
             None
         });
@@ -246,10 +246,10 @@ mod tests {
         assert!(space.names().is_empty());
         put(&space, record(1, 5), 9);
         put(&space, record(2, 5), 9);
-        let left = slots.change(key(1), at(1), &space, |_| None);
+        let left = slots.change(key(1), at(1), &space, &|_| None);
         assert_eq!(left, Changed::Left(Some(record(1, 5))));
         let later = record(1, 8);
-        let written = slots.change(key(1), at(1), &space, |before| {
+        let written = slots.change(key(1), at(1), &space, &|before| {
             assert_eq!(before, Some(record(1, 5)));
             Some(later)
         });

@@ -99,7 +99,7 @@ fn slot(bytes: &[u8]) {
         keep: now,
         words: [1, 2],
     };
-    let put = || slots.change(own.key, now, &space, |_| Some(own));
+    let put = || slots.change(own.key, now, &space, &|_| Some(own));
     assert_eq!(put(), Changed::Written(own));
     let [name] = space.names().try_into().unwrap();
     space.write(&name, bytes, Version::Any).unwrap();
