@@ -218,6 +218,11 @@ fn no_worker_stands_still_for_a_list() {
         });
         let envoy = EnvoyUnderTest::start(&setup);
         envoy.await_metric("deny_list_fetch.success", 3);
+        // Of several lists their sum.
+        envoy.await_metric(
+            "deny_list_entries",
+            3 * u64::try_from(entries).expect("a number"),
+        );
         let mut all = connections(&envoy, 2);
         assert_eq!(statuses(&mut all, &ask("stays")), [200]);
         // Every worker has taken the first lists over by then.
