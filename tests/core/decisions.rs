@@ -45,6 +45,7 @@ fn policies() -> BTreeMap<&'static str, Value> {
 fn gate(policy: &Rc<Policy>, name: &str) -> Gate {
     supplied(
         Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1)),
+        Vectors::get(),
         name,
     )
 }
