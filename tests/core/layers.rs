@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 29] = [
+const LAYERS: [(&str, &str); 30] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -61,7 +61,7 @@ const LAYERS: [(&str, &str); 29] = [
     // The adapter.
     (
         "host",
-        "config decision gate header policy refusal remote request rs256 time",
+        "config decision gate header policy refusal remote request revocation rs256 time",
     ),
 ];
 

@@ -19,4 +19,5 @@ mod image;
 mod kubernetes;
 mod metrics;
 mod production;
+#[cfg_attr(not(feature = "promtool"), allow(dead_code))]
 mod revocation;
