@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 28] = [
+const LAYERS: [(&str, &str); 30] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -14,15 +14,16 @@ const LAYERS: [(&str, &str); 28] = [
     ("header", ""),
     ("pool", ""),
     ("json", ""),
+    ("work", ""),
     // From bytes to types.
     ("rs256", ""),
     ("jwks", "json rs256"),
     ("claims", "json refusal time"),
     ("token", "claims json refusal rs256 step"),
     ("deny_list", "claims json time"),
-    ("rules", "claims pool refusal step time"),
-    ("request", "rules"),
-    ("bearer", "header refusal request"),
+    ("rules", "claims pool refusal step time work"),
+    ("request", "rules work"),
+    ("bearer", "header refusal request work"),
     ("owned", "header request"),
     // The policy.
     ("claim_headers", "claims header json"),
@@ -41,17 +42,21 @@ const LAYERS: [(&str, &str); 28] = [
         "verify",
         "claims jwks policy refusal rs256 rules step time token",
     ),
-    ("cache", "claim_headers verify"),
+    ("cache", "claim_headers remote verify"),
     ("keyring", "jwks policy remote time"),
     ("revocation", "claims deny_list policy remote time"),
-    ("facts", "keyring policy refusal remote revocation time"),
+    ("confirmation", "json policy remote time"),
+    (
+        "facts",
+        "confirmation keyring policy refusal remote revocation time",
+    ),
     (
         "decision",
-        "cache claim_headers facts header owned policy refusal request revocation rs256 rules step time token verify",
+        "cache claim_headers confirmation facts header owned policy refusal request revocation rs256 rules step time token verify",
     ),
     (
         "gate",
-        "decision facts keyring policy refusal remote request revocation rs256 step time",
+        "cache decision facts keyring policy refusal remote request revocation rs256 step time",
     ),
     // The adapter.
     (

@@ -1,9 +1,9 @@
-//! The clusters that keys and deny lists come from: whether there are any, and whether they verify who
-//! answers.
+//! The clusters that keys and deny lists come from and tokens go to: whether there are any, and whether
+//! they verify who answers.
 
 use super::Notes;
 use super::envoy::{Node, field, is_true, text, texts};
-use super::finding::{self, Code, Finding};
+use super::finding::{self, Finding};
 use super::place::Place;
 use super::reach::{self, Reach};
 use crate::document::Document;
@@ -14,27 +14,37 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// The clusters of all files, and those among them that some configuration fetches something from.
+/// The clusters of all files, and those among them that some configuration has the filter call.
 pub(super) struct Clusters {
     defined: BTreeMap<String, Vec<Cluster>>,
     wanted: BTreeMap<String, Vec<Wanted>>,
 }
 
-/// What comes through a cluster.
-enum Wanted {
-    /// The keys of a pool, and the regions that have them: its own, and another one if it is a
-    /// replica there.
-    Keys { pool: String, regions: Vec<String> },
-    /// The deny list.
+/// What a cluster is called for, and the regions in which that is; none for what may be anywhere.
+struct Wanted {
+    purpose: Purpose,
+    pool: String,
+    regions: Vec<String>,
+}
+
+/// What a cluster is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Keys come from there.
+    Keys,
+    /// Tokens go there, to be confirmed.
+    Confirmation,
+    /// The deny list comes from there.
     DenyList,
 }
 
-impl Wanted {
-    /// What it is when nobody knows whose it is.
-    const fn unverified(&self) -> (&'static Code, &'static str) {
+impl Purpose {
+    /// The setting that names the cluster.
+    const fn field(self) -> &'static str {
         match self {
-            Self::Keys { .. } => (&finding::UNVERIFIED_KEY_SERVER, "keys come"),
-            Self::DenyList => (&finding::UNVERIFIED_LIST_SERVER, "the deny list comes"),
+            Self::Keys => "jwks.cluster",
+            Self::Confirmation => "confirm.cluster",
+            Self::DenyList => "deny_list.cluster",
         }
     }
 }
@@ -65,27 +75,6 @@ impl Clusters {
                 gathering.walk(&Node::top(document));
                 gathering.mesh(&Node::top(document));
             }
-            for located in &found.located {
-                let Ok(policy) = located.parse() else {
-                    continue;
-                };
-                for (_, pool, endpoint) in fetched(&policy) {
-                    let own = pool.id.region().to_owned();
-                    let regions = BTreeSet::from_iter(
-                        reach::region(&endpoint.authority).into_iter().chain([own]),
-                    );
-                    let wanted = clusters.wanted.entry(endpoint.cluster.clone());
-                    wanted.or_default().push(Wanted::Keys {
-                        pool: pool.id.as_str().to_owned(),
-                        regions: regions.into_iter().collect(),
-                    });
-                }
-                if let Some(list) = &policy.deny_list {
-                    let cluster = list.source.endpoint.cluster.clone();
-                    let wanted = clusters.wanted.entry(cluster).or_default();
-                    wanted.push(Wanted::DenyList);
-                }
-            }
         }
         // Istio: a ServiceEntry makes a cluster, whose TLS a DestinationRule decides.
         for (host, entry) in entries {
@@ -104,6 +93,29 @@ impl Clusters {
         clusters
     }
 
+    /// Takes note of the clusters that a configuration has the filter call.
+    pub(super) fn want(&mut self, policy: &Policy) {
+        for (_, pool, purpose, endpoint) in called(policy) {
+            let own = pool.id.region().to_owned();
+            let regions =
+                BTreeSet::from_iter(reach::region(&endpoint.authority).into_iter().chain([own]));
+            let wanted = self.wanted.entry(endpoint.cluster.clone());
+            wanted.or_default().push(Wanted {
+                purpose,
+                pool: pool.id.as_str().to_owned(),
+                regions: regions.into_iter().collect(),
+            });
+        }
+        if let Some(list) = &policy.deny_list {
+            let cluster = list.source.endpoint.cluster.clone();
+            self.wanted.entry(cluster).or_default().push(Wanted {
+                purpose: Purpose::DenyList,
+                pool: String::new(),
+                regions: Vec::new(),
+            });
+        }
+    }
+
     /// What there is to say of these clusters in a file.
     pub(super) fn findings(&self, file: usize) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -117,25 +129,42 @@ impl Clusters {
                     findings.push(place.finding(code, text));
                 }
             };
-            for one in wanted.iter().filter(|_| !cluster.lacks.is_empty()) {
-                let (code, what) = one.unverified();
+            if !cluster.lacks.is_empty() {
                 let lacks = cluster.lacks.join(", ");
-                let text = format!("{what} through {name:?}, which lacks {lacks}");
-                note(code, &cluster.place, text);
+                let lacks = |text: &str| format!("{text} {name:?}, which lacks {lacks}");
+                let serves = |purpose| wanted.iter().any(|one| one.purpose == purpose);
+                let pools = match (serves(Purpose::Keys), serves(Purpose::Confirmation)) {
+                    (true, true) => Some("keys come and tokens go through"),
+                    (false, true) => Some("tokens go through"),
+                    (true, false) => Some("keys come through"),
+                    (false, false) => None,
+                };
+                if let Some(text) = pools {
+                    note(&finding::UNVERIFIED_KEY_SERVER, &cluster.place, lacks(text));
+                }
+                if serves(Purpose::DenyList) {
+                    let text = lacks("the deny list comes through");
+                    note(&finding::UNVERIFIED_LIST_SERVER, &cluster.place, text);
+                }
             }
             for (place, text) in cluster.reach.plain_ports() {
                 note(&finding::PLAIN_PORT, place, text);
             }
-            for one in wanted {
-                let Wanted::Keys { pool, regions } = one else {
-                    continue;
+            for Wanted {
+                purpose,
+                pool,
+                regions,
+            } in wanted
+            {
+                let is = match purpose {
+                    Purpose::Keys => format!("the keys of {pool} are"),
+                    Purpose::Confirmation => format!("{pool} is"),
+                    Purpose::DenyList => continue,
                 };
                 for (place, host, found) in cluster.reach.regions() {
                     if !regions.contains(&found) {
                         let expected = regions.join(" or ");
-                        let text = format!(
-                            "found {host:?}, of {found}; the keys of {pool} are in {expected}"
-                        );
+                        let text = format!("found {host:?}, of {found}; {is} in {expected}");
                         note(&finding::WRONG_REGION, place, text);
                     }
                 }
@@ -152,18 +181,21 @@ impl Clusters {
 const WITHOUT_LIST: &str =
     "without a list nobody who was signed out is out, and `when_stale` says who gets in at all";
 
-/// The position of each pool whose keys are fetched, the pool, and where they are.
-fn fetched(policy: &Policy) -> impl Iterator<Item = (usize, &Pool, &Endpoint)> {
-    policy
-        .pools
-        .iter()
-        .filter_map(|(index, pool)| match &pool.keys {
-            KeySource::Fetched(source) => Some((index.position(), pool, &source.endpoint)),
+/// The position of each pool for which a cluster is called, the pool, what for, and where.
+fn called(policy: &Policy) -> impl Iterator<Item = (usize, &Pool, Purpose, &Endpoint)> {
+    policy.pools.iter().flat_map(|(index, pool)| {
+        let keys = match &pool.keys {
+            KeySource::Fetched(source) => Some((Purpose::Keys, &source.endpoint)),
             KeySource::Inline(_) => None,
-        })
+        };
+        let confirm = pool.confirm.as_ref();
+        let confirm = confirm.map(|confirm| (Purpose::Confirmation, &confirm.endpoint));
+        let both = keys.into_iter().chain(confirm);
+        both.map(move |(purpose, endpoint)| (index.position(), pool, purpose, endpoint))
+    })
 }
 
-/// Notes clusters that are nowhere, where all that there are should be among what was given.
+/// Notes such clusters that are nowhere, where all that there are should be among what was given.
 pub(super) fn unknown(
     policy: &Policy,
     located: &Located,
@@ -185,15 +217,15 @@ pub(super) fn unknown(
         return;
     }
     let place = scope.name();
-    let keys = fetched(policy).map(|(position, _, endpoint)| {
-        let path = format!("user_pools[{position}].jwks.cluster");
+    let pools = called(policy).map(|(position, _, purpose, endpoint)| {
+        let path = format!("user_pools[{position}].{}", purpose.field());
         (path, endpoint, finding::UNKNOWN_CLUSTER.help)
     });
     let list = policy.deny_list.iter().map(|list| {
-        let path = "deny_list.cluster".to_owned();
+        let path = Purpose::DenyList.field().to_owned();
         (path, &list.source.endpoint, WITHOUT_LIST)
     });
-    for (path, endpoint, advice) in keys.chain(list) {
+    for (path, endpoint, advice) in pools.chain(list) {
         let cluster = endpoint.cluster.as_str();
         if known.contains(&cluster) || scope == Scope::Manifests && is_generated(cluster) {
             continue;

@@ -16,6 +16,7 @@ mod base64url;
 mod bearer;
 mod claim_headers;
 mod configuration;
+mod confirmation;
 mod decision;
 mod deny_list;
 #[path = "../../core/config/forms.rs"]
@@ -39,6 +40,7 @@ mod world;
 pub use bearer::bearer;
 pub use claim_headers::claim_headers;
 pub use configuration::{config_json, config_struct, config_tree};
+pub use confirmation::confirmation;
 pub use decision::decision;
 pub use deny_list::deny_list;
 pub use jwks::jwks;
@@ -50,7 +52,7 @@ pub use token::token;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of a folder under `corpus`.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("token", token),
     ("jwks", jwks),
     ("config_json", config_json),
@@ -62,4 +64,5 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("signature", signature),
     ("decision", decision),
     ("deny_list", deny_list),
+    ("confirmation", confirmation),
 ];
