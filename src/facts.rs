@@ -212,6 +212,10 @@ impl Facts {
     }
 
     /// What can be said of a need now. Changes nothing.
+    ///
+    /// Keys that are missing stay an open question until the request has waited its time: an endpoint
+    /// that is down says nothing about a token. A `kid` that is missing can be settled: by the answer to
+    /// a search for newer keys, be it one that another request began some seconds before.
     pub(crate) fn outlook(&self, need: Need, now: Now) -> Outlook {
         let (pool, generation, issued_at) = match need {
             Need::Keys(pool) => {

@@ -31,7 +31,7 @@
 //!
 //! | module | knows | does not know |
 //! |---|---|---|
-//! | [`time`], [`refusal`], [`step`], [`header`], [`pool`], [`json`] | the words of the field, and the order of the checks | how a check is made |
+//! | [`time`], [`refusal`], [`step`], [`header`], [`pool`], [`json`], [`work`] | the words of the field, and the order of the checks | how a check is made |
 //! | [`remote`] | when a document is fetched and a question put, by which VM, how all share the answer, why a call failed | what is in it, and how a call is made |
 //! | [`rs256`], [`jwks`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
 //! | [`claims`], [`token`] | what a token looks like | what is allowed |
@@ -88,6 +88,7 @@
 //! | a refusal that a shared cache keeps | `no-store` with every status that caches keep unasked ([`reply`]) |
 //! | a host that says yes to everything | it must first refuse two forgeries ([`rs256`]) |
 //! | one byte that is not UTF-8 | `host` reads and writes headers as bytes |
+//! | a stream that outlives its token | a tick cuts it, where the policy says so ([`gate`]) |
 //! | everything oversized | named limits, each with its error and its test |
 
 pub mod bearer;
@@ -118,6 +119,7 @@ pub mod step;
 pub mod time;
 pub mod token;
 pub mod verify;
+pub mod work;
 
 #[cfg(target_arch = "wasm32")]
 mod host;

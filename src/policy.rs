@@ -57,14 +57,12 @@ impl Policy {
         decides_by_methods(&self.rules, self.preflight)
     }
 
-    /// Whether the upstream will take the method for the one that the rules see.
+    /// Whether the upstream will take the method for the one that the rules see. Asked where
+    /// something is [decided by methods](Self::decides_by_methods).
     ///
     /// # Errors
-    /// It may take another, and something is decided by methods.
+    /// It may take another.
     pub fn check_method(&self, request: &Request) -> Result<(), UnsafeMethod> {
-        if !self.decides_by_methods() {
-            return Ok(());
-        }
         request.check_method()?;
         match self.method_override {
             Override::Strip => request.check_method_parameter(),
@@ -148,6 +146,16 @@ pub enum WhenStale {
     Refuse,
     /// Those that the last list does not name are served.
     Serve,
+}
+
+/// What becomes of a request, or a stream, that is open still when its token ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtExpiry {
+    /// It goes on to its own end, as it does in API Gateway.
+    #[default]
+    Keep,
+    /// It is cut.
+    Close,
 }
 
 /// Where a pool's keys come from.
@@ -278,6 +286,8 @@ pub struct TokenPolicy {
     pub forwarding: Forwarding,
     /// How many verified tokens a worker remembers; 0 for none.
     pub cache_entries: usize,
+    /// What becomes of a request that is open still when its token ends.
+    pub at_expiry: AtExpiry,
 }
 
 /// What `aud` must match (API Gateway's identity validation expression).

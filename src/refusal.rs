@@ -50,7 +50,7 @@ pub enum Reason {
     StaleAuthentication,
     /// The rule lets no request pass.
     DeniedByRule,
-    /// The path or authority could be read as another one by the upstream.
+    /// The path or authority could be read as another one by the upstream, or the host shows neither.
     UnsafePath,
     /// The upstream could act on another method than the rules saw.
     UnsafeMethod,

@@ -41,8 +41,8 @@ pub struct Verified {
     pool: PoolIndex,
 }
 
-/// The longest `aud` that `token.aud_pattern` may match. An app client's id has 26 characters, the
-/// URL of an API some more.
+/// The most of `aud` that `token.aud_pattern` is matched against: of one text, or of all the wanted
+/// clients in a list. An app client's id has 26 characters, the URL of an API some more.
 pub const MAX_AUDIENCE_BYTES: usize = 256;
 
 /// Why a token that would be admitted is not verified.
@@ -171,6 +171,12 @@ impl Verified {
         self.pool
     }
 
+    /// From when on the token is expired.
+    #[must_use]
+    pub fn ends(&self, policy: &Policy) -> Option<Timestamp> {
+        ends(&self.claims, policy)
+    }
+
     /// The app client that the token was admitted for.
     #[must_use]
     pub fn client(&self, policy: &Policy) -> Option<&str> {
@@ -250,6 +256,12 @@ fn braked(claims: &Claims, pool: &Pool, seen: &mut impl Observer) -> Result<(), 
     Ok(())
 }
 
+/// From when on a token with these claims is expired: clocks may differ by the skew.
+fn ends(claims: &Claims, policy: &Policy) -> Option<Timestamp> {
+    let expires = claims.expires()?;
+    Some(expires.plus(policy.token.clock_skew))
+}
+
 /// The steps that need no key. `pool` is the one whose issuer the token names, if there is one.
 fn admit(
     claims: &Claims,
@@ -270,8 +282,8 @@ fn admit(
     let (index, pool) = seen.step(Step::Issuer, issuer)?;
     let skew = policy.token.clock_skew;
     // A token that never expires was not made by Cognito: it is malformed, not expired.
-    let lasts = match claims.expires() {
-        Some(expires) if now < expires.plus(skew) => Ok(()),
+    let lasts = match ends(claims, policy) {
+        Some(ends) if now < ends => Ok(()),
         Some(_) => Err(Reason::TokenExpired),
         None => Err(Reason::MalformedToken),
     };
@@ -310,10 +322,27 @@ fn audience_fits(
 ) -> bool {
     match claims.audience() {
         Some(Claim::Text(audience)) => matches(audience),
-        Some(Claim::Other(Value::Array(audiences))) => audiences
-            .iter()
-            .filter_map(Value::as_str)
-            .any(|audience| is_wanted(audience, pool, requirement) && matches(audience)),
+        Some(Claim::Other(Value::Array(audiences))) => {
+            // All together have the length of one: a token of 16 kB holds dozens of such texts.
+            let mut left = MAX_AUDIENCE_BYTES;
+            let mut wanted = audiences
+                .iter()
+                .filter_map(Value::as_str)
+                .filter(|audience| is_wanted(audience, pool, requirement));
+            wanted.any(|audience| {
+                // An empty one takes its time as well.
+                match left.checked_sub(audience.len().max(1)) {
+                    Some(rest) => {
+                        left = rest;
+                        matches(audience)
+                    }
+                    None => {
+                        left = 0;
+                        false
+                    }
+                }
+            })
+        }
         Some(Claim::Other(_)) | None => false,
     }
 }

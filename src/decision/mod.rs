@@ -188,7 +188,7 @@ impl Decider {
             anonymous_headers: Rc::new(match reads {
                 // Those that are there are among the edits.
                 HeaderReads::Everything => HeaderValues::default(),
-                HeaderReads::Named(_) => policy.claim_headers.anonymous_headers(),
+                HeaderReads::Named { .. } => policy.claim_headers.anonymous_headers(),
             }),
             reads,
             policy,
@@ -219,6 +219,11 @@ impl Decider {
         // For what is decided without a look at the token: the cache has not been asked.
         let decided = |verdict| (Decision::Verdict(verdict), CacheUse::None);
         let policy = Rc::clone(&self.policy);
+        // Every request has headers. A host that shows none of them has not shown the request, and
+        // what it is can only be guessed.
+        if self.reads == HeaderReads::Everything && request.is_empty() {
+            return decided(Verdict::refuse(Reason::UnsafePath));
+        }
         // Before the rule is even known to be open: a path that could be read in two ways could be
         // another rule's.
         let (ruling, variables) = match choose(&policy, request, seen) {
@@ -450,11 +455,14 @@ impl Decider {
     }
 
     /// What every forwarded request loses, whatever rule it is under.
+    ///
+    /// Fails only where tokens are to be taken out of a query or a cookie that is too costly to look
+    /// through: what cannot be cleaned does not go on.
     fn edits(&self, request: &Request, forwarding: Forwarding) -> Result<Vec<HeaderEdit>, Reason> {
         let owned = &self.policy.owned;
         let mut edits: Vec<_> = match self.reads {
             HeaderReads::Everything => owned.found_in(request).collect(),
-            HeaderReads::Named(_) => owned.by_name().collect(),
+            HeaderReads::Named { .. } => owned.by_name().collect(),
         };
         // Envoy keeps it on upgrades, and the next proxy takes off what it names.
         edits.extend(owned.connection(request));
@@ -474,7 +482,8 @@ fn choose(
     let rules = &policy.rules;
     let chosen = rules.choose(&request.target());
     let chosen = chosen.map_err(|_| Reason::UnsafePath);
-    // Without such rules there is only one answer, and the step is no step.
+    // Without such rules there is only one answer, and the step is no step: `explain` does not show what
+    // was not asked.
     let chosen = match rules.looks_at_paths() || rules.looks_at_hosts() {
         true => seen.step(Step::Path, chosen),
         false => chosen,

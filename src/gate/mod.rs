@@ -17,15 +17,21 @@
 //! begin; and each request whose fact has changed, or never will, gets its verdict. An answer does
 //! the last of these at once, without waiting for the tick.
 //!
+//! What goes on with a token may last longer than the token. Where the policy says so, every tick
+//! names the requests whose token has ended since, and the host resets them.
+//!
 //! What a client can make grow is bounded by the waiting list: a held request is its token and a
 //! few numbers, and its body stays with the client until the verdict.
 
+mod open;
 mod waiting;
 
-use crate::decision::{CacheUse, Candidate, Decider, Decision, HeaderReads, Verdict};
+use crate::decision::{
+    CacheUse, Caller, Candidate, Decider, Decision, Forward, HeaderReads, Verdict,
+};
 use crate::facts::{Facts, Need, Outlook};
 use crate::keyring::Keyring;
-use crate::policy::Policy;
+use crate::policy::{AtExpiry, Policy};
 use crate::refusal::Refusal;
 use crate::remote::call::{Answer, Call, CallId};
 use crate::remote::report::Report;
@@ -37,6 +43,7 @@ use crate::rs256::Rs256;
 use crate::step::Observer;
 pub use crate::time::Now;
 use crate::time::{Monotonic, Timestamp};
+use open::Open;
 use std::rc::Rc;
 use std::time::Duration;
 use waiting::{Deadline, Held, Waiting};
@@ -46,6 +53,8 @@ use waiting::{Deadline, Held, Waiting};
 pub struct Effects {
     /// Verdicts on held requests, by the host's number for each.
     pub verdicts: Vec<(u32, Verdict)>,
+    /// Open requests whose token has ended, by the host's number for each: they are cut.
+    pub ended: Vec<u32>,
     /// Calls to be made, by the gate's number for each.
     pub calls: Vec<(CallId, Call)>,
     /// What is to be told.
@@ -60,6 +69,7 @@ pub struct Gate {
     decider: Decider,
     facts: Facts,
     waiting: Waiting,
+    open: Open,
 }
 
 impl Gate {
@@ -82,6 +92,7 @@ impl Gate {
             // network fault is no fault of the configuration.
             facts: Facts::new(&policy, entropy),
             waiting: Waiting::default(),
+            open: Open::default(),
             decider: Decider::new(policy, algorithm),
         }
     }
@@ -173,6 +184,22 @@ impl Gate {
         None
     }
 
+    /// Takes in that a request goes on, so that it is cut when its token ends, if the policy says
+    /// so.
+    pub fn goes_on(&mut self, context: u32, forward: &Forward) {
+        if let (AtExpiry::Close, Caller::Known(token)) =
+            (self.policy().token.at_expiry, &forward.caller)
+            && let Some(ends) = token.verified.ends(self.policy())
+        {
+            self.open.add(context, Rc::clone(token), ends);
+        }
+    }
+
+    /// Forgets a request that went on, and has come to its end.
+    pub fn finished(&mut self, context: u32) {
+        self.open.remove(context);
+    }
+
     /// Forgets a held request whose client has gone. Says whether it was held.
     ///
     /// Its stream is gone with it: a verdict that came later would find no request.
@@ -191,6 +218,7 @@ impl Gate {
             // Also when nothing was fetched here: the keys may be another VM's, or a deadline may
             // have passed.
             verdicts: self.verdicts(now),
+            ended: self.ended(now.wall),
             calls,
             reports: self.facts.take_reports(),
         }
@@ -208,6 +236,7 @@ impl Gate {
         let report = self.facts.answered(id, answer, now, space);
         Effects {
             verdicts: self.verdicts(now),
+            ended: Vec::new(),
             // A failed call is not repeated here: back-off decides, and is asked at the next tick.
             calls: Vec::new(),
             reports: report
@@ -224,6 +253,7 @@ impl Gate {
         // Something can be done at once: a fetch can begin, or a batch go on.
         if self.facts.is_due(now)
             || self.waiting.has_backlog()
+            || self.open.has_backlog()
             || self.waiting.demands().any(wants_a_call)
         {
             Self::PROMPT_TICK
@@ -242,6 +272,12 @@ impl Gate {
     /// will find no filter keeps all other VMs from fetching until it runs out.
     pub fn retire(&mut self, space: &dyn SharedSpace) {
         self.facts.release(space);
+    }
+
+    /// The open requests whose token has ended.
+    fn ended(&mut self, now: Timestamp) -> Vec<u32> {
+        let policy = self.decider.policy();
+        self.open.take_ended(policy, self.facts.revocations(), now)
     }
 
     /// The verdicts that can be given on held requests.

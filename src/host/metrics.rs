@@ -24,6 +24,7 @@ pub(super) struct Metrics {
     cache_miss: Metric,
     held: Metric,
     cancelled: Metric,
+    closed: Metric,
     held_now: Metric,
     keys: Metric,
     age: Metric,
@@ -99,6 +100,7 @@ impl Metrics {
             cache_miss: counter("token_cache.miss"),
             held: counter("held"),
             cancelled: counter("cancelled"),
+            closed: counter("closed"),
             held_now: gauge("held_now"),
             keys: gauge("jwks_keys"),
             age: gauge("jwks_age_seconds"),
@@ -171,6 +173,10 @@ impl Metrics {
     pub(super) fn cancelled(&self) {
         self.cancelled.add(1);
         self.held_now.add(-1);
+    }
+
+    pub(super) fn closed(&self) {
+        self.closed.add(1);
     }
 
     /// Gauges that every VM sets to the same value: whenever the number of keys changes, and once a

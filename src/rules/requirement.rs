@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 use std::time::Duration;
 
 /// What must hold besides; the default holds for every valid token.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Requirement {
     /// Which of the tokens that the filter admits the rule admits.
     pub narrows: Narrowing,
@@ -57,7 +57,7 @@ impl Confirmation {
 }
 
 /// Which of the tokens that the filter admits a rule admits.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Narrowing {
     /// The wanted kind of token.
     pub token_use: WantedUse,
@@ -71,7 +71,7 @@ pub struct Narrowing {
 }
 
 /// What the claims must say: all of it. What is not given holds for every token.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conditions {
     /// Scopes of which the token needs one.
     pub scopes: AnyOf<String>,
@@ -132,7 +132,7 @@ impl<T> AnyOf<T> {
 }
 
 /// A claim, and the values of which it must have one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClaimCondition {
     /// Where the claim stands.
     pub place: ClaimPlace,

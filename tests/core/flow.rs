@@ -5,6 +5,7 @@ mod change;
 mod confirmation;
 mod deny_list;
 mod hold_limits;
+mod open_requests;
 mod outage;
 mod pools;
 mod random;

@@ -14,15 +14,16 @@ const LAYERS: [(&str, &str); 29] = [
     ("header", ""),
     ("pool", ""),
     ("json", ""),
+    ("work", ""),
     // From bytes to types.
     ("rs256", ""),
     ("jwks", "json rs256"),
     ("claims", "json refusal time"),
     ("token", "claims json refusal rs256 step"),
     ("deny_list", "claims json time"),
-    ("rules", "claims pool refusal step time"),
-    ("request", "rules"),
-    ("bearer", "header refusal request"),
+    ("rules", "claims pool refusal step time work"),
+    ("request", "rules work"),
+    ("bearer", "header refusal request work"),
     ("owned", "header request"),
     // The policy.
     ("claim_headers", "claims header json"),
@@ -55,7 +56,7 @@ const LAYERS: [(&str, &str); 29] = [
     ),
     (
         "gate",
-        "decision facts keyring policy refusal remote request revocation rs256 step time",
+        "cache decision facts keyring policy refusal remote request revocation rs256 step time",
     ),
     // The adapter.
     (

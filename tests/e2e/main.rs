@@ -30,13 +30,13 @@ mod claimed;
 mod config;
 mod confirmation;
 mod costs;
+mod disconnects;
 mod drains;
 mod every_vector;
 mod faults;
 mod filters;
 mod held;
 // The desk tool writes the configurations of these.
-mod disconnects;
 #[cfg(feature = "cli")]
 mod imported;
 mod internal_redirects;
@@ -59,5 +59,6 @@ mod secrecy;
 mod signatures;
 mod sources;
 mod strangers;
+mod streams;
 mod unusual_http;
 mod verifiers;

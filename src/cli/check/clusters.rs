@@ -75,32 +75,6 @@ impl Clusters {
                 gathering.walk(&Node::top(document));
                 gathering.mesh(&Node::top(document));
             }
-            for located in &found.located {
-                let Ok(policy) = located.parse() else {
-                    continue;
-                };
-                for (_, pool, purpose, endpoint) in called(&policy) {
-                    let own = pool.id.region().to_owned();
-                    let regions = BTreeSet::from_iter(
-                        reach::region(&endpoint.authority).into_iter().chain([own]),
-                    );
-                    let wanted = clusters.wanted.entry(endpoint.cluster.clone());
-                    wanted.or_default().push(Wanted {
-                        purpose,
-                        pool: pool.id.as_str().to_owned(),
-                        regions: regions.into_iter().collect(),
-                    });
-                }
-                if let Some(list) = &policy.deny_list {
-                    let cluster = list.source.endpoint.cluster.clone();
-                    let wanted = clusters.wanted.entry(cluster).or_default();
-                    wanted.push(Wanted {
-                        purpose: Purpose::DenyList,
-                        pool: String::new(),
-                        regions: Vec::new(),
-                    });
-                }
-            }
         }
         // Istio: a ServiceEntry makes a cluster, whose TLS a DestinationRule decides.
         for (host, entry) in entries {
@@ -117,6 +91,29 @@ impl Clusters {
             }
         }
         clusters
+    }
+
+    /// Takes note of the clusters that a configuration has the filter call.
+    pub(super) fn want(&mut self, policy: &Policy) {
+        for (_, pool, purpose, endpoint) in called(policy) {
+            let own = pool.id.region().to_owned();
+            let regions =
+                BTreeSet::from_iter(reach::region(&endpoint.authority).into_iter().chain([own]));
+            let wanted = self.wanted.entry(endpoint.cluster.clone());
+            wanted.or_default().push(Wanted {
+                purpose,
+                pool: pool.id.as_str().to_owned(),
+                regions: regions.into_iter().collect(),
+            });
+        }
+        if let Some(list) = &policy.deny_list {
+            let cluster = list.source.endpoint.cluster.clone();
+            self.wanted.entry(cluster).or_default().push(Wanted {
+                purpose: Purpose::DenyList,
+                pool: String::new(),
+                regions: Vec::new(),
+            });
+        }
     }
 
     /// What there is to say of these clusters in a file.

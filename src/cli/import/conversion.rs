@@ -9,7 +9,7 @@ use super::part::Obstacle;
 use super::pools::{clients, commonest, named, one_issuer, pools};
 use super::route::Route;
 use super::security::{Access, Context, Decision};
-use super::{Args, Case, Waiver, cors, policy, replies, scheme};
+use super::{Args, Case, Waiver, cors, head, policy, replies, scheme};
 use crate::document::{Document, Source, member};
 use anyhow::{Context as _, bail};
 use cognito_authorizer::config;
@@ -86,6 +86,8 @@ pub(super) fn import(
     note_differences(definition, &operations, &mut notes);
     note_audience(&profile, &operations, &decisions, &mut notes);
     let path_case = path_case(args.path_case, routes.need_letter_case(), &mut notes)?;
+    let rules = routes.ordered(definition.api);
+    head::note_open(&rules, &mut notes);
     let title = match definition.title() {
         title if title.is_empty() => name.to_owned(),
         title => format!("{title:?} ({name})"),
@@ -94,7 +96,7 @@ pub(super) fn import(
         title,
         pools,
         profile,
-        rules: routes.ordered(definition.api),
+        rules,
         path_case,
         prefix: prefix.iter().map(|segment| format!("/{segment}")).collect(),
         cors_preflight: cors::read(definition, &mut notes),
