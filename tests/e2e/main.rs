@@ -29,6 +29,7 @@ mod claim_headers;
 mod claimed;
 mod config;
 mod costs;
+mod deny_list;
 mod disconnects;
 mod drains;
 mod every_vector;

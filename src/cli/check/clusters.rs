@@ -1,8 +1,9 @@
-//! The clusters that keys come from: whether there are any, and whether they verify who answers.
+//! The clusters that keys and deny lists come from: whether there are any, and whether they verify who
+//! answers.
 
 use super::Notes;
 use super::envoy::{Node, field, is_true, text, texts};
-use super::finding::{self, Finding};
+use super::finding::{self, Code, Finding};
 use super::place::Place;
 use super::reach::{self, Reach};
 use crate::document::Document;
@@ -13,17 +14,29 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// The clusters of all files, and those among them that some configuration fetches keys from.
+/// The clusters of all files, and those among them that some configuration fetches something from.
 pub(super) struct Clusters {
     defined: BTreeMap<String, Vec<Cluster>>,
     wanted: BTreeMap<String, Vec<Wanted>>,
 }
 
-/// A pool whose keys come through a cluster, and the regions that have them: its own, and another
-/// one if it is a replica there.
-struct Wanted {
-    pool: String,
-    regions: Vec<String>,
+/// What comes through a cluster.
+enum Wanted {
+    /// The keys of a pool, and the regions that have them: its own, and another one if it is a
+    /// replica there.
+    Keys { pool: String, regions: Vec<String> },
+    /// The deny list.
+    DenyList,
+}
+
+impl Wanted {
+    /// What it is when nobody knows whose it is.
+    const fn unverified(&self) -> (&'static Code, &'static str) {
+        match self {
+            Self::Keys { .. } => (&finding::UNVERIFIED_KEY_SERVER, "keys come"),
+            Self::DenyList => (&finding::UNVERIFIED_LIST_SERVER, "the deny list comes"),
+        }
+    }
 }
 
 /// Where a cluster is defined, what it lacks, and where it leads.
@@ -70,21 +83,26 @@ impl Clusters {
         clusters
     }
 
-    /// Takes note of the clusters that a configuration fetches keys from.
+    /// Takes note of the clusters that a configuration fetches from.
     pub(super) fn want(&mut self, policy: &Policy) {
         for (_, pool, endpoint) in fetched(policy) {
             let own = pool.id.region().to_owned();
             let regions =
                 BTreeSet::from_iter(reach::region(&endpoint.authority).into_iter().chain([own]));
             let wanted = self.wanted.entry(endpoint.cluster.clone());
-            wanted.or_default().push(Wanted {
+            wanted.or_default().push(Wanted::Keys {
                 pool: pool.id.as_str().to_owned(),
                 regions: regions.into_iter().collect(),
             });
         }
+        if let Some(list) = &policy.deny_list {
+            let cluster = list.source.endpoint.cluster.clone();
+            let wanted = self.wanted.entry(cluster).or_default();
+            wanted.push(Wanted::DenyList);
+        }
     }
 
-    /// What there is to say of the key clusters in a file.
+    /// What there is to say of these clusters in a file.
     pub(super) fn findings(&self, file: usize) -> Vec<Finding> {
         let mut findings = Vec::new();
         let defined = |name| self.defined.get(name).into_iter().flatten();
@@ -97,15 +115,19 @@ impl Clusters {
                     findings.push(place.finding(code, text));
                 }
             };
-            if !cluster.lacks.is_empty() {
+            for one in wanted.iter().filter(|_| !cluster.lacks.is_empty()) {
+                let (code, what) = one.unverified();
                 let lacks = cluster.lacks.join(", ");
-                let text = format!("keys come through {name:?}, which lacks {lacks}");
-                note(&finding::UNVERIFIED_KEY_SERVER, &cluster.place, text);
+                let text = format!("{what} through {name:?}, which lacks {lacks}");
+                note(code, &cluster.place, text);
             }
             for (place, text) in cluster.reach.plain_ports() {
                 note(&finding::PLAIN_PORT, place, text);
             }
-            for Wanted { pool, regions } in wanted {
+            for one in wanted {
+                let Wanted::Keys { pool, regions } = one else {
+                    continue;
+                };
                 for (place, host, found) in cluster.reach.regions() {
                     if !regions.contains(&found) {
                         let expected = regions.join(" or ");
@@ -124,6 +146,10 @@ impl Clusters {
     }
 }
 
+/// What follows if the deny list cannot be fetched.
+const WITHOUT_LIST: &str =
+    "without a list nobody who was signed out is out, and `when_stale` says who gets in at all";
+
 /// The position of each pool whose keys are fetched, the pool, and where they are.
 fn fetched(policy: &Policy) -> impl Iterator<Item = (usize, &Pool, &Endpoint)> {
     policy
@@ -135,7 +161,7 @@ fn fetched(policy: &Policy) -> impl Iterator<Item = (usize, &Pool, &Endpoint)> {
         })
 }
 
-/// Notes key clusters that are nowhere, where all that there are should be among what was given.
+/// Notes clusters that are nowhere, where all that there are should be among what was given.
 pub(super) fn unknown(
     policy: &Policy,
     located: &Located,
@@ -157,7 +183,15 @@ pub(super) fn unknown(
         return;
     }
     let place = scope.name();
-    for (position, _, endpoint) in fetched(policy) {
+    let keys = fetched(policy).map(|(position, _, endpoint)| {
+        let path = format!("user_pools[{position}].jwks.cluster");
+        (path, endpoint, finding::UNKNOWN_CLUSTER.help)
+    });
+    let list = policy.deny_list.iter().map(|list| {
+        let path = "deny_list.cluster".to_owned();
+        (path, &list.source.endpoint, WITHOUT_LIST)
+    });
+    for (path, endpoint, advice) in keys.chain(list) {
         let cluster = endpoint.cluster.as_str();
         if known.contains(&cluster) || scope == Scope::Manifests && is_generated(cluster) {
             continue;
@@ -169,8 +203,8 @@ pub(super) fn unknown(
                 format!("found {cluster:?}; expected a cluster of {place}: {known}")
             }
         };
-        let path = format!("user_pools[{position}].jwks.cluster");
         notes.add(&finding::UNKNOWN_CLUSTER, &path, text);
+        notes.advise(advice);
     }
 }
 
