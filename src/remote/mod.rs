@@ -31,6 +31,7 @@ pub mod rate;
 pub mod record;
 mod refresher;
 pub mod report;
+pub mod roll;
 pub mod schedule;
 pub mod slots;
 pub mod space;

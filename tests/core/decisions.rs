@@ -43,8 +43,11 @@ fn policies() -> BTreeMap<&'static str, Value> {
 
 /// A gate that has the deny list which its policy of this name asks for.
 fn gate(policy: &Rc<Policy>, name: &str) -> Gate {
-    let gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
-    supplied(gate, Vectors::get(), name)
+    supplied(
+        Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1)),
+        Vectors::get(),
+        name,
+    )
 }
 
 fn wall(vector: &Vector) -> Timestamp {

@@ -61,7 +61,7 @@ const LAYERS: [(&str, &str); 29] = [
     // The adapter.
     (
         "host",
-        "config decision gate header policy refusal remote request rs256 time",
+        "config decision gate header policy refusal remote request revocation rs256 time",
     ),
 ];
 

@@ -30,6 +30,7 @@ mod claimed;
 mod config;
 mod confirmation;
 mod costs;
+mod deny_list;
 mod disconnects;
 mod drains;
 mod every_vector;
