@@ -9,7 +9,7 @@
 //! gate tells the facts once per tick what is lacking, and sends the calls that this makes due.
 
 use crate::keyring::{CurrentKeys, Keyring};
-use crate::policy::{Policy, PoolIndex, Pools};
+use crate::policy::{IssuerIndex, Issuers, Policy};
 use crate::refusal::Reason;
 use crate::remote::call::{Answer, Call, CallId, CallIds};
 use crate::remote::document::Prospect;
@@ -23,11 +23,11 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Need {
     /// Any keys of its issuer.
-    Keys(PoolIndex),
+    Keys(IssuerIndex),
     /// A key that the set of this generation does not have.
     NewerKeys {
-        /// The token's user pool.
-        pool: PoolIndex,
+        /// The token's issuer.
+        issuer: IssuerIndex,
         /// The key set that does not have the key.
         generation: u64,
         /// When its bearer says that the token was made.
@@ -47,11 +47,11 @@ pub enum Place {
 }
 
 impl Need {
-    /// The user pool whose keys are needed.
+    /// The issuer whose keys are needed.
     #[must_use]
-    pub const fn pool(self) -> PoolIndex {
+    pub const fn issuer(self) -> IssuerIndex {
         match self {
-            Self::Keys(pool) | Self::NewerKeys { pool, .. } => pool,
+            Self::Keys(issuer) | Self::NewerKeys { issuer, .. } => issuer,
         }
     }
 
@@ -90,9 +90,9 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn new(pools: &Pools, entropy: Entropy) -> Self {
+    pub(crate) fn new(issuers: &Issuers, entropy: Entropy) -> Self {
         Self {
-            keyring: Keyring::new(pools, entropy),
+            keyring: Keyring::new(issuers, entropy),
             calls: CallIds::default(),
         }
     }
@@ -101,37 +101,37 @@ impl Facts {
         &self.keyring
     }
 
-    /// The keys that may verify a pool's tokens now.
-    pub(crate) fn keys(&self, pool: PoolIndex) -> Result<CurrentKeys, Need> {
-        self.keyring.keys(pool).ok_or(Need::Keys(pool))
+    /// The keys that may verify an issuer's tokens now.
+    pub(crate) fn keys(&self, issuer: IssuerIndex) -> Result<CurrentKeys, Need> {
+        self.keyring.keys(issuer).ok_or(Need::Keys(issuer))
     }
 
     /// Whether what was verified by keys of this generation is verified still.
-    pub(crate) fn hold_keys(&self, pool: PoolIndex, generation: u64) -> bool {
-        self.keyring.generation(pool) == Some(generation)
+    pub(crate) fn hold_keys(&self, issuer: IssuerIndex, generation: u64) -> bool {
+        self.keyring.generation(issuer) == Some(generation)
     }
 
     /// What can be said of a need now. Changes nothing.
     pub(crate) fn outlook(&self, need: Need, now: Now) -> Outlook {
-        let (pool, generation, issued_at) = match need {
-            Need::Keys(pool) => {
-                return match self.keyring.generation(pool) {
+        let (issuer, generation, issued_at) = match need {
+            Need::Keys(issuer) => {
+                return match self.keyring.generation(issuer) {
                     Some(_) => Outlook::Changed,
                     None => Outlook::Open,
                 };
             }
             Need::NewerKeys {
-                pool,
+                issuer,
                 generation,
                 issued_at,
-            } => (pool, generation, issued_at),
+            } => (issuer, generation, issued_at),
         };
         // There are keys, and the wanted one is not among them.
-        match self.keyring.prospect(pool, generation, now.monotonic) {
+        match self.keyring.prospect(issuer, generation, now.monotonic) {
             Prospect::Here => Outlook::Changed,
             Prospect::Coming | Prospect::Open => Outlook::Open,
             // The endpoint could not know yet of a key that has been made since.
-            Prospect::Settled if !self.is_newer_than_keys(pool, issued_at, now) => {
+            Prospect::Settled if !self.is_newer_than_keys(issuer, issued_at, now) => {
                 Outlook::Settled(Reason::UnknownKey)
             }
             Prospect::Settled | Prospect::Unavailable => {
@@ -142,8 +142,8 @@ impl Facts {
 
     /// Whether a token says that it was made after the newest key set was answered. The two clocks
     /// meet here: how long ago the answer was is the same on both.
-    fn is_newer_than_keys(&self, pool: PoolIndex, issued_at: Option<Timestamp>, now: Now) -> bool {
-        let answered_at = self.keyring.answered_at(pool);
+    fn is_newer_than_keys(&self, issuer: IssuerIndex, issued_at: Option<Timestamp>, now: Now) -> bool {
+        let answered_at = self.keyring.answered_at(issuer);
         issued_at
             .zip(answered_at)
             .is_some_and(|(issued, answered)| issued.plus(now.monotonic.since(answered)) > now.wall)
@@ -151,17 +151,17 @@ impl Facts {
 
     /// How long until a need may be met.
     pub(crate) fn expected_in(&self, need: Need, now: Monotonic) -> Duration {
-        let scheduled = self.keyring.keys_expected_in(need.pool(), now);
+        let scheduled = self.keyring.keys_expected_in(need.issuer(), now);
         match need {
             Need::Keys(_) => scheduled,
-            Need::NewerKeys { pool, .. } => self.keyring.demand_open_in(pool, now).min(scheduled),
+            Need::NewerKeys { issuer, .. } => self.keyring.demand_open_in(issuer, now).min(scheduled),
         }
     }
 
     /// How long a request may wait for a need; not at all if nothing can come in that time.
     pub(crate) fn wait_limit(&self, need: Need, policy: &Policy, now: Monotonic) -> Duration {
-        let pool = policy.pools.get(need.pool());
-        let limit = pool.map_or(Duration::ZERO, |pool| pool.keys.wait_limit());
+        let issuer = policy.issuers.get(need.issuer());
+        let limit = issuer.map_or(Duration::ZERO, |issuer| issuer.keys().wait_limit());
         match need {
             // In an outage the next attempt lies behind the back-off: 503 at once instead of after
             // the time-out.
@@ -176,8 +176,8 @@ impl Facts {
             // Keys that are missing are due without being demanded.
             Need::Keys(_) => false,
             Need::NewerKeys {
-                pool, generation, ..
-            } => self.keyring.prospect(pool, generation, now) == Prospect::Open,
+                issuer, generation, ..
+            } => self.keyring.prospect(issuer, generation, now) == Prospect::Open,
         }
     }
 
@@ -188,7 +188,7 @@ impl Facts {
 
     /// Reads what the other VMs have done about one need.
     pub(crate) fn sync_need(&mut self, need: Need, now: Monotonic, space: &dyn SharedSpace) {
-        self.keyring.sync_pool(need.pool(), now, space);
+        self.keyring.sync_issuer(need.issuer(), now, space);
     }
 
     /// The calls that are due, `needs` being what requests wait for. A demand lasts until the calls
@@ -201,10 +201,10 @@ impl Facts {
     ) -> Vec<(CallId, Call)> {
         for need in needs {
             if let Need::NewerKeys {
-                pool, generation, ..
+                issuer, generation, ..
             } = need
             {
-                self.keyring.demand_newer(pool, generation);
+                self.keyring.demand_newer(issuer, generation);
             }
         }
         self.keyring.take_due(now, space, &mut self.calls)

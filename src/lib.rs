@@ -12,7 +12,7 @@
 //!                 │          │ ──────▶ token    compact serialisation, header, claims: an UntrustedToken
 //!                 │          │ ──────▶ verify   issuer, times, use, client: Admitted
 //!                 │          │ ──────▶ facts    the issuer's keys (keyring)
-//!                 │          │ ──────▶ verify   signature (rs256): Verified
+//!                 │          │ ──────▶ verify   signature (verifiers): Verified
 //!                 │          │ ──────▶ verify   audience; the rule's scopes, groups, claims, age of the sign-in
 //!                 │          ▼
 //!                 └─ Hold  ·  Forward + claim_headers, owned  ·  Refuse + reply
@@ -28,16 +28,16 @@
 //!
 //! | module | knows | does not know |
 //! |---|---|---|
-//! | [`time`], [`refusal`], [`step`], [`header`], [`pool`], [`json`] | the words of the field, and the order of the checks | how a check is made |
+//! | [`time`], [`refusal`], [`step`], [`header`], [`pool`], [`principal`], [`signature`], [`json`] | the words of the field, and the order of the checks | how a check is made |
 //! | [`remote`] | when a document is fetched, by which VM, how all share it, why a fetch failed | what is in it, and how a call is made |
-//! | [`rs256`], [`jwks`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
+//! | [`rs256`], [`es384`], [`jwks`], [`verifiers`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
 //! | [`claims`], [`token`] | what a token looks like | what is allowed |
 //! | [`rules`] | which rule a request falls under, and what it asks of a token | whether the token is true |
 //! | [`request`], [`bearer`] | what a request looks like, and where its token stands | what is in the token |
 //! | [`claim_headers`], [`owned`], [`reply`], [`policy`] | what the configuration decides | how it is spelled |
 //! | [`config`] | field names, defaults, limits | what happens to a request |
 //! | [`verify`], [`cache`] | when a token is true, and for how long | where it stood |
-//! | [`keyring`] | which pool has which keys, and what an operator is told of them | when they are fetched |
+//! | [`keyring`] | which issuer has which keys, and what an operator is told of them | when they are fetched |
 //! | [`facts`] | what a decision may lack, and whether it will come | what is decided with it |
 //! | [`decision`] | all steps, top to bottom | that a request can wait |
 //! | [`gate`] | which requests wait for what | that there is an Envoy |
@@ -58,9 +58,11 @@
 //!
 //! | attack | stopped by |
 //! |---|---|
-//! | `alg: none`, HS256 with the public key | one algorithm, compared as text ([`token`]); no other is implemented |
+//! | `alg: none`, HS256 with the public key | one algorithm, compared as text ([`token`]); for AWS accounts a second one, and a key is for one of them ([`verifiers`]) |
 //! | key material inside the token (`jwk`, `jku`, `x5c`, `x5u`) | never read: [`verify::Admitted::verify`] takes the issuer's own set |
 //! | another pool's token with a known `kid` | the issuer chooses the set before the `kid` chooses the key |
+//! | an AWS account's token where users are meant, or a user's where roles are | the issuer decides whose token it is, and each has a type of its own ([`verify`], [`claims`]) |
+//! | `role/batchX` or `x/role/batch` for `role/batch/*`, a session's name, another account's role of the same name | whole ARNs, and `/*` after a whole segment ([`principal`]) |
 //! | refresh token, or id token where an access token is wanted | `token_use` must be there and be the wanted one ([`verify`]) |
 //! | duplicate members, two spellings of a byte, an object that is a number to some | strict readers ([`json`], [`token`]); two parsers must agree |
 //! | two tokens, one for each reader | every place and every line counts, as the loosest parser reads them ([`bearer`], [`request`]) |
@@ -91,6 +93,7 @@ pub mod claim_headers;
 pub mod claims;
 pub mod config;
 pub mod decision;
+pub mod es384;
 pub mod facts;
 pub mod gate;
 pub mod header;
@@ -100,15 +103,18 @@ pub mod keyring;
 pub mod owned;
 pub mod policy;
 pub mod pool;
+pub mod principal;
 pub mod refusal;
 pub mod remote;
 pub mod reply;
 pub mod request;
 pub mod rs256;
 pub mod rules;
+pub mod signature;
 pub mod step;
 pub mod time;
 pub mod token;
+pub mod verifiers;
 pub mod verify;
 
 #[cfg(target_arch = "wasm32")]

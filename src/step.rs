@@ -30,18 +30,32 @@ pub enum Step {
     Payload,
     /// `iss`, and the pools that the rule admits.
     Issuer,
+    /// What every AWS account's token has: `iat`, a life of at most an hour, and an ARN in `sub`.
+    Caller,
     /// `exp`.
     Expiry,
     /// `nbf` and `iat`.
     Start,
+    /// `aws_accounts[].max_token_age`.
+    TokenAge,
+    /// Whether the rule names AWS principals at all.
+    Named,
     /// `token_use`.
     TokenUse,
     /// The app client.
     Client,
+    /// `aws_accounts[].audiences`.
+    AccountAudience,
     /// The key that the token names.
     Key,
     /// The signature.
     Signature,
+    /// The AWS account in which the caller is, as all parts of the token have it.
+    Account,
+    /// `aws_accounts[].organization`.
+    Organization,
+    /// The rule's `principals`.
+    Principal,
     /// `token.aud_pattern`, matched only against what a user pool has signed.
     Audience,
     /// The rule's `scopes`.
@@ -56,7 +70,7 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 28] = [
         Self::Path,
         Self::Method,
         Self::Rule,
@@ -67,12 +81,19 @@ impl Step {
         Self::Header,
         Self::Payload,
         Self::Issuer,
+        Self::Caller,
         Self::Expiry,
         Self::Start,
+        Self::TokenAge,
+        Self::Named,
         Self::TokenUse,
         Self::Client,
+        Self::AccountAudience,
         Self::Key,
         Self::Signature,
+        Self::Account,
+        Self::Organization,
+        Self::Principal,
         Self::Audience,
         Self::Scopes,
         Self::Groups,
@@ -94,12 +115,19 @@ impl Step {
             Self::Header => "header",
             Self::Payload => "payload",
             Self::Issuer => "issuer",
+            Self::Caller => "caller",
             Self::Expiry => "expiry",
             Self::Start => "start",
+            Self::TokenAge => "token_age",
+            Self::Named => "named",
             Self::TokenUse => "token_use",
             Self::Client => "client",
+            Self::AccountAudience => "account_audience",
             Self::Key => "key",
             Self::Signature => "signature",
+            Self::Account => "account",
+            Self::Organization => "organization",
+            Self::Principal => "principal",
             Self::Audience => "audience",
             Self::Scopes => "scopes",
             Self::Groups => "groups",

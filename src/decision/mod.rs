@@ -18,13 +18,14 @@ use crate::header::HeaderEdit;
 use crate::policy::{Forwarding, Policy, Preflight};
 use crate::refusal::{Reason, Refusal};
 use crate::request::Request;
-use crate::rs256::Rs256;
 use crate::rules::index::Variables;
 use crate::rules::{Access, Ruling};
+use crate::signature::Algorithms;
 use crate::step::{Observer, Step};
 use crate::time::Timestamp;
 use crate::token::{KnownHeaders, UntrustedToken};
-use crate::verify::{Admitted, Demand, Unverified};
+use crate::verifiers::Verifiers;
+use crate::verify::{Admitted, Bearer, Demand, Unverified, Verified};
 pub use reads::HeaderReads;
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -153,7 +154,7 @@ impl From<Need> for Stop {
 pub(crate) struct Decider {
     reads: HeaderReads,
     policy: Rc<Policy>,
-    algorithm: Rs256,
+    verifiers: Verifiers,
     /// One for each worker: shared tokens would have to be believed from memory that another plugin
     /// of the same `vm_id` may write.
     cache: TokenCache,
@@ -165,11 +166,15 @@ pub(crate) struct Decider {
 }
 
 impl Decider {
-    pub(crate) fn new(policy: Rc<Policy>, algorithm: Rs256) -> Self {
+    pub(crate) fn new(policy: Rc<Policy>, verifiers: Verifiers) -> Self {
         let reads = HeaderReads::of(&policy);
         Self {
             cache: TokenCache::new(policy.token.cache_entries),
-            known_headers: KnownHeaders::default(),
+            known_headers: KnownHeaders::new(match policy.issuers.accounts() {
+                // A user pool has no other.
+                [] => Algorithms::Rs256,
+                _ => verifiers.algorithms(),
+            }),
             anonymous_headers: Rc::new(match reads {
                 // Those that are there are among the edits.
                 HeaderReads::Everything => HeaderValues::default(),
@@ -177,7 +182,7 @@ impl Decider {
             }),
             reads,
             policy,
-            algorithm,
+            verifiers,
         }
     }
 
@@ -189,8 +194,12 @@ impl Decider {
         &self.reads
     }
 
+    pub(crate) const fn algorithms(&self) -> Algorithms {
+        self.known_headers.algorithms()
+    }
+
     pub(crate) const fn verifies_by_host(&self) -> bool {
-        self.algorithm.is_host()
+        self.verifiers.is_host()
     }
 
     /// Decides about a request: what it is and where it goes, then its token.
@@ -336,7 +345,7 @@ impl Decider {
     /// one comparison says whether any key has changed.
     fn recall(&mut self, compact: &[u8], facts: &Facts) -> Option<Rc<Remembered>> {
         let remembered = self.cache.get(compact)?;
-        if facts.hold_keys(remembered.verified.pool(), remembered.generation) {
+        if facts.hold_keys(remembered.verified.issuer(), remembered.generation) {
             return Some(Rc::clone(remembered));
         }
         // Nothing will ever make it good again but a new verification.
@@ -359,18 +368,18 @@ impl Decider {
         let admitted = Admitted::new(token, demand, seen)?;
         // Taken out before the proof is consumed: `payload_header` gets these bytes, which are the
         // signed ones, and not a second rendering of the claims.
-        let (pool, payload) = (admitted.pool(), admitted.payload());
+        let (issuer, payload) = (admitted.issuer(), admitted.payload());
         let (header, issued_at) = (admitted.header().clone(), admitted.unverified_issued_at());
-        // The issuer has chosen the pool, and the pool chooses the set: a `kid` means nothing
-        // outside it.
-        let keys = facts.keys(pool)?;
+        // `iss` has chosen the issuer, and the issuer chooses the set: a `kid` means nothing outside
+        // it.
+        let keys = facts.keys(issuer)?;
         let verified = admitted
-            .verify(&keys.set, &self.algorithm, seen)
+            .verify(&keys.set, &self.verifiers, seen)
             .map_err(|unverified| match unverified {
                 Unverified::InvalidSignature => Reason::InvalidSignature.into(),
                 // A rotation, or a forgery. Which of the two only a newer set can tell.
                 Unverified::UnknownKey => Stop::Need(Need::NewerKeys {
-                    pool,
+                    issuer,
                     generation: keys.generation,
                     issued_at,
                 }),
@@ -383,12 +392,22 @@ impl Decider {
         // Only what was accepted is remembered, so that no refused token takes a place from a good
         // one.
         let remembered = Rc::new(Remembered {
-            headers: self.policy.claim_headers.render(verified.claims(), payload),
+            headers: self.headers_for(&verified, payload),
             generation: keys.generation,
             verified,
         });
         self.cache.insert(compact, Rc::clone(&remembered));
         Ok(remembered)
+    }
+
+    /// What the upstream is told of the bearer. Of a user and of an AWS principal it is told under
+    /// different names, and the other's are taken off.
+    fn headers_for(&self, verified: &Verified, payload: &str) -> HeaderValues {
+        let headers = &self.policy.claim_headers;
+        match verified.bearer() {
+            Bearer::User(user) => headers.of_user(user, payload),
+            Bearer::Principal(principal) => headers.of_principal(principal),
+        }
     }
 
     /// Where all headers are read, those among them that are the filter's own are taken off by

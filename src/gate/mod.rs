@@ -32,10 +32,11 @@ use crate::remote::report::Report;
 use crate::remote::schedule::Entropy;
 use crate::remote::space::SharedSpace;
 use crate::request::Request;
-use crate::rs256::Rs256;
+use crate::signature::Algorithms;
 use crate::step::Observer;
 pub use crate::time::Now;
 use crate::time::{Monotonic, Timestamp};
+use crate::verifiers::Verifiers;
 use std::rc::Rc;
 use std::time::Duration;
 use waiting::{Deadline, Held, Waiting};
@@ -75,13 +76,13 @@ impl Gate {
 
     /// A gate for a policy.
     #[must_use]
-    pub fn new(policy: Rc<Policy>, algorithm: Rs256, entropy: Entropy) -> Self {
+    pub fn new(policy: Rc<Policy>, verifiers: impl Into<Verifiers>, entropy: Entropy) -> Self {
         Self {
             // No key is here yet. A configuration is accepted while the key endpoint is down: a
             // network fault is no fault of the configuration.
-            facts: Facts::new(&policy.pools, entropy),
+            facts: Facts::new(&policy.issuers, entropy),
             waiting: Waiting::default(),
-            decider: Decider::new(policy, algorithm),
+            decider: Decider::new(policy, verifiers.into()),
         }
     }
 
@@ -89,6 +90,12 @@ impl Gate {
     #[must_use]
     pub const fn policy(&self) -> &Rc<Policy> {
         self.decider.policy()
+    }
+
+    /// The algorithms that a token may name.
+    #[must_use]
+    pub const fn algorithms(&self) -> Algorithms {
+        self.decider.algorithms()
     }
 
     /// Whether the host verifies signatures.
@@ -145,7 +152,7 @@ impl Gate {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Option<Verdict> {
-        // Another VM may have fetched since the last tick. To read one pool's entry costs less than
+        // Another VM may have fetched since the last tick. To read one issuer's entry costs less than
         // to hold the request for a tick.
         self.facts.sync_need(candidate.need(), now.monotonic, space);
         let candidate = match self.redecide(candidate, now) {

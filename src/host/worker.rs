@@ -12,7 +12,10 @@ use crate::remote::call::{Answer, CallId};
 use crate::remote::report::{Level, Report};
 use crate::remote::schedule::Entropy;
 use crate::request::Rest;
+use crate::es384::Es384;
 use crate::rs256::Rs256;
+use crate::signature::Algorithms;
+use crate::verifiers::Verifiers;
 use proxy_wasm::hostcalls;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -58,15 +61,12 @@ impl Worker {
     /// Nothing is fetched and no lease is taken here: the host configures a short-lived VM first,
     /// and no other would finish what that one begins.
     pub(super) fn new(context: u32, policy: Policy) -> Self {
-        let algorithm = match policy.signature {
-            SignaturePolicy::Auto => Rs256::host_if_proven(Rc::new(Host)),
-            SignaturePolicy::Module => Rs256::module(),
-        };
+        let verifiers = verifiers(&policy);
         let clock = MonotonicClock::new();
         // The standard library seeds its hashers at random; that is all the entropy needed here.
         let entropy = Entropy::new(RandomState::new().build_hasher().finish());
-        let metrics = Metrics::define(&policy.pools.labels());
-        let mut gate = Gate::new(Rc::new(policy), algorithm, entropy);
+        let metrics = Metrics::define(&policy.issuers.labels());
+        let mut gate = Gate::new(Rc::new(policy), verifiers, entropy);
         gate.start(clock.read(), &Shared);
         let worker = Self {
             context,
@@ -87,15 +87,25 @@ impl Worker {
 
     pub(super) fn announce(&self) {
         let policy = self.policy();
+        let gate = self.gate.borrow();
+        let signatures = match gate.verifies_by_host() {
+            true => "host",
+            false => "module",
+        };
+        let accounts = match policy.issuers.accounts().len() {
+            0 => String::new(),
+            number => format!(", AWS accounts: {number}"),
+        };
+        let es384 = match (policy.issuers.accounts(), gate.algorithms()) {
+            ([], _) => "",
+            (_, Algorithms::Rs256AndEs384) => ", ES384 by the host",
+            (_, Algorithms::Rs256) => ", ES384 not at all",
+        };
         log::info!(
-            "cognito-authorizer {}: user pools: {}, rules: {}, signatures verified by the {}",
+            "cognito-authorizer {}: user pools: {}{accounts}, rules: {}, signatures verified by the {signatures}{es384}",
             env!("CARGO_PKG_VERSION"),
-            policy.pools.len(),
+            policy.issuers.pools().len(),
             policy.rules.len(),
-            match self.gate.borrow().verifies_by_host() {
-                true => "host",
-                false => "module",
-            },
         );
     }
 
@@ -229,6 +239,19 @@ impl Worker {
     fn tick_every(&self, period: Duration) {
         if self.tick_period.replace(period) != period {
             let _ = hostcalls::set_tick_period(period);
+        }
+    }
+}
+
+/// The verifiers that a policy asks for: the host's, where they prove themselves.
+fn verifiers(policy: &Policy) -> Verifiers {
+    let host = || Rc::new(Host);
+    match (policy.signature, policy.issuers.accounts()) {
+        (SignaturePolicy::Module, _) => Rs256::module().into(),
+        // A user pool has no use for ES384: nothing has to be proved.
+        (SignaturePolicy::Auto, []) => Rs256::host_if_proven(host()).into(),
+        (SignaturePolicy::Auto, _) => {
+            Verifiers::new(Rs256::host_if_proven(host()), Es384::host_if_proven(host()))
         }
     }
 }

@@ -35,12 +35,14 @@ pub trait Content: Sized {
     const MAX_BYTES: usize;
     /// What can be wrong with one.
     type Invalid: fmt::Display;
+    /// How one plugin reads it: two may read the same document differently.
+    type Reading: Copy + fmt::Debug;
 
     /// Reads a document.
     ///
     /// # Errors
     /// What is wrong with it.
-    fn parse(bytes: &[u8]) -> Result<Self, Self::Invalid>;
+    fn parse(bytes: &[u8], reading: Self::Reading) -> Result<Self, Self::Invalid>;
     /// What is wrong with one that is longer than [`Content::MAX_BYTES`].
     fn too_large() -> Self::Invalid;
     /// Whether what was concluded from the other holds for this one too.
@@ -49,9 +51,10 @@ pub trait Content: Sized {
 
 /// A document that is fetched, and may be shared by all VMs of the process.
 #[derive(Debug)]
-pub struct Document<C> {
+pub struct Document<C: Content> {
     refresher: Refresher,
     content: Option<Rc<C>>,
+    reading: C::Reading,
 }
 
 /// Content that may serve.
@@ -75,11 +78,12 @@ pub enum Ended<E> {
 impl<C: Content> Document<C> {
     /// A document of which nothing is known yet. `parts` tell its source from all others.
     #[must_use]
-    pub fn new(source: Source, parts: &[&str]) -> Self {
+    pub fn new(source: Source, parts: &[&str], reading: C::Reading) -> Self {
         let names = EntryNames::new(C::KIND, parts);
         Self {
             refresher: Refresher::new(source, names),
             content: None,
+            reading,
         }
     }
 
@@ -93,7 +97,7 @@ impl<C: Content> Document<C> {
     pub fn sync(&mut self, now: Monotonic, space: &dyn SharedSpace) {
         if let Some((bytes, fetched_at)) = self.refresher.sync(space)
             && let Some(document) = record::decode_content(&bytes, fetched_at)
-            && let Ok(content) = C::parse(document)
+            && let Ok(content) = C::parse(document, self.reading)
         {
             self.load(content, fetched_at);
         }
@@ -226,7 +230,7 @@ impl<C: Content> Document<C> {
     ) -> Option<Ended<C::Invalid>> {
         let record = self.refresher.end_fetch(space)?;
         let parsed = Failure::of(answer, C::too_large)
-            .and_then(|bytes| Ok((bytes, C::parse(bytes).map_err(Failure::Invalid)?)));
+            .and_then(|bytes| Ok((bytes, C::parse(bytes, self.reading).map_err(Failure::Invalid)?)));
         match parsed {
             Ok((bytes, content)) => {
                 let fetched = self.refresher.succeed(record, bytes, now, space, entropy)?;

@@ -107,7 +107,7 @@ fn values(field: &str, refused: &[(Value, &str)], twin: Value) {
 #[test]
 fn the_minimum_and_its_defaults() {
     let policy = accepted(json!({}));
-    let (_, pool) = policy.pools.iter().next().unwrap();
+    let pool = &policy.issuers.pools()[0];
     assert_eq!(pool.id.as_str(), POOL);
     assert_eq!(
         pool.issuer,

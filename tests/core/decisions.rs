@@ -15,7 +15,7 @@ use cognito_authorizer::decision::HeaderReads;
 use cognito_authorizer::decision::{Caller, Decision, Forward, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::keyring::{Answer, Entropy};
-use cognito_authorizer::policy::{KeySource, Policy, Pool};
+use cognito_authorizer::policy::{Issuer, KeySource, Policy};
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
@@ -282,14 +282,15 @@ fn keys_that_are_waited_for_decide_alike() {
                         }
                         let mut effects = gate.tick(at(round), &space);
                         for (id, call) in effects.calls {
-                            let fetches = |pool: &Pool| match &pool.keys {
+                            let fetches = |issuer: Issuer<'_>| match issuer.keys() {
                                 KeySource::Fetched(source) => {
                                     source.endpoint.get(call.max_body) == call
                                 }
                                 KeySource::Inline(_) => false,
                             };
-                            let pool = policy.pools.iter().position(|(_, pool)| fetches(pool));
-                            let body = Some(sets[pool.unwrap()].clone());
+                            let mut issuers = policy.issuers.iter();
+                            let issuer = issuers.position(|(_, issuer)| fetches(issuer));
+                            let body = Some(sets[issuer.unwrap()].clone());
                             let answer = Answer::Response { status: 200, body };
                             let next = gate.answered(id, &answer, at(round), &space);
                             effects.verdicts.extend(next.verdicts);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 26] = [
+const LAYERS: [(&str, &str); 30] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -13,13 +13,17 @@ const LAYERS: [(&str, &str); 26] = [
     ("remote", "time"),
     ("header", ""),
     ("pool", ""),
+    ("principal", ""),
+    ("signature", ""),
     ("json", ""),
     // From bytes to types.
-    ("rs256", ""),
-    ("jwks", "json rs256"),
+    ("rs256", "signature"),
+    ("es384", "signature"),
+    ("jwks", "es384 json rs256 signature"),
+    ("verifiers", "es384 jwks rs256 signature"),
     ("claims", "json refusal time"),
-    ("token", "claims json refusal rs256 step"),
-    ("rules", "claims pool refusal step time"),
+    ("token", "claims json refusal signature step"),
+    ("rules", "claims pool principal refusal step time"),
     ("request", "rules"),
     ("bearer", "header refusal request"),
     ("owned", "header request"),
@@ -33,28 +37,28 @@ const LAYERS: [(&str, &str); 26] = [
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims header json jwks owned policy pool remote reply rules time",
+        "bearer claim_headers claims header json jwks owned policy pool principal remote reply rules time",
     ),
     // Decisions.
     (
         "verify",
-        "claims jwks policy refusal rs256 rules step time token",
+        "claims jwks policy principal refusal rules signature step time token verifiers",
     ),
     ("cache", "claim_headers verify"),
     ("keyring", "jwks policy remote time"),
     ("facts", "keyring policy refusal remote time"),
     (
         "decision",
-        "cache claim_headers facts header owned policy refusal request rs256 rules step time token verify",
+        "cache claim_headers facts header owned policy refusal request rules signature step time token verifiers verify",
     ),
     (
         "gate",
-        "decision facts keyring policy refusal remote request rs256 step time",
+        "decision facts keyring policy refusal remote request signature step time verifiers",
     ),
     // The adapter.
     (
         "host",
-        "config decision gate header policy refusal remote request rs256 time",
+        "config decision es384 gate header policy refusal remote request rs256 signature time verifiers verify",
     ),
 ];
 
@@ -96,7 +100,7 @@ const RESERVED: [(&str, &[&str]); 15] = [
     // Crates that have their place.
     ("rsa::", &["rs256"]),
     ("prost", &["config", "host"]),
-    ("jwt_compact", &["rs256", "token", "verify"]),
+    ("jwt_compact", &["rs256", "signature", "token", "verifiers"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -5,9 +5,9 @@ use super::envoy::{Node, field, is_true, text, texts};
 use super::finding::{self, Finding};
 use super::place::Place;
 use super::reach::{self, Reach};
-use crate::document::Document;
+use crate::document::{Document, below, item};
 use crate::locate::{File, Located, Setting};
-use cognito_authorizer::policy::{KeySource, Policy, Pool};
+use cognito_authorizer::policy::{Issuer, KeySource, Policy};
 use cognito_authorizer::remote::call::Endpoint;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,10 +19,10 @@ pub(super) struct Clusters {
     wanted: BTreeMap<String, Vec<Wanted>>,
 }
 
-/// A pool whose keys come through a cluster, and the regions that have them: its own, and another
-/// one if it is a replica there.
+/// An issuer whose keys come through a cluster, and the regions that have them: a user pool's own,
+/// and another one if it is a replica there. An AWS account's keys are in no region.
 struct Wanted {
-    pool: String,
+    issuer: String,
     regions: Vec<String>,
 }
 
@@ -56,14 +56,18 @@ impl Clusters {
                 let Ok(policy) = located.parse() else {
                     continue;
                 };
-                for (_, pool, endpoint) in fetched(&policy) {
-                    let own = pool.id.region().to_owned();
-                    let regions = BTreeSet::from_iter(
-                        reach::region(&endpoint.authority).into_iter().chain([own]),
-                    );
+                for (_, issuer, endpoint) in fetched(&policy) {
+                    let regions = match issuer {
+                        Issuer::Pool(pool) => {
+                            let own = pool.id.region().to_owned();
+                            let there = reach::region(&endpoint.authority);
+                            BTreeSet::from_iter(there.into_iter().chain([own]))
+                        }
+                        Issuer::Account(_) => BTreeSet::new(),
+                    };
                     let wanted = clusters.wanted.entry(endpoint.cluster.clone());
                     wanted.or_default().push(Wanted {
-                        pool: pool.id.as_str().to_owned(),
+                        issuer: issuer.id().to_owned(),
                         regions: regions.into_iter().collect(),
                     });
                 }
@@ -107,12 +111,12 @@ impl Clusters {
             for (place, text) in cluster.reach.plain_ports() {
                 note(&finding::PLAIN_PORT, place, text);
             }
-            for Wanted { pool, regions } in wanted {
+            for Wanted { issuer, regions } in wanted {
                 for (place, host, found) in cluster.reach.regions() {
-                    if !regions.contains(&found) {
+                    if !regions.is_empty() && !regions.contains(&found) {
                         let expected = regions.join(" or ");
                         let text = format!(
-                            "found {host:?}, of {found}; the keys of {pool} are in {expected}"
+                            "found {host:?}, of {found}; the keys of {issuer} are in {expected}"
                         );
                         note(&finding::WRONG_REGION, place, text);
                     }
@@ -126,15 +130,20 @@ impl Clusters {
     }
 }
 
-/// The position of each pool whose keys are fetched, the pool, and where they are.
-fn fetched(policy: &Policy) -> impl Iterator<Item = (usize, &Pool, &Endpoint)> {
-    policy
-        .pools
-        .iter()
-        .filter_map(|(index, pool)| match &pool.keys {
-            KeySource::Fetched(source) => Some((index.position(), pool, &source.endpoint)),
+/// Where each issuer stands whose keys are fetched, the issuer, and where they are.
+fn fetched(policy: &Policy) -> impl Iterator<Item = (String, Issuer<'_>, &Endpoint)> {
+    let issuers = &policy.issuers;
+    issuers.iter().filter_map(|(index, issuer)| {
+        let position = index.position();
+        let place = match position.checked_sub(issuers.pools().len()) {
+            None => item("user_pools", position),
+            Some(account) => item("aws_accounts", account),
+        };
+        match issuer.keys() {
+            KeySource::Fetched(source) => Some((place, issuer, &source.endpoint)),
             KeySource::Inline(_) => None,
-        })
+        }
+    })
 }
 
 /// Notes key clusters that are nowhere, where all that there are should be among what was given.
@@ -159,7 +168,7 @@ pub(super) fn unknown(
         return;
     }
     let place = scope.name();
-    for (position, _, endpoint) in fetched(policy) {
+    for (place_of, _, endpoint) in fetched(policy) {
         let cluster = endpoint.cluster.as_str();
         if known.contains(&cluster) || scope == Scope::Manifests && is_generated(cluster) {
             continue;
@@ -171,7 +180,7 @@ pub(super) fn unknown(
                 format!("found {cluster:?}; expected a cluster of {place}: {known}")
             }
         };
-        let path = format!("user_pools[{position}].jwks.cluster");
+        let path = below(&place_of, "jwks.cluster");
         notes.add(&finding::UNKNOWN_CLUSTER, &path, text);
     }
 }

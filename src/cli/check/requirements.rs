@@ -6,7 +6,7 @@ use crate::document::{below, item, member};
 use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::rules::Access;
-use cognito_authorizer::rules::requirement::{Requirement, WantedUse};
+use cognito_authorizer::rules::requirement::WantedUse;
 use serde_json::{Map, Value};
 
 /// The standard attributes of a user pool (OpenID Connect Core, section 5.1). A new app client may
@@ -62,11 +62,17 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
             continue;
         };
         let path = below(&item("rules", at), "require");
-        let wanted = match access {
-            Access::Require(Requirement { narrows, .. }) if narrows.token_use != WantedUse::Any => {
-                narrows.token_use
-            }
-            _ => of_all,
+        let users = match access {
+            Access::Require(requirement) => requirement.callers.users(),
+            Access::Anyone | Access::Optional | Access::Nobody => None,
+        };
+        let Some(users) = users else {
+            // What users may write is of no matter to AWS principals.
+            continue;
+        };
+        let wanted = match users.token_use {
+            WantedUse::Any => of_all,
+            narrowed @ WantedUse::Only(_) => narrowed,
         };
         if require.contains_key("scopes") && wanted == WantedUse::Only(TokenUse::Id) {
             let text = "id tokens have no scopes, so that nobody gets in";

@@ -16,8 +16,8 @@ const USUAL_SKEW: Duration = Duration::from_secs(60);
 
 /// Notes what is unwise in the settings of a valid configuration.
 pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
-    for (index, pool) in policy.pools.iter() {
-        let path = item("user_pools", index.position());
+    for (position, pool) in policy.issuers.pools().iter().enumerate() {
+        let path = item("user_pools", position);
         if pool.clients == AnyOf::Unrestricted {
             let text = format!("every app client of {} is admitted", pool.id.as_str());
             notes.add(&finding::ANY_CLIENT, &below(&path, "client_ids"), text);

@@ -1,5 +1,6 @@
 //! The decision itself, made by the gate as it is made in Envoy, with keys from the desk.
 
+use super::p384::verifiers;
 use cognito_authorizer::decision::{Decision, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::policy::Policy;
@@ -8,7 +9,6 @@ use cognito_authorizer::remote::call::Answer;
 use cognito_authorizer::remote::schedule::Entropy;
 use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::request::Request;
-use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
@@ -51,7 +51,7 @@ impl Simulation {
     /// Asks a gate whose pools were fetched before the request came, as in an Envoy that is up.
     pub(super) fn run(policy: &Rc<Policy>, request: &Request, question: &Question) -> Self {
         // No other VM fetches at the same time: that retries are jittered makes no difference.
-        let gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(0));
+        let gate = Gate::new(Rc::clone(policy), verifiers(policy), Entropy::new(0));
         let mut simulation = Self {
             gate,
             record: Record::default(),
@@ -102,7 +102,8 @@ impl Simulation {
     fn beyond_the_signature(&mut self, request: &Request, question: &Question) -> Option<Refusal> {
         let policy = Rc::clone(self.gate.policy());
         let compact = policy.token.sources.extract(request).ok()??;
-        let token = UntrustedToken::parse(&compact, &KnownHeaders::default(), &mut ()).ok()?;
+        let known = KnownHeaders::new(self.gate.algorithms());
+        let token = UntrustedToken::parse(&compact, &known, &mut ()).ok()?;
         let (ruling, variables) = policy.rules.choose(&request.target()).ok()?;
         let demand = Demand {
             policy: &policy,
@@ -111,8 +112,8 @@ impl Simulation {
             now: question.now,
         };
         let claims = token.unverified_claims();
-        let (pool, _) = policy.pools.by_issuer(claims.issuer()?)?;
-        verify::conditions(claims, pool, &demand, &mut self.record).err()
+        let issuer = policy.issuers.by_iss(claims.issuer()?)?;
+        verify::conditions(claims, issuer, &demand, &mut self.record).err()
     }
 
     /// One tick, with an answer for every fetch that it wants made.
