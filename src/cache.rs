@@ -8,6 +8,7 @@ use crate::claim_headers::HeaderValues;
 use crate::verify::Verified;
 use quick_cache::unsync::Cache;
 use quick_cache::{Equivalent, Weighter};
+use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
@@ -20,6 +21,8 @@ pub struct Remembered {
     pub headers: HeaderValues,
     /// The generation of the key set that verified it; it counts for nothing under another.
     pub generation: u64,
+    /// The generation of the deny list that does not name it; it is looked up again in another.
+    pub clear_under: Cell<Option<u64>>,
 }
 
 /// Verified tokens by their exact bytes.

@@ -284,6 +284,19 @@ impl Claims {
         }
     }
 
+    /// `jti`: the token's own id (RFC 7519, section 4.1.7).
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.text("jti")
+    }
+
+    /// `origin_jti`: the sign-in's id, which refreshed tokens keep. Only app clients with token
+    /// revocation have it, which is the default of new ones.
+    #[must_use]
+    pub fn origin_id(&self) -> Option<&str> {
+        self.text("origin_jti")
+    }
+
     /// The scopes in the space-separated `scope`; none if it is anything but a string.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.text("scope")

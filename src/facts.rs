@@ -1,4 +1,5 @@
-//! What a decision must know that no request brings: so far, the keys of its issuer.
+//! What a decision must know that no request brings: the keys of its issuer, and what has been
+//! revoked.
 //!
 //! A fact is there, or there is a [`Need`] for it. A request that stopped at a need is held in the
 //! need's [`Place`], and is decided again from its token on once the [`Outlook`] is that the fact
@@ -9,13 +10,14 @@
 //! gate tells the facts once per tick what is lacking, and sends the calls that this makes due.
 
 use crate::keyring::{CurrentKeys, Keyring};
-use crate::policy::{IssuerIndex, Issuers, Policy};
+use crate::policy::{IssuerIndex, Policy, WhenStale};
 use crate::refusal::Reason;
 use crate::remote::call::{Answer, Call, CallId, CallIds};
 use crate::remote::document::Prospect;
 use crate::remote::report::Report;
 use crate::remote::schedule::Entropy;
 use crate::remote::space::SharedSpace;
+use crate::revocation::Revocations;
 use crate::time::{Monotonic, Now, Timestamp};
 use std::time::Duration;
 
@@ -34,6 +36,8 @@ pub enum Need {
         /// Unverified: it chooses between two refusals, 401 and 503, and lets no request pass.
         issued_at: Option<Timestamp>,
     },
+    /// Any deny list, for a token of this issuer.
+    DenyList(IssuerIndex),
 }
 
 /// Where a request waits for its need. Each place has a limit of its own, so that a flood of one
@@ -44,14 +48,21 @@ pub enum Place {
     ColdStart,
     /// The token names a key that the set does not have: a rotation, or a forgery.
     UnknownKey,
+    /// No deny list has been fetched yet.
+    NoDenyList,
+}
+
+impl Place {
+    /// Every place.
+    pub const ALL: [Self; 3] = [Self::ColdStart, Self::UnknownKey, Self::NoDenyList];
 }
 
 impl Need {
-    /// The issuer whose keys are needed.
+    /// The issuer of the token.
     #[must_use]
     pub const fn issuer(self) -> IssuerIndex {
         match self {
-            Self::Keys(issuer) | Self::NewerKeys { issuer, .. } => issuer,
+            Self::Keys(issuer) | Self::NewerKeys { issuer, .. } | Self::DenyList(issuer) => issuer,
         }
     }
 
@@ -61,6 +72,7 @@ impl Need {
         match self {
             Self::Keys(_) => Place::ColdStart,
             Self::NewerKeys { .. } => Place::UnknownKey,
+            Self::DenyList(_) => Place::NoDenyList,
         }
     }
 }
@@ -85,20 +97,43 @@ pub enum Outlook {
 #[derive(Debug)]
 pub(crate) struct Facts {
     keyring: Keyring,
+    /// None without a deny list. Boxed, since most configurations have none.
+    revocations: Option<Box<Revocations>>,
     /// One sequence for all facts, so that an answer has one owner.
     calls: CallIds,
 }
 
 impl Facts {
-    pub(crate) fn new(issuers: &Issuers, entropy: Entropy) -> Self {
+    pub(crate) fn new(policy: &Policy, entropy: Entropy) -> Self {
+        let list = policy.deny_list.as_ref();
+        let list = list.map(|list| Revocations::new(list, entropy.clone()));
         Self {
-            keyring: Keyring::new(issuers, entropy),
+            keyring: Keyring::new(&policy.issuers, entropy),
+            revocations: list.map(Box::new),
             calls: CallIds::default(),
         }
     }
 
     pub(crate) const fn keyring(&self) -> &Keyring {
         &self.keyring
+    }
+
+    /// What has been revoked, if the configuration asks.
+    pub(crate) fn revocations(&self) -> Option<&Revocations> {
+        self.revocations.as_deref()
+    }
+
+    /// Takes note that this VM serves requests.
+    pub(crate) fn serves(&mut self) {
+        if let Some(revocations) = &mut self.revocations {
+            revocations.serves();
+        }
+    }
+
+    /// Whether a request that could not get this goes on without it.
+    pub(crate) fn waives(&self, need: Need) -> bool {
+        let serves = |list: &Revocations| list.when_stale() == WhenStale::Serve;
+        matches!(need, Need::DenyList(_)) && self.revocations().is_some_and(serves)
     }
 
     /// The keys that may verify an issuer's tokens now.
@@ -125,6 +160,12 @@ impl Facts {
                 generation,
                 issued_at,
             } => (issuer, generation, issued_at),
+            Need::DenyList(_) => {
+                return match self.revocations().is_some_and(Revocations::is_loaded) {
+                    true => Outlook::Changed,
+                    false => Outlook::Open,
+                };
+            }
         };
         // There are keys, and the wanted one is not among them.
         match self.keyring.prospect(issuer, generation, now.monotonic) {
@@ -142,7 +183,12 @@ impl Facts {
 
     /// Whether a token says that it was made after the newest key set was answered. The two clocks
     /// meet here: how long ago the answer was is the same on both.
-    fn is_newer_than_keys(&self, issuer: IssuerIndex, issued_at: Option<Timestamp>, now: Now) -> bool {
+    fn is_newer_than_keys(
+        &self,
+        issuer: IssuerIndex,
+        issued_at: Option<Timestamp>,
+        now: Now,
+    ) -> bool {
         let answered_at = self.keyring.answered_at(issuer);
         issued_at
             .zip(answered_at)
@@ -151,30 +197,44 @@ impl Facts {
 
     /// How long until a need may be met.
     pub(crate) fn expected_in(&self, need: Need, now: Monotonic) -> Duration {
-        let scheduled = self.keyring.keys_expected_in(need.issuer(), now);
+        let keys = |issuer| self.keyring.keys_expected_in(issuer, now);
         match need {
-            Need::Keys(_) => scheduled,
-            Need::NewerKeys { issuer, .. } => self.keyring.demand_open_in(issuer, now).min(scheduled),
+            Need::Keys(issuer) => keys(issuer),
+            Need::NewerKeys { issuer, .. } => {
+                self.keyring.demand_open_in(issuer, now).min(keys(issuer))
+            }
+            Need::DenyList(_) => {
+                let list = self.revocations();
+                list.map_or(Duration::ZERO, |list| list.expected_in(now))
+            }
         }
     }
 
     /// How long a request may wait for a need; not at all if nothing can come in that time.
     pub(crate) fn wait_limit(&self, need: Need, policy: &Policy, now: Monotonic) -> Duration {
-        let issuer = policy.issuers.get(need.issuer());
-        let limit = issuer.map_or(Duration::ZERO, |issuer| issuer.keys().wait_limit());
+        let limit = match need {
+            Need::Keys(issuer) | Need::NewerKeys { issuer, .. } => {
+                let issuer = policy.issuers.get(issuer);
+                issuer.map(|issuer| issuer.keys().wait_limit())
+            }
+            Need::DenyList(_) => self.revocations().map(Revocations::wait_limit),
+        };
+        let limit = limit.unwrap_or_default();
         match need {
             // In an outage the next attempt lies behind the back-off: 503 at once instead of after
             // the time-out.
-            Need::Keys(_) if self.expected_in(need, now) >= limit => Duration::ZERO,
-            Need::Keys(_) | Need::NewerKeys { .. } => limit,
+            Need::Keys(_) | Need::DenyList(_) if self.expected_in(need, now) >= limit => {
+                Duration::ZERO
+            }
+            Need::Keys(_) | Need::NewerKeys { .. } | Need::DenyList(_) => limit,
         }
     }
 
     /// Whether a request that waits for this would have a call made in the next tick.
     pub(crate) fn wants_a_call(&self, need: Need, now: Monotonic) -> bool {
         match need {
-            // Keys that are missing are due without being demanded.
-            Need::Keys(_) => false,
+            // What is missing altogether is due without being demanded.
+            Need::Keys(_) | Need::DenyList(_) => false,
             Need::NewerKeys {
                 issuer, generation, ..
             } => self.keyring.prospect(issuer, generation, now) == Prospect::Open,
@@ -182,13 +242,22 @@ impl Facts {
     }
 
     /// Reads what the other VMs have done.
-    pub(crate) fn sync(&mut self, now: Monotonic, space: &dyn SharedSpace) {
-        self.keyring.sync(now, space);
+    pub(crate) fn sync(&mut self, now: Now, space: &dyn SharedSpace) {
+        self.keyring.sync(now.monotonic, space);
+        if let Some(revocations) = &mut self.revocations {
+            revocations.sync(now, space);
+        }
     }
 
     /// Reads what the other VMs have done about one need.
-    pub(crate) fn sync_need(&mut self, need: Need, now: Monotonic, space: &dyn SharedSpace) {
-        self.keyring.sync_issuer(need.issuer(), now, space);
+    pub(crate) fn sync_need(&mut self, need: Need, now: Now, space: &dyn SharedSpace) {
+        match (need, &mut self.revocations) {
+            (Need::Keys(issuer) | Need::NewerKeys { issuer, .. }, _) => {
+                self.keyring.sync_issuer(issuer, now.monotonic, space);
+            }
+            (Need::DenyList(_), Some(revocations)) => revocations.sync(now, space),
+            (Need::DenyList(_), None) => {}
+        }
     }
 
     /// The calls that are due, `needs` being what requests wait for. A demand lasts until the calls
@@ -207,7 +276,17 @@ impl Facts {
                 self.keyring.demand_newer(issuer, generation);
             }
         }
-        self.keyring.take_due(now, space, &mut self.calls)
+        let mut calls = self.keyring.take_due(now, space, &mut self.calls);
+        if let Some(revocations) = &mut self.revocations {
+            calls.extend(revocations.take_due(now, space, &mut self.calls));
+        }
+        calls
+    }
+
+    /// What is to be told beside what became of this VM's own calls.
+    pub(crate) fn take_reports(&mut self) -> Vec<Report> {
+        let list = self.revocations.as_mut();
+        list.map_or_else(Vec::new, |list| list.take_reports())
     }
 
     /// Takes in the answer to a call.
@@ -218,21 +297,30 @@ impl Facts {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Option<Report> {
-        self.keyring.answered(id, answer, now, space)
+        let report = self.keyring.answered(id, answer, now, space);
+        report.or_else(|| {
+            let revocations = self.revocations.as_mut()?;
+            revocations.answered(id, answer, now, space)
+        })
     }
 
     /// Gives back the leases for which other VMs would wait.
     pub(crate) fn release(&mut self, space: &dyn SharedSpace) {
         self.keyring.release(space);
+        if let Some(revocations) = &mut self.revocations {
+            revocations.release(space);
+        }
     }
 
     /// Whether a call is due that no VM has begun.
     pub(crate) fn is_due(&self, now: Monotonic) -> bool {
-        self.keyring.is_due(now)
+        let list = self.revocations();
+        self.keyring.is_due(now) || list.is_some_and(|list| list.is_due(now))
     }
 
     /// Whether a fact is missing that may come within this time.
     pub(crate) fn lacks_any(&self, within: Duration, now: Monotonic) -> bool {
-        self.keyring.lacks_keys(within, now)
+        let lacks = |list: &Revocations| !list.is_loaded() && list.expected_in(now) < within;
+        self.keyring.lacks_keys(within, now) || self.revocations().is_some_and(lacks)
     }
 }

@@ -105,7 +105,9 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-struct Name;
+/// A name, or a text, left where it stands unless an escape in it forbids.
+#[derive(Debug)]
+pub(crate) struct Name;
 
 impl<'de> DeserializeSeed<'de> for Name {
     type Value = Cow<'de, str>;

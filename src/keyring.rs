@@ -80,6 +80,7 @@ impl Content for KeySet {
     const KIND: &'static str = "jwks";
     /// Cognito's set has two keys, and about a kilobyte.
     const MAX_BYTES: usize = Self::MAX_BYTES;
+    const IS_LARGE: bool = false;
     type Invalid = InvalidKeySet;
     /// A user pool has no key but RSA, whatever stands in its set.
     type Reading = KeyKinds;
@@ -140,7 +141,8 @@ impl Keyring {
         // Of each its record, some tens of bytes; the keys only where the record names a newer
         // fetch.
         for document in self.documents_mut() {
-            document.sync(now, space);
+            // Every configuration takes every set: there is nothing to tell.
+            let _ = document.sync(now, space);
         }
     }
 
@@ -149,7 +151,7 @@ impl Keyring {
     /// For a request about to wait: all other issuers may stay as the last tick saw them.
     pub fn sync_issuer(&mut self, issuer: IssuerIndex, now: Monotonic, space: &dyn SharedSpace) {
         if let Some(document) = self.document_mut(issuer) {
-            document.sync(now, space);
+            let _ = document.sync(now, space);
         }
     }
 
@@ -202,12 +204,10 @@ impl Keyring {
         // By the call's number, not by the issuer: an answer to a call that was given up must not
         // count for the one that replaced it.
         let (name, document) = self.sets.iter_mut().find_map(|set| match set {
-            Set::Fetched { name, document } if document.is_fetched_by(id) => {
-                Some((name, document))
-            }
+            Set::Fetched { name, document } if document.is_fetched_by(id) => Some((name, document)),
             Set::Fetched { .. } | Set::Inline(_) => None,
         })?;
-        let ended = document.answered(answer, now.monotonic, space, &mut self.entropy)?;
+        let ended = document.answered(answer, now, space, &mut self.entropy)?;
         Some(report(name, document, &ended, now))
     }
 
@@ -298,7 +298,8 @@ impl Set {
             KeySource::Fetched(source) => {
                 let endpoint = &source.endpoint;
                 let parts = [issuer.iss(), &endpoint.uri, &endpoint.cluster];
-                let document = Document::new(source.clone(), &parts, issuer.key_kinds());
+                let kinds = issuer.key_kinds();
+                let document = Document::new(source.clone(), &parts, usize::MAX, kinds);
                 Self::Fetched {
                     name: Name {
                         iss: issuer.iss().to_owned(),
@@ -360,16 +361,16 @@ fn report(
     // An endpoint that is not resolved yet right after a start, and the tries between two attempts
     // of the back-off, would set off alerts that nothing can be done about.
     let counted = match ended {
-        Ended::Fetched(_) => Some(Counted::Success),
+        Ended::Fetched(_) | Ended::Unchanged(_) => Some(Counted::Success),
         Ended::Failed(_, Notice::Settling | Notice::Retry) => None,
         Ended::Failed(_, Notice::Repeated | Notice::News) => Some(Counted::Failure),
     };
     match ended {
-        Ended::Fetched(Fetched::Again) => {
+        Ended::Fetched(Fetched::Again) | Ended::Unchanged(Fetched::Again) => {
             // Every quarter of an hour, on every issuer: no news.
             Report::debug(kind, counted, format!("keys of {iss}: fetched again"))
         }
-        Ended::Fetched(Fetched::Recovered) => {
+        Ended::Fetched(Fetched::Recovered) | Ended::Unchanged(Fetched::Recovered) => {
             let set = document.current().map(|current| current.content);
             let keys = set.as_ref().map_or(0, |set| set.len());
             // A set with entries of other kinds is used; that some were skipped may explain an
@@ -388,16 +389,12 @@ fn report(
             match notice {
                 // One line for an outage, and one every ten minutes while it lasts: an operator is
                 // to notice it, and not to lose the rest of the log in it.
-                Notice::News => Report::warning(
-                    kind,
-                    counted,
-                    format!("keys of {iss}: {cause}; {outlook}"),
-                ),
-                Notice::Settling | Notice::Retry | Notice::Repeated => Report::debug(
-                    kind,
-                    counted,
-                    format!("keys of {iss}: {cause}; {outlook}"),
-                ),
+                Notice::News => {
+                    Report::warning(kind, counted, format!("keys of {iss}: {cause}; {outlook}"))
+                }
+                Notice::Settling | Notice::Retry | Notice::Repeated => {
+                    Report::debug(kind, counted, format!("keys of {iss}: {cause}; {outlook}"))
+                }
             }
         }
     }

@@ -13,7 +13,9 @@
 //!                 │          │ ──────▶ verify   issuer, times, use, client: Admitted
 //!                 │          │ ──────▶ facts    the issuer's keys (keyring)
 //!                 │          │ ──────▶ verify   signature (verifiers): Verified
-//!                 │          │ ──────▶ verify   audience; the rule's scopes, groups, claims, age of the sign-in
+//!                 │          │ ──────▶ verify   audience, emergency brake
+//!                 │          │ ──────▶ facts    the deny list (revocation)
+//!                 │          │ ──────▶ verify   the rule's principals, scopes, groups, claims, age of the sign-in
 //!                 │          ▼
 //!                 └─ Hold  ·  Forward + claim_headers, owned  ·  Refuse + reply
 //! ```
@@ -32,12 +34,13 @@
 //! | [`remote`] | when a document is fetched, by which VM, how all share it, why a fetch failed | what is in it, and how a call is made |
 //! | [`rs256`], [`es384`], [`jwks`], [`verifiers`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
 //! | [`claims`], [`token`] | what a token looks like | what is allowed |
+//! | [`deny_list`] | whose tokens a list names, and what one looks like | how old it may be |
 //! | [`rules`] | which rule a request falls under, and what it asks of a token | whether the token is true |
 //! | [`request`], [`bearer`] | what a request looks like, and where its token stands | what is in the token |
 //! | [`claim_headers`], [`owned`], [`reply`], [`policy`] | what the configuration decides | how it is spelled |
 //! | [`config`] | field names, defaults, limits | what happens to a request |
 //! | [`verify`], [`cache`] | when a token is true, and for how long | where it stood |
-//! | [`keyring`] | which issuer has which keys, and what an operator is told of them | when they are fetched |
+//! | [`keyring`], [`revocation`] | which issuer has which keys, what has been revoked, and what an operator is told of both | when they are fetched |
 //! | [`facts`] | what a decision may lack, and whether it will come | what is decided with it |
 //! | [`decision`] | all steps, top to bottom | that a request can wait |
 //! | [`gate`] | which requests wait for what | that there is an Envoy |
@@ -93,6 +96,7 @@ pub mod claim_headers;
 pub mod claims;
 pub mod config;
 pub mod decision;
+pub mod deny_list;
 pub mod es384;
 pub mod facts;
 pub mod gate;
@@ -108,6 +112,7 @@ pub mod refusal;
 pub mod remote;
 pub mod reply;
 pub mod request;
+pub mod revocation;
 pub mod rs256;
 pub mod rules;
 pub mod signature;

@@ -14,6 +14,7 @@ use crate::reply::Responses;
 use crate::request::{Request, UnsafeMethod};
 use crate::rules::Rules;
 use crate::rules::requirement::{AnyOf, WantedUse};
+use crate::time::Timestamp;
 use regex_lite::Regex;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -24,6 +25,8 @@ use std::time::Duration;
 pub struct Policy {
     /// Whose tokens are admitted.
     pub issuers: Issuers,
+    /// Where it is said which tokens have been revoked, if anywhere.
+    pub deny_list: Option<DenyListPolicy>,
     /// What is asked of every token, and where it is looked for.
     pub token: TokenPolicy,
     /// The rules, and what becomes of a request that none of them matches.
@@ -86,6 +89,51 @@ pub struct Pool {
     pub clients: AnyOf<String>,
     /// Where its keys come from.
     pub keys: KeySource,
+    /// Which of its tokens are void.
+    pub brake: Brake,
+}
+
+/// The emergency brake: times before which all tokens of a pool are void, whoever has them. The
+/// default voids none.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Brake {
+    /// Of the issue: `iat`.
+    pub issued_after: Option<Timestamp>,
+    /// Of the sign-in: `auth_time`, which refreshed tokens keep.
+    pub signed_in_after: Option<Timestamp>,
+}
+
+/// Where it is said which tokens have been revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DenyListPolicy {
+    /// Where the list is fetched, how often, and how long it serves while that fails.
+    pub source: Source,
+    /// How old a list may be by its own word.
+    pub max_age: MaxAge,
+    /// What becomes of tokens while the list is too old, or is not there.
+    pub when_stale: WhenStale,
+    /// How many entries are taken.
+    pub max_entries: usize,
+}
+
+/// How old a list may be by its own word: whoever writes it may have stopped, and the endpoint goes
+/// on answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxAge {
+    /// This old.
+    For(Duration),
+    /// As old as it is.
+    Forever,
+}
+
+/// What becomes of tokens while the deny list is too old, or is not there. There is no default: one
+/// is an outage, the other lets a stolen token live on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenStale {
+    /// They are refused.
+    Refuse,
+    /// Those that the last list does not name are served.
+    Serve,
 }
 
 /// An AWS account, as one of the issuers whose tokens are admitted.

@@ -248,14 +248,22 @@ impl InvalidPrincipal {
             return Self::Account { found, roles };
         }
         let mut parts = text.splitn(6, ':');
-        let (Some("arn"), Some(partition), Some("sts" | "iam"), Some(_), Some(account), Some(resource)) = (
+        let (
+            Some("arn"),
+            Some(partition),
+            Some("sts" | "iam"),
+            Some(_),
+            Some(account),
+            Some(resource),
+        ) = (
             parts.next(),
             parts.next(),
             parts.next(),
             parts.next(),
             parts.next(),
             parts.next(),
-        ) else {
+        )
+        else {
             return Self::Other(found);
         };
         let mut segments = resource.split('/');
@@ -331,7 +339,12 @@ mod tests {
         let batch = "arn:aws:iam::123456789012:role/batch/*";
         admits(batch, "role/batch/nightly", true);
         admits(batch, "role/batch/a/b", true);
-        for other in ["role/batch", "role/batchX", "role/x/batch/y", "user/batch/a"] {
+        for other in [
+            "role/batch",
+            "role/batchX",
+            "role/x/batch/y",
+            "user/batch/a",
+        ] {
             admits(batch, other, false);
         }
         let exact = "arn:aws:iam::123456789012:role/batch";
@@ -405,8 +418,9 @@ mod tests {
 
     #[test]
     fn a_pattern_knows_what_it_covers() {
-        let pattern =
-            |name: &str| PrincipalPattern::new(&format!("arn:aws:iam::123456789012:{name}")).unwrap();
+        let pattern = |name: &str| {
+            PrincipalPattern::new(&format!("arn:aws:iam::123456789012:{name}")).unwrap()
+        };
         assert!(pattern("role/*").is_everyone());
         assert!(pattern("user/*").is_everyone());
         assert!(!pattern("role/batch/*").is_everyone());
@@ -423,8 +437,14 @@ mod tests {
         for (host, partition) in [
             ("a1d2.tokens.sts.global.api.aws", "aws"),
             ("127.0.0.1", "aws"),
-            ("a1d2.tokens.sts.global.api.amazonwebservices.com.cn", "aws-cn"),
-            ("a1d2.tokens.sts.global.api.amazonwebservices.eu", "aws-eusc"),
+            (
+                "a1d2.tokens.sts.global.api.amazonwebservices.com.cn",
+                "aws-cn",
+            ),
+            (
+                "a1d2.tokens.sts.global.api.amazonwebservices.eu",
+                "aws-eusc",
+            ),
             ("a1d2.tokens.sts.us-gov-west-1.api.aws", "aws-us-gov"),
             ("us-governor.example.com", "aws"),
         ] {

@@ -35,6 +35,10 @@ pub enum Reason {
     UnknownKey,
     /// The signature is not the named key's over these bytes.
     InvalidSignature,
+    /// The token has been revoked: by a deny list, or by the time of its issue or its sign-in.
+    TokenRevoked,
+    /// Whether the token has been revoked is not to be told at the moment.
+    RevocationUnknown,
     /// None of the wanted scopes is in `scope`.
     InsufficientScope,
     /// None of the wanted groups is in `cognito:groups`.
@@ -58,7 +62,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::MissingToken,
         Self::MultipleTokens,
         Self::MalformedToken,
@@ -72,6 +76,8 @@ impl Reason {
         Self::WrongAudience,
         Self::UnknownKey,
         Self::InvalidSignature,
+        Self::TokenRevoked,
+        Self::RevocationUnknown,
         Self::InsufficientScope,
         Self::InsufficientGroup,
         Self::ClaimMismatch,
@@ -100,6 +106,8 @@ impl Reason {
             Self::WrongAudience => "wrong_audience",
             Self::UnknownKey => "unknown_key",
             Self::InvalidSignature => "invalid_signature",
+            Self::TokenRevoked => "token_revoked",
+            Self::RevocationUnknown => "revocation_unknown",
             Self::InsufficientScope => "insufficient_scope",
             Self::InsufficientGroup => "insufficient_group",
             Self::ClaimMismatch => "claim_mismatch",
@@ -124,6 +132,8 @@ pub enum Refusal {
     StaleAuthentication(Duration),
     /// The keys may be there after this time.
     KeysUnavailable(Duration),
+    /// After this time it may be known what has been revoked.
+    RevocationUnknown(Duration),
 }
 
 impl Refusal {
@@ -135,6 +145,7 @@ impl Refusal {
             Self::InsufficientScope(_) => Reason::InsufficientScope,
             Self::StaleAuthentication(_) => Reason::StaleAuthentication,
             Self::KeysUnavailable(_) => Reason::KeysUnavailable,
+            Self::RevocationUnknown(_) => Reason::RevocationUnknown,
         }
     }
 }

@@ -26,7 +26,7 @@ pub enum ReplyKind {
     ExpiredToken,
     /// `access_denied`: group, claim, rule, AWS principal, and the scope in RFC style.
     AccessDenied,
-    /// `authorizer_failure`: the keys are not to be had.
+    /// `authorizer_failure`: the keys, or what has been revoked, are not to be had.
     AuthorizerFailure,
     /// `bad_request`: an unsafe path or method.
     BadRequest,
@@ -184,6 +184,7 @@ impl Style {
             | Reason::WrongAudience
             | Reason::UnknownKey
             | Reason::InvalidSignature
+            | Reason::TokenRevoked
             | Reason::StaleAuthentication => ReplyKind::Unauthorized,
             Reason::TokenExpired => ReplyKind::ExpiredToken,
             // A REST API's Cognito authorizer answers 401 when no scope of the method matches.
@@ -196,7 +197,7 @@ impl Style {
             | Reason::DeniedByRule
             | Reason::WrongPrincipal => ReplyKind::AccessDenied,
             Reason::UnsafePath | Reason::UnsafeMethod => ReplyKind::BadRequest,
-            Reason::KeysUnavailable => ReplyKind::AuthorizerFailure,
+            Reason::KeysUnavailable | Reason::RevocationUnknown => ReplyKind::AuthorizerFailure,
         }
     }
 
@@ -233,7 +234,7 @@ impl Style {
             Self::Rfc6750 => headers
                 .extend(challenge(refusal).map(|challenge| ("www-authenticate".into(), challenge))),
         }
-        if let Refusal::KeysUnavailable(after) = refusal {
+        if let Refusal::KeysUnavailable(after) | Refusal::RevocationUnknown(after) = refusal {
             // Rounded up: a client that comes back early would only be refused again.
             let seconds = after.as_millis().div_ceil(1000).max(1);
             headers.push(("retry-after".into(), seconds.to_string().into()));
@@ -261,7 +262,7 @@ fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
             )
             .into(),
         ),
-        Refusal::KeysUnavailable(_) => None,
+        Refusal::KeysUnavailable(_) | Refusal::RevocationUnknown(_) => None,
         Refusal::Plain(reason) => match reason {
             // RFC 6750, section 3.1: no error code where there were no credentials.
             Reason::MissingToken => Some("Bearer".into()),
@@ -275,6 +276,7 @@ fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
             | Reason::UnsafePath
             | Reason::UnsafeMethod
             | Reason::KeysUnavailable
+            | Reason::RevocationUnknown
             | Reason::InsufficientScope
             | Reason::StaleAuthentication => None,
             Reason::MultipleTokens
@@ -287,6 +289,7 @@ fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
             | Reason::WrongClient
             | Reason::WrongAudience
             | Reason::UnknownKey
+            | Reason::TokenRevoked
             | Reason::InvalidSignature => Some(
                 r#"Bearer error="invalid_token", error_description="the token is not valid""#
                     .into(),

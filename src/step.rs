@@ -50,14 +50,20 @@ pub enum Step {
     Key,
     /// The signature.
     Signature,
+    /// `token.aud_pattern`, matched only against what a user pool has signed.
+    Audience,
+    /// `user_pools[].issued_after`.
+    IssuedAfter,
+    /// `user_pools[].signed_in_after`.
+    SignedInAfter,
+    /// The deny list.
+    DenyList,
     /// The AWS account in which the caller is, as all parts of the token have it.
     Account,
     /// `aws_accounts[].organization`.
     Organization,
     /// The rule's `principals`.
     Principal,
-    /// `token.aud_pattern`, matched only against what a user pool has signed.
-    Audience,
     /// The rule's `scopes`.
     Scopes,
     /// The rule's `groups`.
@@ -70,7 +76,7 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::Path,
         Self::Method,
         Self::Rule,
@@ -91,10 +97,13 @@ impl Step {
         Self::AccountAudience,
         Self::Key,
         Self::Signature,
+        Self::Audience,
+        Self::IssuedAfter,
+        Self::SignedInAfter,
+        Self::DenyList,
         Self::Account,
         Self::Organization,
         Self::Principal,
-        Self::Audience,
         Self::Scopes,
         Self::Groups,
         Self::Claim,
@@ -125,10 +134,13 @@ impl Step {
             Self::AccountAudience => "account_audience",
             Self::Key => "key",
             Self::Signature => "signature",
+            Self::Audience => "audience",
+            Self::IssuedAfter => "issued_after",
+            Self::SignedInAfter => "signed_in_after",
+            Self::DenyList => "deny_list",
             Self::Account => "account",
             Self::Organization => "organization",
             Self::Principal => "principal",
-            Self::Audience => "audience",
             Self::Scopes => "scopes",
             Self::Groups => "groups",
             Self::Claim => "claim",

@@ -4,6 +4,7 @@
 //! Nothing in the core reads a clock. Both kinds of time arrive as parameters, so that a test can
 //! script a day in a millisecond, and a wall clock that jumps moves no lease, window or back-off.
 
+use std::fmt;
 use std::time::Duration;
 
 /// A point in time as JWT writes it: seconds since 1970-01-01T00:00:00Z, fractions allowed
@@ -71,11 +72,110 @@ impl Timestamp {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
+    /// Reads a moment as RFC 3339 writes it, with its zone: `2026-11-28T20:00:00Z`, or
+    /// `2026-11-28T21:00:00.5+01:00`. Leap seconds, of which none is planned, are not read.
+    ///
+    /// # Errors
+    /// Another form, no zone, or a time before 1970.
+    pub fn parse(text: &str) -> Result<Self, InvalidTime> {
+        let form = || InvalidTime::Form(text.to_owned());
+        let (date, time) = text.split_once(['T', 't']).ok_or_else(form)?;
+        let zone_at = time.find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.');
+        let (time, zone) = time
+            .split_at_checked(zone_at.unwrap_or(time.len()))
+            .ok_or_else(form)?;
+        let moment = local(date, time).ok_or_else(form)?;
+        if zone.is_empty() {
+            return Err(InvalidTime::NoZone(text.to_owned()));
+        }
+        Self::from_seconds(moment - offset(zone).ok_or_else(form)?).ok_or_else(form)
+    }
+
     /// This moment, moved later by `tolerance`.
     #[must_use]
     pub fn plus(self, tolerance: Duration) -> Self {
         Self(self.0 + tolerance.as_secs_f64())
     }
+}
+
+/// Why a text is no time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InvalidTime {
+    /// Not as RFC 3339 writes it, or before 1970.
+    Form(String),
+    /// Without a zone: it would mean another moment to every reader.
+    NoZone(String),
+}
+
+impl fmt::Display for InvalidTime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (found, expected) = match self {
+            Self::Form(found) => (found, "a time with its zone (RFC 3339)"),
+            Self::NoZone(found) => (found, "a zone at its end, Z or +01:00"),
+        };
+        write!(
+            formatter,
+            "found {found:?}; expected {expected}, such as 2026-11-28T20:00:00Z"
+        )
+    }
+}
+
+/// A number of exactly so many digits, at most `max`.
+fn digits(text: &str, length: usize, max: u32) -> Option<u32> {
+    let plain = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| plain);
+    number.filter(|number| *number <= max)
+}
+
+/// The seconds since 1970 of a date and a time of day, as if both were in UTC.
+fn local(date: &str, time: &str) -> Option<f64> {
+    let mut date = date.splitn(3, '-');
+    let year = digits(date.next()?, 4, 9999)?;
+    let month = digits(date.next()?, 2, 12).filter(|month| *month > 0)?;
+    let day = digits(date.next()?, 2, 31).filter(|day| *day > 0)?;
+    let (clock, fraction) = match time.split_once('.') {
+        None => (time, 0.0),
+        Some((clock, digits)) => {
+            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            let fraction = format!("0.{digits}").parse().ok().filter(|_| plain)?;
+            (clock, fraction)
+        }
+    };
+    let mut clock = clock.splitn(3, ':');
+    let hour = digits(clock.next()?, 2, 23)?;
+    let minute = digits(clock.next()?, 2, 59)?;
+    let second = digits(clock.next()?, 2, 59)?;
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let longest = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    // Years begin in March, so that the leap day is their last: see [`Timestamp::utc`].
+    let (year, month) = match month {
+        1 | 2 => (f64::from(year) - 1.0, f64::from(month) + 9.0),
+        _ => (f64::from(year), f64::from(month) - 3.0),
+    };
+    let leaps = (year / 4.0).floor() - (year / 100.0).floor() + (year / 400.0).floor();
+    let months = (153.0 * month + 2.0) / 5.0;
+    let days = 365.0 * year + leaps + months.floor() + f64::from(day) - 719_469.0;
+    let hours = days * 24.0 + f64::from(hour);
+    let seconds = (hours * 60.0 + f64::from(minute)) * 60.0 + f64::from(second) + fraction;
+    (day <= longest).then_some(seconds)
+}
+
+/// By how many seconds a zone is ahead of UTC.
+fn offset(zone: &str) -> Option<f64> {
+    let (sign, ahead) = match zone.split_at_checked(1)? {
+        ("Z" | "z", "") => return Some(0.0),
+        ("+", ahead) => (60.0, ahead),
+        ("-", ahead) => (-60.0, ahead),
+        _ => return None,
+    };
+    let (hours, minutes) = ahead.split_once(':')?;
+    let minutes = f64::from(digits(minutes, 2, 59)?);
+    Some(sign * (f64::from(digits(hours, 2, 23)?) * 60.0 + minutes))
 }
 
 /// A reading of the process's monotonic clock, as the distance from that clock's own origin.

@@ -198,8 +198,13 @@ impl Verified {
     ///
     /// # Errors
     /// See [`conditions`].
-    pub fn satisfies(&self, demand: &Demand<'_>, seen: &mut impl Observer) -> Result<(), Refusal> {
-        conditions(self.claims(), self.issuer, demand, seen)
+    pub fn satisfies<O: Observer, E: From<Refusal>>(
+        &self,
+        demand: &Demand<'_>,
+        seen: &mut O,
+        listed: impl FnOnce(&str, &mut O) -> Result<(), E>,
+    ) -> Result<(), E> {
+        conditions(self.claims(), self.issuer, demand, seen, listed)
     }
 
     /// What the issuer says.
@@ -233,37 +238,50 @@ impl Verified {
     }
 }
 
-/// The steps after the signature: of a user's token `token.aud_pattern`, then the rule's scopes,
-/// groups, claims and age of the sign-in; of an AWS principal's the account, the organization, the
-/// rule's principals, then its claims.
+/// The steps after the signature: of a user's token `token.aud_pattern`, whether it has been
+/// revoked, then the rule's scopes, groups, claims and age of the sign-in; of an AWS principal's
+/// whether it has been revoked, the account, the organization, the rule's principals, then its
+/// claims. Whether it is `listed` as revoked, under the issuer's id, is for the caller to find out in
+/// its turn.
 ///
 /// Claims that are not verified may be put to it too, to learn what would become of them if they
 /// were true; only [`Verified::satisfies`] lets a request pass.
 ///
 /// # Errors
 /// The first condition that does not hold.
-pub fn conditions(
+pub fn conditions<O: Observer, E: From<Refusal>>(
     claims: &Claims,
     issuer: IssuerIndex,
     demand: &Demand<'_>,
-    seen: &mut impl Observer,
-) -> Result<(), Refusal> {
+    seen: &mut O,
+    listed: impl FnOnce(&str, &mut O) -> Result<(), E>,
+) -> Result<(), E> {
     let Demand {
         policy,
         requirement,
         variables,
         now,
     } = *demand;
-    match policy.issuers.get(issuer) {
-        Some(Issuer::Pool(pool)) => user::conditions(claims, pool, demand, seen),
-        Some(Issuer::Account(account)) => principal::conditions(claims, account, demand, seen),
-        None => Err(Reason::UnknownIssuer),
+    let plain = |reason| E::from(Refusal::Plain(reason));
+    // Not reached: a token of no issuer is not admitted. If it were, it would be refused.
+    let issuer = policy.issuers.get(issuer);
+    let issuer = issuer.ok_or(Reason::UnknownIssuer).map_err(plain)?;
+    match issuer {
+        Issuer::Pool(pool) => {
+            user::audience(claims, pool, demand, seen).map_err(plain)?;
+            user::brake(claims, pool, seen).map_err(plain)?;
+            listed(issuer.id(), seen)?;
+        }
+        Issuer::Account(account) => {
+            listed(issuer.id(), seen)?;
+            principal::conditions(claims, account, demand, seen).map_err(plain)?;
+        }
     }
-    .map_err(Refusal::Plain)?;
     let skew = policy.token.clock_skew;
     requirement
         .conditions
-        .check(claims, variables, now, skew, seen)
+        .check(claims, variables, now, skew, seen)?;
+    Ok(())
 }
 
 /// The steps that need no key, from the issuer on.

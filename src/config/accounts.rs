@@ -48,7 +48,11 @@ impl KnownAccounts {
     /// What stands in the way of a principal that is to be of a configured account.
     pub(super) fn problem_with(&self, pattern: &PrincipalPattern) -> Option<String> {
         let known = self.0.as_ref().ok()?;
-        let known: Vec<_> = known.iter().map(Result::as_ref).collect::<Result<_, _>>().ok()?;
+        let known: Vec<_> = known
+            .iter()
+            .map(Result::as_ref)
+            .collect::<Result<_, _>>()
+            .ok()?;
         let mut of_account = known
             .into_iter()
             .filter(|(number, _)| number == pattern.account())
@@ -56,8 +60,11 @@ impl KnownAccounts {
         let Some(partition) = of_account.next() else {
             return Some("expected a principal of an account of aws_accounts".to_owned());
         };
-        let fits = partition == pattern.partition() || of_account.any(|it| it == pattern.partition());
-        (!fits).then(|| format!("expected arn:{partition}:iam::…, since the account's issuer is there"))
+        let fits =
+            partition == pattern.partition() || of_account.any(|it| it == pattern.partition());
+        (!fits).then(|| {
+            format!("expected arn:{partition}:iam::…, since the account's issuer is there")
+        })
     }
 }
 
@@ -86,8 +93,7 @@ pub(super) fn read(
         };
         let audiences = audiences(fields);
         let organization = organization(fields);
-        let max_token_age =
-            fields.duration("max_token_age", MAX_TOKEN_AGE, DEFAULT_MAX_TOKEN_AGE);
+        let max_token_age = fields.duration("max_token_age", MAX_TOKEN_AGE, DEFAULT_MAX_TOKEN_AGE);
         let issuer = issuer.map(|(issuer, _)| issuer);
         let issuer_known = issuer.as_deref().map_err(|reported| *reported);
         let keys = jwks::read(fields, issuer_known, KeyKinds::RsaAndP384);

@@ -5,24 +5,44 @@ use super::fields::Fields;
 use super::place::quoted;
 use super::problem::Parsed;
 use crate::pool::UserPoolId;
+use crate::remote::call::Endpoint;
 use http::Uri;
 use std::collections::HashMap;
+use std::time::Duration;
 
-/// The parts of a key set's URI, as HTTP/2 names them.
-pub(super) struct KeyUri {
+/// The parts of a document's URI, as HTTP/2 names them.
+pub(super) struct DocumentUri {
     pub(super) uri: String,
     pub(super) scheme: String,
     pub(super) authority: String,
     pub(super) path: String,
 }
 
-impl KeyUri {
+impl DocumentUri {
     /// The authority without its port.
     pub(super) fn host(&self) -> &str {
         match self.authority.rsplit_once(':') {
             // What follows the last colon of an IPv6 address ends in a bracket.
             Some((host, port)) if !port.ends_with(']') => host,
             _ => &self.authority,
+        }
+    }
+
+    /// The endpoint that is reached there.
+    pub(super) fn reached_through(self, cluster: String, timeout: Duration) -> Endpoint {
+        let Self {
+            uri,
+            scheme,
+            authority,
+            path,
+        } = self;
+        Endpoint {
+            cluster,
+            uri,
+            scheme,
+            authority,
+            path,
+            timeout,
         }
     }
 }
@@ -45,7 +65,7 @@ pub(super) fn read(field: Option<&Field<'_>>, pool: Parsed<&UserPoolId>) -> Pars
 }
 
 /// Reads an issuer that is a URL, kept to the letter. Its parts come along.
-pub(super) fn url(field: &Field<'_>) -> Parsed<(String, KeyUri)> {
+pub(super) fn url(field: &Field<'_>) -> Parsed<(String, DocumentUri)> {
     let parts = field.parsed(absolute)?;
     // RFC 8414, section 2: an issuer has neither query nor fragment.
     if parts.path.contains('?') {
@@ -89,7 +109,7 @@ pub(super) fn default_uri(issuer: &str) -> String {
 ///
 /// # Errors
 /// What was found and expected.
-pub(super) fn absolute(text: &str) -> Result<KeyUri, String> {
+pub(super) fn absolute(text: &str) -> Result<DocumentUri, String> {
     // The parser drops a fragment without a word, and lets bytes through that no URI has.
     if text.contains('#') {
         return Err(refused(text, "a URL without fragment"));
@@ -114,7 +134,7 @@ pub(super) fn absolute(text: &str) -> Result<KeyUri, String> {
     if after_host != Some("") && authority.port_u16().is_none_or(|port| port == 0) {
         return Err(refused(text, "a port from 1 to 65535"));
     }
-    Ok(KeyUri {
+    Ok(DocumentUri {
         uri: text.to_owned(),
         scheme: scheme.as_str().to_owned(),
         authority: authority.as_str().to_owned(),

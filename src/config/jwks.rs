@@ -3,25 +3,24 @@
 use super::duration::Bounds;
 use super::field::{Field, all};
 use super::fields::Fields;
-use super::issuer::{self, KeyUri};
+use super::issuer;
 use super::problem::Parsed;
 use crate::json;
 use crate::jwks::{KeyKinds, KeySet};
 use crate::policy::KeySource;
-use crate::remote::call::Endpoint;
 use crate::remote::document::Source;
 use crate::remote::schedule::{MaxStale, Refresh};
 use serde_json::Value;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// `jwks.timeout`: shorter than a round trip across an ocean always fails; longer holds requests
+/// `timeout` of a fetch: shorter than a round trip across an ocean always fails; longer holds requests
 /// for longer than clients wait.
-const TIMEOUT: Bounds = Bounds {
+pub(super) const TIMEOUT: Bounds = Bounds {
     min: Duration::from_millis(100),
     max: Duration::from_secs(30),
 };
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `jwks.refresh_interval`: AWS throttles a key endpoint that is asked too often; a key that was
 /// withdrawn must not live on for longer than a day.
@@ -100,34 +99,34 @@ fn source(fields: &Fields<'_>, issuer: Parsed<&str>) -> Parsed<Source> {
         REFRESH_INTERVAL,
         DEFAULT_REFRESH_INTERVAL,
     );
-    let max_stale = max_stale(fields);
-    let KeyUri {
-        uri,
-        scheme,
-        authority,
-        path,
-    } = uri?;
+    let max_stale = lasting(
+        fields,
+        "max_stale",
+        MAX_STALE,
+        MaxStale::Forever,
+        MaxStale::For,
+    );
     Ok(Source {
-        endpoint: Endpoint {
-            cluster: cluster?,
-            uri,
-            scheme,
-            authority,
-            path,
-            timeout: timeout?,
-        },
+        endpoint: uri?.reached_through(cluster?, timeout?),
         refresh: Refresh {
             interval: refresh_interval?,
-            max_stale: max_stale?,
+            max_stale: max_stale?.unwrap_or(MaxStale::For(DEFAULT_MAX_STALE)),
         },
     })
 }
 
-fn max_stale(fields: &Fields<'_>) -> Parsed<MaxStale> {
-    let expected = format!("a duration {MAX_STALE}, or forever");
-    match fields.optional("max_stale", expected) {
-        None => Ok(MaxStale::For(DEFAULT_MAX_STALE)),
-        Some(field) if field.as_text() == Some("forever") => Ok(MaxStale::Forever),
-        Some(field) => field.duration(MAX_STALE).map(MaxStale::For),
+/// A duration or the word `forever`, if the field is there.
+pub(super) fn lasting<T>(
+    fields: &Fields<'_>,
+    name: &str,
+    bounds: Bounds,
+    forever: T,
+    time: impl Fn(Duration) -> T,
+) -> Parsed<Option<T>> {
+    let expected = format!("a duration {bounds}, or forever");
+    match fields.optional(name, expected) {
+        None => Ok(None),
+        Some(field) if field.as_text() == Some("forever") => Ok(Some(forever)),
+        Some(field) => field.duration(bounds).map(|read| Some(time(read))),
     }
 }

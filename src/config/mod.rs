@@ -25,6 +25,7 @@
 //! ```
 
 mod accounts;
+mod deny_list;
 mod document;
 mod duration;
 mod field;
@@ -61,9 +62,10 @@ use problem::{Parsed, Report};
 use require::Context;
 
 /// Every field at the top of the document.
-pub const FIELDS: [&str; 18] = [
+pub const FIELDS: [&str; 19] = [
     "user_pools",
     "aws_accounts",
+    "deny_list",
     "token",
     "rules",
     "default",
@@ -102,6 +104,7 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     let has_accounts = fields.has_some("aws_accounts");
     let (pools, known_pools) = pools::read(&fields, has_accounts, &mut taken);
     let (accounts, known_accounts) = accounts::read(&fields, &mut taken);
+    let deny_list = deny_list::read(&fields);
     let token = token::read(&fields, has_accounts && !fields.has("user_pools"));
     let context = Context {
         pools: &known_pools,
@@ -151,10 +154,13 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     let (overrides, aliases, preflight) = (overrides?, aliases?, preflight?);
     let issuers = Issuers::new(pools?, accounts?)
         // They were told apart above already.
-        .map_err(|_| fields.refuse_at("user_pools", "found one issuer twice; expected each once"))?;
+        .map_err(|_| {
+            fields.refuse_at("user_pools", "found one issuer twice; expected each once")
+        })?;
     let owned = overrides.owned(&rules, preflight, &claim_headers, &token.sources);
     Ok(Policy {
         issuers,
+        deny_list: deny_list?,
         token,
         owned: OwnedHeaders::new(owned, aliases),
         method_override: overrides.method,

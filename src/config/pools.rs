@@ -6,19 +6,22 @@ use super::issuer::{self, ISSUER, Taken};
 use super::jwks;
 use super::problem::Parsed;
 use crate::jwks::KeyKinds;
-use crate::policy::Pool;
+use crate::policy::{Brake, Pool};
 use crate::pool::UserPoolId;
 use crate::rules::requirement::AnyOf;
+use crate::time::Timestamp;
 
 /// The most entries of `user_pools`: each has keys to fetch and to hold. From the reference.
 pub const MAX_USER_POOLS: usize = 100;
 
-const POOL_FIELDS: [&str; 5] = [
+const POOL_FIELDS: [&str; 7] = [
     "user_pool_id",
     "user_pool_arn",
     "client_ids",
     "issuer",
     "jwks",
+    "issued_after",
+    "signed_in_after",
 ];
 /// What rules may refer to. About a part that was refused nothing is known, and nothing is said.
 #[derive(Debug)]
@@ -95,12 +98,14 @@ pub(super) fn read(
         };
         let issuer_known = issuer.as_deref().map_err(|reported| *reported);
         let keys = jwks::read(fields, issuer_known, KeyKinds::Rsa);
+        let brake = brake(fields);
         unique?;
         Ok(Pool {
             id: id?,
             issuer: issuer?,
             clients: clients?,
             keys: keys?,
+            brake: brake?,
         })
     }));
     (pools, KnownPools(Ok(known)))
@@ -138,4 +143,19 @@ fn user_pool_id(fields: &Fields<'_>) -> Parsed<UserPoolId> {
 fn clients(fields: &Fields<'_>) -> Parsed<AnyOf<String>> {
     let field = fields.required("client_ids", "a list of app client ids or \"any\"")?;
     field.any_or_each("an app client id", |item| item.text().map(str::to_owned))
+}
+
+/// Reads the emergency brake.
+fn brake(fields: &Fields<'_>) -> Parsed<Brake> {
+    let time = |name| {
+        let field = fields.optional(name, "a time with its zone, such as 2026-11-28T20:00:00Z");
+        field
+            .map(|field| field.parsed(Timestamp::parse))
+            .transpose()
+    };
+    let (issued_after, signed_in_after) = (time("issued_after"), time("signed_in_after"));
+    Ok(Brake {
+        issued_after: issued_after?,
+        signed_in_after: signed_in_after?,
+    })
 }

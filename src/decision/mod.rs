@@ -18,6 +18,7 @@ use crate::header::HeaderEdit;
 use crate::policy::{Forwarding, Policy, Preflight};
 use crate::refusal::{Reason, Refusal};
 use crate::request::Request;
+use crate::revocation::Word;
 use crate::rules::index::Variables;
 use crate::rules::{Access, Ruling};
 use crate::signature::Algorithms;
@@ -28,6 +29,7 @@ use crate::verifiers::Verifiers;
 use crate::verify::{Admitted, Bearer, Demand, Unverified, Verified};
 pub use reads::HeaderReads;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// What is known about a request once its headers have been read.
@@ -113,6 +115,16 @@ pub struct Candidate {
     variables: Variables,
     edits: Vec<HeaderEdit>,
     need: Need,
+    patience: Patience,
+}
+
+/// Whether a request waits for what the configuration lets it go on without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// It does.
+    Waits,
+    /// It has.
+    Over,
 }
 
 impl Candidate {
@@ -120,6 +132,11 @@ impl Candidate {
     #[must_use]
     pub const fn need(&self) -> Need {
         self.need
+    }
+
+    /// Its need could not be met in time, and is one that the configuration waives.
+    pub(crate) const fn waive(&mut self) {
+        self.patience = Patience::Over;
     }
 }
 
@@ -253,8 +270,14 @@ impl Decider {
             Ok(edits) => edits,
             Err(reason) => return decided(Verdict::refuse(reason)),
         };
-        let (checked, cache_use) =
-            self.check_token(&compact, (ruling, &variables), facts, now, seen);
+        let (checked, cache_use) = self.check_token(
+            &compact,
+            (ruling, &variables),
+            facts,
+            Patience::Waits,
+            now,
+            seen,
+        );
         let decision = match checked {
             Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
@@ -269,6 +292,7 @@ impl Decider {
                 variables,
                 edits,
                 need,
+                patience: Patience::Waits,
             }),
         };
         (decision, cache_use)
@@ -284,7 +308,9 @@ impl Decider {
         // The rule stays the one that was chosen. It depends on the request alone, and that has not
         // changed.
         let chosen = (candidate.ruling, &candidate.variables);
-        let (checked, _) = self.check_token(&candidate.compact, chosen, facts, now, &mut ());
+        let patience = candidate.patience;
+        let compact = &candidate.compact;
+        let (checked, _) = self.check_token(compact, chosen, facts, patience, now, &mut ());
         match checked {
             Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
@@ -304,6 +330,7 @@ impl Decider {
         compact: &[u8],
         (ruling, variables): (Ruling, &Variables),
         facts: &Facts,
+        patience: Patience,
         now: Timestamp,
         seen: &mut impl Observer,
     ) -> (Result<Rc<Remembered>, Stop>, CacheUse) {
@@ -329,13 +356,15 @@ impl Decider {
         // signature, so that those steps need not be taken again; what the clock and the rule
         // decide does.
         if let Some(remembered) = self.recall(compact, facts) {
-            return (check_again(remembered, &demand, seen), CacheUse::Hit);
+            let checked = check_again(remembered, &demand, facts, patience, seen);
+            return (checked, CacheUse::Hit);
         }
         let cache_use = match self.cache.is_on() {
             true => CacheUse::Miss,
             false => CacheUse::None,
         };
-        (self.verify(compact, &demand, facts, seen), cache_use)
+        let checked = self.verify(compact, &demand, facts, patience, seen);
+        (checked, cache_use)
     }
 
     /// The token as it was verified, if that was with keys which are still the issuer's.
@@ -359,6 +388,7 @@ impl Decider {
         compact: &[u8],
         demand: &Demand<'_>,
         facts: &Facts,
+        patience: Patience,
         seen: &mut impl Observer,
     ) -> Result<Rc<Remembered>, Stop> {
         // Form and header: the text is not a token of Cognito's, or may be.
@@ -386,14 +416,16 @@ impl Decider {
             })?;
         // Only now: strangers could push the genuine headers out otherwise.
         self.known_headers.remember(&header);
-        // Scopes, groups and claims of a genuine token. A refusal here may name what would have
-        // sufficed, since the bearer is known.
-        verified.satisfies(demand, seen)?;
+        // Revocation, scopes, groups and claims of a genuine token. A refusal here may name what
+        // would have sufficed, since the bearer is known.
+        let clear_under = Cell::new(None);
+        satisfies(&verified, &clear_under, demand, facts, patience, seen)?;
         // Only what was accepted is remembered, so that no refused token takes a place from a good
         // one.
         let remembered = Rc::new(Remembered {
             headers: self.headers_for(&verified, payload),
             generation: keys.generation,
+            clear_under,
             verified,
         });
         self.cache.insert(compact, Rc::clone(&remembered));
@@ -484,11 +516,50 @@ fn the_one_token<'a>(
 fn check_again(
     remembered: Rc<Remembered>,
     demand: &Demand<'_>,
+    facts: &Facts,
+    patience: Patience,
     seen: &mut impl Observer,
 ) -> Result<Rc<Remembered>, Stop> {
     // In the order of a first decision, so that a token is refused for the same reason whether it
     // is remembered or not.
     remembered.verified.readmit(demand, seen)?;
-    remembered.verified.satisfies(demand, seen)?;
+    let Remembered {
+        verified,
+        clear_under,
+        ..
+    } = &*remembered;
+    satisfies(verified, clear_under, demand, facts, patience, seen)?;
     Ok(remembered)
+}
+
+/// What is asked of the issuer's word: that it has not been taken back, and the rule's
+/// conditions.
+fn satisfies<O: Observer>(
+    verified: &Verified,
+    clear_under: &Cell<Option<u64>>,
+    demand: &Demand<'_>,
+    facts: &Facts,
+    patience: Patience,
+    seen: &mut O,
+) -> Result<(), Stop> {
+    verified.satisfies(demand, seen, |issuer, seen| {
+        let Some(list) = facts.revocations() else {
+            return Ok(());
+        };
+        let (claims, now) = (verified.claims(), demand.now);
+        match list.ask(issuer, claims, clear_under.get(), now) {
+            Word::Clear(generation) => {
+                clear_under.set(Some(generation));
+                seen.saw(Step::DenyList, Ok(()));
+                Ok(())
+            }
+            Word::Revoked => Ok(seen.step(Step::DenyList, Err(Reason::TokenRevoked))?),
+            Word::Unknown(after) => {
+                seen.saw(Step::DenyList, Err(Reason::RevocationUnknown));
+                Err(Refusal::RevocationUnknown(after).into())
+            }
+            Word::Missing if patience == Patience::Over => Ok(()),
+            Word::Missing => Err(Need::DenyList(verified.issuer()).into()),
+        }
+    })
 }

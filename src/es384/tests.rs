@@ -91,7 +91,11 @@ fn a_signature_is_two_numbers_of_48_bytes() {
         assert_eq!(der(&signature), None, "{length}");
     }
     // What a host would take is refused: a JWS has another form.
-    assert!(!verify(|_| HostAnswer::Valid, MESSAGE, &der(SIGNATURE).unwrap()));
+    assert!(!verify(
+        |_| HostAnswer::Valid,
+        MESSAGE,
+        &der(SIGNATURE).unwrap()
+    ));
     assert!(verify(|_| HostAnswer::Valid, MESSAGE, SIGNATURE));
 }
 

@@ -32,6 +32,7 @@ use crate::remote::report::Report;
 use crate::remote::schedule::Entropy;
 use crate::remote::space::SharedSpace;
 use crate::request::Request;
+use crate::revocation::Revocations;
 use crate::signature::Algorithms;
 use crate::step::Observer;
 pub use crate::time::Now;
@@ -80,7 +81,7 @@ impl Gate {
         Self {
             // No key is here yet. A configuration is accepted while the key endpoint is down: a
             // network fault is no fault of the configuration.
-            facts: Facts::new(&policy.issuers, entropy),
+            facts: Facts::new(&policy, entropy),
             waiting: Waiting::default(),
             decider: Decider::new(policy, verifiers.into()),
         }
@@ -110,6 +111,12 @@ impl Gate {
         self.facts.keyring()
     }
 
+    /// What has been revoked, if the configuration asks.
+    #[must_use]
+    pub fn revocations(&self) -> Option<&Revocations> {
+        self.facts.revocations()
+    }
+
     /// What of a request [`Gate::decide`] looks at.
     #[must_use]
     pub const fn reads(&self) -> &HeaderReads {
@@ -118,7 +125,7 @@ impl Gate {
 
     /// Takes over what other VMs have fetched. A new configuration begins with the keys that the
     /// last one left.
-    pub fn start(&mut self, now: Monotonic, space: &dyn SharedSpace) {
+    pub fn start(&mut self, now: Now, space: &dyn SharedSpace) {
         self.facts.sync(now, space);
     }
 
@@ -137,6 +144,7 @@ impl Gate {
         now: Timestamp,
         seen: &mut impl Observer,
     ) -> (Decision, CacheUse) {
+        self.facts.serves();
         self.decider.decide(request, &self.facts, now, seen)
     }
 
@@ -154,7 +162,7 @@ impl Gate {
     ) -> Option<Verdict> {
         // Another VM may have fetched since the last tick. To read one issuer's entry costs less than
         // to hold the request for a tick.
-        self.facts.sync_need(candidate.need(), now.monotonic, space);
+        self.facts.sync_need(candidate.need(), now, space);
         let candidate = match self.redecide(candidate, now) {
             Decision::Verdict(verdict) => return Some(verdict),
             Decision::Hold(candidate) => candidate,
@@ -162,7 +170,7 @@ impl Gate {
         let need = candidate.need();
         let limit = self.facts.wait_limit(need, self.policy(), now.monotonic);
         if limit.is_zero() || !self.waiting.make_room(need) {
-            return Some(self.unavailable(need, now.monotonic));
+            return Some(self.unavailable(candidate, now));
         }
         // The limit runs from the arrival, not from the fetch: however many fetches come and fail
         // meanwhile, no request waits longer than one may take.
@@ -180,7 +188,7 @@ impl Gate {
 
     /// Does what is due: begins calls, and gives verdicts on held requests.
     pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Effects {
-        self.facts.sync(now.monotonic, space);
+        self.facts.sync(now, space);
         // Said anew at each tick by those that wait: a request that has gone away demands nothing.
         let demands = self.waiting.demands();
         let calls = self.facts.take_calls(demands, now.monotonic, space);
@@ -189,7 +197,7 @@ impl Gate {
             // have passed.
             verdicts: self.verdicts(now),
             calls,
-            reports: Vec::new(),
+            reports: self.facts.take_reports(),
         }
     }
 
@@ -206,7 +214,10 @@ impl Gate {
             verdicts: self.verdicts(now),
             // A failed call is not repeated here: back-off decides, and is asked at the next tick.
             calls: Vec::new(),
-            reports: report.into_iter().collect(),
+            reports: report
+                .into_iter()
+                .chain(self.facts.take_reports())
+                .collect(),
         }
     }
 
@@ -259,7 +270,7 @@ impl Gate {
                     self.waiting.add(context, Held { candidate, until });
                 }
                 Decision::Hold(candidate) => {
-                    verdicts.push((context, self.unavailable(candidate.need(), now.monotonic)));
+                    verdicts.push((context, self.unavailable(candidate, now)));
                 }
             }
         }
@@ -282,15 +293,31 @@ impl Gate {
             Outlook::Changed | Outlook::Open => Decision::Hold(candidate),
             Outlook::Settled(reason) => Decision::Verdict(Verdict::refuse(reason)),
             Outlook::Unavailable(after) => {
-                Decision::Verdict(Verdict::Refuse(Refusal::KeysUnavailable(after)))
+                Decision::Verdict(Verdict::Refuse(refusal(candidate.need(), after)))
             }
         }
     }
 
-    /// The refusal of a request whose need could not be met, and when it may be.
-    fn unavailable(&self, need: Need, now: Monotonic) -> Verdict {
+    /// The verdict on a request whose need could not be met: a refusal that says when it may be,
+    /// unless the configuration lets the request go on without.
+    fn unavailable(&mut self, mut candidate: Candidate, now: Now) -> Verdict {
+        if self.facts.waives(candidate.need()) {
+            candidate.waive();
+            candidate = match self.decider.redecide(candidate, &self.facts, now.wall) {
+                Decision::Verdict(verdict) => return verdict,
+                Decision::Hold(candidate) => candidate,
+            };
+        }
         // The client reads it as `retry-after`. To come back earlier would be of no use.
-        let after = self.facts.expected_in(need, now);
-        Verdict::Refuse(Refusal::KeysUnavailable(after))
+        let after = self.facts.expected_in(candidate.need(), now.monotonic);
+        Verdict::Refuse(refusal(candidate.need(), after))
+    }
+}
+
+/// The refusal for want of a fact that may be there after this time.
+const fn refusal(need: Need, after: Duration) -> Refusal {
+    match need {
+        Need::Keys(_) | Need::NewerKeys { .. } => Refusal::KeysUnavailable(after),
+        Need::DenyList(_) => Refusal::RevocationUnknown(after),
     }
 }

@@ -51,8 +51,8 @@ pub(super) struct Waiting {
     held: Vec<(u32, Held)>,
     /// Apart from the others, since they hold no place.
     displaced: Vec<(u32, Held)>,
-    /// How many of `held` wait for an unknown key.
-    for_unknown_keys: usize,
+    /// How many of `held` there are in each place.
+    taken: [usize; Place::ALL.len()],
     /// Whether the last batch was a full one, and the next tick should come at once.
     backlog: bool,
 }
@@ -69,6 +69,8 @@ impl Place {
             Self::ColdStart => 1024,
             // A rotation reaches a worker as a few requests at once; more is a flood.
             Self::UnknownKey => 128,
+            // As at a cold start, which it is.
+            Self::NoDenyList => 1024,
         }
     }
 }
@@ -84,11 +86,9 @@ impl Waiting {
     /// request.
     pub(super) fn has_room(&self, need: Need) -> bool {
         let place = need.place();
-        let taken = match place {
-            Place::ColdStart => self.held.len().saturating_sub(self.for_unknown_keys),
-            Place::UnknownKey => self.for_unknown_keys,
-        };
-        taken < place.limit()
+        let taken = Place::ALL.iter().zip(self.taken);
+        let mut taken = taken.filter(|(one, _)| **one == place);
+        taken.next().is_some_and(|(_, taken)| taken < place.limit())
     }
 
     /// Whether there is room. If there is none, the newest request of the issuer that has most makes
@@ -142,8 +142,10 @@ impl Waiting {
     /// One entry for each number, so that no request gets two verdicts.
     pub(super) fn add(&mut self, context: u32, held: Held) {
         self.remove(context);
-        if held.is_in(Place::UnknownKey) {
-            self.for_unknown_keys = self.for_unknown_keys.saturating_add(1);
+        for (place, taken) in Place::ALL.iter().zip(&mut self.taken) {
+            if held.is_in(*place) {
+                *taken = taken.saturating_add(1);
+            }
         }
         self.held.push((context, held));
     }
@@ -193,8 +195,10 @@ impl Waiting {
     /// Counted anew where entries leave, since one count that went wrong would close a place for
     /// good.
     fn count(&mut self) {
-        let unknown = |(_, held): &&(u32, Held)| held.is_in(Place::UnknownKey);
-        self.for_unknown_keys = self.held.iter().filter(unknown).count();
+        self.taken = Place::ALL.map(|place| {
+            let mut held = self.held.iter();
+            held.by_ref().filter(|(_, held)| held.is_in(place)).count()
+        });
     }
 
     /// Whether the last batch may have left some that are ready.

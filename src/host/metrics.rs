@@ -1,10 +1,10 @@
 //! Counters and gauges, as Envoy's statistics show them under `wasmcustom.`.
 
 use crate::decision::CacheUse;
-use crate::gate::Gate;
+use crate::gate::{Gate, Now};
+use crate::policy::Policy;
 use crate::refusal::Reason;
 use crate::remote::report::Counted;
-use crate::time::Monotonic;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 use std::cell::Cell;
@@ -25,9 +25,20 @@ pub(super) struct Metrics {
     keys: Metric,
     age: Metric,
     signature_host: Metric,
+    deny_list: Option<DenyList>,
     issuers: Vec<Issuer>,
-    /// The second and the number of keys for which the gauges about keys were last set.
-    shown: Cell<Option<(u64, usize)>>,
+    /// The second, and the numbers of keys and of denied, for which gauges were last set.
+    shown: Cell<Option<(u64, usize, usize)>>,
+}
+
+/// What is counted and shown of the deny list, where there is one.
+#[derive(Debug)]
+struct DenyList {
+    success: Metric,
+    unchanged: Metric,
+    failure: Metric,
+    entries: Metric,
+    age: Metric,
 }
 
 /// The gauges of one issuer.
@@ -60,9 +71,9 @@ impl Metric {
 }
 
 impl Metrics {
-    /// Defines all of them; `labels` are the names of the issuers, in the order of the
-    /// configuration.
-    pub(super) fn define(labels: &[String]) -> Self {
+    /// Defines all of them; issuers have theirs in the order of the configuration.
+    pub(super) fn define(policy: &Policy) -> Self {
+        let labels = policy.pools.labels();
         let counter = |name: &str| Metric::new(MetricType::Counter, name);
         let gauge = |name: &str| Metric::new(MetricType::Gauge, name);
         let issuers = labels.iter().map(|id| Issuer {
@@ -86,6 +97,13 @@ impl Metrics {
             keys: gauge("jwks_keys"),
             age: gauge("jwks_age_seconds"),
             signature_host: gauge("signature_host"),
+            deny_list: policy.deny_list.is_some().then(|| DenyList {
+                success: counter("deny_list_fetch.success"),
+                unchanged: counter("deny_list_fetch.unchanged"),
+                failure: counter("deny_list_fetch.failure"),
+                entries: gauge("deny_list_entries"),
+                age: gauge("deny_list_age_seconds"),
+            }),
             issuers: issuers.collect(),
             shown: Cell::default(),
         }
@@ -118,6 +136,15 @@ impl Metrics {
         match (kind, counted) {
             ("jwks", Counted::Success) => self.fetch_success.add(1),
             ("jwks", Counted::Failure) => self.fetch_failure.add(1),
+            ("deny_list", counted) => {
+                if let Some(list) = &self.deny_list {
+                    match counted {
+                        Counted::Success => list.success.add(1),
+                        Counted::Unchanged => list.unchanged.add(1),
+                        Counted::Failure => list.failure.add(1),
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -138,10 +165,12 @@ impl Metrics {
 
     /// Gauges that every VM sets to the same value: whenever the number of keys changes, and once a
     /// second, since there may be a thousand issuers.
-    pub(super) fn gauges(&self, gate: &Gate, now: Monotonic) {
-        let standings = || gate.keyring().standings(now);
+    pub(super) fn gauges(&self, gate: &Gate, now: Now) {
+        let standings = || gate.keyring().standings(now.monotonic);
+        let list = gate.revocations().map(|list| list.standing(now));
         let keys = standings().fold(0, |sum: usize, one| sum.saturating_add(one.keys));
-        let shown = (now.since_origin().as_secs(), keys);
+        let denied = list.map_or(0, |list| list.entries);
+        let shown = (now.monotonic.since_origin().as_secs(), keys, denied);
         if self.shown.replace(Some(shown)) == Some(shown) {
             return;
         }
@@ -150,6 +179,10 @@ impl Metrics {
         let oldest = standings().filter_map(|one| one.age).max();
         self.age.set(oldest.unwrap_or_default().as_secs());
         self.signature_host.set(u64::from(gate.verifies_by_host()));
+        if let (Some(metrics), Some(standing)) = (&self.deny_list, list) {
+            metrics.entries.set(number(standing.entries));
+            metrics.age.set(standing.age.as_secs());
+        }
         for (issuer, standing) in self.issuers.iter().zip(standings()) {
             issuer.keys.set(number(standing.keys));
             // Keys that stand in the configuration have no age.

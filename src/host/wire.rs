@@ -136,7 +136,12 @@ pub(super) fn send(call: &Call) -> Result<u32, NotSent> {
 }
 
 /// Reads the answer to a call. Without headers there was none, and asking for one would panic.
-pub(super) fn answer(headers: usize, body: usize, max_body: usize) -> Answer {
+pub(super) fn answer(
+    headers: usize,
+    body: usize,
+    max_body: usize,
+    names: &[&'static str],
+) -> Answer {
     if headers == 0 {
         return Answer::NoResponse;
     }
@@ -152,5 +157,7 @@ pub(super) fn answer(headers: usize, body: usize, max_body: usize) -> Answer {
         .then(|| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body))
         .map(|body| body.ok().flatten().unwrap_or_default());
     let marked = RESPONSE_MARKS.iter().any(|name| header(name).is_some());
-    Answer::received(status, marked, body)
+    let looked_at = names.iter();
+    let looked_at = looked_at.filter_map(|name| Some((*name, header(name)?)));
+    Answer::received(status, marked, looked_at.collect(), body)
 }

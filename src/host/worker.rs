@@ -6,13 +6,13 @@ use super::metrics::Metrics;
 use super::space::Shared;
 use super::wire;
 use crate::decision::{Decision, Verdict};
+use crate::es384::Es384;
 use crate::gate::{Effects, Gate};
-use crate::policy::{Policy, SignaturePolicy};
+use crate::policy::{Policy, SignaturePolicy, WhenStale};
 use crate::remote::call::{Answer, CallId};
 use crate::remote::report::{Level, Report};
 use crate::remote::schedule::Entropy;
 use crate::request::Rest;
-use crate::es384::Es384;
 use crate::rs256::Rs256;
 use crate::signature::Algorithms;
 use crate::verifiers::Verifiers;
@@ -55,6 +55,7 @@ pub(super) struct Worker {
 struct UnderWay {
     id: CallId,
     max_body: usize,
+    headers: &'static [&'static str],
 }
 
 impl Worker {
@@ -65,9 +66,9 @@ impl Worker {
         let clock = MonotonicClock::new();
         // The standard library seeds its hashers at random; that is all the entropy needed here.
         let entropy = Entropy::new(RandomState::new().build_hasher().finish());
-        let metrics = Metrics::define(&policy.issuers.labels());
+        let metrics = Metrics::define(&policy);
         let mut gate = Gate::new(Rc::new(policy), verifiers, entropy);
-        gate.start(clock.read(), &Shared);
+        gate.start(clock.both(), &Shared);
         let worker = Self {
             context,
             gate: RefCell::new(gate),
@@ -102,10 +103,15 @@ impl Worker {
             (_, Algorithms::Rs256) => ", ES384 not at all",
         };
         log::info!(
-            "cognito-authorizer {}: user pools: {}{accounts}, rules: {}, signatures verified by the {signatures}{es384}",
+            "cognito-authorizer {}: user pools: {}{accounts}, rules: {}, signatures verified by the {signatures}{es384}{}",
             env!("CARGO_PKG_VERSION"),
             policy.issuers.pools().len(),
             policy.rules.len(),
+            match policy.deny_list.as_ref().map(|list| list.when_stale) {
+                None => "",
+                Some(WhenStale::Refuse) => ", deny list: tokens are refused while it is stale",
+                Some(WhenStale::Serve) => ", deny list: tokens are served while it is stale",
+            },
         );
     }
 
@@ -167,7 +173,7 @@ impl Worker {
         let now = self.clock.both();
         let effects = self.gate.borrow_mut().tick(now, &Shared);
         self.bring_about(effects);
-        self.metrics.gauges(&self.gate.borrow(), now.monotonic);
+        self.metrics.gauges(&self.gate.borrow(), now);
         // The level may be changed while Envoy runs.
         if let Ok(level) = hostcalls::get_log_level() {
             proxy_wasm::set_log_level(level);
@@ -175,10 +181,11 @@ impl Worker {
     }
 
     pub(super) fn answered(&self, token: u32, headers: usize, body: usize) {
-        let Some(UnderWay { id, max_body }) = self.calls.borrow_mut().remove(&token) else {
+        let Some(call) = self.calls.borrow_mut().remove(&token) else {
             return;
         };
-        self.finish(id, &wire::answer(headers, body, max_body));
+        let answer = wire::answer(headers, body, call.max_body, call.headers);
+        self.finish(call.id, &answer);
     }
 
     fn finish(&self, id: CallId, answer: &Answer) {
@@ -210,10 +217,13 @@ impl Worker {
         }
         let _ = hostcalls::set_effective_context(self.context);
         for (id, call) in effects.calls {
-            let max_body = call.max_body;
             match wire::send(&call) {
                 Ok(token) => {
-                    let under_way = UnderWay { id, max_body };
+                    let under_way = UnderWay {
+                        id,
+                        max_body: call.max_body,
+                        headers: call.answer_headers,
+                    };
                     self.calls.borrow_mut().insert(token, under_way);
                 }
                 Err(reason) => self.finish(id, &Answer::NotSent(reason)),

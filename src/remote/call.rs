@@ -20,6 +20,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Whether a call goes there.
+    #[must_use]
+    pub fn is_called(&self, call: &Call) -> bool {
+        (&self.cluster, &self.authority, &self.path) == (&call.cluster, &call.authority, &call.path)
+    }
+
     /// The call that fetches a document of at most so many bytes.
     #[must_use]
     pub fn get(&self, max_body: usize) -> Call {
@@ -33,6 +39,7 @@ impl Endpoint {
             body: Vec::new(),
             timeout: self.timeout,
             max_body,
+            answer_headers: &[],
         }
     }
 }
@@ -59,6 +66,8 @@ pub struct Call {
     pub timeout: Duration,
     /// How many bytes of the answer's body are looked at; a longer one is none.
     pub max_body: usize,
+    /// Which of the answer's headers are looked at: each costs a look-up.
+    pub answer_headers: &'static [&'static str],
 }
 
 /// The gate's number of a call that is under way.
@@ -85,6 +94,8 @@ pub enum Answer {
     Response {
         /// The status; 0 if it was none.
         status: u16,
+        /// Those of [`Call::answer_headers`] that are there.
+        headers: Vec<(&'static str, Vec<u8>)>,
         /// The body, or `None` if it is longer than [`Call::max_body`].
         body: Option<Vec<u8>>,
     },
@@ -120,11 +131,41 @@ impl Answer {
     /// How much of Envoy's words is looked at; they name the reason at their beginning.
     const MAX_TEXT: usize = 512;
 
+    /// A response of which no header is looked at.
+    #[must_use]
+    pub const fn response(status: u16, body: Option<Vec<u8>>) -> Self {
+        Self::Response {
+            status,
+            headers: Vec::new(),
+            body,
+        }
+    }
+
+    /// The header of this name, if it was looked at and is there.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        let Self::Response { headers, .. } = self else {
+            return None;
+        };
+        let mut headers = headers.iter();
+        let (_, value) = headers.find(|(known, _)| *known == name)?;
+        Some(value)
+    }
+
     /// A response with headers. `marked` says whether it has one of [`RESPONSE_MARKS`].
     #[must_use]
-    pub fn received(status: u16, marked: bool, body: Option<Vec<u8>>) -> Self {
+    pub fn received(
+        status: u16,
+        marked: bool,
+        headers: Vec<(&'static str, Vec<u8>)>,
+        body: Option<Vec<u8>>,
+    ) -> Self {
         if marked || !matches!(status, 503 | 504) {
-            return Self::Response { status, body };
+            return Self::Response {
+                status,
+                headers,
+                body,
+            };
         }
         let body = body.unwrap_or_default();
         let text = body.get(..Self::MAX_TEXT).unwrap_or(&body);
@@ -150,15 +191,13 @@ mod tests {
             status: 503,
             text: "upstream connect error or so".into(),
         };
-        assert_eq!(Answer::received(503, false, body()), local);
+        let received = |status, marked, body| Answer::received(status, marked, Vec::new(), body);
+        assert_eq!(received(503, false, body()), local);
         for (status, marked) in [(503, true), (504, true), (200, false), (500, false)] {
-            let answer = Answer::received(status, marked, body());
+            let answer = received(status, marked, body());
             assert_eq!(
                 answer,
-                Answer::Response {
-                    status,
-                    body: body()
-                },
+                Answer::response(status, body()),
                 "{status} {marked}"
             );
         }
@@ -167,13 +206,13 @@ mod tests {
     #[test]
     fn envoys_words_are_cut() {
         for length in [511, 512, 513, 100_000] {
-            let Answer::Local { text, .. } = Answer::received(503, false, Some(vec![b'x'; length]))
-            else {
+            let body = Some(vec![b'x'; length]);
+            let Answer::Local { text, .. } = Answer::received(503, false, Vec::new(), body) else {
                 panic!("an answer of Envoy's own");
             };
             assert_eq!(text.len(), length.min(512));
         }
-        let none = Answer::received(504, false, None);
+        let none = Answer::received(504, false, Vec::new(), None);
         assert!(matches!(none, Answer::Local { status: 504, text } if text.is_empty()));
     }
 }

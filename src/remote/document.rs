@@ -17,11 +17,11 @@
 use super::call::{Answer, Call, CallId, CallIds};
 use super::failure::Failure;
 use super::record;
-use super::refresher::Refresher;
+use super::refresher::{Brought, Refresher};
 pub use super::refresher::{Fetched, Notice, Prospect, Source};
 use super::schedule::Entropy;
 use super::space::{EntryNames, SharedSpace};
-use crate::time::Monotonic;
+use crate::time::{Monotonic, Now, Timestamp};
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -33,16 +33,47 @@ pub trait Content: Sized {
     const KIND: &'static str;
     /// The longest document that is read.
     const MAX_BYTES: usize;
+    /// Whether it is large, so that its endpoint is asked for changes alone (RFC 9110, section 13),
+    /// and its renewal is left to VMs that serve no request.
+    const IS_LARGE: bool;
     /// What can be wrong with one.
     type Invalid: fmt::Display;
     /// How one plugin reads it: two may read the same document differently.
     type Reading: Copy + fmt::Debug;
 
-    /// Reads a document.
+    /// Reads a document as it was fetched.
     ///
     /// # Errors
     /// What is wrong with it.
     fn parse(bytes: &[u8], reading: Self::Reading) -> Result<Self, Self::Invalid>;
+    /// The form in which it is handed on to other VMs, which may be cheaper to read than the
+    /// document that was fetched.
+    fn shared<'a>(&'a self, document: &'a [u8]) -> &'a [u8] {
+        document
+    }
+    /// Reads what another VM has handed on. Nothing there is to be believed that
+    /// [`Content::parse`] would not believe: other plugins may write there.
+    fn take_over(shared: &[u8], reading: Self::Reading) -> Option<Self> {
+        Self::parse(shared, reading).ok()
+    }
+    /// What a document counts itself by; 0 for all if it does not.
+    fn revision(&self) -> u64 {
+        0
+    }
+    /// Whether one that was just fetched may take the place of one with this revision.
+    ///
+    /// # Errors
+    /// Why not: the fetch has failed.
+    fn succeeds(&self, _revision: u64, _now: Timestamp) -> Result<(), Self::Invalid> {
+        Ok(())
+    }
+    /// Whether a configuration that takes so many entries takes this one.
+    ///
+    /// # Errors
+    /// Why not: others may.
+    fn fits(&self, _limit: usize) -> Result<(), Self::Invalid> {
+        Ok(())
+    }
     /// What is wrong with one that is longer than [`Content::MAX_BYTES`].
     fn too_large() -> Self::Invalid;
     /// Whether what was concluded from the other holds for this one too.
@@ -54,7 +85,20 @@ pub trait Content: Sized {
 pub struct Document<C: Content> {
     refresher: Refresher,
     content: Option<Rc<C>>,
+    /// How many entries the configuration takes.
+    limit: usize,
     reading: C::Reading,
+    /// What this VM's own fetch has asked for.
+    asked_for: Asked,
+}
+
+/// What a fetch asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// The document.
+    Document,
+    /// The document, if it is another than the one at hand.
+    Change,
 }
 
 /// Content that may serve.
@@ -71,19 +115,37 @@ pub struct Current<C> {
 pub enum Ended<E> {
     /// With a usable document, which is loaded.
     Fetched(Fetched),
-    /// Without.
+    /// With the word that the document at hand is the newest.
+    Unchanged(Fetched),
+    /// Without, or with one that the configuration does not take.
     Failed(Failure<E>, Notice),
 }
 
+/// Asks for a document only if it is another (RFC 9110, section 13.1.2), and what the answer is
+/// then.
+const IF_NONE_MATCH: &str = "if-none-match";
+const ENTITY_TAG: &str = "etag";
+const NOT_MODIFIED: u16 = 304;
+
 impl<C: Content> Document<C> {
-    /// A document of which nothing is known yet. `parts` tell its source from all others.
+    /// A document of which nothing is known yet. `parts` tell its source from all others; at most
+    /// `limit` entries are taken.
     #[must_use]
-    pub fn new(source: Source, parts: &[&str], reading: C::Reading) -> Self {
+    pub fn new(source: Source, parts: &[&str], limit: usize, reading: C::Reading) -> Self {
         let names = EntryNames::new(C::KIND, parts);
         Self {
             refresher: Refresher::new(source, names),
             content: None,
+            limit,
             reading,
+            asked_for: Asked::Document,
+        }
+    }
+
+    /// Takes note that this VM serves requests.
+    pub const fn serves(&mut self) {
+        if C::IS_LARGE {
+            self.refresher.be_courteous();
         }
     }
 
@@ -93,22 +155,44 @@ impl<C: Content> Document<C> {
         self.refresher.source()
     }
 
-    /// Reads what the other VMs did. New content replaces the old whole.
-    pub fn sync(&mut self, now: Monotonic, space: &dyn SharedSpace) {
-        if let Some((bytes, fetched_at)) = self.refresher.sync(space)
-            && let Some(document) = record::decode_content(&bytes, fetched_at)
-            && let Ok(content) = C::parse(document, self.reading)
+    /// Reads what the other VMs did. New content replaces the old whole. Returns what is to be told
+    /// of content that the configuration does not take.
+    pub fn sync(&mut self, now: Monotonic, space: &dyn SharedSpace) -> Option<Ended<C::Invalid>> {
+        let mut ended = None;
+        if let Some((bytes, content_at)) = self.refresher.sync(space)
+            && let Some(shared) = record::decode_content(&bytes, content_at)
+            && let Some(content) = C::take_over(shared, self.reading)
+            && content.revision() >= self.revision()
         {
-            self.load(content, fetched_at);
+            ended = self.load(content, content_at, now, space);
         }
         self.refresher.look_at_age(now);
+        ended
     }
 
-    fn load(&mut self, content: C, fetched_at: Monotonic) {
+    /// What the content at hand counts itself by.
+    fn revision(&self) -> u64 {
+        self.content
+            .as_ref()
+            .map_or(0, |content| content.revision())
+    }
+
+    fn load(
+        &mut self,
+        content: C,
+        content_at: Monotonic,
+        now: Monotonic,
+        space: &dyn SharedSpace,
+    ) -> Option<Ended<C::Invalid>> {
+        if let Err(invalid) = content.fits(self.limit) {
+            let notice = self.refresher.decline(content_at, self.limit, now, space)?;
+            return Some(Ended::Failed(Failure::Invalid(invalid), notice));
+        }
         let known = self.content.as_ref();
         let same = known.is_some_and(|known| known.same_as(&content));
-        self.refresher.loaded(fetched_at, same);
+        self.refresher.loaded(content_at, same);
         self.content = Some(Rc::new(content));
+        None
     }
 
     /// The content, if it may serve.
@@ -122,6 +206,13 @@ impl<C: Content> Document<C> {
             content: Rc::clone(content),
             generation: self.refresher.generation(),
         })
+    }
+
+    /// The content at hand, which may be too old to serve, and its generation.
+    #[must_use]
+    pub fn at_hand(&self) -> Option<(&C, u64)> {
+        let content = self.content.as_deref()?;
+        Some((content, self.refresher.generation()))
     }
 
     /// The generation of the content that may serve.
@@ -198,7 +289,16 @@ impl<C: Content> Document<C> {
         ids: &mut CallIds,
     ) -> Option<(CallId, Call)> {
         let id = self.refresher.take_due(now, space, entropy, ids)?;
-        Some((id, self.source().endpoint.get(C::MAX_BYTES)))
+        let mut call = self.source().endpoint.get(C::MAX_BYTES);
+        self.asked_for = Asked::Document;
+        if C::IS_LARGE {
+            call.answer_headers = &[ENTITY_TAG];
+            if let Some(tag) = self.refresher.tag(space) {
+                call.headers.push((IF_NONE_MATCH, tag));
+                self.asked_for = Asked::Change;
+            }
+        }
+        Some((id, call))
     }
 
     /// Whether this call is this VM's own fetch of the document.
@@ -212,37 +312,71 @@ impl<C: Content> Document<C> {
     pub fn answered(
         &mut self,
         answer: &Answer,
-        now: Monotonic,
+        now: Now,
         space: &dyn SharedSpace,
         entropy: &mut Entropy,
     ) -> Option<Ended<C::Invalid>> {
         let ended = self.end(answer, now, space, entropy);
-        self.sync(now, space);
-        ended
+        let of_others = self.sync(now.monotonic, space);
+        ended.or(of_others)
     }
 
     fn end(
         &mut self,
         answer: &Answer,
-        now: Monotonic,
+        now: Now,
         space: &dyn SharedSpace,
         entropy: &mut Entropy,
     ) -> Option<Ended<C::Invalid>> {
         let record = self.refresher.end_fetch(space)?;
-        let parsed = Failure::of(answer, C::too_large)
-            .and_then(|bytes| Ok((bytes, C::parse(bytes, self.reading).map_err(Failure::Invalid)?)));
-        match parsed {
+        let at = now.monotonic;
+        if let (
+            Asked::Change,
+            Answer::Response {
+                status: NOT_MODIFIED,
+                ..
+            },
+        ) = (self.asked_for, answer)
+        {
+            let brought = Brought::Nothing;
+            let fetched = self
+                .refresher
+                .succeed(record, brought, at, space, entropy)?;
+            return Some(Ended::Unchanged(fetched));
+        }
+        match self.read(answer, now.wall) {
             Ok((bytes, content)) => {
-                let fetched = self.refresher.succeed(record, bytes, now, space, entropy)?;
-                self.load(content, now);
-                Some(Ended::Fetched(fetched))
+                let brought = Brought::Document {
+                    shared: content.shared(bytes),
+                    tag: answer.header(ENTITY_TAG),
+                    revision: content.revision(),
+                };
+                let fetched = self
+                    .refresher
+                    .succeed(record, brought, at, space, entropy)?;
+                let declined = self.load(content, at, at, space);
+                Some(declined.unwrap_or(Ended::Fetched(fetched)))
             }
             Err(failure) => {
                 let cause = failure.cause();
-                let notice = self.refresher.fail(record, cause, now, space, entropy)?;
+                let notice = self.refresher.fail(record, cause, at, space, entropy)?;
                 Some(Ended::Failed(failure, notice))
             }
         }
+    }
+
+    /// The document in an answer, if it may take the place of the one at hand, here and in the
+    /// other VMs.
+    fn read<'a>(
+        &self,
+        answer: &'a Answer,
+        now: Timestamp,
+    ) -> Result<(&'a [u8], C), Failure<C::Invalid>> {
+        let bytes = Failure::of(answer, C::too_large)?;
+        let content = C::parse(bytes, self.reading).map_err(Failure::Invalid)?;
+        let newest = self.refresher.revision().max(self.revision());
+        content.succeeds(newest, now).map_err(Failure::Invalid)?;
+        Ok((bytes, content))
     }
 
     /// Gives back a lease whose answer no VM will be there to take.

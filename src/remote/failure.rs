@@ -92,10 +92,12 @@ impl<E> Failure<E> {
             Answer::Response {
                 status: 200,
                 body: Some(body),
+                ..
             } => return Ok(body),
             Answer::Response {
                 status: 200,
                 body: None,
+                ..
             } => Self::Invalid(too_large()),
             Answer::Response { status, .. } => Self::Status(*status),
             Answer::Local { status: 504, .. } => Self::TimedOut,
@@ -207,7 +209,7 @@ mod tests {
             status,
             text: text.into(),
         };
-        let response = |status, body| Answer::Response { status, body };
+        let response = Answer::response;
         let reset = "upstream connect error or disconnect/reset before headers. reset reason: ";
         let mut causes = Vec::new();
         for (answer, text) in [

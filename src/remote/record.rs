@@ -1,10 +1,11 @@
 //! What the VMs of a process know in common of one document.
 //!
-//! Two entries a document: the [`Record`], small and read at every tick, says how the document is
+//! Three entries a document: the [`Record`], small and read at every tick, says how the document is
 //! and which VM is fetching it; the content stands beside it and is read when the record says it is
-//! new. Bytes of any other shape count as absent.
+//! new, and its entity tag before a fetch that may find it unchanged. Bytes of any other shape count
+//! as absent.
 //!
-//! A record is `cognito-authorizer/2` and then eleven numbers of 64 bits, little-endian. Moments
+//! A record is `cognito-authorizer/3` and then thirteen numbers of 64 bits, little-endian. Moments
 //! are nanoseconds of the process's monotonic clock; `u64::MAX` stands for none.
 //!
 //! | bytes | field |
@@ -21,9 +22,11 @@
 //! | 84..92 | `demand.outcome`: 0 pending, 1 answered, 2 failed; 0 without `demand.at` |
 //! | 92..100 | `told.at` |
 //! | 100..108 | `told.cause`: the cause's position in `Cause::ALL`; 0 without `told.at` |
+//! | 108..116 | `content_at` |
+//! | 116..124 | `revision` |
 //!
-//! Content is one such number, the `fetched_at` of the record that announces it, and then the
-//! document as it was fetched. It is parsed with the same strictness wherever it comes from.
+//! Content is one such number, the `content_at` of the record that announces it, and then the
+//! document, in the form in which VMs hand it on; its entity tag likewise.
 
 use super::failure::Cause;
 use super::space::FORMAT;
@@ -33,8 +36,14 @@ use std::time::Duration;
 /// How a document is, and which VM is fetching it; the same for all VMs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// When the last fetch succeeded; tells one content from the next.
+    /// When the last fetch succeeded.
     pub fetched_at: Option<Monotonic>,
+    /// Which fetch brought the content, that tells one content from the next; those since have
+    /// found it unchanged.
+    pub content_at: Option<Monotonic>,
+    /// What the document counts itself by, if it does: see
+    /// [`Content::revision`](super::document::Content::revision).
+    pub revision: u64,
     /// The right to fetch, while a VM has it.
     pub lease: Option<Lease>,
     /// Since when fetches have failed without a break, or could not even be sent.
@@ -123,6 +132,8 @@ impl Record {
             outcome,
             nanoseconds(self.told.map(|told| told.at)),
             cause.unwrap_or(0),
+            nanoseconds(self.content_at),
+            self.revision,
         ] {
             bytes.extend(number.to_le_bytes());
         }
@@ -136,7 +147,7 @@ impl Record {
         let (fields, []) = fields.as_chunks::<8>() else {
             return None;
         };
-        let fields: [[u8; 8]; 11] = fields.try_into().ok()?;
+        let fields: [[u8; 8]; 13] = fields.try_into().ok()?;
         let [
             fetched_at,
             holder,
@@ -149,6 +160,8 @@ impl Record {
             demand_outcome,
             told_at,
             told_cause,
+            content_at,
+            revision,
         ] = fields.map(u64::from_le_bytes);
         let outcome = match demand_outcome {
             0 => DemandOutcome::Pending,
@@ -159,6 +172,8 @@ impl Record {
         let cause = *Cause::ALL.get(usize::try_from(told_cause).ok()?)?;
         Some(Self {
             fetched_at: moment(fetched_at),
+            content_at: moment(content_at),
+            revision,
             lease: moment(until).map(|until| Lease { holder, until }),
             failing_since: moment(failing_since),
             failures: u32::try_from(failures).ok()?,
@@ -181,18 +196,21 @@ fn moment(nanoseconds: u64) -> Option<Monotonic> {
     (nanoseconds != u64::MAX).then(|| Monotonic::new(Duration::from_nanos(nanoseconds)))
 }
 
-/// Content as bytes.
+/// Content, or its entity tag, as bytes.
 #[must_use]
-pub fn encode_content(fetched_at: Monotonic, document: &[u8]) -> Vec<u8> {
-    let mut bytes = nanoseconds(Some(fetched_at)).to_le_bytes().to_vec();
+pub fn encode_content(content_at: Monotonic, document: &[u8]) -> Vec<u8> {
+    let time = nanoseconds(Some(content_at)).to_le_bytes();
+    // A deny list has megabytes: no second allocation for it.
+    let mut bytes = Vec::with_capacity(time.len().saturating_add(document.len()));
+    bytes.extend_from_slice(&time);
     bytes.extend_from_slice(document);
     bytes
 }
 
-/// The document of the fetch that succeeded at this time; `None` for any other.
+/// The document that the fetch of this time brought; `None` for any other.
 #[must_use]
-pub fn decode_content(bytes: &[u8], fetched_at: Monotonic) -> Option<&[u8]> {
-    bytes.strip_prefix(&nanoseconds(Some(fetched_at)).to_le_bytes())
+pub fn decode_content(bytes: &[u8], content_at: Monotonic) -> Option<&[u8]> {
+    bytes.strip_prefix(&nanoseconds(Some(content_at)).to_le_bytes())
 }
 
 #[cfg(test)]
@@ -206,6 +224,8 @@ mod tests {
     fn full(outcome: DemandOutcome, cause: Cause) -> Record {
         Record {
             fetched_at: Some(at(1)),
+            content_at: Some(at(8)),
+            revision: 9,
             lease: Some(Lease {
                 holder: 7,
                 until: at(2),
@@ -238,7 +258,7 @@ mod tests {
     #[test]
     fn each_field_stands_where_the_table_says() {
         let bytes = full(DemandOutcome::Failed, Cause::Invalid).encode();
-        assert_eq!(bytes.len(), 108);
+        assert_eq!(bytes.len(), 124);
         let second = 1_000_000_000;
         for (at, number) in [
             (20, second),
@@ -252,6 +272,8 @@ mod tests {
             (84, 2),
             (92, 7 * second),
             (100, 8),
+            (108, 8 * second),
+            (116, 9),
         ] {
             assert_eq!(bytes[at..at + 8], u64::to_le_bytes(number), "{at}");
         }

@@ -17,8 +17,8 @@ use super::call::{CallId, CallIds, Endpoint};
 use super::failure::Cause;
 use super::record::{self, Demand, DemandOutcome, Lease, Record, Told};
 use super::schedule::{
-    DEMAND_WINDOW, Entropy, LEASE_GRACE, RECOVERY_DELAY, REMINDER, Refresh, SETTLING_START,
-    SETTLING_TIME, back_off, refresh_delay, unsent_delay,
+    COURTESY, DEMAND_WINDOW, Entropy, LEASE_GRACE, RECOVERY_DELAY, REMINDER, Refresh,
+    SETTLING_START, SETTLING_TIME, back_off, refresh_delay, unsent_delay,
 };
 use super::space::{EntryNames, SharedSpace, Version};
 use crate::time::Monotonic;
@@ -79,6 +79,12 @@ pub(super) struct Refresher {
     record: Record,
     /// The fetch of the content that this VM has loaded.
     loaded: Option<Monotonic>,
+    /// The last fetch that found that content to be the newest.
+    confirmed: Option<Monotonic>,
+    /// The fetch of content that is not for this configuration.
+    declined: Option<Monotonic>,
+    /// How long a renewal is left to other VMs.
+    courtesy: Duration,
     /// Counts contents that differ.
     generation: u64,
     /// Whether the content may still serve: worked out at every tick, so that a request needs no
@@ -89,6 +95,30 @@ pub(super) struct Refresher {
     demanded: Option<u64>,
     /// This VM's own fetch that is under way, by the call that makes it.
     fetching: Option<(CallId, Lease)>,
+}
+
+/// What a fetch that succeeded has brought.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Brought<'a> {
+    /// The news that the document at hand is the newest.
+    Nothing,
+    /// A document.
+    Document {
+        /// The form in which VMs hand it on.
+        shared: &'a [u8],
+        /// Its entity tag.
+        tag: Option<&'a [u8]>,
+        /// What it counts itself by.
+        revision: u64,
+    },
+}
+
+/// The longest entity tag that is kept; those of S3 have some forty characters.
+const MAX_TAG: usize = 256;
+
+/// Whether bytes may be an entity tag (RFC 9110, section 8.8.3), and of a length that is kept.
+fn is_tag(bytes: &[u8]) -> bool {
+    (1..=MAX_TAG).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
 }
 
 /// What makes a fetch due.
@@ -107,6 +137,9 @@ impl Refresher {
             names,
             record: Record::default(),
             loaded: None,
+            confirmed: None,
+            declined: None,
+            courtesy: Duration::ZERO,
             generation: 0,
             usable: false,
             demanded: None,
@@ -134,31 +167,92 @@ impl Refresher {
     /// fetch that brought it.
     pub(super) fn sync(&mut self, space: &dyn SharedSpace) -> Option<(Vec<u8>, Monotonic)> {
         self.read_record(space);
-        let fetched_at = self
-            .record
-            .fetched_at
-            .filter(|at| self.loaded != Some(*at))?;
+        let content_at = self.record.content_at.filter(|_| !self.knows_content())?;
         let (content, _) = space.read(&self.names.content);
-        Some((content?, fetched_at))
+        Some((content?, content_at))
+    }
+
+    /// Whether the content of the record has been looked at.
+    fn knows_content(&self) -> bool {
+        let content_at = self.record.content_at;
+        content_at.is_some() && (self.loaded == content_at || self.declined == content_at)
     }
 
     /// Takes note that this fetch's content is loaded.
-    pub(super) fn loaded(&mut self, fetched_at: Monotonic, same: bool) {
+    pub(super) fn loaded(&mut self, content_at: Monotonic, same: bool) {
         if !same {
             self.generation = self.generation.saturating_add(1);
         }
-        self.loaded = Some(fetched_at);
+        self.loaded = Some(content_at);
+        self.confirmed = self.loaded;
+        self.declined = None;
+    }
+
+    /// Takes note that this fetch's content is not for this configuration; what is loaded stays.
+    /// `None` if another VM of the configuration has told of it already: `terms` are the same for
+    /// all of these.
+    pub(super) fn decline(
+        &mut self,
+        content_at: Monotonic,
+        terms: usize,
+        now: Monotonic,
+        space: &dyn SharedSpace,
+    ) -> Option<Notice> {
+        let first = self.declined.replace(content_at).is_none();
+        let name = format!("{}.{terms}", self.names.declined);
+        let (told, version) = space.read(&name);
+        let told = told.unwrap_or_default();
+        if record::decode_content(&told, content_at).is_some() {
+            return None;
+        }
+        // When it was last told, so that it is told again while it lasts.
+        let last = told.last_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+        let seconds = now.since_origin().as_secs();
+        let due = |last: u64| seconds.saturating_sub(last) >= REMINDER.as_secs();
+        let news = first || last.is_none_or(due);
+        let last = last.filter(|_| !news).unwrap_or(seconds);
+        let told = record::encode_content(content_at, &last.to_le_bytes());
+        space.write(&name, &told, version).ok()?;
+        Some(match news {
+            true => Notice::News,
+            false => Notice::Repeated,
+        })
+    }
+
+    /// Leaves renewals to VMs that serve no request, for a while.
+    pub(super) const fn be_courteous(&mut self) {
+        self.courtesy = COURTESY;
+    }
+
+    /// The entity tag of the content that is loaded, if that is the newest.
+    pub(super) fn tag(&self, space: &dyn SharedSpace) -> Option<String> {
+        let content_at = self
+            .loaded
+            .filter(|at| self.record.content_at == Some(*at))?;
+        let (tag, _) = space.read(&self.names.tag);
+        let tag = tag?;
+        let tag = record::decode_content(&tag, content_at)?;
+        // Any plugin of the `vm_id` may have written it, and it is to become a header.
+        is_tag(tag).then(|| String::from_utf8_lossy(tag).into_owned())
+    }
+
+    /// What the newest document counts itself by.
+    pub(super) const fn revision(&self) -> u64 {
+        self.record.revision
     }
 
     /// Works out whether the content may still serve.
     pub(super) fn look_at_age(&mut self, now: Monotonic) {
+        if self.loaded.is_some() && self.loaded == self.record.content_at {
+            self.confirmed = self.record.fetched_at.max(self.confirmed);
+        }
         self.usable = self.loaded.is_some() && self.usable_until().is_none_or(|end| now < end);
     }
 
     /// When the content stops serving; `None` without content, or if it serves for ever.
     pub(super) fn usable_until(&self) -> Option<Monotonic> {
         let Source { endpoint, refresh } = &self.source;
-        refresh.usable_until(self.loaded?, endpoint.timeout)
+        refresh.usable_until(self.confirmed?, endpoint.timeout)
     }
 
     /// Bytes that are no record, another plugin's for instance, count as a record that was never
@@ -174,7 +268,7 @@ impl Refresher {
     /// How old the content is, or how long it has been missing since `start`.
     pub(super) fn age(&self, start: Monotonic, now: Monotonic) -> Duration {
         let missing_since = || self.record.failing_since.map_or(start, |at| at.min(start));
-        now.since(self.loaded.unwrap_or_else(missing_since))
+        now.since(self.confirmed.unwrap_or_else(missing_since))
     }
 
     /// The fetch on demand that no other may follow yet: one that is under way, however long it
@@ -227,7 +321,7 @@ impl Refresher {
     fn scheduled(&self) -> Monotonic {
         match self.record.fetched_at {
             Some(_) if self.record.failing_since.is_some() => self.record.next_fetch_at,
-            Some(at) if self.loaded == Some(at) => self
+            Some(at) if self.knows_content() => self
                 .record
                 .next_fetch_at
                 // A shorter interval than the one with which the record was written holds at once.
@@ -259,7 +353,12 @@ impl Refresher {
         if demanded {
             return Some(Trigger::Demand);
         }
-        (now >= self.scheduled()).then_some(Trigger::Schedule)
+        // What is missing altogether is waited for, and nobody's to leave to others.
+        let courtesy = match self.loaded {
+            Some(_) => self.courtesy,
+            None => Duration::ZERO,
+        };
+        (now >= self.scheduled().after(courtesy)).then_some(Trigger::Schedule)
     }
 
     /// Whether a fetch is due that no VM has begun.
@@ -329,14 +428,15 @@ impl Refresher {
     pub(super) fn succeed(
         &mut self,
         (mut record, version): (Record, Version),
-        document: &[u8],
+        brought: Brought<'_>,
         now: Monotonic,
         space: &dyn SharedSpace,
         entropy: &mut Entropy,
     ) -> Option<Fetched> {
-        let fetched = match record.failing_since.is_some() || record.fetched_at.is_none() {
-            true => Fetched::Recovered,
-            false => Fetched::Again,
+        let again = record.failing_since.is_none() && record.fetched_at.is_some();
+        let fetched = match again && self.declined.is_none() {
+            true => Fetched::Again,
+            false => Fetched::Recovered,
         };
         record.fetched_at = Some(now);
         record.failing_since = None;
@@ -345,10 +445,24 @@ impl Refresher {
         record.next_fetch_at = now.after(refresh_delay(self.source.refresh.interval, entropy));
         settle(&mut record, DemandOutcome::Answered, now);
         // First the content, then the record that announces it.
-        let content = record::encode_content(now, document);
-        space
-            .write(&self.names.content, &content, Version::Any)
-            .ok()?;
+        if let Brought::Document {
+            shared,
+            tag,
+            revision,
+        } = brought
+        {
+            record.content_at = Some(now);
+            record.revision = revision;
+            let content = record::encode_content(now, shared);
+            space
+                .write(&self.names.content, &content, Version::Any)
+                .ok()?;
+            // Without one, what stands there is that of an older document, and counts for nothing.
+            if let Some(tag) = tag.filter(|tag| is_tag(tag)) {
+                let tag = record::encode_content(now, tag);
+                space.write(&self.names.tag, &tag, Version::Any).ok()?;
+            }
+        }
         self.write(record, version, space)?;
         Some(fetched)
     }
@@ -397,7 +511,8 @@ impl Refresher {
             record.failures = 0;
         }
         record.failures = record.failures.saturating_add(1);
-        record.attempt_at = now.after(back_off(record.failures, entropy));
+        let interval = self.source.refresh.interval;
+        record.attempt_at = now.after(back_off(record.failures, interval, entropy));
         if !hasty {
             record.next_fetch_at = record.attempt_at;
         }

@@ -19,6 +19,8 @@ pub struct Report {
 pub enum Counted {
     /// A fetch that brought a usable document.
     Success,
+    /// A fetch that found the document at hand to be the newest.
+    Unchanged,
     /// An attempt that brought none.
     Failure,
 }

@@ -35,6 +35,11 @@ pub(super) const LEASE_GRACE: Duration = Duration::from_secs(1);
 /// How long content that a record promises, but that is not there, is waited for.
 pub(super) const RECOVERY_DELAY: Duration = Duration::from_secs(1);
 
+/// How long a document that costs its reader much, and is due for renewal, is left to VMs that have
+/// served no request: there always is one, that of Envoy's main thread, and it ticks four times a
+/// second.
+pub(super) const COURTESY: Duration = Duration::from_secs(2);
+
 /// The back-off begins here and doubles.
 const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 
@@ -58,7 +63,7 @@ pub(super) const SETTLING_START: Duration = Duration::from_secs(5);
 
 /// A failure that lasts is told again after this time, so that the log of the last quarter of an
 /// hour shows it.
-pub(super) const REMINDER: Duration = Duration::from_secs(600);
+pub const REMINDER: Duration = Duration::from_secs(600);
 
 /// Random numbers for jitter and for naming leases; nothing secret rests on them.
 #[derive(Clone, Debug)]
@@ -97,16 +102,16 @@ pub(super) fn refresh_delay(interval: Duration, entropy: &mut Entropy) -> Durati
     interval.saturating_sub(entropy.share(interval, 20))
 }
 
-/// Doubles with each failure; up to a quarter more or, at the end, less.
-pub(super) fn back_off(failures: u32, entropy: &mut Entropy) -> Duration {
+/// Doubles with each failure; up to a quarter more or, at the end, less. It ends at the refresh
+/// interval if that is shorter: a failure makes no fetch rarer than success.
+pub(super) fn back_off(failures: u32, interval: Duration, entropy: &mut Entropy) -> Duration {
+    let longest = BACK_OFF_MAX.min(interval);
     let doublings = failures.saturating_sub(1).min(16);
     let delay = BACK_OFF_MIN.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
-    if delay >= BACK_OFF_MAX {
-        BACK_OFF_MAX.saturating_sub(entropy.share(BACK_OFF_MAX, 25))
+    if delay >= longest {
+        longest.saturating_sub(entropy.share(longest, 25))
     } else {
-        delay
-            .saturating_add(entropy.share(delay, 25))
-            .min(BACK_OFF_MAX)
+        delay.saturating_add(entropy.share(delay, 25)).min(longest)
     }
 }
 
@@ -165,7 +170,19 @@ mod tests {
             (u32::MAX, 45_000, 60_000),
         ] {
             for _ in 0..200 {
-                let delay = back_off(failures, &mut entropy).as_millis();
+                let delay = back_off(failures, BACK_OFF_MAX, &mut entropy).as_millis();
+                assert!((least..=most).contains(&delay), "{failures}: {delay}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_back_off_ends_at_the_interval() {
+        let mut entropy = Entropy::new(1);
+        let interval = Duration::from_secs(5);
+        for (failures, least, most) in [(1, 1000, 1250), (3, 4000, 5000), (4, 3750, 5000)] {
+            for _ in 0..200 {
+                let delay = back_off(failures, interval, &mut entropy).as_millis();
                 assert!((least..=most).contains(&delay), "{failures}: {delay}");
             }
         }

@@ -35,15 +35,19 @@ pub struct Conflict;
 
 /// Changes whenever the layout of an entry does: versions of the filter that differ in it may run
 /// side by side during an update.
-pub(super) const FORMAT: &str = "cognito-authorizer/2";
+pub(super) const FORMAT: &str = "cognito-authorizer/3";
 
-/// The names of a document's two entries.
+/// The names of a document's entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryNames {
     /// Of the [`Record`](super::record::Record).
     pub record: String,
     /// Of the content.
     pub content: String,
+    /// Of the content's entity tag.
+    pub tag: String,
+    /// Of what the plugins that decline the content have told of it.
+    pub declined: String,
 }
 
 impl EntryNames {
@@ -64,6 +68,8 @@ impl EntryNames {
         Self {
             record: format!("cognito-authorizer.{name}.record"),
             content: format!("cognito-authorizer.{name}.content"),
+            tag: format!("cognito-authorizer.{name}.tag"),
+            declined: format!("cognito-authorizer.{name}.declined"),
         }
     }
 }

@@ -28,7 +28,9 @@ pub(super) fn admit(
         .issued_at()
         .zip(claims.expires())
         .filter(|(issued, expires)| *expires <= issued.plus(MAX_LIFE));
-    let formed = times_fit.zip(principal(claims)).ok_or(Reason::MalformedToken);
+    let formed = times_fit
+        .zip(principal(claims))
+        .ok_or(Reason::MalformedToken);
     let ((issued, _), _) = seen.step(Step::Caller, formed)?;
     times(claims, demand, seen)?;
     let skew = demand.policy.token.clock_skew;
@@ -56,8 +58,7 @@ pub(super) fn conditions(
         caller.partition() == account.partition
             && caller.account() == account.number
             && claims.sts("aws_account") == Some(account.number.as_str())
-            && (!claims.has_sts("principal_id")
-                || claims.sts("principal_id") == Some(caller.arn()))
+            && (!claims.has_sts("principal_id") || claims.sts("principal_id") == Some(caller.arn()))
     });
     let caller = seen.step(Step::Account, caller.ok_or(otherwise))?;
     if account.organization != AnyOf::Unrestricted {

@@ -2,7 +2,7 @@
 
 use super::{Demand, times};
 use crate::claims::{Claim, Claims};
-use crate::policy::{AudiencePolicy, Pool};
+use crate::policy::{AudiencePolicy, Brake, Pool};
 use crate::refusal::Reason;
 use crate::rules::requirement::{AnyOf, Narrowing};
 use crate::step::{Observer, Step};
@@ -49,8 +49,8 @@ pub(super) fn admit(
     Ok(())
 }
 
-/// What is asked of the user pool's word before the rule's conditions.
-pub(super) fn conditions(
+/// `token.aud_pattern`.
+pub(super) fn audience(
     claims: &Claims,
     pool: &Pool,
     demand: &Demand<'_>,
@@ -66,6 +66,29 @@ pub(super) fn conditions(
             })
         });
         seen.check(Step::Audience, fits, Reason::WrongAudience)?;
+    }
+    Ok(())
+}
+
+/// The pool's emergency brake. Both times are AWS's own, so no skew is allowed for; a token without
+/// the one that is asked for cannot show that it is newer.
+pub(super) fn brake(claims: &Claims, pool: &Pool, seen: &mut impl Observer) -> Result<(), Reason> {
+    let Brake {
+        issued_after,
+        signed_in_after,
+    } = pool.brake;
+    for (step, earliest, time) in [
+        (Step::IssuedAfter, issued_after, claims.issued_at()),
+        (
+            Step::SignedInAfter,
+            signed_in_after,
+            claims.authenticated_at(),
+        ),
+    ] {
+        if let Some(earliest) = earliest {
+            let holds = time.is_some_and(|time| time >= earliest);
+            seen.check(step, holds, Reason::TokenRevoked)?;
+        }
     }
     Ok(())
 }

@@ -266,7 +266,7 @@ fn keys_that_are_waited_for_decide_alike() {
                 wall: wall(vector),
                 monotonic: Monotonic::new(Duration::from_millis(millis)),
             };
-            gate.start(at(0).monotonic, &space);
+            gate.start(at(0), &space);
             let (decision, _) = gate.decide(
                 &as_read(&headers(vector, &policy), gate.reads()),
                 wall(vector),
@@ -291,7 +291,7 @@ fn keys_that_are_waited_for_decide_alike() {
                             let mut issuers = policy.issuers.iter();
                             let issuer = issuers.position(|(_, issuer)| fetches(issuer));
                             let body = Some(sets[issuer.unwrap()].clone());
-                            let answer = Answer::Response { status: 200, body };
+                            let answer = Answer::response(200, body);
                             let next = gate.answered(id, &answer, at(round), &space);
                             effects.verdicts.extend(next.verdicts);
                         }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 30] = [
+const LAYERS: [(&str, &str); 32] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -23,6 +23,7 @@ const LAYERS: [(&str, &str); 30] = [
     ("verifiers", "es384 jwks rs256 signature"),
     ("claims", "json refusal time"),
     ("token", "claims json refusal signature step"),
+    ("deny_list", "claims json time"),
     ("rules", "claims pool principal refusal step time"),
     ("request", "rules"),
     ("bearer", "header refusal request"),
@@ -32,12 +33,12 @@ const LAYERS: [(&str, &str); 30] = [
     ("reply", "header json refusal"),
     (
         "policy",
-        "bearer claim_headers jwks owned pool remote reply request rules",
+        "bearer claim_headers jwks owned pool remote reply request rules time",
     ),
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims header json jwks owned policy pool principal remote reply rules time",
+        "bearer claim_headers claims deny_list header json jwks owned policy pool principal remote reply rules time",
     ),
     // Decisions.
     (
@@ -46,14 +47,15 @@ const LAYERS: [(&str, &str); 30] = [
     ),
     ("cache", "claim_headers verify"),
     ("keyring", "jwks policy remote time"),
-    ("facts", "keyring policy refusal remote time"),
+    ("revocation", "claims deny_list policy remote time"),
+    ("facts", "keyring policy refusal remote revocation time"),
     (
         "decision",
-        "cache claim_headers facts header owned policy refusal request rules signature step time token verifiers verify",
+        "cache claim_headers facts header owned policy refusal request revocation rules signature step time token verifiers verify",
     ),
     (
         "gate",
-        "decision facts keyring policy refusal remote request signature step time verifiers",
+        "decision facts keyring policy refusal remote request revocation signature step time verifiers",
     ),
     // The adapter.
     (

@@ -161,7 +161,9 @@ fn promised(policy: &Policy, refusal: &Refusal) -> Option<String> {
             (forbidden, None)
         }
         Reason::UnsafePath | Reason::UnsafeMethod => ((400, r#"{"message":"Bad Request"}"#), None),
-        Reason::KeysUnavailable => ((503, r#"{"message":"Service Unavailable"}"#), None),
+        Reason::KeysUnavailable | Reason::RevocationUnknown => {
+            ((503, r#"{"message":"Service Unavailable"}"#), None)
+        }
         _ => (
             unauthorized,
             Some(

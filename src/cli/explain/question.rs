@@ -69,6 +69,7 @@ pub(super) fn question(args: &Args, sources: &TokenSources) -> anyhow::Result<Qu
         headers,
         now: args.now.map_or_else(clock, Ok)?,
         keys,
+        deny_list: None,
     })
 }
 

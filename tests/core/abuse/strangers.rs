@@ -76,10 +76,7 @@ fn answer(gate: &mut Gate, at: u64, space: &Space) -> usize {
     let count = calls.len();
     for (id, _) in calls {
         let body = key_set(&[TestKey::first()]).to_string().into_bytes();
-        let answer = Answer::Response {
-            status: 200,
-            body: Some(body),
-        };
+        let answer = Answer::response(200, Some(body));
         gate.answered(id, &answer, now(at), space);
     }
     count
@@ -110,6 +107,8 @@ fn moment(dice: &mut Seed) -> Monotonic {
 fn record(dice: &mut Seed) -> Vec<u8> {
     let record = Record {
         fetched_at: (dice.below(2) == 0).then(|| moment(dice)),
+        content_at: (dice.below(2) == 0).then(|| moment(dice)),
+        revision: number(dice),
         lease: (dice.below(2) == 0).then(|| Lease {
             holder: number(dice),
             until: moment(dice),
@@ -145,7 +144,7 @@ fn hostile_records_break_nothing_and_let_nobody_in() {
         let space = Space::default();
         let mut gate = fetching();
         let names = names(&gate);
-        gate.start(now(0).monotonic, &space);
+        gate.start(now(0), &space);
         assert_eq!(answer(&mut gate, 1, &space), 1);
         assert!(let_in(&mut gate, &good, 2, &space), "round {round}");
         let mut hostile = record(&mut dice);
@@ -164,7 +163,7 @@ fn hostile_records_break_nothing_and_let_nobody_in() {
         assert!(!let_in(&mut gate, &forged, 4, &space), "round {round}");
         // Whoever comes new is not worse off than with an empty space, and no better.
         let mut other = fetching();
-        other.start(now(5).monotonic, &space);
+        other.start(now(5), &space);
         assert!(!let_in(&mut other, &forged, 6, &space), "round {round}");
         for at in [20_000, DAY, 100 * DAY] {
             answer(&mut gate, at, &space);
@@ -181,7 +180,7 @@ fn keys_without_their_record_are_not_believed() {
     let space = Space::default();
     let mut gate = fetching();
     let names = names(&gate);
-    gate.start(now(0).monotonic, &space);
+    gate.start(now(0), &space);
     answer(&mut gate, 1, &space);
     let forged = Token::access(POOL).signed_by(TestKey::third()).mint();
     let theirs = key_set(&[TestKey::third()]).to_string().into_bytes();
@@ -204,7 +203,7 @@ fn entries_of_another_source_are_not_read() {
     let space = Space::default();
     plant(&space, &theirs);
     let mut gate = gate;
-    gate.start(now(0).monotonic, &space);
+    gate.start(now(0), &space);
     let forged = Token::access(POOL).signed_by(TestKey::third()).mint();
     assert!(!let_in(&mut gate, &forged, 1, &space));
 }
@@ -216,13 +215,13 @@ fn a_well_formed_entry_of_a_stranger_is_believed() {
     let space = Space::default();
     let mut gate = fetching();
     plant(&space, &names(&gate));
-    gate.start(now(0).monotonic, &space);
+    gate.start(now(0), &space);
     let forged = Token::access(POOL).signed_by(TestKey::third()).mint();
     assert!(let_in(&mut gate, &forged, 1, &space));
     // Another `vm_id` is another space, and what was planted here is not there.
     let apart = Space::default();
     let mut gate = fetching();
-    gate.start(now(0).monotonic, &apart);
+    gate.start(now(0), &apart);
     assert!(!let_in(&mut gate, &forged, 1, &apart));
 }
 
@@ -231,6 +230,7 @@ fn plant(space: &Space, names: &EntryNames) {
     let theirs = key_set(&[TestKey::third()]).to_string().into_bytes();
     let record = Record {
         fetched_at: Some(at),
+        content_at: Some(at),
         next_fetch_at: now(DAY).monotonic,
         ..Record::default()
     };

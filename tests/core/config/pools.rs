@@ -157,10 +157,7 @@ fn client_ids_are_a_list_or_the_word_any() {
         json!("any"),
     );
     let policy = accepted(json!({"/user_pools/0/client_ids": "any"}));
-    assert_eq!(
-        policy.issuers.pools()[0].clients,
-        AnyOf::Unrestricted
-    );
+    assert_eq!(policy.issuers.pools()[0].clients, AnyOf::Unrestricted);
     accepted(json!({"/user_pools/0/client_ids": ["a", "b", "Any"]}));
 }
 
@@ -374,8 +371,7 @@ fn a_key_uri_is_absolute() {
         );
     }
     let policy = accepted(json!({"/user_pools/0/jwks/uri": "http://127.0.0.1:5000/jwks?a=b"}));
-    let KeySource::Fetched(Source { endpoint, .. }) = &policy.issuers.pools()[0].keys
-    else {
+    let KeySource::Fetched(Source { endpoint, .. }) = &policy.issuers.pools()[0].keys else {
         panic!("inline");
     };
     assert_eq!(endpoint.scheme, "http");

@@ -101,10 +101,7 @@ fn level(report: &Option<Report>) -> Option<Level> {
 }
 
 fn keys() -> Answer {
-    Answer::Response {
-        status: 200,
-        body: Some(key_set(&["k1", "k2"])),
-    }
+    Answer::response(200, Some(key_set(&["k1", "k2"])))
 }
 
 #[test]
@@ -315,10 +312,7 @@ fn a_fetch_is_due_until_somebody_begins_it() {
 fn what_became_of_a_fetch_is_told() {
     let mut process = Process::new(1, &json!({}));
     let mut now = Duration::ZERO;
-    let status = |status| Answer::Response {
-        status,
-        body: Some(Vec::new()),
-    };
+    let status = |status| Answer::response(status, Some(Vec::new()));
     let fetched = "2 fetched, 0 entries skipped";
     let broken = r#"the answer through cluster "a" broke off; the last good keys serve on until "#;
     let answered = "the endpoint answered 500 through cluster ";

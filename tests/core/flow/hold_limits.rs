@@ -105,10 +105,7 @@ fn told(verdict: &Verdict) -> String {
 }
 
 fn keys(names: &[&str]) -> Answer {
-    Answer::Response {
-        status: 200,
-        body: Some(key_set(names)),
-    }
+    Answer::response(200, Some(key_set(names)))
 }
 
 #[test]
@@ -252,7 +249,7 @@ fn a_gate_starts_with_the_keys_that_others_have_fetched() {
     let new = || Gate::new(Rc::clone(&policy), Rs256::module(), Entropy::new(2));
     worker.gate = new();
     let now = at(SECOND);
-    worker.gate.start(now.monotonic, &worker.space);
+    worker.gate.start(now, &worker.space);
     assert_eq!(worker.decide("k1", SECOND), "allowed");
     worker.gate = new();
     assert_eq!(worker.decide("k1", SECOND), "held");

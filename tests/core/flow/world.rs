@@ -164,7 +164,7 @@ impl World {
     pub(crate) fn configure(&mut self, policy: &Rc<Policy>) -> usize {
         self.seed = self.seed.wrapping_add(1);
         let mut gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(self.seed));
-        gate.start(Monotonic::new(self.now), &self.space);
+        gate.start(self.both(), &self.space);
         self.vms.push(Vm {
             gate,
             next_tick: None,
@@ -263,7 +263,9 @@ impl World {
                 ..
             }) => "allowed".to_owned(),
             Verdict::Forward(_) => panic!("nobody is let in without a token"),
-            Verdict::Refuse(Refusal::KeysUnavailable(after)) => {
+            Verdict::Refuse(
+                Refusal::KeysUnavailable(after) | Refusal::RevocationUnknown(after),
+            ) => {
                 format!("unavailable {}", after.as_millis().div_ceil(1000).max(1))
             }
             Verdict::Refuse(refusal) => refusal.reason().code().to_owned(),
@@ -342,7 +344,7 @@ impl World {
         let name = POOLS.iter().find(named).unwrap().0;
         let timeout = call.timeout;
         let Server { plan, delay } = &self.servers[name];
-        let response = |status, body| Answer::Response { status, body };
+        let response = Answer::response;
         let local = |status, text: &str| Answer::Local {
             status,
             text: text.to_owned(),
@@ -392,7 +394,7 @@ impl World {
         if let Some(report) = &report {
             match report.counted {
                 None => {}
-                Some(Counted::Success) => self.counted.0 += 1,
+                Some(Counted::Success | Counted::Unchanged) => self.counted.0 += 1,
                 Some(Counted::Failure) => self.counted.1 += 1,
             }
             if report.level != Level::Debug {

@@ -124,7 +124,10 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
         principals: Vec::new(),
     };
     let claims = Claims::parse(payload.to_string().as_bytes()).expect("a payload");
-    let value = headers.headers.first().and_then(|header| header.value(&claims));
+    let value = headers
+        .headers
+        .first()
+        .and_then(|header| header.value(&claims));
     let value = value.as_deref();
     let says_something = |claim: &&Value| match claim {
         Value::Null => false,

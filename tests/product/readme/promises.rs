@@ -21,6 +21,7 @@ fn refusal(reason: Reason) -> Refusal {
         }
         Reason::StaleAuthentication => Refusal::StaleAuthentication(Duration::from_secs(900)),
         Reason::KeysUnavailable => Refusal::KeysUnavailable(Duration::from_secs(7)),
+        Reason::RevocationUnknown => Refusal::RevocationUnknown(Duration::from_secs(7)),
         other => Refusal::Plain(other),
     }
 }

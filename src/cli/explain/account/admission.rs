@@ -65,7 +65,13 @@ pub(super) fn issuer(facts: &Facts<'_>) -> Finding {
 fn other_form(facts: &Facts<'_>, issuer: &str) -> Option<String> {
     let slash = "a slash at its end is one too many";
     let without = issuer.strip_suffix('/');
-    if facts.policy.issuers.accounts().iter().any(|it| Some(&*it.issuer) == without) {
+    if facts
+        .policy
+        .issuers
+        .accounts()
+        .iter()
+        .any(|it| Some(&*it.issuer) == without)
+    {
         return Some(slash.to_owned());
     }
     let pools = facts.policy.issuers.pools().iter().enumerate();

@@ -19,6 +19,7 @@ mod p384;
 mod principal;
 mod proof;
 mod request;
+mod revocation;
 pub(crate) mod safe;
 mod secrets;
 mod simulation;

@@ -9,6 +9,7 @@ use cognito_authorizer::remote::call::Answer;
 use cognito_authorizer::remote::schedule::Entropy;
 use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::request::Request;
+use cognito_authorizer::revocation::Word;
 use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
@@ -24,6 +25,8 @@ pub(crate) struct Question {
     pub(crate) now: Timestamp,
     /// The key set that the issuer's endpoint would answer with, if one was given.
     pub(crate) keys: Option<Vec<u8>>,
+    /// The deny list that its endpoint would answer with, if one was given.
+    pub(crate) deny_list: Option<Vec<u8>>,
 }
 
 /// The gate after it has decided, and how it came to it.
@@ -73,8 +76,8 @@ impl Simulation {
             wall: question.now,
             monotonic,
         };
-        self.gate.start(clock, &space);
-        self.turn(at(clock), &space, question.keys.as_deref());
+        self.gate.start(at(clock), &space);
+        self.turn(at(clock), &space, question);
         let record = &mut self.record;
         let (decision, _) = self.gate.decide_seen(request, question.now, record);
         let mut verdict = match decision {
@@ -87,7 +90,7 @@ impl Simulation {
                 Some(verdict) => break verdict,
                 None => clock = clock.after(self.gate.next_tick(clock)),
             }
-            verdict = self.turn(at(clock), &space, question.keys.as_deref());
+            verdict = self.turn(at(clock), &space, question);
         };
         // It was held for its key, and the key never came.
         if let Verdict::Refuse(refusal) = &verdict
@@ -113,18 +116,40 @@ impl Simulation {
         };
         let claims = token.unverified_claims();
         let issuer = policy.issuers.by_iss(claims.issuer()?)?;
-        verify::conditions(claims, issuer, &demand, &mut self.record).err()
+        let list = self.gate.revocations();
+        let listed = |id: &str, seen: &mut Record| {
+            let word = list.map(|list| list.ask(id, claims, None, question.now));
+            match word {
+                None => Ok(()),
+                Some(Word::Revoked) => {
+                    let refused = seen.step(Step::DenyList, Err(Reason::TokenRevoked));
+                    refused.map_err(Refusal::Plain)
+                }
+                Some(Word::Unknown(after)) => {
+                    seen.saw(Step::DenyList, Err(Reason::RevocationUnknown));
+                    Err(Refusal::RevocationUnknown(after))
+                }
+                Some(Word::Clear(_) | Word::Missing) => {
+                    seen.saw(Step::DenyList, Ok(()));
+                    Ok(())
+                }
+            }
+        };
+        verify::conditions(claims, issuer, &demand, &mut self.record, listed).err()
     }
 
     /// One tick, with an answer for every fetch that it wants made.
-    fn turn(&mut self, now: Now, space: &MemorySpace, keys: Option<&[u8]>) -> Option<Verdict> {
+    fn turn(&mut self, now: Now, space: &MemorySpace, question: &Question) -> Option<Verdict> {
+        let policy = Rc::clone(self.gate.policy());
+        let list = policy.deny_list.as_ref();
         let mut effects = self.gate.tick(now, space);
-        for (id, _) in effects.calls {
-            let answer = match keys {
-                Some(keys) => Answer::Response {
-                    status: 200,
-                    body: Some(keys.to_vec()),
-                },
+        for (id, call) in effects.calls {
+            let answer = match &question.keys {
+                _ if list.is_some_and(|list| list.source.endpoint.is_called(&call)) => {
+                    let list = question.deny_list.clone();
+                    Answer::response(200, Some(list.unwrap_or_else(|| empty_list(now.wall))))
+                }
+                Some(keys) => Answer::response(200, Some(keys.clone())),
                 None => Answer::NoResponse,
             };
             let next = self.gate.answered(id, &answer, now, space);
@@ -132,6 +157,12 @@ impl Simulation {
         }
         effects.verdicts.pop().map(|(_, verdict)| verdict)
     }
+}
+
+/// The deny list that stands for none: a list on which nobody is.
+fn empty_list(now: Timestamp) -> Vec<u8> {
+    let written_at = now.seconds().floor();
+    format!(r#"{{"version":1,"written_at":{written_at},"pools":{{}}}}"#).into_bytes()
 }
 
 /// Whether a decision ended for want of keys that were not given.

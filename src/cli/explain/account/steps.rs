@@ -4,7 +4,7 @@
 use super::facts::Facts;
 use super::simulation::Ending;
 use super::step::{Finding, State, StepTaken};
-use super::{admission, conditions, form, principal, proof, request};
+use super::{admission, conditions, form, principal, proof, request, revocation};
 use cognito_authorizer::decision::{Caller, Forward, Verdict};
 use cognito_authorizer::step::Step;
 use std::iter;
@@ -85,10 +85,13 @@ fn findings(facts: &Facts<'_>, step: Step) -> Vec<Finding> {
         Step::AccountAudience => vec![principal::audience(facts)],
         Step::Key => vec![proof::key(facts)],
         Step::Signature => vec![proof::signature(facts)],
+        Step::Audience => vec![admission::audience(facts)],
+        Step::IssuedAfter => vec![revocation::issued_after(facts)],
+        Step::SignedInAfter => vec![revocation::signed_in_after(facts)],
+        Step::DenyList => vec![revocation::deny_list(facts)],
         Step::Account => vec![principal::account(facts)],
         Step::Organization => vec![principal::organization(facts)],
         Step::Principal => vec![principal::principal(facts)],
-        Step::Audience => vec![admission::audience(facts)],
         Step::Scopes => vec![conditions::scopes(facts)],
         Step::Groups => vec![conditions::groups(facts)],
         Step::Claim => conditions::claims(facts),

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cognito_authorizer::claims::Claims;
 use cognito_authorizer::policy::{Policy, Preflight};
+use cognito_authorizer::refusal::Refusal;
 use cognito_authorizer::rules::Access;
 use cognito_authorizer::rules::index::{Target, Variables};
 use cognito_authorizer::rules::requirement::Requirement;
@@ -65,8 +66,12 @@ fn satisfying(policy: &Policy, requirement: &Requirement, tokens: &[Token]) -> u
     let satisfies = |(payload, compact): &Token| {
         let parsed = UntrustedToken::parse(compact.as_bytes(), &KnownHeaders::default(), &mut ());
         let claims = Claims::parse(payload.as_bytes()).unwrap();
-        Admitted::new(parsed.unwrap(), &demand, &mut ())
-            .is_ok_and(|admitted| conditions(&claims, admitted.issuer(), &demand, &mut ()).is_ok())
+        Admitted::new(parsed.unwrap(), &demand, &mut ()).is_ok_and(|admitted| {
+            conditions(&claims, admitted.issuer(), &demand, &mut (), |_, _| {
+                Ok::<_, Refusal>(())
+            })
+            .is_ok()
+        })
     };
     let tokens = tokens.iter().enumerate();
     let bits = tokens.filter(|(_, token)| satisfies(token));
