@@ -41,8 +41,26 @@ fn policies() -> BTreeMap<&'static str, Value> {
     names.map(|name| (name, vectors.policy(name))).collect()
 }
 
-fn gate(policy: &Rc<Policy>) -> Gate {
-    Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1))
+/// A gate that has the deny list which its policy of this name asks for.
+fn gate(policy: &Rc<Policy>, name: &str) -> Gate {
+    supplied(
+        Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1)),
+        name,
+    )
+}
+
+fn supplied(mut gate: Gate, name: &str) -> Gate {
+    let vectors = Vectors::get();
+    let now = Now {
+        wall: Timestamp::from_seconds(vectors.now()).unwrap(),
+        monotonic: Monotonic::default(),
+    };
+    let space = Space::default();
+    for (id, _) in gate.tick(now, &space).calls {
+        let answer = Answer::response(200, vectors.deny_list(name));
+        gate.answered(id, &answer, now, &space);
+    }
+    gate
 }
 
 fn wall(vector: &Vector) -> Timestamp {
@@ -85,7 +103,7 @@ fn every_vector_is_decided_as_it_says() {
     let mut wrong = Vec::new();
     for vector in &Vectors::get().all {
         let policy = &policies[vector.policy.as_str()];
-        let mut gate = gate(policy);
+        let mut gate = gate(policy, &vector.policy);
         assert!(!gate.verifies_by_host());
         let request = request(&headers(vector, policy));
         let verdict = match gate.decide(&request, wall(vector)).0 {
@@ -126,7 +144,8 @@ fn steps_are_taken_in_order_until_one_fails() {
         let policy = &policies[vector.policy.as_str()];
         let request = request(&headers(vector, policy));
         let mut seen = Steps::default();
-        let (decision, _) = gate(policy).decide_seen(&request, wall(vector), &mut seen);
+        let (decision, _) =
+            gate(policy, &vector.policy).decide_seen(&request, wall(vector), &mut seen);
         let Steps(steps) = seen;
         assert!(steps.is_sorted_by_key(|(step, _)| *step), "{}", vector.name);
         let taken = |wanted| steps.iter().any(|(step, _)| *step == wanted);
@@ -166,7 +185,7 @@ fn a_token_is_admitted_for_one_client() {
         let value = format!("Bearer {}", token.mint()).into_bytes();
         let request = request(&[("authorization".into(), value)]);
         let now = Timestamp::since_epoch(UNIX_EPOCH.elapsed().unwrap());
-        let (decision, _) = gate(&policy).decide(&request, now);
+        let (decision, _) = gate(&policy, "").decide(&request, now);
         let Decision::Verdict(Verdict::Forward(Forward {
             caller: Caller::Known(remembered),
             ..
@@ -226,7 +245,8 @@ fn a_host_that_verifies_decides_alike() {
     });
     for vector in asked {
         let policy = policy(&vectors.policy(&vector.policy));
-        let mut gate = Gate::new(Rc::clone(&policy), host.clone(), Entropy::new(1));
+        let gate = Gate::new(Rc::clone(&policy), host.clone(), Entropy::new(1));
+        let mut gate = supplied(gate, &vector.policy);
         assert!(gate.verifies_by_host());
         let verdict = at_once(&mut gate, vector, &policy);
         wrong.extend(difference(vector, &policy, &verdict));
@@ -261,7 +281,7 @@ fn keys_that_are_waited_for_decide_alike() {
             .filter(|vector| vector.policy == name)
         {
             let space = Space::default();
-            let mut gate = gate(&policy);
+            let mut gate = Gate::new(Rc::clone(&policy), Rs256::module(), Entropy::new(1));
             let at = |millis| Now {
                 wall: wall(vector),
                 monotonic: Monotonic::new(Duration::from_millis(millis)),
@@ -289,8 +309,11 @@ fn keys_that_are_waited_for_decide_alike() {
                                 KeySource::Inline(_) => false,
                             };
                             let mut issuers = policy.issuers.iter();
-                            let issuer = issuers.position(|(_, issuer)| fetches(issuer));
-                            let body = Some(sets[issuer.unwrap()].clone());
+                            // What is not a key set is the deny list.
+                            let body = match issuers.position(|(_, issuer)| fetches(issuer)) {
+                                Some(issuer) => Some(sets[issuer].clone()),
+                                None => Vectors::get().deny_list(name),
+                            };
                             let answer = Answer::response(200, body);
                             let next = gate.answered(id, &answer, at(round), &space);
                             effects.verdicts.extend(next.verdicts);
@@ -313,7 +336,7 @@ fn a_gate_that_remembers_decides_alike() {
     let mut wrong = Vec::new();
     for (name, document) in policies() {
         let policy = policy(&document);
-        let mut gate = gate(&policy);
+        let mut gate = gate(&policy, name);
         let vectors = || {
             Vectors::get()
                 .all

@@ -21,7 +21,7 @@ use crate::harness::bootstrap::{Listener, Setup, UNDERSCORES};
 use crate::harness::client::{CASE, Request, Response};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::http2;
-use crate::harness::keyserver::KeyServer;
+use crate::harness::keyserver::{Answer, KeyServer};
 use crate::harness::outcome::{headers, none_wrong, rest};
 use crate::harness::upstream::{GREETING, Seen, Upstream};
 use crate::harness::vectors::{Expect, Vector, Vectors};
@@ -65,6 +65,11 @@ fn every_vector_is_decided_in_envoy() {
         .map(|name| (name, vectors.policy(name)))
         .collect();
     let keys = KeyServer::start();
+    for name in policies.keys() {
+        if let Some(list) = vectors.deny_list(name) {
+            keys.answer_at(&format!("/{name}.json"), Answer::Bytes(list));
+        }
+    }
     let upstream = Upstream::start();
     let mut setup = Setup::new(&keys, &upstream).workers(1);
     for (name, document) in &policies {

@@ -96,6 +96,7 @@ fn planted(names: &EntryNames) -> Entries {
     let at = Monotonic::new(Duration::from_secs(1 << 33));
     let record = Record {
         fetched_at: Some(at),
+        content_at: Some(at),
         next_fetch_at: at,
         ..Record::default()
     };

@@ -101,6 +101,12 @@ impl KeyServer {
         self.shared.lock().answers.insert(keys_path(pool), answer);
     }
 
+    /// Answers this at `path`, from now on.
+    #[allow(dead_code)]
+    pub(crate) fn answer_at(&self, path: &str, answer: Answer) {
+        self.shared.lock().answers.insert(path.to_owned(), answer);
+    }
+
     /// Lets every fetch of `pool` take this long.
     pub(crate) fn delay(&self, pool: &str, delay: Duration) {
         self.shared.lock().delays.insert(keys_path(pool), delay);

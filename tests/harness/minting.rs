@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cognito_authorizer::time::Timestamp;
 use rsa::RsaPrivateKey;
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::rand_core::{CryptoRng, Error, RngCore};
@@ -135,6 +136,10 @@ pub(crate) fn expanded(value: &Value, now: f64) -> Value {
                 let time = now + offset.as_f64().unwrap();
                 let whole = format!("{time}").parse().unwrap();
                 return Value::Number(whole);
+            }
+            if let Some(offset) = members.get("$utc") {
+                let time = Timestamp::from_seconds(now + offset.as_f64().unwrap());
+                return Value::String(time.unwrap().utc());
             }
             if let Some(name) = members.get("$jwk") {
                 let mut jwk = key(name.as_str().unwrap()).jwk();

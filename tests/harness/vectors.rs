@@ -44,7 +44,7 @@ pub(crate) enum Expect {
     Refused(String),
 }
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     include_str!("../vectors/decisions/sources.json"),
     include_str!("../vectors/decisions/structure.json"),
     include_str!("../vectors/decisions/signature.json"),
@@ -54,6 +54,7 @@ const FILES: [&str; 10] = [
     include_str!("../vectors/decisions/rules.json"),
     include_str!("../vectors/decisions/headers.json"),
     include_str!("../vectors/decisions/order.json"),
+    include_str!("../vectors/decisions/revocation.json"),
     include_str!("../vectors/decisions/upstreams.json"),
 ];
 
@@ -109,7 +110,21 @@ impl Vectors {
         };
         merge(&mut document, &policy["merge"]);
         assert!(document.is_object(), "no policy is called {name}");
-        expanded(&document, 0.0)
+        expanded(&document, self.common["now"].as_f64().unwrap())
+    }
+
+    /// The wall clock of all that have no other.
+    #[allow(dead_code)]
+    pub(crate) fn now(&self) -> f64 {
+        self.common["now"].as_f64().unwrap()
+    }
+
+    /// The deny list that its endpoint has for the configuration of this name.
+    pub(crate) fn deny_list(&self, name: &str) -> Option<Vec<u8>> {
+        let list = &self.common["policies"][name]["deny_list"];
+        let now = self.common["now"].as_f64().unwrap();
+        list.is_object()
+            .then(|| expanded(list, now).to_string().into_bytes())
     }
 
     /// The vector of this name.

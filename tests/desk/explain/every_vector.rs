@@ -30,7 +30,7 @@ pub(crate) fn question(vector: &Vector, policy: &Policy, keys: Option<Vec<u8>>) 
         headers: headers(vector, policy),
         now: Timestamp::from_seconds(vector.now).unwrap(),
         keys,
-        deny_list: vector.deny_list.clone(),
+        deny_list: Vectors::get().deny_list(&vector.policy),
     }
 }
 
