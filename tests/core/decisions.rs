@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::harness::curve::{verifiers, with_es384};
 use crate::harness::issuer::{TestKey, Token};
 use crate::harness::outcome::{difference, headers, none_wrong, rest};
 use crate::harness::space::Space;
@@ -44,7 +45,7 @@ fn policies() -> BTreeMap<&'static str, Value> {
 /// A gate that has the deny list which its policy of this name asks for.
 fn gate(policy: &Rc<Policy>, name: &str) -> Gate {
     supplied(
-        Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1)),
+        Gate::new(Rc::clone(policy), verifiers(policy), Entropy::new(1)),
         name,
     )
 }
@@ -245,7 +246,8 @@ fn a_host_that_verifies_decides_alike() {
     });
     for vector in asked {
         let policy = policy(&vectors.policy(&vector.policy));
-        let gate = Gate::new(Rc::clone(&policy), host.clone(), Entropy::new(1));
+        let verifiers = with_es384(host.clone());
+        let gate = Gate::new(Rc::clone(&policy), verifiers, Entropy::new(1));
         let mut gate = supplied(gate, &vector.policy);
         assert!(gate.verifies_by_host());
         let verdict = at_once(&mut gate, vector, &policy);
@@ -254,16 +256,21 @@ fn a_host_that_verifies_decides_alike() {
     none_wrong(&wrong);
 }
 
-/// The document with its inline keys moved to a key server, and the key sets by pool.
+/// The document with its inline keys moved to a key server, and the key sets by issuer.
 fn fetched(document: &Value) -> (Value, Vec<Vec<u8>>) {
     let mut document = document.clone();
-    let pools = document["user_pools"].as_array_mut().unwrap();
-    let sets = pools.iter_mut().map(|pool| {
-        let set = pool["jwks"]["inline"].to_string().into_bytes();
-        pool["jwks"] = json!({"cluster": "keys"});
-        set
-    });
-    let sets = sets.collect();
+    let mut sets = Vec::new();
+    for kind in ["user_pools", "aws_accounts"] {
+        for issuer in document
+            .get_mut(kind)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            sets.push(issuer["jwks"]["inline"].to_string().into_bytes());
+            issuer["jwks"] = json!({"cluster": "keys"});
+        }
+    }
     (document, sets)
 }
 
@@ -281,7 +288,7 @@ fn keys_that_are_waited_for_decide_alike() {
             .filter(|vector| vector.policy == name)
         {
             let space = Space::default();
-            let mut gate = Gate::new(Rc::clone(&policy), Rs256::module(), Entropy::new(1));
+            let mut gate = Gate::new(Rc::clone(&policy), verifiers(&policy), Entropy::new(1));
             let at = |millis| Now {
                 wall: wall(vector),
                 monotonic: Monotonic::new(Duration::from_millis(millis)),

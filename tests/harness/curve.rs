@@ -80,7 +80,11 @@ pub(crate) fn verifiers(policy: &Policy) -> Verifiers {
 
 /// The same with another RS256.
 pub(crate) fn with_es384(rs256: Rs256) -> Verifiers {
-    let es384 = Es384::host_if_proven(Rc::new(CurveHost));
+    // It proves itself once, and not for each of a thousand gates.
+    thread_local! {
+        static ES384: Es384 = Es384::host_if_proven(Rc::new(CurveHost));
+    }
+    let es384 = ES384.with(Es384::clone);
     assert!(es384.is_supported());
     Verifiers::new(rs256, es384)
 }

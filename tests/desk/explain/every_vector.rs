@@ -11,11 +11,11 @@ use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::request::Request;
-use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::explain::account::{self, Account, Paint, Question, Secrets, State};
+use crate::harness::curve::verifiers;
 use crate::harness::outcome::{difference, headers, none_wrong, rest};
 use crate::harness::vectors::{Expect, Vector, Vectors};
 use cognito_authorizer::step::Step;
@@ -122,7 +122,7 @@ fn wrong_end(
 /// What the gate decides that is asked without any account, about the lines as Envoy hands them
 /// over: those of `authorization` joined.
 pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Verdict {
-    let mut gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
+    let mut gate = Gate::new(Rc::clone(policy), verifiers(policy), Entropy::new(1));
     let (joined, others): (Vec<_>, Vec<_>) = question
         .headers
         .iter()
