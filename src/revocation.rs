@@ -151,10 +151,16 @@ impl Revocations {
         young && self.document.is_usable()
     }
 
+    /// The list at hand, however old.
+    #[must_use]
+    pub fn list(&self) -> Option<&DenyList> {
+        self.document.at_hand().map(|(list, _)| list)
+    }
+
     /// How many entries the list at hand has.
     #[must_use]
     pub fn entries(&self) -> usize {
-        self.document.at_hand().map_or(0, |(list, _)| list.len())
+        self.list().map_or(0, DenyList::len)
     }
 
     /// Whether there is a list, however old.
@@ -265,35 +271,44 @@ impl Revocations {
             Ended::Failed(_, Notice::Settling | Notice::Retry) => (None, None),
             Ended::Failed(_, Notice::Repeated | Notice::News) => (Some(Counted::Failure), None),
         };
+        let outlook = self.outlook(now);
         if let Ended::Failed(failure, notice) = ended {
             let cause = failure.at(&self.document.source().endpoint);
-            let text = format!("deny list: {cause}; {}", self.outlook(now));
             return match notice {
-                Notice::News => Report::warning(kind, counted, text),
-                _ => Report::debug(kind, counted, text),
+                // Once, and every ten minutes while it lasts.
+                Notice::News => {
+                    Report::warning(kind, counted, format!("deny list: {cause}; {outlook}"))
+                }
+                Notice::Settling | Notice::Retry | Notice::Repeated => {
+                    Report::debug(kind, counted, format!("deny list: {cause}; {outlook}"))
+                }
             };
         }
         let entries = self.entries();
-        let fresh = self.document.at_hand();
-        let fresh = fresh.is_some_and(|(list, _)| self.is_fresh(list, now.wall));
-        let text = format!("deny list: {entries} entries; {}", self.outlook(now));
-        if fresh {
-            let was_stale = self.told_stale.take().is_some();
-            return match was_stale || recovered == Some(&Fetched::Recovered) {
-                true => Report::info(kind, counted, text),
-                false => Report::debug(kind, counted, text),
-            };
-        }
-        // The endpoint answers, and whoever writes the list does not: no failure would tell of it.
-        let last = self.told_stale;
-        let lasts = |at| now.monotonic.since(at) >= REMINDER;
-        match last.is_none_or(lasts) {
-            true => {
+        if !matches!(outlook, Outlook::Until(_) | Outlook::Forever) {
+            // The endpoint answers, and whoever writes the list does not: no failure tells of it.
+            let lasts = |at| now.monotonic.since(at) >= REMINDER;
+            if self.told_stale.is_none_or(lasts) {
                 self.told_stale = Some(now.monotonic);
-                Report::warning(kind, counted, text)
+                return Report::warning(
+                    kind,
+                    counted,
+                    format!("deny list: {entries} entries fetched; {outlook}"),
+                );
             }
-            false => Report::debug(kind, counted, text),
+        } else if self.told_stale.take().is_some() || recovered == Some(&Fetched::Recovered) {
+            return Report::info(
+                kind,
+                counted,
+                format!("deny list: {entries} entries fetched; {outlook}"),
+            );
         }
+        // Every half a minute: no news.
+        Report::debug(
+            kind,
+            counted,
+            format!("deny list: {entries} entries fetched; {outlook}"),
+        )
     }
 
     /// What all this means for tokens.

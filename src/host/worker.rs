@@ -89,29 +89,30 @@ impl Worker {
     pub(super) fn announce(&self) {
         let policy = self.policy();
         let gate = self.gate.borrow();
-        let signatures = match gate.verifies_by_host() {
+        let verifier = match gate.verifies_by_host() {
             true => "host",
             false => "module",
         };
-        let accounts = match policy.issuers.accounts().len() {
-            0 => String::new(),
-            number => format!(", AWS accounts: {number}"),
+        let (accounts, es384) = match (policy.issuers.accounts(), gate.algorithms()) {
+            ([], _) => (String::new(), ""),
+            (accounts, Algorithms::Rs256AndEs384) => {
+                (format!(", AWS accounts: {}", accounts.len()), ", ES384 by the host")
+            }
+            (accounts, Algorithms::Rs256) => {
+                (format!(", AWS accounts: {}", accounts.len()), ", ES384 by none")
+            }
         };
-        let es384 = match (policy.issuers.accounts(), gate.algorithms()) {
-            ([], _) => "",
-            (_, Algorithms::Rs256AndEs384) => ", ES384 by the host",
-            (_, Algorithms::Rs256) => ", ES384 not at all",
+        let list = match policy.deny_list.as_ref().map(|list| list.when_stale) {
+            None => "",
+            Some(WhenStale::Refuse) => ", tokens refused while the deny list is stale",
+            Some(WhenStale::Serve) => ", tokens served while the deny list is stale",
         };
         log::info!(
-            "cognito-authorizer {}: user pools: {}{accounts}, rules: {}, signatures verified by the {signatures}{es384}{}",
+            "cognito-authorizer {}: user pools: {}{accounts}, rules: {}, signatures verified by the {}",
             env!("CARGO_PKG_VERSION"),
             policy.issuers.pools().len(),
             policy.rules.len(),
-            match policy.deny_list.as_ref().map(|list| list.when_stale) {
-                None => "",
-                Some(WhenStale::Refuse) => ", deny list: tokens are refused while it is stale",
-                Some(WhenStale::Serve) => ", deny list: tokens are served while it is stale",
-            },
+            [verifier, es384, list].concat(),
         );
     }
 

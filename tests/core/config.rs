@@ -12,6 +12,7 @@ mod mutations;
 mod pools;
 mod require;
 mod responses;
+mod revocation;
 mod rules;
 mod settings;
 mod token;

@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::harness::curve::{verifiers, with_es384};
 use crate::harness::issuer::{TestKey, Token};
-use crate::harness::outcome::{difference, headers, none_wrong, rest};
+use crate::harness::outcome::{difference, headers, none_wrong, rest, supplied};
 use crate::harness::space::Space;
 use crate::harness::vectors::{Expect, Vector, Vectors};
 use cognito_authorizer::config;
@@ -48,20 +48,6 @@ fn gate(policy: &Rc<Policy>, name: &str) -> Gate {
         Gate::new(Rc::clone(policy), verifiers(policy), Entropy::new(1)),
         name,
     )
-}
-
-fn supplied(mut gate: Gate, name: &str) -> Gate {
-    let vectors = Vectors::get();
-    let now = Now {
-        wall: Timestamp::from_seconds(vectors.now()).unwrap(),
-        monotonic: Monotonic::default(),
-    };
-    let space = Space::default();
-    for (id, _) in gate.tick(now, &space).calls {
-        let answer = Answer::response(200, vectors.deny_list(name));
-        gate.answered(id, &answer, now, &space);
-    }
-    gate
 }
 
 fn wall(vector: &Vector) -> Timestamp {
@@ -248,7 +234,7 @@ fn a_host_that_verifies_decides_alike() {
         let policy = policy(&vectors.policy(&vector.policy));
         let verifiers = with_es384(host.clone());
         let gate = Gate::new(Rc::clone(&policy), verifiers, Entropy::new(1));
-        let mut gate = supplied(gate, &vector.policy);
+        let mut gate = supplied(gate, vectors, &vector.policy);
         assert!(gate.verifies_by_host());
         let verdict = at_once(&mut gate, vector, &policy);
         wrong.extend(difference(vector, &policy, &verdict));

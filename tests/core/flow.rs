@@ -2,6 +2,7 @@
 
 mod boundaries;
 mod change;
+mod deny_list;
 mod hold_limits;
 mod outage;
 mod pools;

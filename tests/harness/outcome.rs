@@ -1,12 +1,16 @@
 //! Compares a verdict with what a vector expects: the verdict, the reply, and what the upstream sees.
 
 use cognito_authorizer::decision::{Caller, Forward, Verdict};
+use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
+use cognito_authorizer::remote::call::Answer;
+use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::request::Rest;
+use cognito_authorizer::time::{Monotonic, Timestamp};
 
-use crate::harness::vectors::{Expect, Vector};
+use crate::harness::vectors::{Expect, Vector, Vectors};
 
 /// Stands in every claim header of every request: what a client sends there must not survive.
 const SPOOFED: &str = "spoofed by the client";
@@ -20,6 +24,20 @@ pub(crate) fn headers(vector: &Vector, policy: &Policy) -> Vec<(String, Vec<u8>)
         }
     }
     headers
+}
+
+/// The gate, once it has the deny list that its policy of this name asks for.
+pub(crate) fn supplied(mut gate: Gate, vectors: &Vectors, name: &str) -> Gate {
+    let now = Now {
+        wall: Timestamp::from_seconds(vectors.now()).unwrap(),
+        monotonic: Monotonic::default(),
+    };
+    let space = MemorySpace::default();
+    for (id, _) in gate.tick(now, &space).calls {
+        let answer = Answer::response(200, vectors.deny_list(name));
+        gate.answered(id, &answer, now, &space);
+    }
+    gate
 }
 
 /// What follows headers that say how long the body is.

@@ -19,3 +19,4 @@ mod image;
 mod kubernetes;
 mod metrics;
 mod production;
+mod revocation;

@@ -1,8 +1,9 @@
-//! The clusters that keys come from: whether there are any, and whether they verify who answers.
+//! The clusters that keys and deny lists come from: whether there are any, and whether they verify who
+//! answers.
 
 use super::Notes;
 use super::envoy::{Node, field, is_true, text, texts};
-use super::finding::{self, Finding};
+use super::finding::{self, Code, Finding};
 use super::place::Place;
 use super::reach::{self, Reach};
 use crate::document::{Document, below, item};
@@ -13,17 +14,32 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// The clusters of all files, and those among them that some configuration fetches keys from.
+/// The clusters of all files, and those among them that some configuration fetches something from.
 pub(super) struct Clusters {
     defined: BTreeMap<String, Vec<Cluster>>,
     wanted: BTreeMap<String, Vec<Wanted>>,
 }
 
-/// An issuer whose keys come through a cluster, and the regions that have them: a user pool's own,
-/// and another one if it is a replica there. An AWS account's keys are in no region.
-struct Wanted {
-    issuer: String,
-    regions: Vec<String>,
+/// What comes through a cluster.
+enum Wanted {
+    /// The keys of an issuer, and the regions that have them: a user pool's own, and another one if
+    /// it is a replica there. An AWS account's keys are in no region.
+    Keys {
+        issuer: String,
+        regions: Vec<String>,
+    },
+    /// The deny list.
+    DenyList,
+}
+
+impl Wanted {
+    /// What it is when nobody knows whose it is.
+    const fn unverified(&self) -> (&'static Code, &'static str) {
+        match self {
+            Self::Keys { .. } => (&finding::UNVERIFIED_KEY_SERVER, "keys come"),
+            Self::DenyList => (&finding::UNVERIFIED_LIST_SERVER, "the deny list comes"),
+        }
+    }
 }
 
 /// Where a cluster is defined, what it lacks, and where it leads.
@@ -66,10 +82,15 @@ impl Clusters {
                         Issuer::Account(_) => BTreeSet::new(),
                     };
                     let wanted = clusters.wanted.entry(endpoint.cluster.clone());
-                    wanted.or_default().push(Wanted {
+                    wanted.or_default().push(Wanted::Keys {
                         issuer: issuer.id().to_owned(),
                         regions: regions.into_iter().collect(),
                     });
+                }
+                if let Some(list) = &policy.deny_list {
+                    let cluster = list.source.endpoint.cluster.clone();
+                    let wanted = clusters.wanted.entry(cluster).or_default();
+                    wanted.push(Wanted::DenyList);
                 }
             }
         }
@@ -90,7 +111,7 @@ impl Clusters {
         clusters
     }
 
-    /// What there is to say of the key clusters in a file.
+    /// What there is to say of these clusters in a file.
     pub(super) fn findings(&self, file: usize) -> Vec<Finding> {
         let mut findings = Vec::new();
         let defined = |name| self.defined.get(name).into_iter().flatten();
@@ -103,15 +124,19 @@ impl Clusters {
                     findings.push(place.finding(code, text));
                 }
             };
-            if !cluster.lacks.is_empty() {
+            for one in wanted.iter().filter(|_| !cluster.lacks.is_empty()) {
+                let (code, what) = one.unverified();
                 let lacks = cluster.lacks.join(", ");
-                let text = format!("keys come through {name:?}, which lacks {lacks}");
-                note(&finding::UNVERIFIED_KEY_SERVER, &cluster.place, text);
+                let text = format!("{what} through {name:?}, which lacks {lacks}");
+                note(code, &cluster.place, text);
             }
             for (place, text) in cluster.reach.plain_ports() {
                 note(&finding::PLAIN_PORT, place, text);
             }
-            for Wanted { issuer, regions } in wanted {
+            for one in wanted {
+                let Wanted::Keys { issuer, regions } = one else {
+                    continue;
+                };
                 for (place, host, found) in cluster.reach.regions() {
                     if !regions.is_empty() && !regions.contains(&found) {
                         let expected = regions.join(" or ");
@@ -130,6 +155,10 @@ impl Clusters {
     }
 }
 
+/// What follows if the deny list cannot be fetched.
+const WITHOUT_LIST: &str =
+    "without a list nobody who was signed out is out, and `when_stale` says who gets in at all";
+
 /// Where each issuer stands whose keys are fetched, the issuer, and where they are.
 fn fetched(policy: &Policy) -> impl Iterator<Item = (String, Issuer<'_>, &Endpoint)> {
     let issuers = &policy.issuers;
@@ -146,7 +175,7 @@ fn fetched(policy: &Policy) -> impl Iterator<Item = (String, Issuer<'_>, &Endpoi
     })
 }
 
-/// Notes key clusters that are nowhere, where all that there are should be among what was given.
+/// Notes clusters that are nowhere, where all that there are should be among what was given.
 pub(super) fn unknown(
     policy: &Policy,
     located: &Located,
@@ -168,7 +197,15 @@ pub(super) fn unknown(
         return;
     }
     let place = scope.name();
-    for (place_of, _, endpoint) in fetched(policy) {
+    let keys = fetched(policy).map(|(place, _, endpoint)| {
+        let path = below(&place, "jwks.cluster");
+        (path, endpoint, finding::UNKNOWN_CLUSTER.help)
+    });
+    let list = policy.deny_list.iter().map(|list| {
+        let path = "deny_list.cluster".to_owned();
+        (path, &list.source.endpoint, WITHOUT_LIST)
+    });
+    for (path, endpoint, advice) in keys.chain(list) {
         let cluster = endpoint.cluster.as_str();
         if known.contains(&cluster) || scope == Scope::Manifests && is_generated(cluster) {
             continue;
@@ -180,8 +217,8 @@ pub(super) fn unknown(
                 format!("found {cluster:?}; expected a cluster of {place}: {known}")
             }
         };
-        let path = below(&place_of, "jwks.cluster");
         notes.add(&finding::UNKNOWN_CLUSTER, &path, text);
+        notes.advise(advice);
     }
 }
 

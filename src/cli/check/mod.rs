@@ -4,6 +4,7 @@
 
 mod clusters;
 mod cors;
+mod deny_list;
 mod envoy;
 mod exceptions;
 mod finding;
@@ -13,18 +14,21 @@ mod place;
 mod placeholders;
 mod reach;
 mod requirements;
+mod revocation;
 mod sarif;
 mod settings;
 mod shadows;
 mod weak;
 
 use crate::document::{Document, Source, Span};
+use crate::explain::clock;
 use crate::explain::safe::safe_json;
 use crate::locate::{File, Located, Setting};
 use crate::{REFUSED, UNREADABLE};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clusters::Clusters;
+use cognito_authorizer::time::Timestamp;
 use finding::{Code, Finding, Severity};
 use serde_json::json;
 use std::io::Write;
@@ -35,8 +39,8 @@ use std::process::ExitCode;
 ///
 /// Reads filter configurations, and bootstraps, listeners, discovery responses and dumps of Envoy,
 /// WasmPlugins of Istio, EnvoyExtensionPolicies of Envoy Gateway and ConfigMaps that hold one, in
-/// YAML or JSON. What is not the authorizer's is passed over. Files that are given together are
-/// looked at together: a key cluster may be in another one.
+/// YAML or JSON, and deny lists. What is not the authorizer's is passed over. Files that are given
+/// together are looked at together: a key cluster may be in another one.
 ///
 /// A warning that is meant so is silenced by a comment at the end of its line, or on the line
 /// before: `# check: allow any-client`.
@@ -81,21 +85,30 @@ fn warnings() -> PossibleValuesParser {
 struct Report {
     source: Source,
     configurations: usize,
+    deny_lists: usize,
     findings: Vec<Finding>,
 }
 
+impl Report {
+    const fn new(source: Source, findings: Vec<Finding>) -> Self {
+        Self {
+            source,
+            configurations: 0,
+            deny_lists: 0,
+            findings,
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let now = clock()?;
     let mut files = Vec::new();
     let mut reports = Vec::new();
     for path in &args.files {
         let source = Source::read(path)?;
         match File::new(source.clone()) {
             Ok(file) => {
-                reports.push(Report {
-                    source,
-                    configurations: 0,
-                    findings: Vec::new(),
-                });
+                reports.push(Report::new(source, Vec::new()));
                 files.push(Some(file));
             }
             Err(error) => {
@@ -106,11 +119,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
                     text: error.text,
                     advice: "",
                 };
-                reports.push(Report {
-                    source,
-                    configurations: 0,
-                    findings: vec![finding],
-                });
+                reports.push(Report::new(source, vec![finding]));
                 files.push(None);
             }
         }
@@ -118,12 +127,25 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     let read = files.iter().enumerate();
     let read = read.filter_map(|(at, file)| Some((at, file.as_ref()?)));
     let clusters = Clusters::of(read.clone());
-    let policies = cors::Policies::of(read);
+    let policies = cors::Policies::of(read.clone());
+    let limit = read.flat_map(|(_, file)| &file.located);
+    let limit = limit.filter_map(|one| Some(one.parse().ok()?.deny_list?.max_entries));
+    let limit = limit.min();
     for (position, (file, report)) in files.iter().zip(&mut reports).enumerate() {
         let Some(file) = file else { continue };
         report.configurations = file.located.len();
         for located in &file.located {
-            report.findings.extend(of_configuration(located, &clusters));
+            report
+                .findings
+                .extend(of_configuration(located, &clusters, now));
+        }
+        if let [document] = file.documents.as_slice()
+            && file.located.is_empty()
+            && deny_list::is_one(document)
+        {
+            let findings = deny_list::findings(&report.source, document, limit, now);
+            report.deny_lists = 1;
+            report.findings.extend(findings);
         }
         report.findings.extend(clusters.findings(position));
         report.findings.extend(policies.findings(position));
@@ -138,7 +160,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
         report.findings.sort_by_key(|one| one.span.start);
     }
     let unreadable = files.iter().any(Option::is_none);
-    let found: usize = reports.iter().map(|report| report.configurations).sum();
+    let found = |report: &Report| report.configurations.saturating_add(report.deny_lists);
+    let found: usize = reports.iter().map(found).sum();
     anyhow::ensure!(
         unreadable || found > 0 || args.if_any,
         "found no configuration of the authorizer in {}",
@@ -170,7 +193,7 @@ fn count(reports: &[Report], severity: Severity) -> usize {
 }
 
 /// What there is to say of one configuration and what carries it.
-fn of_configuration(located: &Located, clusters: &Clusters) -> Vec<Finding> {
+fn of_configuration(located: &Located, clusters: &Clusters, now: Timestamp) -> Vec<Finding> {
     let mut notes = Notes {
         document: &located.config,
         findings: Vec::new(),
@@ -188,6 +211,7 @@ fn of_configuration(located: &Located, clusters: &Clusters) -> Vec<Finding> {
         }
         Ok(policy) => {
             settings::check(&policy, &mut notes);
+            revocation::check(&policy, now, &mut notes);
             placeholders::of_configuration(&policy, &mut notes);
             requirements::check(&policy, &mut notes);
             shadows::check(&policy, &mut notes);

@@ -34,14 +34,20 @@ pub(crate) fn policy(document: &Value) -> Rc<Policy> {
 
 /// A token of a pool that names this key, and is signed by it if it is a test's; every other `kid`
 /// comes with a signature by nobody. It is valid whatever the wall clock says, and says when it was made
-/// if the `kid` is followed by `@` and a second of the script.
+/// if the `kid` is followed by `@` and a second of the script. What follows a `~` is its `sub`, of a user
+/// who signed in when the script began.
 fn token(pool: &str, kid: &str) -> String {
     let id = POOLS.iter().find(|(name, _)| *name == pool).unwrap().1;
+    let (kid, sub) = kid.split_once('~').unwrap_or((kid, ""));
     let (kid, issued_at) = kid.split_once('@').unwrap_or((kid, ""));
     let header = json!({"alg": "RS256", "kid": kid}).to_string();
     let mut claims = json!({"iss": issuer_of(id), "client_id": "web", "token_use": "access", "exp": 1_u64 << 50});
     if let Ok(second) = issued_at.parse::<f64>() {
         claims["iat"] = json!(WALL + BEGIN.as_secs_f64() + second);
+    }
+    if !sub.is_empty() {
+        claims["sub"] = json!(sub);
+        claims["auth_time"] = json!(WALL + BEGIN.as_secs_f64());
     }
     let (header, claims) = (header.into_bytes(), claims.to_string().into_bytes());
     match key(kid) {
@@ -85,6 +91,16 @@ pub(crate) fn key_set(names: &[&str]) -> Vec<u8> {
         jwk
     });
     json!({"keys": keys.collect::<Vec<_>>()})
+        .to_string()
+        .into_bytes()
+}
+
+/// A deny list of users who were signed out after the script began.
+pub(crate) fn deny_list(written_at: f64, subs: &[String]) -> Vec<u8> {
+    let out = |sub: &String| (sub.clone(), json!(WALL + BEGIN.as_secs_f64() + 1.0));
+    let entries: serde_json::Map<_, _> = subs.iter().map(out).collect();
+    let written_at = WALL + BEGIN.as_secs_f64() + written_at;
+    json!({"version": 1, "written_at": written_at, "pools": {POOLS[0].1: {"signed_in_before": entries}}})
         .to_string()
         .into_bytes()
 }

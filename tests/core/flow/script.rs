@@ -6,8 +6,8 @@ use std::time::Duration;
 use cognito_authorizer::policy::Policy;
 use serde_json::{Value, json};
 
-use crate::flow::pools::{document, policy};
-use crate::flow::world::{Plan, World};
+use crate::flow::pools::{document, key_set, policy};
+use crate::flow::world::{LIST, Plan, World};
 
 /// What a script does.
 pub(crate) enum Event {
@@ -24,6 +24,8 @@ pub(crate) enum Event {
     Crowd(usize, &'static str, usize),
     /// What the key server of pool `a` does from now on.
     Serve(Plan),
+    /// What the server of deny lists does from now on.
+    List(Plan),
     /// After how many milliseconds it answers.
     Delay(u64),
     Kill(usize),
@@ -55,6 +57,36 @@ pub(crate) fn with(jwks: &Value) -> Script {
         world,
         policy: policy(&document(&["a"], jwks)),
     }
+}
+
+/// Inline keys, and a deny list with `timeout: 5s`, `refresh_interval: 30s`, `max_stale: 1m`,
+/// `max_age: 1h` and `when_stale: refuse`, unless it is said otherwise.
+pub(crate) fn with_list(other: &Value) -> Script {
+    let mut document = document(&["a"], &json!({}));
+    let keys: Value = serde_json::from_slice(&key_set(&["k1"])).unwrap();
+    document["user_pools"][0]["jwks"] = json!({"inline": keys});
+    document["deny_list"] = json!({"cluster": LIST, "uri": "https://lists.example.com/a.json",
+        "max_stale": "1m", "max_age": "1h", "when_stale": "refuse"});
+    for (name, value) in other.as_object().unwrap() {
+        document["deny_list"][name] = value.clone();
+    }
+    let world = World::new(7);
+    Script {
+        begin: world.now,
+        world,
+        policy: policy(&document),
+    }
+}
+
+/// The server of deny lists has one that was written in this second, of these users.
+pub(crate) fn list(written_at: f64, subs: &[&str]) -> Event {
+    tagged(written_at, subs, None)
+}
+
+/// The same under an entity tag.
+pub(crate) fn tagged(written_at: f64, subs: &[&str], tag: Option<&'static str>) -> Event {
+    let subs = subs.iter().map(|sub| (*sub).to_owned());
+    Event::List(Plan::List(written_at, subs.collect(), tag))
 }
 
 pub(crate) fn keys(names: &[&'static str]) -> Event {
@@ -104,6 +136,7 @@ impl Script {
             Event::Crowd(vm, kid, count) => (0..count).for_each(|_| {
                 world.ask(vm, "a", kid, "crowd");
             }),
+            Event::List(plan) => world.servers.get_mut(LIST).unwrap().plan = plan,
             Event::Serve(plan) => world.servers.get_mut("a").unwrap().plan = plan,
             Event::Delay(millis) => {
                 world.servers.get_mut("a").unwrap().delay = Duration::from_millis(millis)

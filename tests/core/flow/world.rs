@@ -17,11 +17,13 @@ use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
 
-use crate::flow::pools::{POOLS, key_set, minted};
+use crate::flow::pools::{POOLS, deny_list, key_set, minted};
 use crate::harness::space::Space;
 
 /// What the wall clock says where the monotonic clock begins.
 pub(crate) const WALL: f64 = 1_700_000_000.0;
+/// The server of deny lists.
+pub(crate) const LIST: &str = "list";
 /// When the scripts begin: the monotonic clock has run for a while when a process starts.
 pub(crate) const BEGIN: Duration = Duration::from_secs(1000);
 
@@ -30,6 +32,9 @@ pub(crate) const BEGIN: Duration = Duration::from_secs(1000);
 pub(crate) enum Plan {
     /// Answers with the keys of these names.
     Keys(Vec<&'static str>),
+    /// Answers with the deny list that was written in this second of the script, of these users, under
+    /// this entity tag.
+    List(f64, Vec<String>, Option<&'static str>),
     /// Answers with this status.
     Status(u16),
     /// Answers with this body.
@@ -113,8 +118,10 @@ pub(crate) struct World {
     pub(crate) log: Vec<String>,
     /// What was told of fetches above debug, when, since it was last looked at.
     pub(crate) told: Vec<(Duration, Level, String)>,
-    /// What `jwks_fetch.success` and `.failure` count.
+    /// What `jwks_fetch.success` and `.failure` count, or those of the deny list.
     pub(crate) counted: (usize, usize),
+    /// What `deny_list_fetch.unchanged` counts.
+    pub(crate) unchanged: usize,
     /// By how much the wall clock has been set forward or back, in seconds.
     pub(crate) wall_jump: f64,
     /// Ticks come no more often than this.
@@ -136,13 +143,19 @@ impl World {
         Self {
             space: Space::default(),
             now: BEGIN,
-            servers: POOLS.iter().map(|(name, _)| (*name, server())).collect(),
+            servers: POOLS
+                .iter()
+                .map(|(name, _)| *name)
+                .chain([LIST])
+                .map(|name| (name, server()))
+                .collect(),
             began: Vec::new(),
             ended: Vec::new(),
             stories: BTreeMap::new(),
             log: Vec::new(),
             told: Vec::new(),
             counted: (0, 0),
+            unchanged: 0,
             wall_jump: 0.0,
             slowest: Duration::ZERO,
             vms: Vec::new(),
@@ -329,6 +342,9 @@ impl World {
             false => 0,
         };
         assert!(ticking.prompt < 100, "VM {vm} never rests");
+        for report in &effects.reports {
+            self.hear(report);
+        }
         for (context, verdict) in effects.verdicts {
             self.decided(context, &verdict);
         }
@@ -340,8 +356,13 @@ impl World {
 
     /// The cluster of each pool has the pool's name.
     fn send(&mut self, vm: usize, id: CallId, call: &Call) {
-        let named = |(name, _): &&(&str, _)| call.cluster == *name;
-        let name = POOLS.iter().find(named).unwrap().0;
+        let mut names = POOLS.iter().map(|(name, _)| *name).chain([LIST]);
+        let name = names.find(|name| call.cluster == *name).unwrap();
+        let known = call
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "if-none-match");
+        let known = known.map(|(_, tag)| tag.as_str());
         let timeout = call.timeout;
         let Server { plan, delay } = &self.servers[name];
         let response = Answer::response;
@@ -356,11 +377,26 @@ impl World {
             _ if *delay >= timeout => (timeout, local(504, "upstream request timeout")),
             Plan::Local(status, text) => (*delay, local(*status, text)),
             Plan::Keys(names) => (*delay, response(200, Some(key_set(names)))),
+            Plan::List(_, _, tag) if known.is_some() && known == *tag => {
+                (*delay, response(304, Some(Vec::new())))
+            }
+            Plan::List(written_at, subs, tag) => {
+                let headers = tag.iter().map(|tag| ("etag", tag.as_bytes().to_vec()));
+                let list = Answer::Response {
+                    status: 200,
+                    headers: headers.collect(),
+                    body: Some(deny_list(*written_at, subs)),
+                };
+                (*delay, list)
+            }
             Plan::Status(status) => (*delay, response(*status, Some(Vec::new()))),
             Plan::Body(body) => (*delay, response(200, Some(body.as_bytes().to_vec()))),
             Plan::Large => (*delay, response(200, None)),
         };
-        self.log.push(format!("fetch {name}"));
+        self.log.push(match known {
+            Some(tag) => format!("fetch {name} unless {tag}"),
+            None => format!("fetch {name}"),
+        });
         self.began.push(Began {
             pool: name,
             vm,
@@ -392,14 +428,7 @@ impl World {
         let report = effects.reports.pop();
         assert_eq!(effects.reports, [], "a fetch ends once");
         if let Some(report) = &report {
-            match report.counted {
-                None => {}
-                Some(Counted::Success | Counted::Unchanged) => self.counted.0 += 1,
-                Some(Counted::Failure) => self.counted.1 += 1,
-            }
-            if report.level != Level::Debug {
-                self.told.push((self.now, report.level, report.to_string()));
-            }
+            self.hear(report);
         }
         self.ended.push(Ended {
             began,
@@ -410,6 +439,25 @@ impl World {
             self.decided(context, &verdict);
         }
         self.set_timer(vm);
+    }
+
+    fn hear(&mut self, report: &Report) {
+        match report.counted {
+            None => {}
+            Some(Counted::Success) => self.counted.0 += 1,
+            Some(Counted::Unchanged) => self.unchanged += 1,
+            Some(Counted::Failure) => self.counted.1 += 1,
+        }
+        if report.level != Level::Debug {
+            self.told.push((self.now, report.level, report.to_string()));
+        }
+    }
+
+    /// How the deny list is to a VM: its entries and its age in seconds.
+    pub(crate) fn standing(&self, vm: usize) -> (usize, u64) {
+        let list = self.vms[vm].gate.revocations().unwrap();
+        let standing = list.standing(self.both());
+        (standing.entries, standing.age.as_secs())
     }
 
     /// The fetches under way, by pool.

@@ -9,10 +9,11 @@ use crate::harness::markdown::{Page, Table, spans};
 use crate::readme::configurations::{minimum, parse, summary};
 
 /// The tables, and where in a document their fields stand.
-const PLACES: [(&str, &str); 11] = [
+const PLACES: [(&str, &str); 12] = [
     ("the document", ""),
     ("user_pools", "user_pools[0]"),
     ("jwks", "user_pools[0].jwks"),
+    ("deny_list", "deny_list"),
     ("token", "token"),
     ("from", "token.from[0]"),
     ("rules", "rules[0]"),
@@ -152,6 +153,9 @@ fn defaults_are_the_ones_shown() {
         let mut base = minimum();
         if place == "claim_headers[0]" {
             base["claim_headers"] = json!([{"header": "x-cognito-sub", "claim": "sub"}]);
+        }
+        if place == "deny_list" {
+            base["deny_list"] = json!({"cluster": "c", "uri": "https://h/d.json", "max_age": "1h", "when_stale": "refuse"});
         }
         for row in &table.rows {
             let cell = &row[table.column("default")];

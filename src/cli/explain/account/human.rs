@@ -1,7 +1,8 @@
 //! The account for people.
 
-use super::delivery::{Cause, Signature, Upstream, Verdict};
+use super::delivery::{Cause, Upstream, Verdict};
 use super::safe::{cut, safe};
+use super::simulation::Lacks;
 use super::{Account, State, instant};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
@@ -52,27 +53,26 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
             let _ = writeln!(text, "\n{word} {who}; the upstream sees");
             delivered(&mut text, account, upstream, paint);
         }
-        Verdict::Unknown => {
+        Verdict::Unknown(lacks) => {
             let word = paint.bad("UNKNOWN");
-            let _ = writeln!(
-                text,
-                "\n{word}: forwarded if the signature is good, refused if it is not"
-            );
+            let hangs = match (lacks.keys, lacks.deny_list) {
+                (_, false) => "forwarded if the signature is good, refused if it is not",
+                (false, true) => "forwarded if the token is not on the deny list, refused if it is",
+                (true, true) => {
+                    "forwarded if the signature is good and the token is not on the deny list, refused otherwise"
+                }
+            };
+            let _ = writeln!(text, "\n{word}: {hangs}");
         }
         Verdict::Refused {
             reason,
             reply,
-            signature,
+            unless,
         } => {
             let word = paint.bad("REFUSED");
             let code = reason.code();
-            let _ = match signature {
-                Signature::Settled => writeln!(text, "\n{word} {code}; the client gets"),
-                Signature::NotChecked => writeln!(
-                    text,
-                    "\n{word} {code} (or for its signature, which was not checked); the client gets"
-                ),
-            };
+            let unless = unless.map_or("", unchecked);
+            let _ = writeln!(text, "\n{word} {code}{unless}; the client gets");
             let _ = writeln!(text, "  status {}", reply.status);
             for (name, value) in &reply.headers {
                 let _ = writeln!(text, "  {}: {}", safe(name), safe(value));
@@ -86,6 +86,15 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
         let _ = writeln!(text, "\nNote: {}", safe(note));
     }
     text
+}
+
+/// What else the request may be refused for.
+const fn unchecked(lacks: Lacks) -> &'static str {
+    match (lacks.keys, lacks.deny_list) {
+        (_, false) => " (or for its signature, which was not checked)",
+        (false, true) => " (or for the deny list, which was not looked at)",
+        (true, true) => " (or for its signature or the deny list, which were not checked)",
+    }
 }
 
 fn headline(account: &Account) -> String {

@@ -2,9 +2,13 @@
 
 use super::facts::Facts;
 use super::moment::{apart, instant, span};
+use super::safe::{cut, quoted};
+use super::simulation::Ending;
 use super::step::Finding;
 use cognito_authorizer::claims::Claims;
+use cognito_authorizer::deny_list::{Kind, LookedUp};
 use cognito_authorizer::policy::Brake;
+use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::step::Step;
 use cognito_authorizer::time::Timestamp;
 
@@ -52,17 +56,72 @@ fn not_earlier(
 
 /// No entry of the deny list names the token.
 pub(super) fn deny_list(facts: &Facts<'_>) -> Finding {
-    let Some(list) = facts.simulation.gate.revocations() else {
+    let (Some(list), Some(configured)) =
+        (facts.simulation.gate.revocations(), &facts.policy.deny_list)
+    else {
         return Finding::new("there is no deny_list in the configuration");
     };
-    let reasons = facts.simulation.record.at(Step::DenyList).last();
-    let entries = list.entries();
-    Finding::new(match reasons {
-        Some(Ok(())) => format!("none of the list's entries ({entries}) names the token"),
-        Some(Err(reason)) if reason.code() == "token_revoked" => {
-            format!("one of the list's entries ({entries}) names the token")
-        }
-        Some(Err(_)) => "the list is too old to say (deny_list.when_stale: refuse)".to_owned(),
-        None => "there is no list to look the token up in".to_owned(),
-    })
+    if matches!(&facts.simulation.ending, Ending::Unsettled(lacks, _) if lacks.deny_list) {
+        let endpoint = &configured.source.endpoint;
+        return Finding::new(format!(
+            "no list at hand; Envoy fetches it from {} through the cluster {}",
+            cut(&endpoint.uri),
+            cut(&endpoint.cluster)
+        ));
+    }
+    let Some(list) = list.list() else {
+        return Finding::new("there is no list that Envoy would use");
+    };
+    let pool = facts.pool().map_or("", |pool| pool.id.as_str());
+    let asked = facts.ask(|claims| {
+        let all = list.look_up(pool, claims);
+        let names: Vec<_> = all.map(|one| (name(&one), entry(&one))).collect();
+        names
+    });
+    let (mut names, entries): (Vec<_>, Vec<_>) = asked.into_iter().flatten().unzip();
+    names.dedup();
+    let entries: Vec<_> = entries.into_iter().flatten().collect();
+    let written = instant(list.written_at());
+    let of = match list.len() {
+        1 => format!("the list of {written} with one entry"),
+        many => format!("the list of {written} with {many} entries"),
+    };
+    let last = facts.simulation.record.at(Step::DenyList).last();
+    let text = match last {
+        Some(Err(Reason::RevocationUnknown)) => format!(
+            "{of} is {} old: too old to say (deny_list.max_age, deny_list.when_stale)",
+            span(apart(facts.now, list.written_at()))
+        ),
+        _ if entries.is_empty() => format!("{of} has none of {}", names.join(", ")),
+        _ => format!("{of} has {}", entries.join("; ")),
+    };
+    Finding::new(text).found(entries).wanted(names)
+}
+
+/// What a token is looked up by.
+fn name(one: &LookedUp<'_>) -> String {
+    let claim = match one.kind {
+        Kind::SignedInBefore | Kind::IssuedBefore => "sub",
+        Kind::Clients => "client",
+        Kind::OriginJti => "origin_jti",
+        Kind::Jti => "jti",
+    };
+    format!("{claim} {}", quoted(one.value))
+}
+
+/// What there is of it, beside the token's own time.
+fn entry(one: &LookedUp<'_>) -> Option<String> {
+    let claim = match one.kind {
+        _ if !one.is_listed() => return None,
+        Kind::OriginJti | Kind::Jti => return Some(name(one)),
+        Kind::SignedInBefore => "auth_time",
+        Kind::IssuedBefore | Kind::Clients => "iat",
+    };
+    let before = one.before().map_or_else(|| "any time".to_owned(), instant);
+    let time = match one.time {
+        Some(time) => format!("is {}", instant(time)),
+        None => "is missing".to_owned(),
+    };
+    let (kind, id) = (one.kind.name(), quoted(one.value));
+    Some(format!("{kind} {before} for {id}, whose {claim} {time}"))
 }

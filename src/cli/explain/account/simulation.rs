@@ -42,9 +42,18 @@ pub(super) struct Simulation {
 pub(super) enum Ending {
     /// The gate had all that it needed.
     Decided(Verdict),
-    /// No keys were given. A bad signature refuses the request in any case; this is what is decided
-    /// about it if the signature is good: nothing stands against it, or a refusal.
-    Unsigned(Option<Refusal>),
+    /// It lacked what was not given, which can only refuse the request. This is what is decided
+    /// about it otherwise: nothing stands against it, or a refusal.
+    Unsettled(Lacks, Option<Refusal>),
+}
+
+/// What a decision lacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lacks {
+    /// The keys, and with them the signature.
+    pub(crate) keys: bool,
+    /// The deny list.
+    pub(crate) deny_list: bool,
 }
 
 /// The number under which the one request is held.
@@ -58,12 +67,23 @@ impl Simulation {
         let mut simulation = Self {
             gate,
             record: Record::default(),
-            ending: Ending::Unsigned(None),
+            ending: Ending::Decided(Verdict::Refuse(Refusal::Plain(Reason::DeniedByRule))),
         };
         let verdict = simulation.decide(request, question);
-        simulation.ending = match lacks_keys(&verdict, question) {
-            false => Ending::Decided(verdict),
-            true => Ending::Unsigned(simulation.beyond_the_signature(request, question)),
+        let keys = lacks_keys(&verdict, question);
+        let ending = match keys {
+            true => Err(simulation.beyond_the_signature(request, question)),
+            false => Ok(verdict),
+        };
+        // What stands for a list that was not given has nobody on it: that says nothing.
+        let asked = simulation.record.at(Step::DenyList).next().is_some();
+        let deny_list = asked && question.deny_list.is_none();
+        let lacks = Lacks { keys, deny_list };
+        simulation.ending = match ending {
+            Err(refusal) => Ending::Unsettled(lacks, refusal),
+            Ok(Verdict::Refuse(refusal)) if deny_list => Ending::Unsettled(lacks, Some(refusal)),
+            Ok(Verdict::Forward(_)) if deny_list => Ending::Unsettled(lacks, None),
+            Ok(verdict) => Ending::Decided(verdict),
         };
         simulation
     }
