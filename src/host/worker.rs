@@ -95,12 +95,14 @@ impl Worker {
         };
         let (accounts, es384) = match (policy.issuers.accounts(), gate.algorithms()) {
             ([], _) => (String::new(), ""),
-            (accounts, Algorithms::Rs256AndEs384) => {
-                (format!(", AWS accounts: {}", accounts.len()), ", ES384 by the host")
-            }
-            (accounts, Algorithms::Rs256) => {
-                (format!(", AWS accounts: {}", accounts.len()), ", ES384 by none")
-            }
+            (accounts, Algorithms::Rs256AndEs384) => (
+                format!(", AWS accounts: {}", accounts.len()),
+                ", ES384 by the host",
+            ),
+            (accounts, Algorithms::Rs256) => (
+                format!(", AWS accounts: {}", accounts.len()),
+                ", ES384 by none",
+            ),
         };
         let list = match policy.deny_list.as_ref().map(|list| list.when_stale) {
             None => "",
