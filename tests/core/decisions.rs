@@ -44,10 +44,8 @@ fn policies() -> BTreeMap<&'static str, Value> {
 
 /// A gate that has the deny list which its policy of this name asks for.
 fn gate(policy: &Rc<Policy>, name: &str) -> Gate {
-    supplied(
-        Gate::new(Rc::clone(policy), verifiers(policy), Entropy::new(1)),
-        name,
-    )
+    let gate = Gate::new(Rc::clone(policy), verifiers(policy), Entropy::new(1));
+    supplied(gate, Vectors::get(), name)
 }
 
 fn wall(vector: &Vector) -> Timestamp {
