@@ -56,15 +56,25 @@ impl Kind {
         Self::Jti,
     ];
 
+    /// Their names in the document, in the same order.
+    const NAMES: [&str; 5] = [
+        "signed_in_before",
+        "issued_before",
+        "clients",
+        "origin_jti",
+        "jti",
+    ];
+
     /// The name in the document.
     #[must_use]
     pub const fn name(self) -> &'static str {
+        let [signed_in_before, issued_before, clients, origin_jti, jti] = Self::NAMES;
         match self {
-            Self::SignedInBefore => "signed_in_before",
-            Self::IssuedBefore => "issued_before",
-            Self::Clients => "clients",
-            Self::OriginJti => "origin_jti",
-            Self::Jti => "jti",
+            Self::SignedInBefore => signed_in_before,
+            Self::IssuedBefore => issued_before,
+            Self::Clients => clients,
+            Self::OriginJti => origin_jti,
+            Self::Jti => jti,
         }
     }
 
@@ -257,3 +267,6 @@ impl DenyList {
         record.last_chunk().map(|time| u32::from_be_bytes(*time))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ mod bearer;
 mod claim_headers;
 mod configuration;
 mod decision;
+mod deny_list;
 #[path = "../../core/config/forms.rs"]
 mod forms;
 #[path = "../../harness/issuer.rs"]
@@ -39,6 +40,7 @@ pub use bearer::bearer;
 pub use claim_headers::claim_headers;
 pub use configuration::{config_json, config_struct, config_tree};
 pub use decision::decision;
+pub use deny_list::deny_list;
 pub use jwks::jwks;
 pub use path::path;
 pub use signature::signature;
@@ -48,7 +50,7 @@ pub use token::token;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of a folder under `corpus`.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("token", token),
     ("jwks", jwks),
     ("config_json", config_json),
@@ -59,4 +61,5 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("claim_headers", claim_headers),
     ("signature", signature),
     ("decision", decision),
+    ("deny_list", deny_list),
 ];
