@@ -252,15 +252,16 @@ fn given_keys_decide_as_fetched_ones() {
     let mut asked = 0;
     for vector in &vectors.all {
         let mut document = vectors.policy(&vector.policy);
-        let [pool] = document["user_pools"]
-            .as_array_mut()
-            .unwrap()
-            .as_mut_slice()
-        else {
+        let kind = match vector.things.get("token.base").map(String::as_str) {
+            Some("\"role\"") => "aws_accounts",
+            _ => "user_pools",
+        };
+        let issuers = document.get_mut(kind).and_then(Value::as_array_mut);
+        let Some([issuer]) = issuers.map(Vec::as_mut_slice) else {
             continue;
         };
-        let keys = pool["jwks"]["inline"].to_string().into_bytes();
-        pool["jwks"] = json!({"cluster": "keys"});
+        let keys = issuer["jwks"]["inline"].to_string().into_bytes();
+        issuer["jwks"] = json!({"cluster": "keys"});
         let policy = policy(&document);
         let given = question(vector, &policy, Some(keys));
         let account = Account::of(&policy, &document, &given);
