@@ -63,7 +63,10 @@ impl KnownAccounts {
         let fits =
             partition == pattern.partition() || of_account.any(|it| it == pattern.partition());
         (!fits).then(|| {
-            format!("expected arn:{partition}:iam::…, since the account's issuer is there")
+            format!(
+                "expected arn:{partition}:iam::{}:…, by the host of the account's issuer",
+                pattern.account()
+            )
         })
     }
 }
