@@ -131,7 +131,7 @@ impl Step {
             Self::Named => "named",
             Self::TokenUse => "token_use",
             Self::Client => "client",
-            Self::AccountAudience => "account_audience",
+            Self::AccountAudience => "aud",
             Self::Key => "key",
             Self::Signature => "signature",
             Self::Audience => "audience",
