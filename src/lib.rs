@@ -82,6 +82,8 @@
 //! | an `aud`, a header or a query that is costly before the signature | bounded lengths; patterns are asked after the signature ([`verify`], [`token`], [`request`]) |
 //! | floods of random `kid`s | one fetch in ten seconds per process, and waiting places of their own ([`remote`], [`gate`]) |
 //! | the same, so that genuine tokens of a new key are thrown away | a token made since the newest set gets 503, not 401 ([`facts`]) |
+//! | a token of somebody who has been signed out | a list of whom no token is honoured, and times before which none is ([`deny_list`], [`verify`]) |
+//! | an old list played back, a list nobody writes any more | `written_at` never falls, and has a greatest age ([`deny_list`], [`revocation`]) |
 //! | floods of one-time tokens | only accepted ones are remembered, and newcomers push out newcomers ([`cache`]) |
 //! | tokens that take many times their text in memory | the cache weighs what an entry takes ([`cache`], [`claims`]) |
 //! | a hash that collides | the cache compares whole tokens ([`cache`]) |

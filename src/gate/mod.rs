@@ -129,6 +129,12 @@ impl Gate {
         self.facts.sync(now, space);
     }
 
+    /// Takes note that this VM serves requests, of whatever configuration: what costs much is left
+    /// to VMs that do not.
+    pub fn serves(&mut self) {
+        self.facts.serves();
+    }
+
     /// Decides about a request.
     pub fn decide(&mut self, request: &Request, now: Timestamp) -> (Decision, CacheUse) {
         self.decide_seen(request, now, &mut ())

@@ -1,10 +1,12 @@
 //! Counters and gauges, as Envoy's statistics show them under `wasmcustom.`.
 
+use super::space::Shared;
 use crate::decision::CacheUse;
 use crate::gate::{Gate, Now};
 use crate::policy::Policy;
 use crate::refusal::Reason;
 use crate::remote::report::Counted;
+use crate::revocation::Revocations;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 use std::cell::Cell;
@@ -167,9 +169,8 @@ impl Metrics {
     /// second, since there may be a thousand issuers.
     pub(super) fn gauges(&self, gate: &Gate, now: Now) {
         let standings = || gate.keyring().standings(now.monotonic);
-        let list = gate.revocations().map(|list| list.standing(now));
         let keys = standings().fold(0, |sum: usize, one| sum.saturating_add(one.keys));
-        let denied = list.map_or(0, |list| list.entries);
+        let denied = gate.revocations().map_or(0, Revocations::entries);
         let shown = (now.monotonic.since_origin().as_secs(), keys, denied);
         if self.shown.replace(Some(shown)) == Some(shown) {
             return;
@@ -179,9 +180,10 @@ impl Metrics {
         let oldest = standings().filter_map(|one| one.age).max();
         self.age.set(oldest.unwrap_or_default().as_secs());
         self.signature_host.set(u64::from(gate.verifies_by_host()));
-        if let (Some(metrics), Some(standing)) = (&self.deny_list, list) {
-            metrics.entries.set(number(standing.entries));
-            metrics.age.set(standing.age.as_secs());
+        if let (Some(metrics), Some(list)) = (&self.deny_list, gate.revocations()) {
+            let all = list.roll(now, &Shared);
+            metrics.entries.set(all.entries);
+            metrics.age.set(all.age);
         }
         for (issuer, standing) in self.issuers.iter().zip(standings()) {
             issuer.keys.set(number(standing.keys));

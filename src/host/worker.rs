@@ -23,6 +23,12 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
+thread_local! {
+    /// Whether this VM has served a request. Plugins of one `vm_id` are one VM in each thread, so
+    /// that one of them may be idle and its thread busy.
+    static SERVES: Cell<bool> = const { Cell::new(false) };
+}
+
 /// How far a request has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -120,6 +126,7 @@ impl Worker {
 
     /// Decides about the request whose headers the host has just handed over.
     pub(super) fn admit(&self, context: u32, rest: Rest, phase: &Rc<Cell<Phase>>) {
+        SERVES.set(true);
         let request = wire::request(self.gate.borrow().reads(), rest);
         let (decision, cache_use) = self.gate.borrow_mut().decide(&request, clock::wall());
         self.metrics.cache(cache_use);
@@ -174,6 +181,9 @@ impl Worker {
 
     pub(super) fn tick(&self) {
         let now = self.clock.both();
+        if SERVES.get() {
+            self.gate.borrow_mut().serves();
+        }
         let effects = self.gate.borrow_mut().tick(now, &Shared);
         self.bring_about(effects);
         self.metrics.gauges(&self.gate.borrow(), now);

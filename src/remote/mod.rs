@@ -23,5 +23,6 @@ pub mod failure;
 pub mod record;
 mod refresher;
 pub mod report;
+pub mod roll;
 pub mod schedule;
 pub mod space;

@@ -60,7 +60,7 @@ const LAYERS: [(&str, &str); 32] = [
     // The adapter.
     (
         "host",
-        "config decision es384 gate header policy refusal remote request rs256 signature time verifiers verify",
+        "config decision es384 gate header policy refusal remote request revocation rs256 signature time verifiers verify",
     ),
 ];
 

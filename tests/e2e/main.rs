@@ -35,6 +35,7 @@ mod faults;
 mod filters;
 mod held;
 // The desk tool writes the configurations of these.
+mod deny_list;
 mod disconnects;
 #[cfg(feature = "cli")]
 mod imported;
