@@ -418,9 +418,11 @@ fn principals() -> Cases {
     cases.ask("principal", role(json!({})), &["--path", "/billing"]);
     cases.ask(
         "wrong-principal",
-        role(json!({"claims": {"sub": other, "https://sts.amazonaws.com/": {
-            "aws_account": "123456789012", "org_id": "o-abc1234567", "principal_id": other,
-        }}})),
+        role(
+            json!({"claims": {"sub": other, "https://sts.amazonaws.com/": {
+                "aws_account": "123456789012", "org_id": "o-abc1234567", "principal_id": other,
+            }}}),
+        ),
         &["--path", "/billing"],
     );
     cases.ask(
