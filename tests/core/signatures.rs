@@ -2,8 +2,8 @@
 //! verifier says of the same is asked in Envoy, in `e2e/verifiers.rs`.
 
 use crate::harness::block;
-use crate::harness::issuer::TestKey;
 use crate::harness::curve::CurveHost;
+use crate::harness::issuer::TestKey;
 use crate::harness::published::{SETS, on_curve, published};
 use cognito_authorizer::es384::{self, Es384};
 use cognito_authorizer::rs256::{InvalidKey, PublicKey, Rs256, Signature};
@@ -62,7 +62,10 @@ fn published_signatures_on_the_curve_get_their_verdicts() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(genuine > 100 && forged > 50, "{genuine} genuine, {forged} forged");
+    assert!(
+        genuine > 100 && forged > 50,
+        "{genuine} genuine, {forged} forged"
+    );
 }
 
 #[test]
