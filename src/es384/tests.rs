@@ -100,7 +100,13 @@ fn a_signature_is_two_numbers_of_48_bytes() {
 }
 
 fn numbers(r: &[u8], s: &[u8]) -> Vec<u8> {
-    let padded = |number: &[u8]| [vec![0; NUMBER - number.len()].as_slice(), number].concat();
+    let padded = |number: &[u8]| {
+        [
+            vec![0; NUMBER.saturating_sub(number.len())].as_slice(),
+            number,
+        ]
+        .concat()
+    };
     [padded(r), padded(s)].concat()
 }
 

@@ -99,16 +99,12 @@ impl Worker {
             true => "host",
             false => "module",
         };
-        let (accounts, es384) = match (policy.issuers.accounts(), gate.algorithms()) {
-            ([], _) => (String::new(), ""),
-            (accounts, Algorithms::Rs256AndEs384) => (
-                format!(", AWS accounts: {}", accounts.len()),
-                ", ES384 by the host",
-            ),
-            (accounts, Algorithms::Rs256) => (
-                format!(", AWS accounts: {}", accounts.len()),
-                ", ES384 by none",
-            ),
+        let accounts = match (policy.issuers.accounts().len(), gate.algorithms()) {
+            (0, _) => String::new(),
+            (number, Algorithms::Rs256AndEs384) => {
+                format!(", AWS accounts: {number}, ES384 by the host")
+            }
+            (number, Algorithms::Rs256) => format!(", AWS accounts: {number}, no ES384"),
         };
         let list = match policy.deny_list.as_ref().map(|list| list.when_stale) {
             None => "",
@@ -116,11 +112,11 @@ impl Worker {
             Some(WhenStale::Serve) => ", tokens served while the deny list is stale",
         };
         log::info!(
-            "cognito-authorizer {}: user pools: {}{accounts}, rules: {}, signatures verified by the {}",
+            "cognito-authorizer {}: user pools: {}, rules: {}, signatures verified by the {}",
             env!("CARGO_PKG_VERSION"),
             policy.issuers.pools().len(),
             policy.rules.len(),
-            [verifier, es384, list].concat(),
+            [verifier, &accounts, list].concat(),
         );
     }
 

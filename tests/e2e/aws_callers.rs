@@ -157,7 +157,7 @@ fn a_role_calls_and_another_does_not() {
     assert_eq!(told[..2], [None, Some(SUB.to_owned())]);
     assert!(told[2].is_some());
     let log = world.envoy.log();
-    let line = "user pools: 1, AWS accounts: 1, rules: 1, signatures verified by the host, ES384 by the host";
+    let line = "user pools: 1, rules: 1, signatures verified by the host, AWS accounts: 1, ES384 by the host";
     assert!(log.contains(line), "{log}");
     world.envoy.await_metric("issuer.jwks_keys.123456789012", 2);
 }
