@@ -31,11 +31,12 @@ test: build venv ## Every test, from unit to end-to-end in a real Envoy.
 quick: ## The core's tests without an Envoy, under a minute.
 	cargo test --lib --test core -- --skip signatures::
 
-# ROUNDS=5 DURATION=10 (seconds of load) make it longer, TOKENS=100000 the growth shorter.
+# ROUNDS=5 DURATION=10 (seconds of load) make it longer, ROWS=warm,keep measures these rows alone,
+# TOKENS=100000 makes the growth shorter.
 bench: build venv ## Side by side with jwt_authn.
 	@tests/bench/bench.sh bench
 
-bench-growth: build venv ## What grows with pools, rules and tokens.
+bench-growth: build venv ## What grows with pools, rules, tokens and streams.
 	@tests/bench/bench.sh growth
 
 lint: ## Formatting, clippy for both targets, documentation.

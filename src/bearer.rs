@@ -9,7 +9,8 @@ use crate::refusal::Reason;
 use crate::request::Request;
 use crate::request::cookies::{Cookie, Cookies, trimmed};
 use crate::request::query::{Escaped, Parameter, Query};
-use crate::request::work::{TooCostly, Work};
+use crate::request::work::Work;
+use crate::work::TooCostly;
 use std::borrow::Cow;
 use std::rc::Rc;
 

@@ -264,6 +264,13 @@ mod tests {
     }
 
     #[test]
+    fn values_weigh_their_text() {
+        let values = [Some("four"), None, Some("é"), Some("")];
+        let named = values.map(|value| (Rc::from("x-claim"), value.map(str::to_owned)));
+        assert_eq!(HeaderValues(named.into()).bytes(), 6);
+    }
+
+    #[test]
     fn scalars_are_text_in_every_format() {
         for format in [ArrayFormat::Comma, ArrayFormat::Space, ArrayFormat::Json] {
             rendered(format, "\"José, 5%\"", Some("José, 5%"));

@@ -495,6 +495,22 @@ mod tests {
         assert_eq!(claims(r#"{"scope":["a"]}"#).scopes().count(), 0);
     }
 
+    /// Beside what is allocated for a text with escapes and for an array, of which the code has its
+    /// own measure.
+    #[test]
+    fn claims_weigh_their_payload_and_what_is_read_of_it() {
+        let member = size_of::<Member>();
+        for (payload, members, allocated) in [
+            (r#"{}"#, 0, 0),
+            (r#"{"sub":"a"}"#, 1, 0),
+            (r#"{"sub":"a","b":"c"}"#, 2, 0),
+            (r#"{"b":"\n"}"#, 1, json::allocated(1)),
+        ] {
+            let expected = payload.len() + members * member + allocated;
+            assert_eq!(claims(payload).bytes(), expected, "{payload}");
+        }
+    }
+
     #[test]
     fn a_claim_is_a_value_again() {
         let claims = claims(r#"{"a":"t","b":[1,"x"]}"#);

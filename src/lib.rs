@@ -16,6 +16,7 @@
 //!                 │          │ ──────▶ verify   audience, emergency brake
 //!                 │          │ ──────▶ facts    the deny list (revocation)
 //!                 │          │ ──────▶ verify   the rule's principals, scopes, groups, claims, age of the sign-in
+//!                 │          │ ──────▶ facts    the user pool's word, where the rule asks for it (confirmation)
 //!                 │          ▼
 //!                 └─ Hold  ·  Forward + claim_headers, owned  ·  Refuse + reply
 //! ```
@@ -30,8 +31,8 @@
 //!
 //! | module | knows | does not know |
 //! |---|---|---|
-//! | [`time`], [`refusal`], [`step`], [`header`], [`pool`], [`principal`], [`signature`], [`json`] | the words of the field, and the order of the checks | how a check is made |
-//! | [`remote`] | when a document is fetched, by which VM, how all share it, why a fetch failed | what is in it, and how a call is made |
+//! | [`time`], [`refusal`], [`step`], [`header`], [`pool`], [`principal`], [`signature`], [`json`], [`work`] | the words of the field, and the order of the checks | how a check is made |
+//! | [`remote`] | when a document is fetched and a question put, by which VM, how all share the answer, why a call failed | what is in it, and how a call is made |
 //! | [`rs256`], [`es384`], [`jwks`], [`verifiers`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
 //! | [`claims`], [`token`] | what a token looks like | what is allowed |
 //! | [`deny_list`] | whose tokens a list names, and what one looks like | how old it may be |
@@ -41,6 +42,7 @@
 //! | [`config`] | field names, defaults, limits | what happens to a request |
 //! | [`verify`], [`cache`] | when a token is true, and for how long | where it stood |
 //! | [`keyring`], [`revocation`] | which issuer has which keys, what has been revoked, and what an operator is told of both | when they are fetched |
+//! | [`confirmation`] | whether a user pool still stands by a token, and how it is asked | which rule wants to know |
 //! | [`facts`] | what a decision may lack, and whether it will come | what is decided with it |
 //! | [`decision`] | all steps, top to bottom | that a request can wait |
 //! | [`gate`] | which requests wait for what | that there is an Envoy |
@@ -90,6 +92,7 @@
 //! | a refusal that a shared cache keeps | `no-store` with every status that caches keep unasked ([`reply`]) |
 //! | a host that says yes to everything | it must first refuse two forgeries ([`rs256`]) |
 //! | one byte that is not UTF-8 | `host` reads and writes headers as bytes |
+//! | a stream that outlives its token | a tick cuts it, where the policy says so ([`gate`]) |
 //! | everything oversized | named limits, each with its error and its test |
 
 pub mod bearer;
@@ -97,6 +100,7 @@ pub mod cache;
 pub mod claim_headers;
 pub mod claims;
 pub mod config;
+pub mod confirmation;
 pub mod decision;
 pub mod deny_list;
 pub mod es384;
@@ -123,6 +127,7 @@ pub mod time;
 pub mod token;
 pub mod verifiers;
 pub mod verify;
+pub mod work;
 
 #[cfg(target_arch = "wasm32")]
 mod host;

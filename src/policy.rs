@@ -9,6 +9,7 @@ use crate::claim_headers::ClaimHeaders;
 use crate::jwks::{KeyKinds, KeySet};
 use crate::owned::{Override, OwnedHeaders};
 use crate::pool::UserPoolId;
+use crate::remote::call::Endpoint;
 use crate::remote::document::Source;
 use crate::reply::Responses;
 use crate::request::{Request, UnsafeMethod};
@@ -56,14 +57,12 @@ impl Policy {
         decides_by_methods(&self.rules, self.preflight)
     }
 
-    /// Whether the upstream will take the method for the one that the rules see.
+    /// Whether the upstream will take the method for the one that the rules see. Asked where
+    /// something is [decided by methods](Self::decides_by_methods).
     ///
     /// # Errors
-    /// It may take another, and something is decided by methods.
+    /// It may take another.
     pub fn check_method(&self, request: &Request) -> Result<(), UnsafeMethod> {
-        if !self.decides_by_methods() {
-            return Ok(());
-        }
         request.check_method()?;
         match self.method_override {
             Override::Strip => request.check_method_parameter(),
@@ -91,6 +90,19 @@ pub struct Pool {
     pub keys: KeySource,
     /// Which of its tokens are void.
     pub brake: Brake,
+    /// How it is asked whether it still stands by a token; `None` if no rule may have it asked.
+    pub confirm: Option<Confirm>,
+}
+
+/// How a pool is asked whether it still stands by a token.
+#[derive(Clone, Debug)]
+pub struct Confirm {
+    /// Where. Whoever answers there sees tokens.
+    pub endpoint: Endpoint,
+    /// How many questions in a second, of the whole process.
+    pub max_per_second: usize,
+    /// How long after its last confirmation a token serves on while asking fails.
+    pub grace: Duration,
 }
 
 /// The emergency brake: times before which all tokens of a pool are void, whoever has them. The
@@ -134,6 +146,16 @@ pub enum WhenStale {
     Refuse,
     /// Those that the last list does not name are served.
     Serve,
+}
+
+/// What becomes of a request, or a stream, that is open still when its token ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtExpiry {
+    /// It goes on to its own end, as it does in API Gateway.
+    #[default]
+    Keep,
+    /// It is cut.
+    Close,
 }
 
 /// An AWS account, as one of the issuers whose tokens are admitted.
@@ -355,6 +377,8 @@ pub struct TokenPolicy {
     pub forwarding: Forwarding,
     /// How many verified tokens a worker remembers; 0 for none.
     pub cache_entries: usize,
+    /// What becomes of a request that is open still when its token ends.
+    pub at_expiry: AtExpiry,
 }
 
 /// What `aud` must match (API Gateway's identity validation expression).

@@ -6,10 +6,11 @@ pub mod query;
 pub mod work;
 
 use crate::rules::index::Target;
+use crate::work::TooCostly;
 use query::{Escaped, Query};
 use std::borrow::Cow;
 use std::fmt;
-use work::{TooCostly, Work};
+use work::Work;
 
 /// The request's headers that the policy looks at, pseudo-headers among them.
 ///
@@ -65,6 +66,12 @@ impl Request {
     #[must_use]
     pub fn followed_by(self, rest: Rest) -> Self {
         Self { rest, ..self }
+    }
+
+    /// Whether no header of it is known.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.headers.is_empty()
     }
 
     /// The names of all headers, one for each line.

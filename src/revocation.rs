@@ -148,6 +148,19 @@ impl Revocations {
         }
     }
 
+    /// The generation of the list at hand, however old.
+    #[must_use]
+    pub fn generation(&self) -> Option<u64> {
+        self.document.at_hand().map(|(_, generation)| generation)
+    }
+
+    /// Whether the list at hand, however old, names a token of this pool.
+    #[must_use]
+    pub fn names(&self, pool: &str, claims: &Claims) -> bool {
+        let list = self.document.at_hand();
+        list.is_some_and(|(list, _)| list.names(pool, claims))
+    }
+
     /// Neither too long without a fetch nor too old: one comparison, since whoever writes the list
     /// may stop between two ticks.
     fn is_fresh(&self, list: &DenyList, now: Timestamp) -> bool {

@@ -4,6 +4,7 @@
 //! Nothing in the core reads a clock. Both kinds of time arrive as parameters, so that a test can
 //! script a day in a millisecond, and a wall clock that jumps moves no lease, window or back-off.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 /// (`NumericDate`, RFC 7519, section 2).
 ///
 /// Always finite and within `0..=2^53`, where an `f64` still holds every whole second.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug)]
 pub struct Timestamp(f64);
 
 impl Timestamp {
@@ -24,7 +25,8 @@ impl Timestamp {
     pub fn from_seconds(seconds: f64) -> Option<Self> {
         (0.0..=Self::MAX_SECONDS)
             .contains(&seconds)
-            .then_some(Self(seconds))
+            // The zero that is added takes the sign off the other zero.
+            .then_some(Self(seconds + 0.0))
     }
 
     /// The wall clock's reading, as a distance from the Unix epoch.
@@ -97,6 +99,27 @@ impl Timestamp {
         Self(self.0 + tolerance.as_secs_f64())
     }
 }
+
+impl Ord for Timestamp {
+    /// No timestamp is `NaN`, and none is `-0`, so that this is the order of numbers.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Timestamp {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Timestamp {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Timestamp {}
 
 /// Why a text is no time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -377,6 +400,7 @@ mod tests {
     fn a_timestamp_is_finite_and_exact_to_the_second() {
         assert!(Timestamp::from_seconds(0.0).is_some());
         assert!(Timestamp::from_seconds(1.5).is_some());
+        assert_eq!(Timestamp::from_seconds(-0.0), Timestamp::from_seconds(0.0));
         assert!(Timestamp::from_seconds(Timestamp::MAX_SECONDS).is_some());
         for refused in [-0.5, f64::NAN, f64::INFINITY, 9_007_199_254_740_994.0] {
             assert_eq!(Timestamp::from_seconds(refused), None, "{refused}");

@@ -228,6 +228,17 @@ impl Verified {
         self.issuer
     }
 
+    /// From when on the token is expired; of an AWS principal's also by its age.
+    #[must_use]
+    pub fn ends(&self, policy: &Policy) -> Option<Timestamp> {
+        let ends = ends(self.claims(), policy)?;
+        let Some(Issuer::Account(account)) = policy.issuers.get(self.issuer) else {
+            return Some(ends);
+        };
+        let old = principal::too_old_after(self.claims(), account, policy)?;
+        Some(if old < ends { old } else { ends })
+    }
+
     /// The app client that a user's token was admitted for.
     #[must_use]
     pub fn client(&self, policy: &Policy) -> Option<&str> {
@@ -281,6 +292,7 @@ pub fn conditions<O: Observer, E: From<Refusal>>(
     requirement
         .conditions
         .check(claims, variables, now, skew, seen)?;
+    requirement.confirmation.check(claims, seen)?;
     Ok(())
 }
 
@@ -303,12 +315,18 @@ fn admit(
     }
 }
 
+/// From when on a token with these claims is expired: clocks may differ by the skew.
+fn ends(claims: &Claims, policy: &Policy) -> Option<Timestamp> {
+    let expires = claims.expires()?;
+    Some(expires.plus(policy.token.clock_skew))
+}
+
 /// `exp`, `nbf` and `iat`, whosever token it is.
 fn times(claims: &Claims, demand: &Demand<'_>, seen: &mut impl Observer) -> Result<(), Reason> {
     let (now, skew) = (demand.now, demand.policy.token.clock_skew);
     // A token that never expires was not made by its issuer: it is malformed, not expired.
-    let lasts = match claims.expires() {
-        Some(expires) if now < expires.plus(skew) => Ok(()),
+    let lasts = match ends(claims, demand.policy) {
+        Some(ends) if now < ends => Ok(()),
         Some(_) => Err(Reason::TokenExpired),
         None => Err(Reason::MalformedToken),
     };

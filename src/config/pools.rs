@@ -1,20 +1,44 @@
 //! `user_pools`: whose tokens are admitted, and where their keys come from.
 
+use super::duration::Bounds;
 use super::field::{Field, all};
 use super::fields::Fields;
 use super::issuer::{self, ISSUER, Taken};
 use super::jwks;
 use super::problem::Parsed;
 use crate::jwks::KeyKinds;
-use crate::policy::{Brake, Pool};
+use crate::policy::{Brake, Confirm, Pool};
 use crate::pool::UserPoolId;
+use crate::remote::call::Endpoint;
+use crate::remote::rate;
 use crate::rules::requirement::AnyOf;
 use crate::time::Timestamp;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// The most entries of `user_pools`: each has keys to fetch and to hold. From the reference.
 pub const MAX_USER_POOLS: usize = 100;
 
-const POOL_FIELDS: [&str; 7] = [
+/// `confirm.timeout`: as for keys, but a request waits for it each time that its token's last
+/// confirmation is too old.
+const CONFIRM_TIMEOUT: Bounds = Bounds {
+    min: Duration::from_millis(100),
+    max: Duration::from_secs(10),
+};
+const DEFAULT_CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `confirm.max_per_second`. Cognito answers 120 such questions a second for all pools of an account
+/// in a region, unless more were paid for; some of them are wanted elsewhere.
+const MAX_PER_SECOND: RangeInclusive<usize> = 1..=rate::MAX_PER_SECOND;
+const DEFAULT_MAX_PER_SECOND: usize = 20;
+
+/// `confirm.grace`: beyond a day no token lives.
+const GRACE: Bounds = Bounds {
+    min: Duration::ZERO,
+    max: Duration::from_secs(24 * 3600),
+};
+
+const POOL_FIELDS: [&str; 8] = [
     "user_pool_id",
     "user_pool_arn",
     "client_ids",
@@ -22,7 +46,9 @@ const POOL_FIELDS: [&str; 7] = [
     "jwks",
     "issued_after",
     "signed_in_after",
+    "confirm",
 ];
+const CONFIRM_FIELDS: [&str; 4] = ["cluster", "timeout", "max_per_second", "grace"];
 /// What rules may refer to. About a part that was refused nothing is known, and nothing is said.
 #[derive(Debug)]
 pub(super) struct KnownPools(Parsed<Vec<KnownPool>>);
@@ -31,6 +57,16 @@ pub(super) struct KnownPools(Parsed<Vec<KnownPool>>);
 struct KnownPool {
     id: Parsed<UserPoolId>,
     clients: Parsed<AnyOf<String>>,
+    confirm: Asking,
+}
+
+/// Whether a pool can be asked about its tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asking {
+    /// It says how, or what it says could not be read.
+    Said,
+    /// It does not.
+    Unsaid,
 }
 
 impl KnownPools {
@@ -44,6 +80,16 @@ impl KnownPools {
             }
         }
         Some(ids)
+    }
+
+    /// The positions of those among these pools that do not say how they are asked about tokens.
+    pub(super) fn without_confirm(&self, wanted: &AnyOf<UserPoolId>) -> Vec<usize> {
+        let pools = self.0.as_ref().map_or(&[][..], Vec::as_slice);
+        let unasked = pools.iter().enumerate().filter(|(_, pool)| {
+            let from_here = pool.id.as_ref().is_ok_and(|id| wanted.admits(id));
+            from_here && pool.confirm == Asking::Unsaid
+        });
+        unasked.map(|(position, _)| position).collect()
     }
 
     /// Whether tokens of this app client are admitted from one of these pools; what could not be
@@ -86,6 +132,10 @@ pub(super) fn read(
         known.push(KnownPool {
             id: id.clone(),
             clients: clients.clone(),
+            confirm: match parts {
+                Ok(fields) if !fields.has("confirm") => Asking::Unsaid,
+                Ok(_) | Err(_) => Asking::Said,
+            },
         });
         let fields = parts?;
         let issuer = issuer::read(
@@ -98,6 +148,7 @@ pub(super) fn read(
         };
         let issuer_known = issuer.as_deref().map_err(|reported| *reported);
         let keys = jwks::read(fields, issuer_known, KeyKinds::Rsa);
+        let confirm = confirm(fields, id.as_ref().map_err(|reported| *reported));
         let brake = brake(fields);
         unique?;
         Ok(Pool {
@@ -105,6 +156,7 @@ pub(super) fn read(
             issuer: issuer?,
             clients: clients?,
             keys: keys?,
+            confirm: confirm?,
             brake: brake?,
         })
     }));
@@ -143,6 +195,36 @@ fn user_pool_id(fields: &Fields<'_>) -> Parsed<UserPoolId> {
 fn clients(fields: &Fields<'_>) -> Parsed<AnyOf<String>> {
     let field = fields.required("client_ids", "a list of app client ids or \"any\"")?;
     field.any_or_each("an app client id", |item| item.text().map(str::to_owned))
+}
+
+/// Reads `confirm`; without a known pool only for its problems.
+fn confirm(fields: &Fields<'_>, id: Parsed<&UserPoolId>) -> Parsed<Option<Confirm>> {
+    let Some(field) = fields.optional("confirm", "an object with cluster") else {
+        return Ok(None);
+    };
+    let fields = field.fields(&CONFIRM_FIELDS)?;
+    let cluster = fields
+        .required(
+            "cluster",
+            "the Envoy cluster that reaches cognito-idp of the user pool's region",
+        )
+        .and_then(|field| field.text().map(str::to_owned));
+    let timeout = fields.duration("timeout", CONFIRM_TIMEOUT, DEFAULT_CONFIRM_TIMEOUT);
+    let max_per_second = fields.integer("max_per_second", &MAX_PER_SECOND, DEFAULT_MAX_PER_SECOND);
+    let grace = fields.duration("grace", GRACE, Duration::ZERO);
+    let authority = id?.api_host();
+    Ok(Some(Confirm {
+        endpoint: Endpoint {
+            cluster: cluster?,
+            uri: format!("https://{authority}/"),
+            scheme: "https".to_owned(),
+            authority,
+            path: "/".to_owned(),
+            timeout: timeout?,
+        },
+        max_per_second: max_per_second?,
+        grace: grace?,
+    }))
 }
 
 /// Reads the emergency brake.

@@ -8,7 +8,7 @@ use super::problem::{Parsed, Reported};
 use crate::bearer::{TokenSource, TokenSources};
 use crate::claims::TokenUse;
 use crate::header::{HeaderName, InvalidHeader};
-use crate::policy::{AudiencePolicy, Forwarding, TokenPolicy};
+use crate::policy::{AtExpiry, AudiencePolicy, Forwarding, TokenPolicy};
 use crate::rules::requirement::WantedUse;
 use regex_lite::{Regex, RegexBuilder};
 use std::ops::RangeInclusive;
@@ -37,7 +37,7 @@ const DEFAULT_CACHE_ENTRIES: usize = 4_096;
 pub const MAX_AUD_PATTERN_BYTES: usize = 1_024;
 const MAX_COMPILED_PATTERN_BYTES: usize = 65_536;
 
-const FIELDS: [&str; 7] = [
+const FIELDS: [&str; 8] = [
     "use",
     "from",
     "clock_skew",
@@ -45,6 +45,7 @@ const FIELDS: [&str; 7] = [
     "aud_pattern",
     "forward",
     "cache_entries",
+    "at_expiry",
 ];
 
 /// What `token` says, each part by itself: rules and claim headers are read against two of them.
@@ -60,6 +61,7 @@ struct Rest {
     audience: AudiencePolicy,
     forwarding: Forwarding,
     cache_entries: usize,
+    at_expiry: AtExpiry,
 }
 
 /// What holds where the document does not say anything.
@@ -74,6 +76,7 @@ impl Default for Token {
                 audience: AudiencePolicy::Any,
                 forwarding: Forwarding::default(),
                 cache_entries: DEFAULT_CACHE_ENTRIES,
+                at_expiry: AtExpiry::default(),
             }),
         }
     }
@@ -96,6 +99,7 @@ impl Token {
             audience,
             forwarding,
             cache_entries,
+            at_expiry,
         } = self.rest?;
         Ok(TokenPolicy {
             token_use: self.wanted?,
@@ -105,6 +109,7 @@ impl Token {
             audience,
             forwarding,
             cache_entries,
+            at_expiry,
         })
     }
 }
@@ -143,6 +148,8 @@ const USES: [(&str, WantedUse); 3] = [
     ("any", WantedUse::Any),
 ];
 
+const AT_EXPIRY: [(&str, AtExpiry); 2] = [("keep", AtExpiry::Keep), ("close", AtExpiry::Close)];
+
 fn rest(fields: &Fields<'_>) -> Parsed<Rest> {
     let clock_skew = fields.duration("clock_skew", CLOCK_SKEW, DEFAULT_CLOCK_SKEW);
     let max_bytes = fields.integer("max_bytes", &MAX_BYTES, DEFAULT_MAX_BYTES);
@@ -165,12 +172,14 @@ fn rest(fields: &Fields<'_>) -> Parsed<Rest> {
         &(0..=MAX_CACHE_ENTRIES),
         DEFAULT_CACHE_ENTRIES,
     );
+    let at_expiry = fields.word("at_expiry", "keep or close", &AT_EXPIRY);
     Ok(Rest {
         clock_skew: clock_skew?,
         max_bytes: max_bytes?,
         audience: audience?,
         forwarding: forwarding?,
         cache_entries: cache_entries?,
+        at_expiry: at_expiry?,
     })
 }
 

@@ -13,13 +13,15 @@ mod reads;
 
 use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
-use crate::facts::{Facts, Need};
+use crate::confirmation::{Question, Subject, standing};
+use crate::facts::{Facts, Need, Patience};
 use crate::header::HeaderEdit;
 use crate::policy::{Forwarding, Policy, Preflight};
 use crate::refusal::{Reason, Refusal};
 use crate::request::Request;
 use crate::revocation::Word;
 use crate::rules::index::Variables;
+use crate::rules::requirement::Confirmation;
 use crate::rules::{Access, Ruling};
 use crate::signature::Algorithms;
 use crate::step::{Observer, Step};
@@ -29,7 +31,7 @@ use crate::verifiers::Verifiers;
 use crate::verify::{Admitted, Bearer, Demand, Unverified, Verified};
 pub use reads::HeaderReads;
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 /// What is known about a request once its headers have been read.
@@ -118,20 +120,16 @@ pub struct Candidate {
     patience: Patience,
 }
 
-/// Whether a request waits for what the configuration lets it go on without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Patience {
-    /// It does.
-    Waits,
-    /// It has.
-    Over,
-}
-
 impl Candidate {
     /// The fact that the decision stopped for.
     #[must_use]
     pub const fn need(&self) -> Need {
         self.need
+    }
+
+    /// The token.
+    pub(crate) fn compact(&self) -> &[u8] {
+        &self.compact
     }
 
     /// Its need could not be met in time, and is one that the configuration waives.
@@ -195,7 +193,7 @@ impl Decider {
             anonymous_headers: Rc::new(match reads {
                 // Those that are there are among the edits.
                 HeaderReads::Everything => HeaderValues::default(),
-                HeaderReads::Named(_) => policy.claim_headers.anonymous_headers(),
+                HeaderReads::Named { .. } => policy.claim_headers.anonymous_headers(),
             }),
             reads,
             policy,
@@ -230,6 +228,11 @@ impl Decider {
         // For what is decided without a look at the token: the cache has not been asked.
         let decided = |verdict| (Decision::Verdict(verdict), CacheUse::None);
         let policy = Rc::clone(&self.policy);
+        // Every request has headers. A host that shows none of them has not shown the request, and
+        // what it is can only be guessed.
+        if self.reads == HeaderReads::Everything && request.is_empty() {
+            return decided(Verdict::refuse(Reason::UnsafePath));
+        }
         // Before the rule is even known to be open: a path that could be read in two ways could be
         // another rule's.
         let (ruling, variables) = match choose(&policy, request, seen) {
@@ -355,15 +358,26 @@ impl Decider {
         // A remembered token is compared whole. Equal bytes have the same form, claims and
         // signature, so that those steps need not be taken again; what the clock and the rule
         // decide does.
-        if let Some(remembered) = self.recall(compact, facts) {
-            let checked = check_again(remembered, &demand, facts, patience, seen);
-            return (checked, CacheUse::Hit);
-        }
-        let cache_use = match self.cache.is_on() {
-            true => CacheUse::Miss,
-            false => CacheUse::None,
+        let (checked, cache_use) = match self.recall(compact, facts) {
+            Some(remembered) => {
+                let checked = check_again(remembered, &demand, facts, patience, seen);
+                (checked, CacheUse::Hit)
+            }
+            None => {
+                let cache_use = match self.cache.is_on() {
+                    true => CacheUse::Miss,
+                    false => CacheUse::None,
+                };
+                let checked = self.verify(compact, &demand, facts, patience, seen);
+                (checked, cache_use)
+            }
         };
-        let checked = self.verify(compact, &demand, facts, patience, seen);
+        // Last: a token is shown to its pool only if all else about it holds, so that strangers have
+        // nobody asked, and the answer alone is what is missing.
+        let checked = checked.and_then(|remembered| {
+            confirm(&remembered, compact, &demand, facts, patience, seen)?;
+            Ok(remembered)
+        });
         (checked, cache_use)
     }
 
@@ -421,12 +435,13 @@ impl Decider {
         let clear_under = Cell::new(None);
         satisfies(&verified, &clear_under, demand, facts, patience, seen)?;
         // Only what was accepted is remembered, so that no refused token takes a place from a good
-        // one.
+        // one. One that its pool has yet to confirm is genuine, and need not be verified twice.
         let remembered = Rc::new(Remembered {
             headers: self.headers_for(&verified, payload),
             generation: keys.generation,
             clear_under,
             verified,
+            name: OnceCell::new(),
         });
         self.cache.insert(compact, Rc::clone(&remembered));
         Ok(remembered)
@@ -459,11 +474,14 @@ impl Decider {
     }
 
     /// What every forwarded request loses, whatever rule it is under.
+    ///
+    /// Fails only where tokens are to be taken out of a query or a cookie that is too costly to look
+    /// through: what cannot be cleaned does not go on.
     fn edits(&self, request: &Request, forwarding: Forwarding) -> Result<Vec<HeaderEdit>, Reason> {
         let owned = &self.policy.owned;
         let mut edits: Vec<_> = match self.reads {
             HeaderReads::Everything => owned.found_in(request).collect(),
-            HeaderReads::Named(_) => owned.by_name().collect(),
+            HeaderReads::Named { .. } => owned.by_name().collect(),
         };
         // Envoy keeps it on upgrades, and the next proxy takes off what it names.
         edits.extend(owned.connection(request));
@@ -483,7 +501,8 @@ fn choose(
     let rules = &policy.rules;
     let chosen = rules.choose(&request.target());
     let chosen = chosen.map_err(|_| Reason::UnsafePath);
-    // Without such rules there is only one answer, and the step is no step.
+    // Without such rules there is only one answer, and the step is no step: `explain` does not show what
+    // was not asked.
     let chosen = match rules.looks_at_paths() || rules.looks_at_hosts() {
         true => seen.step(Step::Path, chosen),
         false => chosen,
@@ -532,6 +551,35 @@ fn check_again(
     Ok(remembered)
 }
 
+/// The rule's `confirmed_within`: the word of the token's user pool.
+fn confirm(
+    remembered: &Remembered,
+    compact: &[u8],
+    demand: &Demand<'_>,
+    facts: &Facts,
+    patience: Patience,
+    seen: &mut impl Observer,
+) -> Result<(), Stop> {
+    let Confirmation::Within(within) = demand.requirement.confirmation else {
+        return Ok(());
+    };
+    let issuer = remembered.verified.issuer();
+    let key = *remembered.name.get_or_init(|| facts.name(issuer, compact));
+    let subject = Subject { issuer, key };
+    let question = Question { subject, within };
+    let word = match facts.confirmed(question, demand.now, patience) {
+        standing::Word::Good => Ok(()),
+        standing::Word::Bad => Err(Refusal::Plain(Reason::TokenRevoked)),
+        standing::Word::Unknown(after) => Err(Refusal::RevocationUnknown(after)),
+        standing::Word::Open => return Err(Need::Confirmation(question).into()),
+    };
+    seen.saw(
+        Step::Confirmed,
+        word.clone().map_err(|refusal| refusal.reason()),
+    );
+    Ok(word?)
+}
+
 /// What is asked of the issuer's word: that it has not been taken back, and the rule's
 /// conditions.
 fn satisfies<O: Observer>(
@@ -547,6 +595,7 @@ fn satisfies<O: Observer>(
             return Ok(());
         };
         let (claims, now) = (verified.claims(), demand.now);
+        let need = Need::DenyList(verified.issuer());
         match list.ask(issuer, claims, clear_under.get(), now) {
             Word::Clear(generation) => {
                 clear_under.set(Some(generation));
@@ -558,8 +607,9 @@ fn satisfies<O: Observer>(
                 seen.saw(Step::DenyList, Err(Reason::RevocationUnknown));
                 Err(Refusal::RevocationUnknown(after).into())
             }
-            Word::Missing if patience == Patience::Over => Ok(()),
-            Word::Missing => Err(Need::DenyList(verified.issuer()).into()),
+            // The patience may be over for another fact than this one.
+            Word::Missing if patience == Patience::Over && facts.waives(need) => Ok(()),
+            Word::Missing => Err(need.into()),
         }
     })
 }

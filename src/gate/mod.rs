@@ -17,15 +17,21 @@
 //! begin; and each request whose fact has changed, or never will, gets its verdict. An answer does
 //! the last of these at once, without waiting for the tick.
 //!
+//! What goes on with a token may last longer than the token. Where the policy says so, every tick
+//! names the requests whose token has ended since, and the host resets them.
+//!
 //! What a client can make grow is bounded by the waiting list: a held request is its token and a
 //! few numbers, and its body stays with the client until the verdict.
 
+mod open;
 mod waiting;
 
-use crate::decision::{CacheUse, Candidate, Decider, Decision, HeaderReads, Verdict};
+use crate::decision::{
+    CacheUse, Caller, Candidate, Decider, Decision, Forward, HeaderReads, Verdict,
+};
 use crate::facts::{Facts, Need, Outlook};
 use crate::keyring::Keyring;
-use crate::policy::Policy;
+use crate::policy::{AtExpiry, Policy};
 use crate::refusal::Refusal;
 use crate::remote::call::{Answer, Call, CallId};
 use crate::remote::report::Report;
@@ -38,6 +44,7 @@ use crate::step::Observer;
 pub use crate::time::Now;
 use crate::time::{Monotonic, Timestamp};
 use crate::verifiers::Verifiers;
+use open::Open;
 use std::rc::Rc;
 use std::time::Duration;
 use waiting::{Deadline, Held, Waiting};
@@ -47,6 +54,8 @@ use waiting::{Deadline, Held, Waiting};
 pub struct Effects {
     /// Verdicts on held requests, by the host's number for each.
     pub verdicts: Vec<(u32, Verdict)>,
+    /// Open requests whose token has ended, by the host's number for each: they are cut.
+    pub ended: Vec<u32>,
     /// Calls to be made, by the gate's number for each.
     pub calls: Vec<(CallId, Call)>,
     /// What is to be told.
@@ -61,6 +70,7 @@ pub struct Gate {
     decider: Decider,
     facts: Facts,
     waiting: Waiting,
+    open: Open,
 }
 
 impl Gate {
@@ -83,6 +93,7 @@ impl Gate {
             // network fault is no fault of the configuration.
             facts: Facts::new(&policy, entropy),
             waiting: Waiting::default(),
+            open: Open::default(),
             decider: Decider::new(policy, verifiers.into()),
         }
     }
@@ -166,8 +177,9 @@ impl Gate {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Option<Verdict> {
-        // Another VM may have fetched since the last tick. To read one issuer's entry costs less than
-        // to hold the request for a tick.
+        self.facts.look_at_clocks(now);
+        // Another VM may have fetched, or asked, since the last tick. To read one entry costs less
+        // than to hold the request for a tick.
         self.facts.sync_need(candidate.need(), now, space);
         let candidate = match self.redecide(candidate, now) {
             Decision::Verdict(verdict) => return Some(verdict),
@@ -185,6 +197,22 @@ impl Gate {
         None
     }
 
+    /// Takes in that a request goes on, so that it is cut when its token ends, if the policy says
+    /// so.
+    pub fn goes_on(&mut self, context: u32, forward: &Forward) {
+        if let (AtExpiry::Close, Caller::Known(token)) =
+            (self.policy().token.at_expiry, &forward.caller)
+            && let Some(ends) = token.verified.ends(self.policy())
+        {
+            self.open.add(context, Rc::clone(token), ends);
+        }
+    }
+
+    /// Forgets a request that went on, and has come to its end.
+    pub fn finished(&mut self, context: u32) {
+        self.open.remove(context);
+    }
+
     /// Forgets a held request whose client has gone. Says whether it was held.
     ///
     /// Its stream is gone with it: a verdict that came later would find no request.
@@ -194,6 +222,7 @@ impl Gate {
 
     /// Does what is due: begins calls, and gives verdicts on held requests.
     pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Effects {
+        self.facts.look_at_clocks(now);
         self.facts.sync(now, space);
         // Said anew at each tick by those that wait: a request that has gone away demands nothing.
         let demands = self.waiting.demands();
@@ -202,6 +231,7 @@ impl Gate {
             // Also when nothing was fetched here: the keys may be another VM's, or a deadline may
             // have passed.
             verdicts: self.verdicts(now),
+            ended: self.ended(now.wall),
             calls,
             reports: self.facts.take_reports(),
         }
@@ -215,9 +245,11 @@ impl Gate {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Effects {
+        self.facts.look_at_clocks(now);
         let report = self.facts.answered(id, answer, now, space);
         Effects {
             verdicts: self.verdicts(now),
+            ended: Vec::new(),
             // A failed call is not repeated here: back-off decides, and is asked at the next tick.
             calls: Vec::new(),
             reports: report
@@ -230,10 +262,11 @@ impl Gate {
     /// When the next tick is wanted.
     #[must_use]
     pub fn next_tick(&self, now: Monotonic) -> Duration {
-        let wants_a_call = |need| self.facts.wants_a_call(need, now);
+        let wants_a_call = |(need, _)| self.facts.wants_a_call(need, now);
         // Something can be done at once: a fetch can begin, or a batch go on.
         if self.facts.is_due(now)
             || self.waiting.has_backlog()
+            || self.open.has_backlog()
             || self.waiting.demands().any(wants_a_call)
         {
             Self::PROMPT_TICK
@@ -254,6 +287,12 @@ impl Gate {
         self.facts.release(space);
     }
 
+    /// The open requests whose token has ended.
+    fn ended(&mut self, now: Timestamp) -> Vec<u32> {
+        let policy = self.decider.policy();
+        self.open.take_ended(policy, self.facts.revocations(), now)
+    }
+
     /// The verdicts that can be given on held requests.
     fn verdicts(&mut self, now: Now) -> Vec<(u32, Verdict)> {
         let facts = &self.facts;
@@ -269,14 +308,16 @@ impl Gate {
                 Decision::Verdict(verdict) => verdicts.push((context, verdict)),
                 // What it needs now may still come: keys are there, but its own is not among them.
                 // It changes places, if there is room, and keeps its deadline.
-                Decision::Hold(candidate)
-                    if !until.has_passed(now.monotonic)
-                        && self.waiting.has_room(candidate.need()) =>
-                {
-                    self.waiting.add(context, Held { candidate, until });
-                }
                 Decision::Hold(candidate) => {
-                    verdicts.push((context, self.unavailable(candidate, now)));
+                    // For the new need it waits no longer than for that alone.
+                    let need = candidate.need();
+                    let limit = self.facts.wait_limit(need, self.policy(), now.monotonic);
+                    let until = until.at_latest(now.monotonic.after(limit));
+                    if !until.has_passed(now.monotonic) && self.waiting.has_room(need) {
+                        self.waiting.add(context, Held { candidate, until });
+                    } else {
+                        verdicts.push((context, self.unavailable(candidate, now)));
+                    }
                 }
             }
         }
@@ -324,6 +365,6 @@ impl Gate {
 const fn refusal(need: Need, after: Duration) -> Refusal {
     match need {
         Need::Keys(_) | Need::NewerKeys { .. } => Refusal::KeysUnavailable(after),
-        Need::DenyList(_) => Refusal::RevocationUnknown(after),
+        Need::DenyList(_) | Need::Confirmation(_) => Refusal::RevocationUnknown(after),
     }
 }

@@ -73,10 +73,11 @@ impl HttpContext for Exchange {
 impl Drop for Exchange {
     /// The host deletes a request's context whatever became of it.
     fn drop(&mut self) {
-        if self.phase.get() == Phase::Held
-            && let Some(worker) = &self.worker
-        {
-            worker.abandon(self.context);
+        let Some(worker) = &self.worker else { return };
+        match self.phase.get() {
+            Phase::Held => worker.abandon(self.context),
+            Phase::Forwarded => worker.finished(self.context),
+            Phase::Undecided | Phase::Refused => {}
         }
     }
 }

@@ -19,10 +19,14 @@ pub(super) struct Metrics {
     denied: Vec<(Reason, Metric)>,
     fetch_success: Metric,
     fetch_failure: Metric,
+    confirmed: Metric,
+    confirm_refused: Metric,
+    confirm_unknown: Metric,
     cache_hit: Metric,
     cache_miss: Metric,
     held: Metric,
     cancelled: Metric,
+    closed: Metric,
     held_now: Metric,
     keys: Metric,
     age: Metric,
@@ -91,10 +95,14 @@ impl Metrics {
                 .collect(),
             fetch_success: counter("jwks_fetch.success"),
             fetch_failure: counter("jwks_fetch.failure"),
+            confirmed: counter("confirm.confirmed"),
+            confirm_refused: counter("confirm.refused"),
+            confirm_unknown: counter("confirm.unknown"),
             cache_hit: counter("token_cache.hit"),
             cache_miss: counter("token_cache.miss"),
             held: counter("held"),
             cancelled: counter("cancelled"),
+            closed: counter("closed"),
             held_now: gauge("held_now"),
             keys: gauge("jwks_keys"),
             age: gauge("jwks_age_seconds"),
@@ -133,17 +141,21 @@ impl Metrics {
         }
     }
 
-    /// Counts a fetch of this kind of document.
+    /// Counts a fetch of this kind of document, or an answer to this kind of questions.
     pub(super) fn fetched(&self, kind: &str, counted: Counted) {
         match (kind, counted) {
             ("jwks", Counted::Success) => self.fetch_success.add(1),
             ("jwks", Counted::Failure) => self.fetch_failure.add(1),
+            ("confirm", Counted::Success) => self.confirmed.add(1),
+            ("confirm", Counted::Refused) => self.confirm_refused.add(1),
+            ("confirm", Counted::Failure) => self.confirm_unknown.add(1),
             ("deny_list", counted) => {
                 if let Some(list) = &self.deny_list {
                     match counted {
                         Counted::Success => list.success.add(1),
                         Counted::Unchanged => list.unchanged.add(1),
                         Counted::Failure => list.failure.add(1),
+                        Counted::Refused => {}
                     }
                 }
             }
@@ -163,6 +175,10 @@ impl Metrics {
     pub(super) fn cancelled(&self) {
         self.cancelled.add(1);
         self.held_now.add(-1);
+    }
+
+    pub(super) fn closed(&self) {
+        self.closed.add(1);
     }
 
     /// Gauges that every VM sets to the same value: whenever the number of keys changes, and once a

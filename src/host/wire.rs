@@ -13,23 +13,26 @@ use proxy_wasm::types::{BufferType, MapType, Status};
 use std::borrow::Cow;
 
 /// The headers that a decision looks at, as bytes.
-pub(super) fn request(reads: &HeaderReads, rest: Rest) -> Request {
+///
+/// # Errors
+/// The host does not show them. What it does not show is not taken for absent: the request would be
+/// another one to the rules than to the upstream.
+pub(super) fn request(reads: &HeaderReads, rest: Rest) -> Result<Request, Status> {
     let map = MapType::HttpRequestHeaders;
-    let headers = match reads {
-        HeaderReads::Named(names) => names
-            .iter()
-            .filter_map(|name| {
-                let value = hostcalls::get_map_value_bytes(map, name).ok()??;
-                Some((Cow::Borrowed(*name), value))
-            })
-            .collect(),
-        HeaderReads::Everything => hostcalls::get_map_bytes(map)
-            .unwrap_or_default()
+    let headers = match reads.names(rest) {
+        Some(names) => {
+            let found = names.filter_map(|name| {
+                let value = hostcalls::get_map_value_bytes(map, name).transpose()?;
+                Some(value.map(|value| (Cow::Borrowed(name), value)))
+            });
+            found.collect::<Result<_, _>>()?
+        }
+        None => hostcalls::get_map_bytes(map)?
             .into_iter()
             .map(|(name, value)| (Cow::Owned(name), value))
             .collect(),
     };
-    Request::new(headers).followed_by(rest)
+    Ok(Request::new(headers).followed_by(rest))
 }
 
 /// Takes the filter's own names off the trailers, which servers may merge into the headers (RFC
@@ -136,11 +139,11 @@ pub(super) fn send(call: &Call) -> Result<u32, NotSent> {
 }
 
 /// Reads the answer to a call. Without headers there was none, and asking for one would panic.
+/// `body` says how much is read of the body under a status.
 pub(super) fn answer(
     headers: usize,
-    body: usize,
-    max_body: usize,
     names: &[&'static str],
+    body: impl Fn(u16) -> Option<usize>,
 ) -> Answer {
     if headers == 0 {
         return Answer::NoResponse;
@@ -153,8 +156,8 @@ pub(super) fn answer(
     let status = header(":status")
         .and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok())
         .unwrap_or_default();
-    let body = (body <= max_body)
-        .then(|| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body))
+    let body = body(status)
+        .map(|length| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, length))
         .map(|body| body.ok().flatten().unwrap_or_default());
     let marked = RESPONSE_MARKS.iter().any(|name| header(name).is_some());
     let looked_at = names.iter();

@@ -9,6 +9,7 @@ use crate::decision::{Decision, Verdict};
 use crate::es384::Es384;
 use crate::gate::{Effects, Gate};
 use crate::policy::{Policy, SignaturePolicy, WhenStale};
+use crate::refusal::Reason;
 use crate::remote::call::{Answer, CallId};
 use crate::remote::report::{Level, Report};
 use crate::remote::schedule::Entropy;
@@ -62,6 +63,7 @@ struct UnderWay {
     id: CallId,
     max_body: usize,
     headers: &'static [&'static str],
+    unread: Option<u16>,
 }
 
 impl Worker {
@@ -123,7 +125,10 @@ impl Worker {
     /// Decides about the request whose headers the host has just handed over.
     pub(super) fn admit(&self, context: u32, rest: Rest, phase: &Rc<Cell<Phase>>) {
         SERVES.set(true);
-        let request = wire::request(self.gate.borrow().reads(), rest);
+        let Ok(request) = wire::request(self.gate.borrow().reads(), rest) else {
+            phase.set(self.carry_out(context, &Verdict::refuse(Reason::UnsafePath)));
+            return;
+        };
         let (decision, cache_use) = self.gate.borrow_mut().decide(&request, clock::wall());
         self.metrics.cache(cache_use);
         let verdict = match decision {
@@ -143,15 +148,18 @@ impl Worker {
                 }
             }
         };
-        phase.set(self.carry_out(&verdict));
+        phase.set(self.carry_out(context, &verdict));
     }
 
     /// Carries out a verdict on the request whose context is in effect. Returns what has become of
     /// it.
-    fn carry_out(&self, verdict: &Verdict) -> Phase {
+    fn carry_out(&self, context: u32, verdict: &Verdict) -> Phase {
         wire::carry_out(&self.metrics, &self.policy(), verdict);
         match verdict {
-            Verdict::Forward(_) => Phase::Forwarded,
+            Verdict::Forward(forward) => {
+                self.gate.borrow_mut().goes_on(context, forward);
+                Phase::Forwarded
+            }
             Verdict::Refuse(_) => Phase::Refused,
         }
     }
@@ -165,6 +173,11 @@ impl Worker {
     /// them.
     pub(super) fn clean_trailers(&self) {
         wire::clean_trailers(&self.policy());
+    }
+
+    /// A request that went on has come to its end.
+    pub(super) fn finished(&self, context: u32) {
+        self.gate.borrow_mut().finished(context);
     }
 
     /// The client of a held request has gone.
@@ -193,7 +206,8 @@ impl Worker {
         let Some(call) = self.calls.borrow_mut().remove(&token) else {
             return;
         };
-        let answer = wire::answer(headers, body, call.max_body, call.headers);
+        let body = |status| (Some(status) != call.unread && body <= call.max_body).then_some(body);
+        let answer = wire::answer(headers, call.headers, body);
         self.finish(call.id, &answer);
     }
 
@@ -203,7 +217,8 @@ impl Worker {
         self.bring_about(effects);
     }
 
-    /// Tells what is to be told, gives held requests their verdicts, and makes calls.
+    /// Tells what is to be told, gives held requests their verdicts, cuts those whose token has
+    /// ended, and makes calls.
     fn bring_about(&self, effects: Effects) {
         for report in &effects.reports {
             self.tell(report);
@@ -219,9 +234,17 @@ impl Worker {
                 continue;
             }
             self.metrics.no_longer_held();
-            phase.set(self.carry_out(&verdict));
+            phase.set(self.carry_out(context, &verdict));
             if phase.get() == Phase::Forwarded {
                 let _ = hostcalls::resume_http_request();
+            }
+        }
+        for context in effects.ended {
+            // Fails for a request that the host has forgotten.
+            if hostcalls::set_effective_context(context).is_ok()
+                && hostcalls::reset_http_request().is_ok()
+            {
+                self.metrics.closed();
             }
         }
         let _ = hostcalls::set_effective_context(self.context);
@@ -232,6 +255,7 @@ impl Worker {
                         id,
                         max_body: call.max_body,
                         headers: call.answer_headers,
+                        unread: call.unread,
                     };
                     self.calls.borrow_mut().insert(token, under_way);
                 }

@@ -171,3 +171,17 @@ fn trailers_are_owned_like_headers() {
         assert_eq!(owned.owns(name.as_bytes()), is_own, "{name}");
     }
 }
+
+#[test]
+fn an_alias_is_another_name_for_a_header_of_the_filters_own() {
+    let strips = owned(&NAMES, HeaderAliases::Strip);
+    for (name, is_alias) in [
+        ("x.sub", true),
+        ("X-Sub", true),
+        ("x-sub", false),
+        ("x-subs", false),
+        ("x-other", false),
+    ] {
+        assert_eq!(strips.is_alias(name), is_alias, "{name}");
+    }
+}

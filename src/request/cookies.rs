@@ -1,7 +1,8 @@
 //! One line of cookies, as everything reads it that may stand behind the filter.
 
 use super::name::{Found, Grammar, Search};
-use super::work::{SIGHTING, TooCostly, Work};
+use super::work::{SIGHTING, Work};
+use crate::work::TooCostly;
 
 /// The cookies of a line (RFC 6265, section 4.2.1) that some reader takes for a wanted one.
 ///

@@ -6,7 +6,8 @@
 //! name that one of them takes for another is its alias here. None of this allocates, a byte is looked
 //! at twice at most, and what it costs is counted.
 
-use super::work::{NAME, TooCostly, Work};
+use super::work::{NAME, Work};
+use crate::work::TooCostly;
 
 /// What a byte may be; some are several things.
 type Class = u8;

@@ -1,7 +1,8 @@
 //! The query of a path, as everything reads it that may stand behind the filter.
 
 use super::name::{Found, Grammar, Search, hex_byte};
-use super::work::{SIGHTING, TooCostly, Work};
+use super::work::{SIGHTING, Work};
+use crate::work::TooCostly;
 use std::borrow::Cow;
 
 /// What follows the first `?` of a path.

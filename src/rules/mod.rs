@@ -16,7 +16,7 @@ use pattern::{Match, PathCase};
 use requirement::Requirement;
 
 /// What a rule, or the default, does with a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Access {
     /// Passes; the token is not looked at.
     /// Claim headers that the client sent are taken off here as everywhere.
@@ -215,6 +215,20 @@ mod tests {
             let (ruling, _) = rules.choose(&target).unwrap();
             assert_eq!(ruling.rule(), rule, "{path}");
         }
+    }
+
+    #[test]
+    fn rules_are_shown_in_their_order() {
+        let rules = rules(PathCase::Sensitive);
+        let shown = rules.iter().map(|(one, access)| {
+            assert!(matches!(access, Access::Anyone));
+            format!("{:?}", one.path)
+        });
+        let expected =
+            ["/a", "/b", "/c"].map(|path| format!("{:?}", PathPattern::exact(path).unwrap()));
+        assert_eq!(shown.collect::<Vec<_>>(), expected);
+        assert_eq!(rules.len(), expected.len());
+        assert!(matches!(rules.default(), Access::Nobody));
     }
 
     #[test]

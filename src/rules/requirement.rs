@@ -1,9 +1,10 @@
 //! What a rule asks of a token, beyond that it is valid.
 //!
-//! Its two halves are asked at two moments: [`Callers`] says whose tokens are admitted at all, and
+//! Its parts are asked at different moments: [`Callers`] says whose tokens are admitted at all, and
 //! repeats, for one rule, questions that are asked of every token, so that it is checked with them
 //! before the signature (a forged token is refused either way, and sooner); [`Conditions`] are put
-//! to the issuer's word alone.
+//! to the issuer's word alone; and a user pool is asked for its [`Confirmation`] of nothing but a
+//! token for which all else holds.
 
 use crate::claims::{Claim, ClaimPlace, Claims, TokenUse};
 use crate::pool::UserPoolId;
@@ -15,17 +16,51 @@ use crate::time::Timestamp;
 use std::time::Duration;
 
 /// What must hold besides; the default holds for every valid token.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Requirement {
     /// Which of the tokens that the filter admits the rule admits.
     pub callers: Callers,
     /// What the claims of these must say.
     pub conditions: Conditions,
+    /// How lately the user pool must have stood by the token.
+    pub confirmation: Confirmation,
+}
+
+/// How lately the user pool must have stood by the token, which it is asked for.
+///
+/// No claim says so: a token stays as it was made, whatever becomes of its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Confirmation {
+    /// It is not asked.
+    #[default]
+    Waived,
+    /// Within this time.
+    Within(Duration),
+}
+
+/// The scope of those tokens that a user pool can be asked about. About one without it the pool
+/// would answer as it does for a revoked one, and that would be untrue.
+pub const ASKING_SCOPE: &str = "aws.cognito.signin.user.admin";
+
+impl Confirmation {
+    /// Checks whether the pool can be asked about a token, if it has to be.
+    ///
+    /// # Errors
+    /// It cannot, and the refusal names the scope with which it could.
+    pub fn check(self, claims: &Claims, seen: &mut impl Observer) -> Result<(), Refusal> {
+        match self {
+            Self::Within(_) if !claims.scopes().any(|scope| scope == ASKING_SCOPE) => {
+                seen.saw(Step::Confirmed, Err(Reason::InsufficientScope));
+                Err(Refusal::InsufficientScope(vec![ASKING_SCOPE.to_owned()]))
+            }
+            Self::Within(_) | Self::Waived => Ok(()),
+        }
+    }
 }
 
 /// Whose tokens a rule admits: never both kinds, since what is asked of one means nothing for the
 /// other.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Callers {
     /// Users' and app clients'.
     Users(Narrowing),
@@ -53,7 +88,7 @@ impl Callers {
 }
 
 /// Which of the users' tokens that the filter admits a rule admits.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Narrowing {
     /// The wanted kind of token.
     pub token_use: WantedUse,
@@ -67,7 +102,7 @@ pub struct Narrowing {
 }
 
 /// What the claims must say: all of it. What is not given holds for every token.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conditions {
     /// Scopes of which the token needs one.
     pub scopes: AnyOf<String>,
@@ -128,7 +163,7 @@ impl<T> AnyOf<T> {
 }
 
 /// A claim, and the values of which it must have one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClaimCondition {
     /// Where the claim stands.
     pub place: ClaimPlace,

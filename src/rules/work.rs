@@ -1,8 +1,7 @@
-//! What a request may cost before its rule is known.
-//!
-//! A path is looked at before any token is, so its cost is what a stranger can order for nothing.
-//! It is counted, not timed: the same request costs the same on every machine, and one that would
-//! cost too much is refused.
+//! What it may cost to find the rule of a request.
+
+/// What is left of [`MAX_WORK`] for a request.
+pub type Work = crate::work::Work<MAX_WORK>;
 
 /// The most that finding the rule of one request may cost, in units of about two nanoseconds in
 /// Envoy: less than it takes to accept a token that was never seen before.
@@ -15,52 +14,3 @@ pub(super) const PLACE: usize = 24;
 
 /// One expression is started.
 pub(super) const RUN: usize = 4;
-
-/// What is left of [`MAX_WORK`] for a request.
-#[derive(Clone, Copy, Debug)]
-pub struct Work {
-    left: usize,
-}
-
-/// A request for whose rule [`MAX_WORK`] is not enough.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooCostly;
-
-impl Default for Work {
-    fn default() -> Self {
-        Self { left: MAX_WORK }
-    }
-}
-
-impl Work {
-    /// Takes some units.
-    ///
-    /// # Errors
-    /// There are not so many left.
-    pub(super) fn spend(&mut self, units: usize) -> Result<(), TooCostly> {
-        self.left = self.left.checked_sub(units).ok_or(TooCostly)?;
-        Ok(())
-    }
-
-    /// How many units have been taken.
-    #[must_use]
-    pub const fn spent(&self) -> usize {
-        MAX_WORK.saturating_sub(self.left)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_spent_does_not_come_back() {
-        let mut work = Work::default();
-        assert_eq!(work.spend(MAX_WORK - 1), Ok(()));
-        assert_eq!(work.spent(), MAX_WORK - 1);
-        assert_eq!(work.spend(2), Err(TooCostly));
-        assert_eq!(work.spend(1), Ok(()));
-        assert_eq!(work.spend(1), Err(TooCostly));
-        assert_eq!(work.spent(), MAX_WORK);
-    }
-}

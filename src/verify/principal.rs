@@ -5,11 +5,12 @@
 
 use super::{Demand, times};
 use crate::claims::{Claim, Claims};
-use crate::policy::Account;
+use crate::policy::{Account, Policy};
 use crate::principal::Principal;
 use crate::refusal::Reason;
 use crate::rules::requirement::{AnyOf, Callers};
 use crate::step::{Observer, Step};
+use crate::time::Timestamp;
 use std::time::Duration;
 
 /// The longest that a token lives: `DurationSeconds` of `GetWebIdentityToken` is 60 to 3600. One
@@ -31,10 +32,10 @@ pub(super) fn admit(
     let formed = times_fit
         .zip(principal(claims))
         .ok_or(Reason::MalformedToken);
-    let ((issued, _), _) = seen.step(Step::Caller, formed)?;
+    seen.step(Step::Caller, formed)?;
     times(claims, demand, seen)?;
-    let skew = demand.policy.token.clock_skew;
-    let young = demand.now <= issued.plus(account.max_token_age).plus(skew);
+    let oldest = too_old_after(claims, account, demand.policy);
+    let young = oldest.is_some_and(|oldest| demand.now <= oldest);
     seen.check(Step::TokenAge, young, Reason::TokenExpired)?;
     // Where no principal is named the issuer is as unknown as if it were not configured: to add an
     // account opens nothing.
@@ -42,6 +43,16 @@ pub(super) fn admit(
     seen.check(Step::Named, named, Reason::UnknownIssuer)?;
     let wanted = is_for(claims, &account.audiences);
     seen.check(Step::AccountAudience, wanted, Reason::WrongAudience)
+}
+
+/// After when a token is older than wanted.
+pub(super) fn too_old_after(
+    claims: &Claims,
+    account: &Account,
+    policy: &Policy,
+) -> Option<Timestamp> {
+    let oldest = claims.issued_at()?.plus(account.max_token_age);
+    Some(oldest.plus(policy.token.clock_skew))
 }
 
 /// What is asked of the account's word before the rule's claims.

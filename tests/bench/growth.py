@@ -1,10 +1,12 @@
-"""What grows with what: `make bench-growth`. Pools, rules, deny lists, tokens beyond the cache, memory, start.
+"""What grows with what: `make bench-growth`. Pools, rules, deny lists, tokens beyond the cache, open
+streams, memory, start.
 
 Each curve by itself: `bench.sh growth pools` and so on. TOKENS says how many distinct tokens, and
 as many refusals, the memory is looked at under; the million that is the default has to be signed
 first, which takes two cores some minutes.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -13,6 +15,7 @@ import statistics
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import Pool
 
 import stage
@@ -186,6 +189,45 @@ def memory(scene):
                 yield {"sent": f"{high} {what}", "rss_mb": round(envoy.resident())}
 
 
+def streams(scene):
+    """Uploads that are open when their tokens end, all in one second: what another request waits then."""
+    # Behind this filter, and before the router: Envoy waits for the end of each.
+    filters = ours(token={"at_expiry": "close", "clock_skew": "0s"}) + [stage.BUFFER]
+    other = bearer([signed(claims(0))])
+    for count in (0, 1000, 9000):
+        envoy, port = scene.envoy(filters)
+        with envoy, contextlib.ExitStack() as opened, ThreadPoolExecutor() as watching:
+            envoy.wait_for(lambda: stage.get(port, "/", {"authorization": other[0]})[0] == 200)
+            ends = claims(0, lifetime=20)["exp"]
+            values = bearer(signed(claims(number) | {"exp": ends}) for number in range(200))
+            head = "POST / HTTP/1.1\r\nhost: bench\r\ncontent-length: 9\r\nauthorization:"
+            for number in range(count):
+                connection = opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+                connection.sendall(f"{head} {values[number % 200]}\r\n\r\n".encode())
+            envoy.wait_for(lambda count=count: envoy.stat("allowed") >= count)
+            # Two loads: one while nothing ends, and one that begins a second before.
+            idle = ends - 1 - DURATION - time.time()
+            if idle < 1:
+                raise stage.Failed(f"found {count} streams not open in time")
+            used = envoy.cpu()
+            time.sleep(idle)
+            used = envoy.cpu() - used
+            before = stage.wrk(port, other, seconds=DURATION, connections=1)
+            cut = watching.submit(envoy.wait_for, lambda count=count: envoy.stat("closed") == count)
+            ended = []
+            cut.add_done_callback(lambda _, ended=ended: ended.append(time.time()))
+            during = stage.wrk(port, other, seconds=DURATION, connections=1)
+            cut.result()
+            yield {
+                "open": count,
+                "idle_cpu_percent": round(100 * used / idle, 1),
+                "longest_ms": before["longest"] / 1000,
+                "longest_while_cut_ms": during["longest"] / 1000,
+                "refused_or_failed": sum(one["refused"] + one["failed"] for one in (before, during)),
+                "cut_after_s": round(max(0, ended[0] - ends), 2),
+            }
+
+
 def start(scene):
     """From the start of the process to the first answer that rests on a verified token."""
     value = bearer([valid(1)])[0]
@@ -203,7 +245,15 @@ def start(scene):
         yield {"filter": name, "seconds": round(statistics.median(times), 3)}
 
 
-CURVES = {"pools": pools, "rules": rules, "lists": lists, "cache": cache, "start": start, "memory": memory}
+CURVES = {
+    "pools": pools,
+    "rules": rules,
+    "lists": lists,
+    "cache": cache,
+    "streams": streams,
+    "start": start,
+    "memory": memory,
+}
 
 
 def main(wanted):

@@ -186,6 +186,14 @@ def rows(stage):
         Row("jwt_authn", "jwt_authn with its cache", KNOWN, jwt_authn(True), warm),
         Row("warm", "this filter, the same job", KNOWN, ours(), warm, host_crypto=1),
         Row(
+            "keep",
+            "this filter, header_aliases: keep",
+            KNOWN,
+            ours(header_aliases="keep"),
+            warm,
+            host_crypto=1,
+        ),
+        Row(
             "rules",
             "this filter: 20 rules, a group, token stripped",
             KNOWN,

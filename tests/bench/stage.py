@@ -25,6 +25,14 @@ TICK = os.sysconf("SC_CLK_TCK")
 # The upstream repeats these in its answer to a request that carries `x-bench-echo`: proof, before a
 # row is timed, that the row does its job.
 ECHOED = [*CLAIM_HEADERS, "authorization"]
+# Lets a request go on when all of its body is there.
+BUFFER = {
+    "name": "envoy.filters.http.buffer",
+    "typed_config": {
+        "@type": f"{TYPE}.filters.http.buffer.v3.Buffer",
+        "max_request_bytes": 64 << 20,
+    },
+}
 
 
 class Failed(Exception):
@@ -237,14 +245,7 @@ class Stage:
             {"match": asked, "response_headers_to_add": echo, **answer},
             {"match": {"prefix": "/"}, **answer},
         ]
-        buffer = {
-            "name": "envoy.filters.http.buffer",
-            "typed_config": {
-                "@type": f"{TYPE}.filters.http.buffer.v3.Buffer",
-                "max_request_bytes": 64 << 20,
-            },
-        }
-        return [listener(self.upstream_port, routes), listener(self.upload_port, routes, [buffer])]
+        return [listener(self.upstream_port, routes), listener(self.upload_port, routes, [BUFFER])]
 
     def envoy(self, filters, clusters=(), upload=False):
         """The Envoy that is measured, with these filters, and the port on which it listens."""

@@ -5,6 +5,7 @@
 //! and both must mean the same.
 
 mod accounts;
+mod confirm;
 mod documents;
 mod durations;
 mod forms;

@@ -61,20 +61,20 @@ fn request(headers: &[(String, Vec<u8>)]) -> Request {
 /// The request as the host adapter reads it: only the headers that the gate names, of each only
 /// what a look-up by name shows. Envoy joins the lines of `authorization` with commas.
 fn as_read(headers: &[(String, Vec<u8>)], reads: &HeaderReads) -> Request {
-    let HeaderReads::Named(names) = reads else {
+    let Some(names) = reads.names(rest(headers)) else {
         return request(headers);
     };
-    let found = names.iter().filter_map(|name| {
+    let found = names.filter_map(|name| {
         let mut lines = headers
             .iter()
-            .filter(|(present, _)| present == name)
+            .filter(|(present, _)| present.as_str() == name)
             .map(|(_, value)| value.clone());
         let first = lines.next()?;
-        let value = match *name {
+        let value = match name {
             "authorization" => lines.fold(first, |joined, line| [joined, line].join(&b","[..])),
             _ => first,
         };
-        Some(((*name).into(), value))
+        Some((name.into(), value))
     });
     Request::new(found.collect()).followed_by(rest(headers))
 }

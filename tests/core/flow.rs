@@ -2,8 +2,10 @@
 
 mod boundaries;
 mod change;
+mod confirmation;
 mod deny_list;
 mod hold_limits;
+mod open_requests;
 mod outage;
 mod pools;
 mod random;

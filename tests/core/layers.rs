@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 32] = [
+const LAYERS: [(&str, &str); 34] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -16,6 +16,7 @@ const LAYERS: [(&str, &str); 32] = [
     ("principal", ""),
     ("signature", ""),
     ("json", ""),
+    ("work", ""),
     // From bytes to types.
     ("rs256", "signature"),
     ("es384", "signature"),
@@ -24,9 +25,9 @@ const LAYERS: [(&str, &str); 32] = [
     ("claims", "json refusal time"),
     ("token", "claims json refusal signature step"),
     ("deny_list", "claims json time"),
-    ("rules", "claims pool principal refusal step time"),
-    ("request", "rules"),
-    ("bearer", "header refusal request"),
+    ("rules", "claims pool principal refusal step time work"),
+    ("request", "rules work"),
+    ("bearer", "header refusal request work"),
     ("owned", "header request"),
     // The policy.
     ("claim_headers", "claims header json"),
@@ -45,17 +46,21 @@ const LAYERS: [(&str, &str); 32] = [
         "verify",
         "claims jwks policy principal refusal rules signature step time token verifiers",
     ),
-    ("cache", "claim_headers verify"),
+    ("cache", "claim_headers remote verify"),
     ("keyring", "jwks policy remote time"),
     ("revocation", "claims deny_list policy remote time"),
-    ("facts", "keyring policy refusal remote revocation time"),
+    ("confirmation", "json policy remote time"),
+    (
+        "facts",
+        "confirmation keyring policy refusal remote revocation time",
+    ),
     (
         "decision",
-        "cache claim_headers facts header owned policy refusal request revocation rules signature step time token verifiers verify",
+        "cache claim_headers confirmation facts header owned policy refusal request revocation rules signature step time token verifiers verify",
     ),
     (
         "gate",
-        "decision facts keyring policy refusal remote request revocation signature step time verifiers",
+        "cache decision facts keyring policy refusal remote request revocation signature step time verifiers",
     ),
     // The adapter.
     (

@@ -434,6 +434,27 @@ fn an_id_that_looks_like_something_else_is_doubted() {
     }
 }
 
+/// The page about revocation shows what the tool prints; only the clock differs.
+#[test]
+fn it_prints_what_the_page_shows() {
+    let page = include_str!("../../envoy/REVOCATION.md");
+    let (_, shown) = page
+        .split_once("<!-- tool -->\n```console\n$ cognito-authorizer deny deny.json ")
+        .expect("a command");
+    let (command, shown) = shown.split_once('\n').expect("a command line");
+    let (shown, after) = shown.split_once("```\n").expect("its output");
+    let (_, list) = after
+        .split_once("<!-- deny list -->\n```json\n")
+        .expect("a list");
+    let (list, _) = list.split_once("\n```").expect("a list");
+    let file = File::none("page");
+    let (said, pools) = file.deny(&command.split(' ').collect::<Vec<_>>());
+    let without_clock = |text: &str| text.split_once("written at ").expect("a time").0.to_owned();
+    assert_eq!(without_clock(&said), without_clock(shown));
+    let list: Value = serde_json::from_str(list).expect("JSON");
+    assert_eq!(list["pools"], pools);
+}
+
 /// What a reader holds open stays whole, and whoever may read the list may read it after.
 #[test]
 fn the_file_is_replaced_as_a_whole() {

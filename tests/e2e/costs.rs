@@ -1,14 +1,15 @@
 //! What an attack costs Envoy, beside an acceptance of a token that was never seen.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::bootstrap::{Listener, Setup};
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::document::{POOL, document, with};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::http2;
-use crate::harness::issuer::{TestKey, Token};
+use crate::harness::issuer::{TestKey, Token, compact};
 use crate::harness::keyserver::KeyServer;
 use crate::harness::upstream::Upstream;
 
@@ -36,28 +37,12 @@ fn places_full_of_separators_cost_less_than_two_tokens() {
             .listener(Listener::new("places", places))
             .listener(Listener::new("stripping", stripping)),
     );
-    let fresh: Vec<_> = (0..REQUESTS)
-        .map(|number| {
-            let token = Token::access(POOL).claim("jti", number).mint();
-            http2::request(
-                "/x",
-                &[("authorization", format!("Bearer {token}").as_bytes())],
-            )
-        })
-        .collect();
     let mut sent = 0;
     let mut cost = |listener: &str, requests: &[http::Request<()>], status: u16| {
-        let before = envoy.usage().cpu.expect("Linux");
-        let statuses = http2::send_all(envoy.at(listener), requests);
-        assert!(
-            statuses.iter().all(|found| *found == status),
-            "{statuses:?}"
-        );
         sent += requests.len();
-        let spent = envoy.usage().cpu.expect("Linux") - before;
-        spent / u32::try_from(requests.len()).expect("a small number")
+        cost(envoy.at(listener), &envoy, requests, status)
     };
-    let acceptance = cost("places", &fresh, 200);
+    let acceptance = cost("places", &each(never_seen), 200);
     // What was dearest to see in cookies and in a query, of all that `abuse::work` counts; the last two
     // have a token beside them, for what is taken off is looked at again.
     let mut dearest = Duration::ZERO;
@@ -95,4 +80,126 @@ fn places_full_of_separators_cost_less_than_two_tokens() {
         "{dearest:?} against {acceptance:?}"
     );
     envoy.finish(sent);
+}
+
+/// A header segment at its limit, under a forged signature, and an `aud` under an expression, in tokens of
+/// which none was seen before: less than two acceptances, signature and Envoy's own share included.
+#[test]
+fn tokens_at_their_limits_cost_less_than_two_tokens() {
+    let keys = KeyServer::start();
+    keys.publish(POOL, &[TestKey::first()]);
+    let upstream = Upstream::start();
+    let document = document(&[POOL]);
+    // Whatever the alternatives, the expression reads on to the end, and then does not match.
+    let pattern = json!("^([a-z0-9]+-?)*!$");
+    let audience = with(
+        document.clone(),
+        &[
+            ("user_pools.0.client_ids", json!("any")),
+            ("token.aud_pattern", pattern),
+        ],
+    );
+    let envoy = EnvoyUnderTest::start(
+        &Setup::new(&keys, &upstream)
+            .workers(1)
+            .listener(Listener::new(MAIN, document))
+            .listener(Listener::new("audience", audience)),
+    );
+    let mut sent = 0;
+    let mut cost = |listener: &str, tokens: Vec<http::Request<()>>, status: u16| {
+        sent += tokens.len();
+        cost(envoy.at(listener), &envoy, &tokens, status)
+    };
+    let acceptance = cost(MAIN, each(never_seen), 200);
+    let mut dearest = Duration::ZERO;
+    for (begin, piece, end) in [
+        ("\"", "\\u0061", "\""),
+        ("[", "1e9,", "0]"),
+        ("{", "\"", ""),
+    ] {
+        let headers = each(|number| {
+            let start = format!(
+                r#"{{"alg":"RS256","kid":"{}","n":{number},"x":"#,
+                TestKey::first().kid()
+            );
+            // Three quarters of the segment's characters.
+            let room = 768 - start.len() - begin.len() - end.len() - 1;
+            let filling = match piece {
+                "\"" => members(room - 1) + "}",
+                piece => piece.repeat(room / piece.len()),
+            };
+            let header = format!("{start}{begin}{filling}{end}}}");
+            let payload = Token::access(POOL).payload_bytes();
+            let token = compact(header.as_bytes(), &payload, &[7; 256]);
+            assert!(
+                (1_010..=1_024).contains(&token.find('.').unwrap()),
+                "{header}"
+            );
+            bearer(&token)
+        });
+        let taken = cost(MAIN, headers, 401);
+        eprintln!("header of {piece:?}: {taken:?}; an acceptance {acceptance:?}");
+        dearest = dearest.max(taken);
+    }
+    for (what, audience) in [
+        ("as long as it may be", json!("a".repeat(256))),
+        ("many", json!(vec!["a".repeat(255); 8])),
+    ] {
+        let tokens = each(|number| {
+            let token = Token::access(POOL).claim("jti", number);
+            bearer(&token.claim("aud", audience.clone()).mint())
+        });
+        let taken = cost("audience", tokens, 401);
+        eprintln!("aud {what}: {taken:?}; an acceptance {acceptance:?}");
+        dearest = dearest.max(taken);
+    }
+    assert!(
+        dearest < acceptance * 2,
+        "{dearest:?} against {acceptance:?}"
+    );
+    envoy.finish(sent);
+}
+
+/// Members of an object, each with a name of its own, of this many characters at most.
+fn members(room: usize) -> String {
+    let mut members = "\"0\":0".to_owned();
+    for number in 1.. {
+        let next = format!(",\"{number}\":0");
+        if members.len() + next.len() > room {
+            break;
+        }
+        members.push_str(&next);
+    }
+    members
+}
+
+/// The processor time that each of these requests takes, all of which get this status.
+fn cost(
+    to: SocketAddr,
+    envoy: &EnvoyUnderTest,
+    requests: &[http::Request<()>],
+    status: u16,
+) -> Duration {
+    let before = envoy.usage().cpu.expect("Linux");
+    let statuses = http2::send_all(to, requests);
+    assert!(
+        statuses.iter().all(|found| *found == status),
+        "{statuses:?}"
+    );
+    let spent = envoy.usage().cpu.expect("Linux") - before;
+    spent / u32::try_from(requests.len()).expect("a small number")
+}
+
+/// As many requests as are counted, each made for its number.
+fn each(request: impl Fn(usize) -> http::Request<()>) -> Vec<http::Request<()>> {
+    (0..REQUESTS).map(request).collect()
+}
+
+fn never_seen(number: usize) -> http::Request<()> {
+    bearer(&Token::access(POOL).claim("jti", number).mint())
+}
+
+fn bearer(token: &str) -> http::Request<()> {
+    let value = format!("Bearer {token}");
+    http2::request("/x", &[("authorization", value.as_bytes())])
 }

@@ -29,15 +29,16 @@ mod causes;
 mod claim_headers;
 mod claimed;
 mod config;
+mod confirmation;
 mod costs;
+mod deny_list;
+mod disconnects;
 mod drains;
 mod every_vector;
 mod faults;
 mod filters;
 mod held;
 // The desk tool writes the configurations of these.
-mod deny_list;
-mod disconnects;
 #[cfg(feature = "cli")]
 mod imported;
 mod internal_redirects;
@@ -60,5 +61,6 @@ mod secrecy;
 mod signatures;
 mod sources;
 mod strangers;
+mod streams;
 mod unusual_http;
 mod verifiers;

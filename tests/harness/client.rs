@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The header that tells one request of a test run from all others, at the upstream and in logs.
 pub(crate) const CASE: &str = "x-case";
@@ -172,6 +172,29 @@ impl Pending {
         let mut bytes = vec![0; count];
         self.reader.read_exact(&mut bytes).expect("bytes in time");
         bytes
+    }
+
+    /// Whether the other side ends the connection until then, whatever it sends before.
+    #[track_caller]
+    pub(crate) fn is_cut_before(&mut self, deadline: SystemTime) -> bool {
+        loop {
+            let left = deadline.duration_since(SystemTime::now());
+            let Ok(left) = left.map(|left| left.max(Duration::from_millis(1))) else {
+                return false;
+            };
+            let stream = self.reader.get_ref();
+            stream.set_read_timeout(Some(left)).expect("a socket");
+            match self.reader.fill_buf() {
+                Ok([]) => return true,
+                Ok(bytes) => {
+                    let count = bytes.len();
+                    self.reader.consume(count);
+                }
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return true,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                Err(error) => panic!("{}: {error}", self.case),
+            }
+        }
     }
 
     /// Waits for the answer.

@@ -89,6 +89,44 @@ pub(crate) fn send_all(to: SocketAddr, requests: &[http::Request<()>]) -> Vec<u1
     runtime.block_on(exchange).expect("an answer to each")
 }
 
+/// Opens requests without a body over one connection, and reads until then. Which of them the other
+/// side has ended.
+#[track_caller]
+pub(crate) fn ended_before(
+    to: SocketAddr,
+    requests: &[http::Request<()>],
+    deadline: Duration,
+) -> Vec<bool> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let exchange = async {
+        let stream = tokio::net::TcpStream::connect(to)
+            .await
+            .expect("the listener takes connections");
+        let (mut client, connection) = h2::client::handshake(stream).await?;
+        let driver = tokio::spawn(connection);
+        let mut reading = Vec::new();
+        for request in requests {
+            let (response, _) = client.send_request(request.clone(), true)?;
+            let mut body = response.await?.into_body();
+            reading.push(tokio::spawn(tokio::time::timeout(deadline, async move {
+                while let Some(Ok(data)) = body.data().await {
+                    let _ = body.flow_control().release_capacity(data.len());
+                }
+            })));
+        }
+        let mut ended = Vec::new();
+        for one in reading {
+            ended.push(one.await.expect("no task panics").is_ok());
+        }
+        driver.abort();
+        Ok::<_, h2::Error>(ended)
+    };
+    runtime.block_on(exchange).expect("an answer to each")
+}
+
 async fn exchange(
     to: SocketAddr,
     request: http::Request<()>,

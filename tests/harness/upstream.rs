@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 use crate::harness::client::CASE;
 
@@ -19,6 +20,9 @@ pub(crate) const MOVED: &str = "/moved/";
 pub(crate) const SLASH: &str = "SLASH";
 /// What is here has to be asked for three times.
 pub(crate) const BUSY: &str = "/busy";
+
+/// What ends so sends an event twenty times a second, and does not end.
+pub(crate) const EVENTS: &str = "/events";
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -62,8 +66,8 @@ impl Seen {
 
 type Records = Arc<Mutex<Vec<Seen>>>;
 
-/// An upstream that answers 200 to whatever reaches it, 101 to an upgrade, [`MOVED`] elsewhere, and
-/// [`BUSY`] with 503 until it is asked for the third time.
+/// An upstream that answers 200 to whatever reaches it, 101 to an upgrade, [`MOVED`] elsewhere,
+/// [`EVENTS`] without end, and [`BUSY`] with 503 until it is asked for the third time.
 pub(crate) struct Upstream {
     address: SocketAddr,
     records: Records,
@@ -189,6 +193,9 @@ fn serve(reader: &mut BufReader<TcpStream>, records: &Records, remembers: bool) 
             seen.headers = Vec::new();
         }
     }
+    if path.ends_with(EVENTS) {
+        return events(reader);
+    }
     let body = if is_head { "" } else { GREETING };
     let status = match path
         .strip_prefix(MOVED)
@@ -211,6 +218,18 @@ fn serve(reader: &mut BufReader<TcpStream>, records: &Records, remembers: bool) 
     let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n");
     let message = format!("{head}{body}");
     reader.get_mut().write_all(message.as_bytes()).ok()
+}
+
+/// Events, until the connection ends.
+fn events(reader: &mut BufReader<TcpStream>) -> Option<()> {
+    let stream = reader.get_mut();
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).ok()?;
+    loop {
+        stream.write_all(b"9\r\ndata: x\n\n\r\n").ok()?;
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// After the upgrade, every byte comes back.

@@ -71,9 +71,11 @@ def main():
     tree = WORK / "tree"
     update(tree)
     together, alone = schemata.split([one for one in wanted if one["name"] in fit])
+    broken, constant = schemata.write(together, tree, ENVIRONMENT)
+    found |= dict.fromkeys(broken, "does not compile")
+    alone += constant
     print(f"{len(wanted)} mutants, {len(alone)} of them built one at a time", flush=True)
-    found |= dict.fromkeys(schemata.write(together, tree, ENVIRONMENT), "does not compile")
-    left = [(number, one) for number, one in enumerate(together, 1) if one["name"] not in found]
+    left = [(number, one) for number, one in enumerate(together, 1) if one["name"] not in found and one not in constant]
     runs = build(tree)
     with ThreadPoolExecutor(JOBS) as pool:
         tried = {pool.submit(verdict_on, number, runs, tree): one["name"] for number, one in left}

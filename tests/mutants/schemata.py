@@ -63,34 +63,41 @@ def item_of(one):
 
 
 def write(mutants, tree, environment):
-    """Builds them into the tree. The names of those that do not compile, which are left out."""
+    """Builds them into the tree. Those that do not compile, by name, and those in functions that constants
+    call: both are left out."""
     put(tree / "src/lib.rs", (tree / "src/lib.rs").read_bytes() + CHOICE.encode())
     files = {}
     for number, one in enumerate(mutants, 1):
         files.setdefault(one["file"], []).append((number, one))
     originals = {file: (tree / file).read_text() for file in files}
-    broken = set()
+    broken, constant = set(), set()
     while True:
-        lines = {}
+        lines, heads = {}, {}
         for file, numbered in files.items():
-            kept = [(number, one) for number, one in numbered if number not in broken]
-            text, lines[file] = rewritten(originals[file], kept)
+            kept = [(number, one) for number, one in numbered if number not in broken | constant]
+            text, lines[file], heads[file] = rewritten(originals[file], kept)
             put(tree / file, text.encode())
-        places = errors(tree, environment)
+        places, called = errors(tree, environment)
         if not places:
-            return [one["name"] for number, one in enumerate(mutants, 1) if number in broken]
+            return (
+                [one["name"] for number, one in enumerate(mutants, 1) if number in broken],
+                [one for number, one in enumerate(mutants, 1) if number in constant],
+            )
         # What is said of a whole function may come from one of its arms.
         worse = {lines[file][line] for file, line in places if line in lines.get(file, {})}
-        if not worse:
+        fixed = {number for file, line in called for number in heads.get(file, {}).get(line, ())}
+        if not worse | fixed:
             raise SystemExit(f"the tree does not compile for another reason than a mutant: {places}")
         broken |= worse
+        constant |= fixed
 
 
 def errors(tree, environment):
-    """Where the library does not compile: file and line of each error."""
+    """Where the library does not compile: file and line of each error, and of each function that is no
+    longer constant and should be."""
     command = ["cargo", "check", "--lib", "--profile", "mutants", "--message-format", "json"]
     said = subprocess.run(command, cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    places = set()
+    places, called = set(), set()
     for line in said.stdout.splitlines():
         message = json.loads(line).get("message")
         if not isinstance(message, dict) or message["level"] != "error" or not message["spans"]:
@@ -100,13 +107,17 @@ def errors(tree, environment):
                 span = span["expansion"]["span"]
             if span["is_primary"]:
                 places.add((span["file_name"], span["line_start"]))
+        if (message["code"] or {}).get("code") == "E0015":
+            notes = (span for note in message["children"] for span in note["spans"])
+            called |= {(span["file_name"], span["line_start"]) for span in notes}
     if said.returncode and not places:
         raise SystemExit("the tree does not compile: see cargo check there")
-    return places
+    return places, called
 
 
 def rewritten(text, numbered):
-    """A file with all its mutants, and the mutant that each of its lines belongs to."""
+    """A file with all its mutants, the mutant that each of its lines belongs to, and the mutants of the
+    function whose signature is in a line."""
     offsets = [0]
     for line in text.splitlines(keepends=True):
         offsets.append(offsets[-1] + len(line))
@@ -117,14 +128,17 @@ def rewritten(text, numbered):
         begin, end = at(span["start"]), at(span["end"])
         change = at(one["span"]["start"]), at(one["span"]["end"]), one["replacement"]
         functions.setdefault((begin, end, item_of(one)), []).append((number, change))
-    parts, lines, position = [], {}, 0
+    parts, lines, heads, position = [], {}, {}, 0
     count = lambda: sum(part.count("\n") for part in parts) + 1
     for (begin, end, item), changes in sorted(functions.items()):
         opening = body_of(text, begin)
         # A constant function cannot look at the environment.
         signature = re.sub(r"\bconst fn\b", "fn", text[begin:opening])
         body = text[opening + 1 : end - 1]
-        parts.append(text[position:begin] + signature + "{ match crate::mutant() {\n")
+        parts.append(text[position:begin])
+        head = count()
+        parts.append(signature + "{ match crate::mutant() {\n")
+        heads |= dict.fromkeys(range(head, count()), [number for number, _ in changes])
         for before, (number, (start, stop, replacement)) in enumerate(changes):
             first = count()
             changed = body[: start - opening - 1] + f" {replacement} " + body[stop - opening - 1 :]
@@ -133,7 +147,7 @@ def rewritten(text, numbered):
         parts.append(f"_ => {arm(body, item, len(changes), '')}\n}} }}")
         position = end
     parts.append(text[position:])
-    return "".join(parts), lines
+    return "".join(parts), lines, heads
 
 
 def arm(body, item, before, this):

@@ -10,6 +10,7 @@ mod fields;
 mod parts;
 mod promises;
 mod requests;
+mod revocation;
 mod security;
 
 use crate::harness::markdown::{Block, Page};

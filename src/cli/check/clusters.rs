@@ -1,9 +1,9 @@
-//! The clusters that keys and deny lists come from: whether there are any, and whether they verify who
-//! answers.
+//! The clusters that keys and deny lists come from and tokens go to: whether there are any, and whether
+//! they verify who answers.
 
 use super::Notes;
 use super::envoy::{Node, field, is_true, text, texts};
-use super::finding::{self, Code, Finding};
+use super::finding::{self, Finding};
 use super::place::Place;
 use super::reach::{self, Reach};
 use crate::document::{Document, below, item};
@@ -14,30 +14,37 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// The clusters of all files, and those among them that some configuration fetches something from.
+/// The clusters of all files, and those among them that some configuration has the filter call.
 pub(super) struct Clusters {
     defined: BTreeMap<String, Vec<Cluster>>,
     wanted: BTreeMap<String, Vec<Wanted>>,
 }
 
-/// What comes through a cluster.
-enum Wanted {
-    /// The keys of an issuer, and the regions that have them: a user pool's own, and another one if
-    /// it is a replica there. An AWS account's keys are in no region.
-    Keys {
-        issuer: String,
-        regions: Vec<String>,
-    },
-    /// The deny list.
+/// What a cluster is called for, and the regions in which that is; none for what may be anywhere.
+struct Wanted {
+    purpose: Purpose,
+    issuer: String,
+    regions: Vec<String>,
+}
+
+/// What a cluster is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Keys come from there.
+    Keys,
+    /// Tokens go there, to be confirmed.
+    Confirmation,
+    /// The deny list comes from there.
     DenyList,
 }
 
-impl Wanted {
-    /// What it is when nobody knows whose it is.
-    const fn unverified(&self) -> (&'static Code, &'static str) {
+impl Purpose {
+    /// The setting that names the cluster.
+    const fn field(self) -> &'static str {
         match self {
-            Self::Keys { .. } => (&finding::UNVERIFIED_KEY_SERVER, "keys come"),
-            Self::DenyList => (&finding::UNVERIFIED_LIST_SERVER, "the deny list comes"),
+            Self::Keys => "jwks.cluster",
+            Self::Confirmation => "confirm.cluster",
+            Self::DenyList => "deny_list.cluster",
         }
     }
 }
@@ -68,31 +75,6 @@ impl Clusters {
                 gathering.walk(&Node::top(document));
                 gathering.mesh(&Node::top(document));
             }
-            for located in &found.located {
-                let Ok(policy) = located.parse() else {
-                    continue;
-                };
-                for (_, issuer, endpoint) in fetched(&policy) {
-                    let regions = match issuer {
-                        Issuer::Pool(pool) => {
-                            let own = pool.id.region().to_owned();
-                            let there = reach::region(&endpoint.authority);
-                            BTreeSet::from_iter(there.into_iter().chain([own]))
-                        }
-                        Issuer::Account(_) => BTreeSet::new(),
-                    };
-                    let wanted = clusters.wanted.entry(endpoint.cluster.clone());
-                    wanted.or_default().push(Wanted::Keys {
-                        issuer: issuer.id().to_owned(),
-                        regions: regions.into_iter().collect(),
-                    });
-                }
-                if let Some(list) = &policy.deny_list {
-                    let cluster = list.source.endpoint.cluster.clone();
-                    let wanted = clusters.wanted.entry(cluster).or_default();
-                    wanted.push(Wanted::DenyList);
-                }
-            }
         }
         // Istio: a ServiceEntry makes a cluster, whose TLS a DestinationRule decides.
         for (host, entry) in entries {
@@ -111,6 +93,35 @@ impl Clusters {
         clusters
     }
 
+    /// Takes note of the clusters that a configuration has the filter call.
+    pub(super) fn want(&mut self, policy: &Policy) {
+        for (_, issuer, purpose, endpoint) in called(policy) {
+            let regions = match issuer {
+                Issuer::Pool(pool) => {
+                    let own = pool.id.region().to_owned();
+                    let there = reach::region(&endpoint.authority);
+                    BTreeSet::from_iter(there.into_iter().chain([own]))
+                }
+                // An AWS account's keys are in no region.
+                Issuer::Account(_) => BTreeSet::new(),
+            };
+            let wanted = self.wanted.entry(endpoint.cluster.clone());
+            wanted.or_default().push(Wanted {
+                purpose,
+                issuer: issuer.id().to_owned(),
+                regions: regions.into_iter().collect(),
+            });
+        }
+        if let Some(list) = &policy.deny_list {
+            let cluster = list.source.endpoint.cluster.clone();
+            self.wanted.entry(cluster).or_default().push(Wanted {
+                purpose: Purpose::DenyList,
+                issuer: String::new(),
+                regions: Vec::new(),
+            });
+        }
+    }
+
     /// What there is to say of these clusters in a file.
     pub(super) fn findings(&self, file: usize) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -124,25 +135,42 @@ impl Clusters {
                     findings.push(place.finding(code, text));
                 }
             };
-            for one in wanted.iter().filter(|_| !cluster.lacks.is_empty()) {
-                let (code, what) = one.unverified();
+            if !cluster.lacks.is_empty() {
                 let lacks = cluster.lacks.join(", ");
-                let text = format!("{what} through {name:?}, which lacks {lacks}");
-                note(code, &cluster.place, text);
+                let lacks = |text: &str| format!("{text} {name:?}, which lacks {lacks}");
+                let serves = |purpose| wanted.iter().any(|one| one.purpose == purpose);
+                let pools = match (serves(Purpose::Keys), serves(Purpose::Confirmation)) {
+                    (true, true) => Some("keys come and tokens go through"),
+                    (false, true) => Some("tokens go through"),
+                    (true, false) => Some("keys come through"),
+                    (false, false) => None,
+                };
+                if let Some(text) = pools {
+                    note(&finding::UNVERIFIED_KEY_SERVER, &cluster.place, lacks(text));
+                }
+                if serves(Purpose::DenyList) {
+                    let text = lacks("the deny list comes through");
+                    note(&finding::UNVERIFIED_LIST_SERVER, &cluster.place, text);
+                }
             }
             for (place, text) in cluster.reach.plain_ports() {
                 note(&finding::PLAIN_PORT, place, text);
             }
-            for one in wanted {
-                let Wanted::Keys { issuer, regions } = one else {
-                    continue;
+            for Wanted {
+                purpose,
+                issuer,
+                regions,
+            } in wanted
+            {
+                let is = match purpose {
+                    Purpose::Keys => format!("the keys of {issuer} are"),
+                    Purpose::Confirmation => format!("{issuer} is"),
+                    Purpose::DenyList => continue,
                 };
                 for (place, host, found) in cluster.reach.regions() {
                     if !regions.is_empty() && !regions.contains(&found) {
                         let expected = regions.join(" or ");
-                        let text = format!(
-                            "found {host:?}, of {found}; the keys of {issuer} are in {expected}"
-                        );
+                        let text = format!("found {host:?}, of {found}; {is} in {expected}");
                         note(&finding::WRONG_REGION, place, text);
                     }
                 }
@@ -159,23 +187,30 @@ impl Clusters {
 const WITHOUT_LIST: &str =
     "without a list nobody who was signed out is out, and `when_stale` says who gets in at all";
 
-/// Where each issuer stands whose keys are fetched, the issuer, and where they are.
-fn fetched(policy: &Policy) -> impl Iterator<Item = (String, Issuer<'_>, &Endpoint)> {
+/// Where each issuer stands for which a cluster is called, the issuer, what for, and where.
+fn called(policy: &Policy) -> impl Iterator<Item = (String, Issuer<'_>, Purpose, &Endpoint)> {
     let issuers = &policy.issuers;
-    issuers.iter().filter_map(|(index, issuer)| {
+    issuers.iter().flat_map(|(index, issuer)| {
         let position = index.position();
         let place = match position.checked_sub(issuers.pools().len()) {
             None => item("user_pools", position),
             Some(account) => item("aws_accounts", account),
         };
-        match issuer.keys() {
-            KeySource::Fetched(source) => Some((place, issuer, &source.endpoint)),
+        let keys = match issuer.keys() {
+            KeySource::Fetched(source) => Some((Purpose::Keys, &source.endpoint)),
             KeySource::Inline(_) => None,
-        }
+        };
+        let confirm = match issuer {
+            Issuer::Pool(pool) => pool.confirm.as_ref(),
+            Issuer::Account(_) => None,
+        };
+        let confirm = confirm.map(|confirm| (Purpose::Confirmation, &confirm.endpoint));
+        let both = keys.into_iter().chain(confirm);
+        both.map(move |(purpose, endpoint)| (place.clone(), issuer, purpose, endpoint))
     })
 }
 
-/// Notes clusters that are nowhere, where all that there are should be among what was given.
+/// Notes such clusters that are nowhere, where all that there are should be among what was given.
 pub(super) fn unknown(
     policy: &Policy,
     located: &Located,
@@ -197,15 +232,15 @@ pub(super) fn unknown(
         return;
     }
     let place = scope.name();
-    let keys = fetched(policy).map(|(place, _, endpoint)| {
-        let path = below(&place, "jwks.cluster");
+    let issuers = called(policy).map(|(place, _, purpose, endpoint)| {
+        let path = below(&place, purpose.field());
         (path, endpoint, finding::UNKNOWN_CLUSTER.help)
     });
     let list = policy.deny_list.iter().map(|list| {
-        let path = "deny_list.cluster".to_owned();
+        let path = Purpose::DenyList.field().to_owned();
         (path, &list.source.endpoint, WITHOUT_LIST)
     });
-    for (path, endpoint, advice) in keys.chain(list) {
+    for (path, endpoint, advice) in issuers.chain(list) {
         let cluster = endpoint.cluster.as_str();
         if known.contains(&cluster) || scope == Scope::Manifests && is_generated(cluster) {
             continue;

@@ -67,6 +67,9 @@ codes! {
     WEAK_DEFAULT = "weak-default", Warning,
         "What a strict rule misses falls to a weaker one",
         "upstreams know more spellings of a path than any filter (/admin.json, /index.php/admin); close what lies below, and open by rules what is meant to be open";
+    SLOW_REGEX = "slow-regex", Warning,
+        "An expression that makes long paths unsafe",
+        "what is plain costs a fiftieth: `(/.*)?` for `\\b.*`, `[A-Za-z]` for `[[:alpha:]]`, `[a-z]` for `[a-z&&[^x]]`, `+` or `*` for long counts, `(?i)` alone of the flags; or a prefix or a template, whose variables are segments";
     MUTABLE_ATTRIBUTE = "mutable-attribute", Warning,
         "A rule rests on an attribute that users may write themselves",
         "a user changes it with an access token and UpdateUserAttributes, unless the attribute is immutable or no app client may write it; a group, or a claim that a trigger sets, is out of their reach";
@@ -124,7 +127,7 @@ codes! {
     // What surrounds it in Envoy.
     UNVERIFIED_KEY_SERVER = "unverified-key-server", Warning,
         "Keys come from a server whose identity is not verified",
-        "whoever can answer in its place can sign tokens for this API; trusted_ca, a SAN match and sni belong together, and `cognito-authorizer jwks` prints them";
+        "whoever can answer in its place can sign tokens for this API, or takes those that are to be confirmed; trusted_ca, a SAN match and sni belong together, and `cognito-authorizer jwks` prints them";
     UNVERIFIED_LIST_SERVER = "unverified-list-server", Warning,
         "The deny list comes from a server whose identity is not verified",
         "whoever can answer in its place signs everybody in again, or locks anybody out; trusted_ca, a SAN match and sni belong together, as for keys";

@@ -18,16 +18,18 @@ mod revocation;
 mod sarif;
 mod settings;
 mod shadows;
+mod slow;
 mod weak;
 
 use crate::document::{Document, Source, Span};
 use crate::explain::clock;
 use crate::explain::safe::safe_json;
-use crate::locate::{File, Located, Setting};
+use crate::locate::{File, Located, Problem, Setting};
 use crate::{REFUSED, UNREADABLE};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clusters::Clusters;
+use cognito_authorizer::policy::Policy;
 use cognito_authorizer::time::Timestamp;
 use finding::{Code, Finding, Severity};
 use serde_json::json;
@@ -126,19 +128,26 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     }
     let read = files.iter().enumerate();
     let read = read.filter_map(|(at, file)| Some((at, file.as_ref()?)));
-    let clusters = Clusters::of(read.clone());
-    let policies = cors::Policies::of(read.clone());
-    let limit = read.flat_map(|(_, file)| &file.located);
-    let limit = limit.filter_map(|one| Some(one.parse().ok()?.deny_list?.max_entries));
-    let limit = limit.min();
+    let mut clusters = Clusters::of(read.clone());
+    let cors = cors::Policies::of(read.clone());
+    let located = read.flat_map(|(at, file)| file.located.iter().map(move |one| (at, one)));
+    let parsed: Vec<_> = located.map(|(at, one)| (at, one, one.parse())).collect();
+    // All before the first is looked at: a key cluster may be in another file.
+    let policies = || parsed.iter().filter_map(|(_, _, one)| one.as_ref().ok());
+    for policy in policies() {
+        clusters.want(policy);
+    }
+    let limits = policies().filter_map(|policy| Some(policy.deny_list.as_ref()?.max_entries));
+    let limit = limits.min();
+    for (position, located, parsed) in parsed {
+        if let Some(report) = reports.get_mut(position) {
+            let findings = of_configuration(located, parsed, &clusters, now);
+            report.findings.extend(findings);
+        }
+    }
     for (position, (file, report)) in files.iter().zip(&mut reports).enumerate() {
         let Some(file) = file else { continue };
         report.configurations = file.located.len();
-        for located in &file.located {
-            report
-                .findings
-                .extend(of_configuration(located, &clusters, now));
-        }
         if let [document] = file.documents.as_slice()
             && file.located.is_empty()
             && deny_list::is_one(document)
@@ -148,7 +157,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
             report.findings.extend(findings);
         }
         report.findings.extend(clusters.findings(position));
-        report.findings.extend(policies.findings(position));
+        report.findings.extend(cors.findings(position));
         if !(file.located.is_empty() && report.findings.is_empty()) {
             report.findings.extend(exceptions::unknown(&report.source));
         }
@@ -193,12 +202,17 @@ fn count(reports: &[Report], severity: Severity) -> usize {
 }
 
 /// What there is to say of one configuration and what carries it.
-fn of_configuration(located: &Located, clusters: &Clusters, now: Timestamp) -> Vec<Finding> {
+fn of_configuration(
+    located: &Located,
+    parsed: Result<Policy, Vec<Problem>>,
+    clusters: &Clusters,
+    now: Timestamp,
+) -> Vec<Finding> {
     let mut notes = Notes {
         document: &located.config,
         findings: Vec::new(),
     };
-    match located.parse() {
+    match parsed {
         Err(problems) => {
             for problem in problems {
                 // A field that there is not: its name is wrong, whatever its value.
@@ -215,6 +229,7 @@ fn of_configuration(located: &Located, clusters: &Clusters, now: Timestamp) -> V
             placeholders::of_configuration(&policy, &mut notes);
             requirements::check(&policy, &mut notes);
             shadows::check(&policy, &mut notes);
+            slow::check(&policy, &mut notes);
             weak::check(&policy, &mut notes);
             clusters::unknown(&policy, located, clusters, &mut notes);
         }

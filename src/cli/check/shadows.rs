@@ -12,21 +12,25 @@ use crate::document::{below, item};
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::rules::Access;
 use cognito_authorizer::rules::index::{MatchIndex, Target};
-use cognito_authorizer::rules::pattern::{Match, PathCase, PathPattern};
-use serde_json::Value;
-use std::collections::BTreeSet;
+use cognito_authorizer::rules::pattern::{
+    HostPattern, Match, Method, PathCase, PathPattern, Piece, Shape, Tail,
+};
 
 /// A segment that stands for any: rules seldom name it.
 const SOME_SEGMENT: &str = "x";
 
+/// Every path, as a shape.
+const EVERY_PATH: Shape<'static> = Shape {
+    pieces: Vec::new(),
+    tail: Tail::AnyNumber,
+};
+
 /// Notes rules that lose requests to one above them.
 pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
-    let document = notes.document;
-    let written = document.get("rules").and_then(Value::as_array);
-    let written = written.into_iter().flatten();
-    let rules = policy.rules.iter().zip(written);
-    let rules: Vec<_> = rules
-        .map(|((matches, access), written)| Rule::new(matches, access, written))
+    let rules: Vec<_> = policy
+        .rules
+        .iter()
+        .map(|(matches, access)| Rule::new(matches, access))
         .collect();
     for (at, later) in rules.iter().enumerate() {
         let shadow = rules
@@ -40,7 +44,7 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
         let Some((position, earlier, request)) = shadow else {
             continue;
         };
-        if earlier.is_open && !later.is_open {
+        if earlier.is_open() && !later.is_open() {
             let path = below(&item("rules", position), "allow");
             let text =
                 format!("{request} passes without a token, though rules[{at}] asks for more");
@@ -53,66 +57,50 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
     }
 }
 
-/// A rule as the filter reads it, and as it is written.
+/// A rule, with its paths at hand.
 struct Rule<'a> {
     matches: &'a Match,
-    path: Option<Shape<'a>>,
-    methods: Vec<&'a str>,
-    hosts: Vec<&'a str>,
-    /// `allow` and `require`: rules that do the same take nothing from each other.
-    does: [Option<&'a Value>; 2],
-    is_open: bool,
-}
-
-/// The paths of a rule, segment by segment; `None` where any segment will do.
-struct Shape<'a> {
-    segments: Vec<Option<&'a str>>,
-    /// How many segments may follow.
-    more: More,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum More {
-    None,
-    Any,
-    OneAtLeast,
+    access: &'a Access,
+    /// `None` for an expression.
+    shape: Option<Shape<'a>>,
 }
 
 impl<'a> Rule<'a> {
-    fn new(matches: &'a Match, access: &Access, written: &'a Value) -> Self {
-        let given = written.get("match");
-        let text = |name: &str| given.and_then(|given| given.get(name)?.as_str());
-        let texts = |name: &str| -> Vec<&'a str> {
-            let list = given.and_then(|given| given.get(name)?.as_array());
-            let list = list.into_iter().flatten();
-            list.filter_map(Value::as_str).collect()
-        };
-        let (path, prefix, template) = (text("path"), text("prefix"), text("template"));
+    fn new(matches: &'a Match, access: &'a Access) -> Self {
         Self {
             matches,
-            path: match &matches.path {
-                PathPattern::Exact(_) => path.map(|path| Shape::of(path, More::None)),
-                PathPattern::Prefix(_) => prefix.map(|path| Shape::of(path, More::Any)),
-                PathPattern::Template(_) => template.map(Shape::of_template),
-                PathPattern::Regex(_) => None,
-                PathPattern::Any => Some(Shape::of("/", More::Any)),
+            access,
+            shape: match matches.path {
+                PathPattern::Any => Some(EVERY_PATH),
+                _ => matches.shape(),
             },
-            methods: texts("methods"),
-            hosts: texts("hosts"),
-            does: [written.get("allow"), written.get("require")],
-            is_open: matches!(access, Access::Anyone | Access::Optional),
         }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.access, Access::Anyone | Access::Optional)
     }
 
     /// A request that this rule, at its position, takes from a later one for fewer paths.
     fn takes_from(&self, later: &Self, policy: &Policy, position: usize) -> Option<String> {
-        if self.does == later.does {
+        // Rules that do the same take nothing from each other.
+        if self.access == later.access {
             return None;
         }
-        let path = self.shared_path(later)?;
-        let method = shared(&self.methods, &later.methods)?.unwrap_or("GET");
-        let host = self.shared_host(later)?;
         let case = policy.rules.path_case();
+        let path = self.shared_path(later, case)?;
+        let method = shared(
+            &self.matches.methods,
+            &later.matches.methods,
+            Method::covers,
+        )?;
+        let method = method.map_or("GET", Method::as_str);
+        let host = shared(
+            &self.matches.hosts,
+            &later.matches.hosts,
+            HostPattern::covers,
+        )?;
+        let host = host.map(HostPattern::example);
         if self.is_an_exception_from(later, case) {
             return None;
         }
@@ -140,7 +128,7 @@ impl<'a> Rule<'a> {
         match (&self.matches.path, &later.matches.path) {
             // A rule for some methods of every path is meant to stand above others, unless it
             // opens what they close.
-            (PathPattern::Any, _) if !self.is_open => return true,
+            (PathPattern::Any, _) if !self.is_open() => return true,
             // The made-up request has shown that it takes all that the later rule is about.
             (PathPattern::Regex(_), _) => return false,
             _ => {}
@@ -148,8 +136,8 @@ impl<'a> Rule<'a> {
         if later.matches.covers(self.matches, case) {
             return true;
         }
-        let narrower = match (&self.path, &later.path) {
-            (Some(ours), Some(theirs)) => ours.is_as_specific_as(theirs),
+        let narrower = match (&self.shape, &later.shape) {
+            (Some(ours), Some(theirs)) => is_as_specific(ours, theirs),
             _ => false,
         };
         let wider = paths(self).covers(&paths(later), case);
@@ -157,12 +145,12 @@ impl<'a> Rule<'a> {
     }
 
     /// A path that both rules are about.
-    fn shared_path(&self, later: &Self) -> Option<String> {
-        match (&self.path, &later.path) {
-            (Some(ours), Some(theirs)) => ours.meet(theirs),
+    fn shared_path(&self, later: &Self, case: PathCase) -> Option<String> {
+        match (&self.shape, &later.shape) {
+            (Some(ours), Some(theirs)) => meet(ours, theirs, case),
             // Deep enough that an expression for the top of a prefix alone does not match it.
-            (None, Some(theirs)) => theirs.meet(&Shape::of("/", More::Any)).map(|path| {
-                let deeper = theirs.more == More::Any;
+            (None, Some(theirs)) => meet(theirs, &EVERY_PATH, case).map(|path| {
+                let deeper = theirs.tail == Tail::AnyNumber;
                 let below = format!("{}/{SOME_SEGMENT}", path.trim_end_matches('/'));
                 if deeper { below } else { path }
             }),
@@ -170,111 +158,72 @@ impl<'a> Rule<'a> {
             (_, None) => None,
         }
     }
-
-    /// A host that both rules are about; `None` within if neither looks at hosts.
-    fn shared_host(&self, later: &Self) -> Option<Option<String>> {
-        let hosts: BTreeSet<_> = self.hosts.iter().chain(&later.hosts).collect();
-        if hosts.is_empty() {
-            return Some(None);
-        }
-        let examples = hosts.iter().map(|host| host.replacen('*', SOME_SEGMENT, 1));
-        let holds = |rule: &Self, host: &str| {
-            let matches = Match {
-                path: PathPattern::Any,
-                methods: Vec::new(),
-                hosts: rule.matches.hosts.clone(),
-            };
-            let target = Target {
-                authority: Some(host.as_bytes()),
-                ..Target::default()
-            };
-            let index = MatchIndex::new(vec![matches], PathCase::default());
-            index.is_ok_and(|index| {
-                index
-                    .choose(&target)
-                    .is_ok_and(|chosen| chosen.rule.is_some())
-            })
-        };
-        let mut examples = examples.filter(|host| holds(self, host) && holds(later, host));
-        examples.next().map(Some)
-    }
 }
 
-/// A value of both lists, of which an empty one stands for all; `None` within if both are empty.
-fn shared<'a>(ours: &[&'a str], theirs: &[&'a str]) -> Option<Option<&'a str>> {
+/// What two lists have in common, of which an empty one stands for all; `None` within if both are
+/// empty.
+fn shared<'a, T>(
+    ours: &'a [T],
+    theirs: &'a [T],
+    covers: impl Fn(&T, &T) -> bool,
+) -> Option<Option<&'a T>> {
     match (ours, theirs) {
         ([], []) => Some(None),
         ([], [first, ..]) | ([first, ..], []) => Some(Some(first)),
-        _ => ours
-            .iter()
-            .find(|one| theirs.contains(one))
-            .copied()
-            .map(Some),
+        _ => {
+            // Of two that meet, one is within the other.
+            let mut pairs = ours
+                .iter()
+                .flat_map(|one| theirs.iter().map(move |other| (one, other)));
+            let inner = pairs.find_map(|(one, other)| match covers(one, other) {
+                true => Some(other),
+                false => covers(other, one).then_some(one),
+            });
+            inner.map(Some)
+        }
     }
 }
 
-impl<'a> Shape<'a> {
-    fn of(path: &'a str, more: More) -> Self {
-        let path = path.trim_matches('/');
-        let segments = path.split('/').filter(|segment| !segment.is_empty());
-        Self {
-            segments: segments.map(Some).collect(),
-            more,
-        }
-    }
+/// Whether a shape names every segment that the other names.
+fn is_as_specific(one: &Shape<'_>, other: &Shape<'_>) -> bool {
+    let mut pieces = other.pieces.iter().enumerate();
+    pieces.all(|(at, piece)| match piece {
+        Piece::Variable => true,
+        Piece::Literal(_) => matches!(one.pieces.get(at), Some(Piece::Literal(_))),
+    })
+}
 
-    fn of_template(template: &'a str) -> Self {
-        let mut shape = Self::of(template, More::None);
-        if let Some(Some(last)) = shape.segments.last()
-            && last.ends_with("+}")
-        {
-            shape.segments.pop();
-            shape.more = More::OneAtLeast;
-        }
-        for segment in &mut shape.segments {
-            if segment.is_some_and(|segment| segment.starts_with('{')) {
-                *segment = None;
+/// A path of both shapes.
+fn meet(one: &Shape<'_>, other: &Shape<'_>, case: PathCase) -> Option<String> {
+    let needs = |shape: &Shape<'_>| {
+        let more = usize::from(shape.tail == Tail::OneOrMore);
+        shape.pieces.len().saturating_add(more)
+    };
+    let length = needs(one).max(needs(other));
+    let fits = |shape: &Shape<'_>| shape.tail != Tail::End || shape.pieces.len() == length;
+    if !fits(one) || !fits(other) {
+        return None;
+    }
+    let mut path = String::new();
+    for at in 0..length {
+        let segment = match (one.pieces.get(at), other.pieces.get(at)) {
+            (Some(Piece::Literal(ours)), Some(Piece::Literal(theirs)))
+                if ours.loose(case) != theirs.loose(case) =>
+            {
+                return None;
             }
-        }
-        shape
-    }
-
-    /// Whether this shape names every segment that the other names.
-    fn is_as_specific_as(&self, other: &Self) -> bool {
-        let mut named = other.segments.iter().enumerate();
-        named.all(|(at, segment)| {
-            segment.is_none() || self.segments.get(at).is_some_and(Option::is_some)
-        })
-    }
-
-    /// A path of both shapes.
-    fn meet(&self, other: &Self) -> Option<String> {
-        let needs = |shape: &Self| {
-            let more = usize::from(shape.more == More::OneAtLeast);
-            shape.segments.len().saturating_add(more)
+            (_, Some(Piece::Literal(literal))) | (Some(Piece::Literal(literal)), _) => {
+                literal.literal()
+            }
+            _ => SOME_SEGMENT,
         };
-        let length = needs(self).max(needs(other));
-        let fits = |shape: &Self| shape.more != More::None || shape.segments.len() == length;
-        if !fits(self) || !fits(other) {
-            return None;
-        }
-        let mut path = String::new();
-        for at in 0..length {
-            let literal = |shape: &Self| shape.segments.get(at).copied().flatten();
-            let segment = match (literal(self), literal(other)) {
-                (Some(ours), Some(theirs)) if ours.eq_ignore_ascii_case(theirs) => theirs,
-                (Some(_), Some(_)) => return None,
-                (Some(literal), None) | (None, Some(literal)) => literal,
-                (None, None) => SOME_SEGMENT,
-            };
-            path.push('/');
-            path.push_str(segment);
-        }
-        if path.is_empty() {
-            path.push('/');
-        }
-        Some(path)
+        path.push('/');
+        path.push_str(segment);
     }
+    if path.is_empty() {
+        path.push('/');
+    }
+    Some(path)
 }
 
 #[cfg(test)]
@@ -284,25 +233,35 @@ mod tests {
     use crate::locate::File;
 
     #[track_caller]
-    fn meet(one: &Shape<'_>, other: &Shape<'_>, expected: Option<&str>) {
-        assert_eq!(one.meet(other).as_deref(), expected);
-        assert_eq!(other.meet(one).as_deref(), expected);
+    fn meets(one: &PathPattern, other: &PathPattern, expected: Option<&str>) {
+        let rule = |path: &PathPattern| Match {
+            path: path.clone(),
+            methods: Vec::new(),
+            hosts: Vec::new(),
+        };
+        let (one, other) = (rule(one), rule(other));
+        let (one, other) = (one.shape().unwrap(), other.shape().unwrap());
+        let case = PathCase::Insensitive;
+        assert_eq!(meet(&one, &other, case).as_deref(), expected);
+        let back = meet(&other, &one, case).map(|path| path.to_lowercase());
+        assert_eq!(back, expected.map(str::to_lowercase));
     }
 
     #[test]
     fn shapes_meet_in_a_path_of_both() {
-        let exact = |path| Shape::of(path, More::None);
-        let prefix = |path| Shape::of(path, More::Any);
-        meet(&exact("/a"), &prefix("/"), Some("/a"));
-        meet(&exact("/"), &prefix("/"), Some("/"));
-        assert_eq!(exact("/a/").meet(&exact("/A")).as_deref(), Some("/A"));
-        meet(&exact("/a"), &prefix("/a/b"), None);
-        meet(&prefix("/a"), &prefix("/a/b"), Some("/a/b"));
-        meet(&prefix("/a"), &prefix("/b"), None);
-        meet(&Shape::of_template("/{x}/b"), &prefix("/a"), Some("/a/b"));
-        meet(&Shape::of_template("/{x}"), &exact("/a/b"), None);
-        meet(&Shape::of_template("/a/{x+}"), &prefix("/a"), Some("/a/x"));
-        meet(&Shape::of_template("/a/{x+}"), &exact("/a"), None);
+        let exact = |path| PathPattern::exact(path).unwrap();
+        let prefix = |path| PathPattern::prefix(path).unwrap();
+        let template = |path| PathPattern::template(path).unwrap();
+        meets(&exact("/a"), &prefix("/"), Some("/a"));
+        meets(&exact("/"), &prefix("/"), Some("/"));
+        meets(&exact("/a/"), &exact("/A"), Some("/A"));
+        meets(&exact("/a"), &prefix("/a/b"), None);
+        meets(&prefix("/a"), &prefix("/a/b"), Some("/a/b"));
+        meets(&prefix("/a"), &prefix("/b"), None);
+        meets(&template("/{x}/b"), &prefix("/a"), Some("/a/b"));
+        meets(&template("/{x}"), &exact("/a/b"), None);
+        meets(&template("/a/{x+}"), &prefix("/a"), Some("/a/x"));
+        meets(&template("/a/{x+}"), &exact("/a"), None);
     }
 
     /// The warnings about two rules, each given as its match and what it does.

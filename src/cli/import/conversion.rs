@@ -10,7 +10,7 @@ use super::pools::{clients, commonest, named, one_issuer, pools};
 use super::route::Route;
 use super::security::{Access, Context, Decision};
 use super::signed::Callers;
-use super::{Args, Case, Waiver, cors, policy, replies, scheme};
+use super::{Args, Case, Waiver, cors, head, policy, replies, scheme};
 use crate::document::{Document, Source, member};
 use anyhow::{Context as _, bail};
 use cognito_authorizer::config;
@@ -90,6 +90,8 @@ pub(super) fn import(
     note_differences(definition, &operations, &mut notes);
     note_audience(&profile, &operations, &decisions, &mut notes);
     let path_case = path_case(args.path_case, routes.need_letter_case(), &mut notes)?;
+    let rules = routes.ordered(definition.api);
+    head::note_open(&rules, &mut notes);
     let title = match definition.title() {
         title if title.is_empty() => name.to_owned(),
         title => format!("{title:?} ({name})"),
@@ -100,7 +102,7 @@ pub(super) fn import(
         callers: signed.filter(|_| pools.is_empty() || decisions.iter().any(used)),
         pools,
         profile,
-        rules: routes.ordered(definition.api),
+        rules,
         path_case,
         prefix: prefix.iter().map(|segment| format!("/{segment}")).collect(),
         cors_preflight: cors::read(definition, &mut notes),

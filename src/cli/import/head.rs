@@ -1,5 +1,6 @@
 //! `HEAD`, which a rule for `GET` takes as well, and API Gateway leads elsewhere.
 
+use super::note::Notes;
 use super::order::{Matching, Ordered};
 use super::route::Route;
 use super::security::Access;
@@ -37,6 +38,37 @@ pub(super) fn kept(rules: Vec<Ordered>) -> Vec<Ordered> {
         kept.push(rule.clone());
     }
     kept
+}
+
+/// Says for which paths anyone may send `HEAD`, though `GET` is not open.
+pub(super) fn note_open(rules: &[Ordered], notes: &mut Notes) {
+    let closed = |route: &Route| {
+        rules.iter().any(|rule| {
+            let same = |own: &Route| own.segments == route.segments;
+            rule.method.as_deref() == Some("GET")
+                && rule.access != Access::Anyone
+                && matches!(&rule.matching, Matching::Route(own) if same(own))
+        })
+    };
+    let open = rules.iter().filter_map(|rule| match &rule.matching {
+        Matching::Route(route)
+            if rule.method.as_deref() == Some("HEAD")
+                && rule.access == Access::Anyone
+                && closed(route) =>
+        {
+            Some(format!("HEAD {}", route.path()))
+        }
+        _ => None,
+    });
+    let open: Vec<_> = open.collect();
+    if !open.is_empty() {
+        let text = format!(
+            "HEAD is open to everyone where GET is not; there it is led to an integration of its own, \
+             here many upstreams answer it by running what GET runs, and send its headers: {}",
+            open.join(", ")
+        );
+        notes.changed("paths", text);
+    }
 }
 
 fn has_head(rules: &[Ordered], route: &Route) -> bool {

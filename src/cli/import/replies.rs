@@ -99,8 +99,13 @@ fn changed(kind: &str, response: &Object<'_>, notes: &mut Notes) -> Map<String, 
     if !headers.is_empty() {
         changed.insert("headers".to_owned(), Value::Object(headers));
     }
-    if let Some(body) = body(response, notes) {
-        changed.insert("body".to_owned(), json!(body));
+    if let Some((part, body)) = body(response, notes) {
+        let mut with = changed.clone();
+        with.insert("body".to_owned(), json!(body));
+        match refused(kind, &with) {
+            None => return with,
+            Some(problem) => notes.lacks(part.obstacle(problem)),
+        }
     }
     changed
 }
@@ -146,18 +151,25 @@ fn header(
     }
     let mut with = others.clone();
     with.insert(name.clone(), json!(fixed));
-    match refusal("responses", json!({kind: {"headers": with}})) {
+    let with = Map::from_iter([("headers".to_owned(), Value::Object(with))]);
+    match refused(kind, &with) {
         None => Ok((name, fixed.to_owned())),
-        // Where it stands in the definition is what helps.
-        Some(problem) => Err(part.obstacle(match problem.split_once(": ") {
-            Some((_, text)) => text,
-            None => &problem,
-        })),
+        Some(problem) => Err(part.obstacle(problem)),
     }
 }
 
-/// The body for JSON, which is the type of every reply here.
-fn body(response: &Object<'_>, notes: &mut Notes) -> Option<String> {
+/// What the filter would say of this reply, without its own path: where the cause stands in the
+/// definition is what helps.
+fn refused(kind: &str, says: &Map<String, Value>) -> Option<String> {
+    let problem = refusal("responses", json!({kind: says}))?;
+    Some(match problem.split_once(": ") {
+        Some((_, text)) => text.to_owned(),
+        None => problem,
+    })
+}
+
+/// The body for JSON, which is the type of every reply here, and where it stands.
+fn body<'d>(response: &Object<'d>, notes: &mut Notes) -> Option<(Part<'d>, String)> {
     const JSON: &str = "application/json";
     let templates = object(response, "responseTemplates", notes)?;
     for (_, other) in templates.members().filter(|(name, _)| *name != JSON) {
@@ -171,5 +183,6 @@ fn body(response: &Object<'_>, notes: &mut Notes) -> Option<String> {
         Ok(_) => Ok(body.to_owned()),
         Err(error) => Err(part.obstacle(error.to_string())),
     });
-    body.map_err(|obstacle| notes.lacks(obstacle)).ok()
+    let body = body.map_err(|obstacle| notes.lacks(obstacle)).ok()?;
+    Some((part, body))
 }

@@ -16,7 +16,7 @@ const COMMON: [&str; 7] = [
 ];
 
 /// What `token` has.
-const TOKEN_FIELDS: [&str; 7] = [
+const TOKEN_FIELDS: [&str; 8] = [
     "use",
     "from",
     "clock_skew",
@@ -24,6 +24,7 @@ const TOKEN_FIELDS: [&str; 7] = [
     "aud_pattern",
     "forward",
     "cache_entries",
+    "at_expiry",
 ];
 
 /// What `responses` has that replies elsewhere seldom have.

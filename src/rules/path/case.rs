@@ -7,6 +7,7 @@
 /// The small letter of a letter, or letters; itself if it has none.
 pub(super) fn small(letter: char) -> impl Iterator<Item = char> {
     mapped(letter, char::to_ascii_lowercase, &SMALL, |code| {
+        // The first run that does not end before the letter: it may still begin behind it.
         let run = RUNS.get(RUNS.partition_point(|run| run.1 < code))?;
         run.small(code)
     })
@@ -15,16 +16,21 @@ pub(super) fn small(letter: char) -> impl Iterator<Item = char> {
 /// The capital letter of a letter, or letters; itself if it has none.
 pub(super) fn capital(letter: char) -> impl Iterator<Item = char> {
     mapped(letter, char::to_ascii_uppercase, &CAPITAL, |code| {
+        // The runs stand in the order of their capitals; this is asked by a small letter, so that it
+        // is looked for in a list of their places in the other order.
         let run = |at: &u8| RUNS.get(usize::from(*at));
         let is_before = |at: &u8| run(at).is_some_and(|run| run.last_small() < Some(code));
         let run = BY_SMALL
             .get(BY_SMALL.partition_point(is_before))
             .and_then(run)?;
         let capital = code.checked_add_signed(run.3.checked_neg()?)?;
+        // A letter between the small ones of a run leads back to none of its capitals.
         run.small(capital).map(|_| capital)
     })
 }
 
+/// What a letter maps to, looked for where it costs least: most of a path is ASCII, and letters that
+/// map to several, such as `ß`, are in no run.
 fn mapped(
     letter: char,
     ascii: impl Fn(&char) -> char,

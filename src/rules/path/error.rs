@@ -1,6 +1,6 @@
 //! Why no answer about a request would be safe.
 
-use crate::rules::work::TooCostly;
+use crate::work::TooCostly;
 use std::fmt;
 
 /// Why a request's path or authority allows no safe answer.

@@ -73,8 +73,19 @@ impl HostPattern {
         }
     }
 
-    /// Whether this pattern matches every host that the other one does.
-    pub(in super::super) fn covers(&self, other: &Self) -> bool {
+    /// A host that it matches.
+    #[must_use]
+    pub fn example(&self) -> String {
+        match &self.0 {
+            Kind::Exact(host) => host.clone(),
+            Kind::Subdomains(parent) => format!("x.{parent}"),
+        }
+    }
+
+    /// Whether this pattern matches every host that the other one does. Two of which neither does
+    /// have no host in common.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
         // By whole labels: `evilexample.com` is not below `example.com`.
         let is_below = |host: &str, parent: &str| {
             host.strip_suffix(parent)

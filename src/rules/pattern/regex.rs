@@ -91,6 +91,14 @@ impl PathRegex {
         &self.expression
     }
 
+    /// Whether it is plain enough to have become a table. A byte costs a multiple under others, so that
+    /// the paths that a request may have are shorter.
+    #[must_use]
+    pub const fn is_table(&self) -> bool {
+        let exact = matches!(self.exact, Engine::Table(_));
+        exact && !matches!(self.caseless, Some(Engine::General(_)))
+    }
+
     /// Whether the expression matches a text.
     ///
     /// # Errors

@@ -45,7 +45,8 @@ impl Template {
             .skip(1)
             .map(spelled)
             .collect::<Result<Vec<_>, _>>()?;
-        // A variable's name has no character that a path refuses, so the whole is read as a path.
+        // A variable's name has no character that a path refuses, so the whole is read as a path. The
+        // two lists have a segment each for each other: what is no literal is read for its faults alone.
         let literals = read_segments(template)?;
 
         let mut read = Self {
@@ -53,7 +54,8 @@ impl Template {
             rest: None,
         };
         for (spelled, literal) in spelled.into_iter().zip(literals) {
-            // API Gateway has the same limit.
+            // API Gateway has the same limit. Behind a rest of any length no segment has a place of
+            // its own, from which its value could be told.
             if let Some(name) = &read.rest {
                 return Err(InvalidPattern::GreedyNotLast(format!("{{{name}+}}")));
             }

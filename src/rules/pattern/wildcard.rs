@@ -36,6 +36,7 @@ fn meant(path: &str) -> String {
         return format!("prefix: {}", if before.is_empty() { "/" } else { before });
     }
     let segments: Vec<_> = path.split('/').skip(1).collect();
+    // Routers write one segment as `:id`, `*`, or in braces: a variable, whatever its name.
     let whole = |segment: &&str| is_any(segment) || segment.starts_with([':', '{']);
     // A star beside other text is what only an expression can say.
     if segments.iter().any(|one| one.contains('*') && !whole(one)) {

@@ -22,7 +22,8 @@ use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::request::cookies::Cookies;
 use cognito_authorizer::request::query::Query;
-use cognito_authorizer::request::work::{MAX_WORK, TooCostly, Work};
+use cognito_authorizer::request::work::{MAX_WORK, Work};
+use cognito_authorizer::work::TooCostly;
 
 use crate::abuse::{POOL, bearer, gate, now};
 use crate::harness::issuer::{CLIENT, TestKey, Token, compact, key_set, signed};

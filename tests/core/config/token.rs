@@ -2,7 +2,7 @@
 
 use crate::config::{accepted, case, changed, read, values};
 use cognito_authorizer::bearer::TokenSource;
-use cognito_authorizer::policy::{AudiencePolicy, Forwarding};
+use cognito_authorizer::policy::{AtExpiry, AudiencePolicy, Forwarding};
 use serde_json::json;
 
 #[test]
@@ -46,7 +46,7 @@ fn token_use_is_said() {
     );
     case(
         json!({"/token/token_use": "id"}),
-        "token.token_use: found an unknown field; expected use, from, clock_skew, max_bytes, aud_pattern, forward, cache_entries",
+        "token.token_use: found an unknown field; expected use, from, clock_skew, max_bytes, aud_pattern, forward, cache_entries, at_expiry",
         json!({"/token/use": "access"}),
     );
 }
@@ -170,6 +170,23 @@ fn numbers_of_the_token_are_whole_and_bounded() {
             .cache_entries,
         0
     );
+}
+
+#[test]
+fn requests_are_kept_at_expiry_unless_they_are_closed() {
+    let problem = r#"token.at_expiry: found "cut"; expected keep or close"#;
+    values(
+        "/token/at_expiry",
+        &[(json!("cut"), problem)],
+        json!("close"),
+    );
+    for (said, meant) in [
+        (json!({}), AtExpiry::Keep),
+        (json!({"/token/at_expiry": "keep"}), AtExpiry::Keep),
+        (json!({"/token/at_expiry": "close"}), AtExpiry::Close),
+    ] {
+        assert_eq!(accepted(said).token.at_expiry, meant);
+    }
 }
 
 #[test]

@@ -454,6 +454,20 @@ fn principals() -> Cases {
     cases
 }
 
+/// The user pool is asked nothing from here.
+fn confirmation() -> [Cases; 2] {
+    let mut cases = Cases::new("confirming.yaml");
+    let mut unsigned = Cases::new("confirming.yaml").without_keys();
+    let path = ["--path", "/payments/7"];
+    let scoped = claims(json!({"scope": "openid aws.cognito.signin.user.admin"}));
+    cases.ask("not-confirmed", scoped.clone(), &path);
+    cases.ask("cannot-be-confirmed", access(), &path);
+    cases.ask("need-not-be-confirmed", access(), &["--path", "/other"]);
+    unsigned.ask("without-keys-not-confirmed", scoped, &path);
+    unsigned.ask("without-keys-cannot-be-confirmed", access(), &path);
+    [cases, unsigned]
+}
+
 fn as_json() -> Cases {
     let mut cases = Cases::new("api.yaml");
     let json = ["--format", "json", "--path"];
@@ -485,6 +499,7 @@ pub(crate) fn all() -> Vec<Case> {
     ];
     all.into_iter()
         .chain(revocation())
+        .chain(confirmation())
         .flat_map(|cases| cases.all)
         .collect()
 }

@@ -16,6 +16,7 @@ mod base64url;
 mod bearer;
 mod claim_headers;
 mod configuration;
+mod confirmation;
 mod decision;
 mod deny_list;
 #[path = "../../core/config/forms.rs"]
@@ -40,6 +41,7 @@ mod world;
 pub use bearer::bearer;
 pub use claim_headers::claim_headers;
 pub use configuration::{config_json, config_struct, config_tree};
+pub use confirmation::confirmation;
 pub use decision::decision;
 pub use deny_list::deny_list;
 pub use jwks::jwks;
@@ -52,7 +54,7 @@ pub use token::token;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of a folder under `corpus`.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("token", token),
     ("jwks", jwks),
     ("config_json", config_json),
@@ -65,4 +67,5 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("decision", decision),
     ("deny_list", deny_list),
     ("principals", principals),
+    ("confirmation", confirmation),
 ];

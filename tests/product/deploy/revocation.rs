@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cognito_authorizer::deny_list::DenyList;
@@ -510,7 +511,7 @@ fn many_at_once_lose_nothing() {
 
 /// production.yaml with the deny list of authorizer.yaml, through the cluster of cluster.yaml, which
 /// leads here instead, without TLS.
-fn with_list(setup: &mut Setup, server: SocketAddr) {
+pub(crate) fn with_list(setup: &mut Setup, server: SocketAddr) {
     let mut cluster = files::document("revocation/cluster.yaml")["clusters"][0].take();
     let host = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
     *cluster.pointer_mut(host).expect("an address") =
@@ -527,6 +528,29 @@ fn with_list(setup: &mut Setup, server: SocketAddr) {
     let mut list = files::document("revocation/authorizer.yaml")["deny_list"].take();
     list["refresh_interval"] = json!("5s");
     setup.at(&format!("{PLUGIN}/configuration/value"))["deny_list"] = list;
+}
+
+/// And with rules that have the user pool confirm tokens, which is asked through a cluster that leads
+/// here.
+pub(crate) fn confirmed(setup: &mut Setup, pool: SocketAddr) {
+    let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": pool.port()}});
+    setup.push(
+        "clusters",
+        json!({
+            "name": "confirm",
+            "type": "STATIC",
+            "connect_timeout": "1s",
+            "load_assignment": {
+                "cluster_name": "confirm",
+                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+            },
+        }),
+    );
+    let value = format!("{PLUGIN}/configuration/value");
+    setup.at(&format!("{value}/user_pools/0"))["confirm"] = json!({"cluster": "confirm"});
+    let rules = setup.at(&format!("{value}/rules")).as_array_mut();
+    let rule = json!({"match": {"prefix": "/payments"}, "require": {"confirmed_within": "60s"}});
+    rules.expect("rules").push(rule);
 }
 
 /// The user of [`reader`].
@@ -548,52 +572,90 @@ fn who_is_on_the_list_in_the_bucket_is_refused() {
         let request = Request::get("/orders").bearer(&reader().mint());
         let answer = stack.send(&request);
         assert_eq!(answer.status, status, "{listed}: {}", stack.envoy.log());
-        assert_eq!(stack.envoy.metric("deny_list_entries"), 1);
+        stack.envoy.await_metric("deny_list_entries", 1);
         stack.finish();
     }
 }
 
-/// A server that tells of each request, and has a list that never changes.
-fn recorder() -> (SocketAddr, Receiver<Vec<String>>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    let (seen, recorded) = channel();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut head = Vec::new();
-            for line in BufReader::new(&mut stream).lines() {
-                match line {
-                    Ok(line) if !line.is_empty() => head.push(line),
-                    _ => break,
+/// A server of lists that tells of each request.
+pub(crate) struct ListServer {
+    pub(crate) address: SocketAddr,
+    /// The list; without one it answers 500.
+    list: Arc<Mutex<Option<String>>>,
+    recorded: Receiver<Vec<String>>,
+}
+
+impl ListServer {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let list = Arc::new(Mutex::new(None));
+        let (seen, recorded) = channel();
+        let held = Arc::clone(&list);
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut head = Vec::new();
+                for line in BufReader::new(&mut stream).lines() {
+                    match line {
+                        Ok(line) if !line.is_empty() => head.push(line),
+                        _ => break,
+                    }
+                }
+                let list: Option<String> = held.lock().expect("no panic").clone();
+                let tag = list.as_ref().map(|list| format!("\"{}\"", list.len()));
+                let known = tag.map(|tag| (head.contains(&format!("if-none-match: {tag}")), tag));
+                let answer = match (known, list) {
+                    (Some((true, _)), _) => "304 Not Modified\r\n\r\n".to_owned(),
+                    (Some((false, tag)), Some(list)) => format!(
+                        "200 OK\r\netag: {tag}\r\ncontent-length: {}\r\n\r\n{list}",
+                        list.len()
+                    ),
+                    _ => "500 Internal Server Error\r\ncontent-length: 0\r\n\r\n".to_owned(),
+                };
+                let answer = format!(
+                    "HTTP/1.1 {}",
+                    answer.replacen("\r\n", "\r\nconnection: close\r\n", 1)
+                );
+                // Whoever has seen enough does not listen any more.
+                let _ = stream.write_all(answer.as_bytes());
+                if seen.send(head).is_err() {
+                    return;
                 }
             }
-            let known = head.iter().any(|line| line == "if-none-match: \"one\"");
-            let body = empty(now());
-            let answer = match known {
-                true => "HTTP/1.1 304 Not Modified\r\nconnection: close\r\n\r\n".to_owned(),
-                false => format!(
-                    "HTTP/1.1 200 OK\r\netag: \"one\"\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-                    body.len()
-                ),
-            };
-            // Whoever has seen enough does not listen any more.
-            let _ = stream.write_all(answer.as_bytes());
-            if seen.send(head).is_err() {
-                return;
-            }
+        });
+        Self {
+            address,
+            list,
+            recorded,
         }
-    });
-    (address, recorded)
+    }
+
+    /// Has a list of so many entries, written so many seconds ago, from now on.
+    pub(crate) fn publish(&self, entries: usize, age: u64) {
+        let ids: Vec<_> = (0..entries)
+            .map(|number| format!("token-{number}"))
+            .collect();
+        let pools = json!({POOL: {"jti": ids}});
+        let list = json!({"version": 1, "written_at": now() - age, "pools": pools});
+        *self.list.lock().expect("no panic") = Some(list.to_string());
+    }
+
+    /// Fails from now on.
+    pub(crate) fn fail(&self) {
+        *self.list.lock().expect("no panic") = None;
+    }
 }
 
 /// Nobody else looks at the signature: the emulator takes any. So AWS's own library makes it again.
 #[test]
 fn the_fetch_is_signed_as_aws_wants_it() {
-    let (address, recorded) = recorder();
+    let lists = ListServer::start();
+    lists.publish(0, 0);
+    let address = lists.address;
     let stack = Stack::start(GENUINE, |setup| with_list(setup, address));
     // The first fetch, and one that asks only for another list.
     for (number, conditional) in [(0, false), (1, true)] {
-        let head = recorded.recv_timeout(PATIENCE).expect("a fetch");
+        let head = lists.recorded.recv_timeout(PATIENCE).expect("a fetch");
         let headers: Vec<_> = head[1..]
             .iter()
             .filter_map(|line| line.split_once(": "))

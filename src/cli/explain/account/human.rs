@@ -56,14 +56,7 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
         }
         Verdict::Unknown(lacks) => {
             let word = paint.bad("UNKNOWN");
-            let hangs = match (lacks.keys, lacks.deny_list) {
-                (_, false) => "forwarded if the signature is good, refused if it is not",
-                (false, true) => "forwarded if the token is not on the deny list, refused if it is",
-                (true, true) => {
-                    "forwarded if the signature is good and the token is not on the deny list, refused otherwise"
-                }
-            };
-            let _ = writeln!(text, "\n{word}: {hangs}");
+            let _ = writeln!(text, "\n{word}: forwarded if {}", hangs_on(*lacks));
         }
         Verdict::Refused {
             reason,
@@ -87,6 +80,30 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
         let _ = writeln!(text, "\nNote: {}", safe(note));
     }
     text
+}
+
+/// What a request hangs on that is neither forwarded nor refused.
+fn hangs_on(lacks: Lacks) -> String {
+    let open = [
+        (lacks.keys, "the signature is good", "it is not"),
+        (
+            lacks.deny_list,
+            "the token is not on the deny list",
+            "it is",
+        ),
+        (
+            lacks.confirmation,
+            "the user pool confirms the token",
+            "it does not",
+        ),
+    ];
+    let open: Vec<_> = open.into_iter().filter(|(lacks, ..)| *lacks).collect();
+    let otherwise = match open.as_slice() {
+        [(_, _, otherwise)] => otherwise,
+        _ => "not",
+    };
+    let holds: Vec<_> = open.iter().map(|(_, holds, _)| *holds).collect();
+    format!("{}, refused if {otherwise}", holds.join(" and "))
 }
 
 /// What else the request may be refused for.

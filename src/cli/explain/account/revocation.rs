@@ -9,8 +9,12 @@ use cognito_authorizer::claims::Claims;
 use cognito_authorizer::deny_list::{Kind, LookedUp};
 use cognito_authorizer::policy::Brake;
 use cognito_authorizer::refusal::Reason;
+use cognito_authorizer::remote::call::Endpoint;
+use cognito_authorizer::rules::requirement::{ASKING_SCOPE, Confirmation};
 use cognito_authorizer::step::Step;
 use cognito_authorizer::time::Timestamp;
+use serde_json::json;
+use std::time::Duration;
 
 /// `iat` is not earlier than `user_pools[].issued_after`.
 pub(super) fn issued_after(facts: &Facts<'_>) -> Finding {
@@ -72,7 +76,7 @@ pub(super) fn deny_list(facts: &Facts<'_>) -> Finding {
     let Some(list) = list.list() else {
         return Finding::new("there is no list that Envoy would use");
     };
-    let pool = facts.pool().map_or("", |pool| pool.id.as_str());
+    let pool = facts.issuer().map_or("", |issuer| issuer.id());
     let asked = facts.ask(|claims| {
         let all = list.look_up(pool, claims);
         let names: Vec<_> = all.map(|one| (name(&one), entry(&one))).collect();
@@ -124,4 +128,43 @@ fn entry(one: &LookedUp<'_>) -> Option<String> {
     };
     let (kind, id) = (one.kind.name(), quoted(one.value));
     Some(format!("{kind} {before} for {id}, whose {claim} {time}"))
+}
+
+/// How old a confirmation may be, if the rule wants one.
+fn within(facts: &Facts<'_>) -> Option<Duration> {
+    match facts.requirement()?.confirmation {
+        Confirmation::Waived => None,
+        Confirmation::Within(within) => Some(within),
+    }
+}
+
+/// The user pool stands by the token.
+pub(super) fn confirmed(facts: &Facts<'_>) -> Finding {
+    let Some(within) = within(facts) else {
+        return Finding::new("the rule does not ask the user pool");
+    };
+    let wanted = json!({"confirmed_within": within.as_secs_f64()});
+    let may_be_asked = facts
+        .ask(|claims| claims.scopes().any(|scope| scope == ASKING_SCOPE))
+        .unwrap_or_default();
+    if !may_be_asked {
+        let text = format!(
+            "the token has no scope {}: the user pool cannot be asked about it",
+            quoted(ASKING_SCOPE)
+        );
+        return Finding::new(text)
+            .found(facts.claim("scope"))
+            .wanted(wanted);
+    }
+    let confirm = facts.pool().and_then(|pool| pool.confirm.as_ref());
+    let text = confirm.map_or_else(String::new, |confirm| {
+        let Endpoint { uri, cluster, .. } = &confirm.endpoint;
+        format!(
+            "Envoy asks {} through the cluster {}, unless that was less than {} ago; from here a token is sent nowhere",
+            cut(uri),
+            cut(cluster),
+            span(within)
+        )
+    });
+    Finding::new(text).wanted(wanted)
 }

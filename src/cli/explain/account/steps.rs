@@ -48,7 +48,8 @@ fn states(facts: &Facts<'_>, step: Step) -> Vec<State> {
     let record = &facts.simulation.record;
     if let Ending::Unsettled(lacks, _) = facts.simulation.ending
         && (lacks.keys && matches!(step, Step::Key | Step::Signature)
-            || lacks.deny_list && step == Step::DenyList)
+            || lacks.deny_list && step == Step::DenyList
+            || lacks.confirmation && step == Step::Confirmed)
     {
         return vec![State::NotChecked];
     }
@@ -102,5 +103,6 @@ fn findings(facts: &Facts<'_>, step: Step) -> Vec<Finding> {
         Step::Groups => vec![conditions::groups(facts)],
         Step::Claim => conditions::claims(facts),
         Step::AuthAge => vec![conditions::auth_age(facts)],
+        Step::Confirmed => vec![revocation::confirmed(facts)],
     }
 }

@@ -80,7 +80,7 @@ impl Class {
         self.or(Self::of(both))
     }
 
-    /// What `\d` and its like stand for.
+    /// What `\d` and its like stand for: a capital for all that the small letter does not.
     fn perl(letter: u8) -> Option<Self> {
         let all = |is_one: fn(&u8) -> bool| Self::of((0..0x80).filter(is_one));
         let class = match letter.to_ascii_lowercase() {
@@ -150,6 +150,7 @@ impl Reader<'_> {
         {
             let mut one = self.one()?;
             while let Some((least, most)) = self.repetition()? {
+                // What `^` means that often is left to the general engine.
                 if matches!(one, Expression::Start | Expression::End) {
                     return None;
                 }
@@ -204,7 +205,8 @@ impl Reader<'_> {
             .filter(|depth| *depth <= MAX_DEPTH)?;
         let outside = self.letters;
         if self.take_if(b'?') && !self.take_if(b':') {
-            // What follows in the group around this one is meant.
+            // What follows in the group around this one is meant. That is why the letters are not put
+            // back here: the group around does it at its own end.
             if self.rest.starts_with(b"i)") {
                 self.letters = Letters::Caseless;
                 self.depth = self.depth.saturating_sub(1);
@@ -290,7 +292,8 @@ impl Reader<'_> {
         }))
     }
 
-    /// How often, if it is said. `?` after it makes no difference to what matches as a whole.
+    /// How often, if it is said. Of the two `None`, the outer one is a repetition that is not plain, and
+    /// the inner one is no repetition. `?` after it makes no difference to what matches as a whole.
     #[allow(clippy::option_option)]
     fn repetition(&mut self) -> Option<Option<(u32, Option<u32>)>> {
         let often = match self.rest.first() {
