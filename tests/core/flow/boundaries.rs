@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cognito_authorizer::keyring::{Answer, Entropy, Keyring};
-use cognito_authorizer::policy::PoolIndex;
+use cognito_authorizer::policy::IssuerIndex;
 use cognito_authorizer::remote::call::{CallId, CallIds, NotSent};
 use cognito_authorizer::remote::document::Prospect;
 use cognito_authorizer::remote::report::{Counted, Level, Report};
@@ -29,14 +29,14 @@ struct Process {
     space: Space,
     vms: Vec<Keyring>,
     calls: CallIds,
-    pool: PoolIndex,
+    pool: IssuerIndex,
 }
 
 impl Process {
     fn new(vms: u64, jwks: &Value) -> Self {
         let policy = policy(&document(&["a"], jwks));
-        let pool = policy.pools.iter().next().unwrap().0;
-        let vms = (0..vms).map(|seed| Keyring::new(&policy.pools, Entropy::new(seed)));
+        let pool = policy.issuers.iter().next().unwrap().0;
+        let vms = (0..vms).map(|seed| Keyring::new(&policy.issuers, Entropy::new(seed)));
         Self {
             space: Space::default(),
             vms: vms.collect(),
