@@ -5,10 +5,11 @@
 //! has been asked for again, and the hot ones stay.
 
 use crate::claim_headers::HeaderValues;
+use crate::remote::slots::Key;
 use crate::verify::Verified;
 use quick_cache::unsync::Cache;
 use quick_cache::{Equivalent, Weighter};
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
@@ -23,6 +24,9 @@ pub struct Remembered {
     pub generation: u64,
     /// The generation of the deny list that does not name it; it is looked up again in another.
     pub clear_under: Cell<Option<u64>>,
+    /// Its name among the tokens that pools are asked about, once that was needed: to make a digest
+    /// takes longer than all else about a remembered token.
+    pub name: OnceCell<Key>,
 }
 
 /// Verified tokens by their exact bytes.

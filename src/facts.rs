@@ -1,5 +1,5 @@
-//! What a decision must know that no request brings: the keys of its issuer, and what has been
-//! revoked.
+//! What a decision must know that no request brings: the keys of its issuer, what has been revoked,
+//! and where a rule asks for it, whether the user pool still stands by the token.
 //!
 //! A fact is there, or there is a [`Need`] for it. A request that stopped at a need is held in the
 //! need's [`Place`], and is decided again from its token on once the [`Outlook`] is that the fact
@@ -9,6 +9,8 @@
 //! A decision borrows the facts and cannot change them. Whatever it lacks it can only name; the
 //! gate tells the facts once per tick what is lacking, and sends the calls that this makes due.
 
+use crate::confirmation::standing::{ASK_AGAIN, Word};
+use crate::confirmation::{Confirmations, Question, Subject};
 use crate::keyring::{CurrentKeys, Keyring};
 use crate::policy::{Policy, PoolIndex, WhenStale};
 use crate::refusal::Reason;
@@ -16,6 +18,7 @@ use crate::remote::call::{Answer, Call, CallId, CallIds};
 use crate::remote::document::Prospect;
 use crate::remote::report::Report;
 use crate::remote::schedule::Entropy;
+use crate::remote::slots::Key;
 use crate::remote::space::SharedSpace;
 use crate::revocation::Revocations;
 use crate::time::{Monotonic, Now, Timestamp};
@@ -38,6 +41,8 @@ pub enum Need {
     },
     /// Any deny list, for a token of this pool.
     DenyList(PoolIndex),
+    /// The word of the token's user pool.
+    Confirmation(Question),
 }
 
 /// Where a request waits for its need. Each place has a limit of its own, so that a flood of one
@@ -50,11 +55,18 @@ pub enum Place {
     UnknownKey,
     /// No deny list has been fetched yet.
     NoDenyList,
+    /// The user pool is asked about the token.
+    Confirmation,
 }
 
 impl Place {
     /// Every place.
-    pub const ALL: [Self; 3] = [Self::ColdStart, Self::UnknownKey, Self::NoDenyList];
+    pub const ALL: [Self; 4] = [
+        Self::ColdStart,
+        Self::UnknownKey,
+        Self::NoDenyList,
+        Self::Confirmation,
+    ];
 }
 
 impl Need {
@@ -63,6 +75,7 @@ impl Need {
     pub const fn pool(self) -> PoolIndex {
         match self {
             Self::Keys(pool) | Self::NewerKeys { pool, .. } | Self::DenyList(pool) => pool,
+            Self::Confirmation(question) => question.subject.pool,
         }
     }
 
@@ -73,8 +86,18 @@ impl Need {
             Self::Keys(_) => Place::ColdStart,
             Self::NewerKeys { .. } => Place::UnknownKey,
             Self::DenyList(_) => Place::NoDenyList,
+            Self::Confirmation(_) => Place::Confirmation,
         }
     }
+}
+
+/// Whether a request waits for what the configuration lets it go on without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// It does.
+    Waits,
+    /// It has.
+    Over,
 }
 
 /// What can be said of a need.
@@ -99,6 +122,9 @@ pub(crate) struct Facts {
     keyring: Keyring,
     /// None without a deny list. Boxed, since most configurations have none.
     revocations: Option<Box<Revocations>>,
+    confirmations: Confirmations,
+    /// Both clocks when they were last read together.
+    clocks: Option<Now>,
     /// One sequence for all facts, so that an answer has one owner.
     calls: CallIds,
 }
@@ -108,8 +134,10 @@ impl Facts {
         let list = policy.deny_list.as_ref();
         let list = list.map(|list| Revocations::new(list, entropy.clone()));
         Self {
+            confirmations: Confirmations::new(&policy.pools, entropy.clone()),
             keyring: Keyring::new(&policy.pools, entropy),
             revocations: list.map(Box::new),
+            clocks: None,
             calls: CallIds::default(),
         }
     }
@@ -133,7 +161,12 @@ impl Facts {
     /// Whether a request that could not get this goes on without it.
     pub(crate) fn waives(&self, need: Need) -> bool {
         let serves = |list: &Revocations| list.when_stale() == WhenStale::Serve;
-        matches!(need, Need::DenyList(_)) && self.revocations().is_some_and(serves)
+        match need {
+            Need::Keys(_) | Need::NewerKeys { .. } => false,
+            Need::DenyList(_) => self.revocations().is_some_and(serves),
+            // For some time after the last confirmation, which the decision looks at.
+            Need::Confirmation(_) => true,
+        }
     }
 
     /// The keys that may verify a pool's tokens now.
@@ -144,6 +177,38 @@ impl Facts {
     /// Whether what was verified by keys of this generation is verified still.
     pub(crate) fn hold_keys(&self, pool: PoolIndex, generation: u64) -> bool {
         self.keyring.generation(pool) == Some(generation)
+    }
+
+    /// Both clocks have been read.
+    pub(crate) const fn look_at_clocks(&mut self, now: Now) {
+        self.clocks = Some(now);
+    }
+
+    /// The monotonic clock, by the one that was read. For a request only the wall clock is read:
+    /// each reading is a call of the host's, and how long ago the last tick was is the same on both.
+    /// `None` if the wall clock has been set back since, or there has been no tick yet.
+    fn monotonic(&self, wall: Timestamp) -> Option<Monotonic> {
+        let last = self.clocks?;
+        let elapsed = wall.seconds() - last.wall.seconds();
+        let elapsed = Duration::try_from_secs_f64(elapsed).ok()?;
+        Some(last.monotonic.after(elapsed))
+    }
+
+    /// What a token of this pool is called where pools are asked.
+    pub(crate) fn name(&self, pool: PoolIndex, compact: &[u8]) -> Key {
+        self.confirmations.key(pool, compact)
+    }
+
+    /// Whether the token's pool stands by it.
+    pub(crate) fn confirmed(&self, question: Question, now: Timestamp, patience: Patience) -> Word {
+        let now = self.monotonic(now);
+        match (now, patience) {
+            (Some(now), Patience::Waits) => self.confirmations.word(question, now),
+            (Some(now), Patience::Over) => self.confirmations.last_word(question, now),
+            // The gate reads both clocks, and asks again.
+            (None, Patience::Waits) => Word::Open,
+            (None, Patience::Over) => Word::Unknown(ASK_AGAIN),
+        }
     }
 
     /// What can be said of a need now. Changes nothing.
@@ -168,6 +233,12 @@ impl Facts {
                 return match self.revocations().is_some_and(Revocations::is_loaded) {
                     true => Outlook::Changed,
                     false => Outlook::Open,
+                };
+            }
+            Need::Confirmation(question) => {
+                return match self.confirmations.word(question, now.monotonic) {
+                    Word::Open => Outlook::Open,
+                    Word::Good | Word::Bad | Word::Unknown(_) => Outlook::Changed,
                 };
             }
         };
@@ -204,6 +275,7 @@ impl Facts {
                 let list = self.revocations();
                 list.map_or(Duration::ZERO, |list| list.expected_in(now))
             }
+            Need::Confirmation(_) => ASK_AGAIN,
         }
     }
 
@@ -215,6 +287,9 @@ impl Facts {
                 pool.map(|pool| pool.keys.wait_limit())
             }
             Need::DenyList(_) => self.revocations().map(Revocations::wait_limit),
+            Need::Confirmation(question) => {
+                Some(self.confirmations.wait_limit(question.subject.pool))
+            }
         };
         let limit = limit.unwrap_or_default();
         match need {
@@ -223,7 +298,9 @@ impl Facts {
             Need::Keys(_) | Need::DenyList(_) if self.expected_in(need, now) >= limit => {
                 Duration::ZERO
             }
-            Need::Keys(_) | Need::NewerKeys { .. } | Need::DenyList(_) => limit,
+            Need::Keys(_) | Need::NewerKeys { .. } | Need::DenyList(_) | Need::Confirmation(_) => {
+                limit
+            }
         }
     }
 
@@ -235,6 +312,7 @@ impl Facts {
             Need::NewerKeys {
                 pool, generation, ..
             } => self.keyring.prospect(pool, generation, now) == Prospect::Open,
+            Need::Confirmation(question) => self.confirmations.wants_a_call(question, now),
         }
     }
 
@@ -244,6 +322,7 @@ impl Facts {
         if let Some(revocations) = &mut self.revocations {
             revocations.sync(now, space);
         }
+        self.confirmations.sync(space);
     }
 
     /// Reads what the other VMs have done about one need.
@@ -254,26 +333,39 @@ impl Facts {
             }
             (Need::DenyList(_), Some(revocations)) => revocations.sync(now, space),
             (Need::DenyList(_), None) => {}
+            (Need::Confirmation(question), _) => {
+                self.confirmations.look(question, now.monotonic, space);
+            }
         }
     }
 
-    /// The calls that are due, `needs` being what requests wait for. A demand lasts until the calls
-    /// that it makes due have been begun: see [`crate::remote::document`].
-    pub(crate) fn take_calls(
+    /// The calls that are due, by what requests wait for, each with its token. A demand lasts until
+    /// the calls that it makes due have been begun: see [`crate::remote::document`].
+    pub(crate) fn take_calls<'a>(
         &mut self,
-        needs: impl Iterator<Item = Need>,
+        needs: impl Iterator<Item = (Need, &'a [u8])>,
         now: Monotonic,
         space: &dyn SharedSpace,
     ) -> Vec<(CallId, Call)> {
-        for need in needs {
-            if let Need::NewerKeys {
-                pool, generation, ..
-            } = need
-            {
-                self.keyring.demand_newer(pool, generation);
+        let mut calls = Vec::new();
+        // Each token once, however many requests bring it.
+        let mut seen: Vec<Subject> = Vec::new();
+        for (need, compact) in needs {
+            match need {
+                // They are due without being demanded.
+                Need::Keys(_) | Need::DenyList(_) => {}
+                Need::NewerKeys {
+                    pool, generation, ..
+                } => self.keyring.demand_newer(pool, generation),
+                Need::Confirmation(question) if seen.contains(&question.subject) => {}
+                Need::Confirmation(question) => {
+                    seen.push(question.subject);
+                    let ids = &mut self.calls;
+                    calls.extend(self.confirmations.ask(question, compact, now, space, ids));
+                }
             }
         }
-        let mut calls = self.keyring.take_due(now, space, &mut self.calls);
+        calls.extend(self.keyring.take_due(now, space, &mut self.calls));
         if let Some(revocations) = &mut self.revocations {
             calls.extend(revocations.take_due(now, space, &mut self.calls));
         }
@@ -283,7 +375,9 @@ impl Facts {
     /// What is to be told beside what became of this VM's own calls.
     pub(crate) fn take_reports(&mut self) -> Vec<Report> {
         let list = self.revocations.as_mut();
-        list.map_or_else(Vec::new, |list| list.take_reports())
+        let mut reports = list.map_or_else(Vec::new, |list| list.take_reports());
+        reports.extend(self.confirmations.take_reports());
+        reports
     }
 
     /// Takes in the answer to a call.
@@ -295,9 +389,13 @@ impl Facts {
         space: &dyn SharedSpace,
     ) -> Option<Report> {
         let report = self.keyring.answered(id, answer, now, space);
-        report.or_else(|| {
+        let report = report.or_else(|| {
             let revocations = self.revocations.as_mut()?;
             revocations.answered(id, answer, now, space)
+        });
+        report.or_else(|| {
+            self.confirmations
+                .answered(id, answer, now.monotonic, space)
         })
     }
 
@@ -307,6 +405,7 @@ impl Facts {
         if let Some(revocations) = &mut self.revocations {
             revocations.release(space);
         }
+        self.confirmations.release(space);
     }
 
     /// Whether a call is due that no VM has begun.

@@ -325,7 +325,19 @@ pub fn text(value: &Value) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn read<'de, S: DeserializeSeed<'de>>(
+/// Reads one value among others as strictly as a member of a token.
+///
+/// # Errors
+/// As for [`object`].
+pub(crate) fn part<'de, D: Deserializer<'de>>(reader: D) -> Result<Part<'de>, D::Error> {
+    Any::TokenMember.deserialize(reader).map(Part::from)
+}
+
+/// Reads exactly one JSON value by a reader of one's own.
+///
+/// # Errors
+/// Text that is not JSON, and the reader's own.
+pub(crate) fn read<'de, S: DeserializeSeed<'de>>(
     text: &'de [u8],
     seed: S,
 ) -> Result<S::Value, serde_json::Error> {

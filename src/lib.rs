@@ -16,6 +16,7 @@
 //!                 │          │ ──────▶ verify   audience, emergency brake
 //!                 │          │ ──────▶ facts    the deny list (revocation)
 //!                 │          │ ──────▶ verify   the rule's scopes, groups, claims, age of the sign-in
+//!                 │          │ ──────▶ facts    the user pool's word, where the rule asks for it (confirmation)
 //!                 │          ▼
 //!                 └─ Hold  ·  Forward + claim_headers, owned  ·  Refuse + reply
 //! ```
@@ -31,7 +32,7 @@
 //! | module | knows | does not know |
 //! |---|---|---|
 //! | [`time`], [`refusal`], [`step`], [`header`], [`pool`], [`json`], [`work`] | the words of the field, and the order of the checks | how a check is made |
-//! | [`remote`] | when a document is fetched, by which VM, how all share it, why a fetch failed | what is in it, and how a call is made |
+//! | [`remote`] | when a document is fetched and a question put, by which VM, how all share the answer, why a call failed | what is in it, and how a call is made |
 //! | [`rs256`], [`jwks`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
 //! | [`claims`], [`token`] | what a token looks like | what is allowed |
 //! | [`deny_list`] | whose tokens a list names, and what one looks like | how old it may be |
@@ -41,6 +42,7 @@
 //! | [`config`] | field names, defaults, limits | what happens to a request |
 //! | [`verify`], [`cache`] | when a token is true, and for how long | where it stood |
 //! | [`keyring`], [`revocation`] | which pool has which keys, what has been revoked, and what an operator is told of both | when they are fetched |
+//! | [`confirmation`] | whether a user pool still stands by a token, and how it is asked | which rule wants to know |
 //! | [`facts`] | what a decision may lack, and whether it will come | what is decided with it |
 //! | [`decision`] | all steps, top to bottom | that a request can wait |
 //! | [`gate`] | which requests wait for what | that there is an Envoy |
@@ -80,6 +82,8 @@
 //! | an `aud`, a header or a query that is costly before the signature | bounded lengths; patterns are asked after the signature ([`verify`], [`token`], [`request`]) |
 //! | floods of random `kid`s | one fetch in ten seconds per process, and waiting places of their own ([`remote`], [`gate`]) |
 //! | the same, so that genuine tokens of a new key are thrown away | a token made since the newest set gets 503, not 401 ([`facts`]) |
+//! | a token of somebody who has been signed out | a list of whom no token is honoured, and times before which none is ([`deny_list`], [`verify`]) |
+//! | an old list played back, a list nobody writes any more | `written_at` never falls, and has a greatest age ([`deny_list`], [`revocation`]) |
 //! | floods of one-time tokens | only accepted ones are remembered, and newcomers push out newcomers ([`cache`]) |
 //! | tokens that take many times their text in memory | the cache weighs what an entry takes ([`cache`], [`claims`]) |
 //! | a hash that collides | the cache compares whole tokens ([`cache`]) |
@@ -94,6 +98,7 @@ pub mod cache;
 pub mod claim_headers;
 pub mod claims;
 pub mod config;
+pub mod confirmation;
 pub mod decision;
 pub mod deny_list;
 pub mod facts;

@@ -9,6 +9,7 @@ use crate::claim_headers::ClaimHeaders;
 use crate::jwks::KeySet;
 use crate::owned::{Override, OwnedHeaders};
 use crate::pool::UserPoolId;
+use crate::remote::call::Endpoint;
 use crate::remote::document::Source;
 use crate::reply::Responses;
 use crate::request::{Request, UnsafeMethod};
@@ -89,6 +90,19 @@ pub struct Pool {
     pub keys: KeySource,
     /// Which of its tokens are void.
     pub brake: Brake,
+    /// How it is asked whether it still stands by a token; `None` if no rule may have it asked.
+    pub confirm: Option<Confirm>,
+}
+
+/// How a pool is asked whether it still stands by a token.
+#[derive(Clone, Debug)]
+pub struct Confirm {
+    /// Where. Whoever answers there sees tokens.
+    pub endpoint: Endpoint,
+    /// How many questions in a second, of the whole process.
+    pub max_per_second: usize,
+    /// How long after its last confirmation a token serves on while asking fails.
+    pub grace: Duration,
 }
 
 /// The emergency brake: times before which all tokens of a pool are void, whoever has them. The

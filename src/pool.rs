@@ -181,8 +181,19 @@ impl UserPoolId {
     }
 
     fn issuer(&self, service: &str) -> String {
+        format!("https://{}/{}", self.host(service), self.id)
+    }
+
+    /// The host of the user pools API in the pool's region: `cognito-idp.{region}.{suffix}`,
+    /// whichever form the issuer has.
+    #[must_use]
+    pub fn api_host(&self) -> String {
+        self.host("cognito-idp")
+    }
+
+    fn host(&self, service: &str) -> String {
         let Partition { suffix, .. } = self.partition();
-        format!("https://{service}.{}.{suffix}/{}", self.region(), self.id)
+        format!("{service}.{}.{suffix}", self.region())
     }
 }
 

@@ -35,7 +35,8 @@ pub enum Reason {
     UnknownKey,
     /// The signature is not the named key's over these bytes.
     InvalidSignature,
-    /// The token has been revoked: by a deny list, or by the time of its issue or its sign-in.
+    /// The token has been revoked: by a deny list, by the time of its issue or its sign-in, or by the
+    /// word of its user pool.
     TokenRevoked,
     /// Whether the token has been revoked is not to be told at the moment.
     RevocationUnknown,

@@ -20,7 +20,7 @@ pub enum Style {
 /// The kinds of reply that can be overridden, after API Gateway's gateway responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyKind {
-    /// `unauthorized`: no token, a bad one, a stale sign-in.
+    /// `unauthorized`: no token, a bad or revoked one, a stale sign-in.
     Unauthorized,
     /// `expired_token`.
     ExpiredToken,

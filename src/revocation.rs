@@ -12,8 +12,9 @@ use crate::policy::{DenyListPolicy, MaxAge, WhenStale};
 use crate::remote::call::{Answer, Call, CallId, CallIds};
 use crate::remote::document::{Content, Document, Ended, Fetched, Notice};
 use crate::remote::report::{Counted, Report};
+use crate::remote::roll::{self, Figures};
 use crate::remote::schedule::{Entropy, REMINDER};
-use crate::remote::space::SharedSpace;
+use crate::remote::space::{SharedSpace, digest};
 use crate::time::{Monotonic, Now, Timestamp};
 use std::fmt;
 use std::time::Duration;
@@ -68,6 +69,8 @@ impl Content for DenyList {
 pub struct Revocations {
     document: Document<DenyList>,
     policy: DenyListPolicy,
+    /// What it is called by among the lists of the process.
+    id: [u8; 16],
     entropy: Entropy,
     /// When it was first asked for anything: a list that is missing is missing since then.
     start: Option<Monotonic>,
@@ -110,6 +113,10 @@ impl Revocations {
         Self {
             document: Document::new(policy.source.clone(), &parts, policy.max_entries),
             policy: policy.clone(),
+            id: *digest(parts.concat().as_bytes())
+                .as_bytes()
+                .first_chunk()
+                .unwrap_or(&[0; 16]),
             entropy,
             start: None,
             expected_in: Duration::ZERO,
@@ -163,10 +170,16 @@ impl Revocations {
         young && self.document.is_usable()
     }
 
+    /// The list at hand, however old.
+    #[must_use]
+    pub fn list(&self) -> Option<&DenyList> {
+        self.document.at_hand().map(|(list, _)| list)
+    }
+
     /// How many entries the list at hand has.
     #[must_use]
     pub fn entries(&self) -> usize {
-        self.document.at_hand().map_or(0, |(list, _)| list.len())
+        self.list().map_or(0, DenyList::len)
     }
 
     /// Whether there is a list, however old.
@@ -201,6 +214,17 @@ impl Revocations {
                 age: self.document.age(start, now.monotonic),
             },
         }
+    }
+
+    /// How all lists of the process are, of which this VM says how its own is.
+    #[must_use]
+    pub fn roll(&self, now: Now, space: &dyn SharedSpace) -> Figures {
+        let Standing { entries, age } = self.standing(now);
+        let own = Figures {
+            entries: u64::try_from(entries).unwrap_or(u64::MAX),
+            age: age.as_secs(),
+        };
+        roll::call(space, DenyList::KIND, self.id, own, now.monotonic)
     }
 
     /// Takes note that this VM serves requests: others will read the document for it.

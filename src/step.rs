@@ -58,11 +58,14 @@ pub enum Step {
     Claim,
     /// The rule's `max_auth_age`.
     AuthAge,
+    /// The rule's `confirmed_within`: the user pool itself is asked, of nothing but what holds
+    /// otherwise.
+    Confirmed,
 }
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Path,
         Self::Method,
         Self::Rule,
@@ -87,6 +90,7 @@ impl Step {
         Self::Groups,
         Self::Claim,
         Self::AuthAge,
+        Self::Confirmed,
     ];
 
     /// The stable name, in the output of the desk tool.
@@ -117,6 +121,7 @@ impl Step {
             Self::Groups => "groups",
             Self::Claim => "claim",
             Self::AuthAge => "auth_age",
+            Self::Confirmed => "confirmed",
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A point in time as JWT writes it: seconds since 1970-01-01T00:00:00Z, fractions allowed
@@ -81,16 +82,15 @@ impl Timestamp {
     /// Another form, no zone, or a time before 1970.
     pub fn parse(text: &str) -> Result<Self, InvalidTime> {
         let form = || InvalidTime::Form(text.to_owned());
-        let (date, time) = text.split_once(['T', 't']).ok_or_else(form)?;
-        let zone_at = time.find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.');
-        let (time, zone) = time
-            .split_at_checked(zone_at.unwrap_or(time.len()))
-            .ok_or_else(form)?;
-        let moment = local(date, time).ok_or_else(form)?;
+        let (clock, rest) = text.as_bytes().split_first_chunk().ok_or_else(form)?;
+        let seconds = local(clock).ok_or_else(form)?;
+        let (fraction, zone) = fraction(rest).ok_or_else(form)?;
         if zone.is_empty() {
             return Err(InvalidTime::NoZone(text.to_owned()));
         }
-        Self::from_seconds(moment - offset(zone).ok_or_else(form)?).ok_or_else(form)
+        let time = offset(zone).map(|ahead| f64::from(ahead) * 60.0);
+        let time = time.map(|ahead| seconds - ahead + fraction);
+        time.and_then(Self::from_seconds).ok_or_else(form)
     }
 
     /// This moment, moved later by `tolerance`.
@@ -143,62 +143,102 @@ impl fmt::Display for InvalidTime {
     }
 }
 
-/// A number of exactly so many digits, at most `max`.
-fn digits(text: &str, length: usize, max: u32) -> Option<u32> {
-    let plain = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|_| plain);
-    number.filter(|number| *number <= max)
+/// Two digits as a number within these bounds.
+fn pair(tens: u8, ones: u8, bounds: RangeInclusive<u32>) -> Option<u32> {
+    let digit = |byte: u8| char::from(byte).to_digit(10);
+    let number = digit(tens)?.checked_mul(10)?.checked_add(digit(ones)?)?;
+    bounds.contains(&number).then_some(number)
 }
 
-/// The seconds since 1970 of a date and a time of day, as if both were in UTC.
-fn local(date: &str, time: &str) -> Option<f64> {
-    let mut date = date.splitn(3, '-');
-    let year = digits(date.next()?, 4, 9999)?;
-    let month = digits(date.next()?, 2, 12).filter(|month| *month > 0)?;
-    let day = digits(date.next()?, 2, 31).filter(|day| *day > 0)?;
-    let (clock, fraction) = match time.split_once('.') {
-        None => (time, 0.0),
-        Some((clock, digits)) => {
-            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-            let fraction = format!("0.{digits}").parse().ok().filter(|_| plain)?;
-            (clock, fraction)
-        }
+/// The seconds since 1970 of `2026-11-28T20:00:00`, as if it were in UTC.
+fn local(clock: &[u8; 19]) -> Option<f64> {
+    let [
+        c1,
+        c2,
+        y1,
+        y2,
+        b'-',
+        m1,
+        m2,
+        b'-',
+        d1,
+        d2,
+        b'T' | b't',
+        h1,
+        h2,
+        b':',
+        n1,
+        n2,
+        b':',
+        s1,
+        s2,
+    ] = *clock
+    else {
+        return None;
     };
-    let mut clock = clock.splitn(3, ':');
-    let hour = digits(clock.next()?, 2, 23)?;
-    let minute = digits(clock.next()?, 2, 59)?;
-    let second = digits(clock.next()?, 2, 59)?;
+    let year = pair(c1, c2, 0..=99)?
+        .saturating_mul(100)
+        .saturating_add(pair(y1, y2, 0..=99)?);
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let month = pair(m1, m2, 1..=12)?;
     let longest = match month {
         2 if leap => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     };
-    // Years begin in March, so that the leap day is their last: see [`Timestamp::utc`].
+    let day = pair(d1, d2, 1..=longest)?;
+    let (hour, minute) = (pair(h1, h2, 0..=23)?, pair(n1, n2, 0..=59)?);
+    let second = pair(s1, s2, 0..=59)?;
+    // Years begin in March, so that the leap day is their last: see [`Timestamp::utc`]. Those before
+    // the year 1 are before 1970 as well.
     let (year, month) = match month {
-        1 | 2 => (f64::from(year) - 1.0, f64::from(month) + 9.0),
-        _ => (f64::from(year), f64::from(month) - 3.0),
+        1 | 2 => (year.checked_sub(1)?, month.saturating_add(9)),
+        _ => (year, month.saturating_sub(3)),
     };
-    let leaps = (year / 4.0).floor() - (year / 100.0).floor() + (year / 400.0).floor();
-    let months = (153.0 * month + 2.0) / 5.0;
-    let days = 365.0 * year + leaps + months.floor() + f64::from(day) - 719_469.0;
-    let hours = days * 24.0 + f64::from(hour);
-    let seconds = (hours * 60.0 + f64::from(minute)) * 60.0 + f64::from(second) + fraction;
-    (day <= longest).then_some(seconds)
+    let months = month.saturating_mul(153).saturating_add(2) / 5;
+    let days = year
+        .saturating_mul(365)
+        .saturating_add(year / 4)
+        .saturating_sub(year / 100)
+        .saturating_add(year / 400)
+        .saturating_add(months)
+        .saturating_add(day)
+        .checked_sub(719_469)?;
+    let minutes = f64::from(days) * 1440.0 + f64::from(hour.saturating_mul(60)) + f64::from(minute);
+    Some(minutes * 60.0 + f64::from(second))
 }
 
-/// By how many seconds a zone is ahead of UTC.
-fn offset(zone: &str) -> Option<f64> {
-    let (sign, ahead) = match zone.split_at_checked(1)? {
-        ("Z" | "z", "") => return Some(0.0),
-        ("+", ahead) => (60.0, ahead),
-        ("-", ahead) => (-60.0, ahead),
-        _ => return None,
+/// A fraction of a second, if there is one, and what follows it.
+fn fraction(text: &[u8]) -> Option<(f64, &[u8])> {
+    let Some((b'.', mut rest)) = text.split_first() else {
+        return Some((0.0, text));
     };
-    let (hours, minutes) = ahead.split_once(':')?;
-    let minutes = f64::from(digits(minutes, 2, 59)?);
-    Some(sign * (f64::from(digits(hours, 2, 23)?) * 60.0 + minutes))
+    let (mut fraction, mut share) = (0.0, 0.1);
+    let digits = rest;
+    while let Some((byte @ b'0'..=b'9', after)) = rest.split_first() {
+        fraction += f64::from(byte.saturating_sub(b'0')) * share;
+        share /= 10.0;
+        rest = after;
+    }
+    (rest.len() < digits.len()).then_some((fraction, rest))
+}
+
+/// By how many minutes a zone is ahead of UTC.
+fn offset(zone: &[u8]) -> Option<i32> {
+    match *zone {
+        [b'Z' | b'z'] => Some(0),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let hours = pair(h1, h2, 0..=23)?.saturating_mul(60);
+            let ahead = i32::try_from(hours.saturating_add(pair(m1, m2, 0..=59)?)).ok()?;
+            Some(if sign == b'-' {
+                0_i32.saturating_sub(ahead)
+            } else {
+                ahead
+            })
+        }
+        _ => None,
+    }
 }
 
 /// A reading of the process's monotonic clock, as the distance from that clock's own origin.

@@ -188,7 +188,8 @@ impl Verified {
 }
 
 /// The steps after the signature: `token.aud_pattern`, then whether the token has been revoked, then
-/// the rule's scopes, groups, claims and age of the sign-in. Whether it is `listed` as revoked is
+/// the rule's scopes, groups, claims and age of the sign-in, and whether its user pool can be asked
+/// to confirm the token, if it has to be. Whether it is `listed` as revoked is
 /// for the caller to find out in its turn.
 ///
 /// Claims that are not verified may be put to it too, to learn what would become of them if they
@@ -228,6 +229,7 @@ pub fn conditions<O: Observer, E: From<Refusal>>(
     requirement
         .conditions
         .check(claims, variables, now, skew, seen)?;
+    requirement.confirmation.check(claims, seen)?;
     Ok(())
 }
 

@@ -22,11 +22,10 @@ def bearer(token):
     return {"authorization": f"Bearer {token}"}
 
 
-def with_claims(token, claims):
+def with_claims(token, changes):
     """The token with other claims and its old signature: what a forger without the key can make."""
-    header, payload, signature = token.split(".")
-    body = json.loads(base64.urlsafe_b64decode(payload + "=="))
-    return f"{header}.{encoded(body | claims)}.{signature}"
+    header, _, signature = token.split(".")
+    return f"{header}.{encoded(claims(token) | changes)}.{signature}"
 
 
 def unsigned(token):
@@ -38,6 +37,10 @@ def encoded(value):
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
+def claims(token):
+    return json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+
+
 def about(user, *, email=None, groups=None):
     """The claim headers that an upstream must see for this user, and no others."""
     headers = zip(NAMES, (user, email, groups))
@@ -45,7 +48,8 @@ def about(user, *, email=None, groups=None):
 
 
 def cases(stack):
-    """Headlines, and rows of: what is sent, request line, headers, status, what else must hold.
+    """Headlines, what is done between rows, and rows of: what is sent, request line, headers, status,
+    what else must hold.
 
     "What else": `upstream` are the claim headers as the upstream saw them (one that is left out must
     have been absent there); other names are response headers, and how their values begin.
@@ -85,6 +89,14 @@ def cases(stack):
         ("open path without a token", "GET /health", {}, 200, about(None)),
         ("a browser's preflight", "OPTIONS /", preflight, 200, allowed),
         ("a browser without a token", "GET /", {"origin": ORIGIN}, 401, MISSING | allowed),
+        "Who was signed out?",
+        ("bob's token where Cognito is asked", "GET /payments", bob_access, 200, about("bob")),
+        lambda: stack.sign_out("bob"),
+        ("the same, signed out at Cognito", "GET /payments", bob_access, 401, INVALID),
+        ("elsewhere, where nobody asks", "GET /", bob_access, 200, about("bob")),
+        lambda: stack.tell_envoy(claims(stack.bob["id"])["sub"]),
+        ("there, and bob is on the deny list", "GET /", bob_access, 401, INVALID),
+        ("alice's access token, who is not", "GET /payments", alice_access, 200, about("alice", groups="admin")),
     ]
 
 
@@ -137,6 +149,9 @@ def report(stack):
         if isinstance(case, str):
             print(f"\n{case}\n" + row.format("", "sent", "request", "expected", "got"))
             continue
+        if callable(case):
+            case()
+            continue
         what, line, headers, status, wanted = case
         total += 1
         seen, got = {}, "no answer"
@@ -177,6 +192,7 @@ def leave_running(stack):
         (curl(port, "/users/alice", "BOB"), "403: not his record"),
         (curl(port, "/orders", "TOKEN", " -X POST"), "401: wants an access token"),
         (curl(port, "/orders", "ACCESS_TOKEN", " -X POST"), "200: this is one"),
+        (curl(port, "/payments", "ACCESS_TOKEN"), "200: Cognito, which is asked, stands by it"),
         (curl(port, "/health"), "200: open to anyone"),
     ]:
         # No `# remark` behind the command: an interactive zsh would take it for arguments.

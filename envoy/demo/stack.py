@@ -6,6 +6,7 @@ it ends.
 
 import atexit
 import errno
+import importlib
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 import urllib.request
+from contextlib import redirect_stdout
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -32,6 +34,8 @@ LISTENER, UPSTREAM, KEY_SERVER, ADMIN = 10000, 10001, 10002, 9901
 # The emulator makes ids from these names and of nothing else; envoy.yaml carries the results.
 REGION = "us-east-1"
 POOL_NAME = "cognito-authorizer-demo"
+# Where envoy.yaml fetches the deny list.
+BUCKET, KEY = "signed-out", "deny.json"
 PASSWORD = "Correct-horse-7"
 
 
@@ -110,6 +114,8 @@ class Stack:
                 self.start_emulator()
             with Step("user pool, app clients, group, users, sign-in"):
                 self.sign_in()
+            with Step("bucket with an empty deny list"):
+                self.begin_list()
             with Step("Envoy with the authorizer"):
                 self.start_envoy()
         except BaseException:
@@ -150,10 +156,9 @@ class Stack:
         self.start("emulator", command, hashed)
         self.wait_for(f"http://127.0.0.1:{self.keys_port}/moto-api/data.json")
 
-    def sign_in(self):
-        """Sets the pool up and signs in as an application does: with the SDK and a password."""
-        cognito = boto3.client(
-            "cognito-idp",
+    def client(self, service):
+        return boto3.client(
+            service,
             region_name=REGION,
             endpoint_url=f"http://127.0.0.1:{self.keys_port}",
             # The emulator takes any credentials.
@@ -161,6 +166,10 @@ class Stack:
             aws_secret_access_key="demo",
             config=Config(proxies={}, retries={"max_attempts": 1}),
         )
+
+    def sign_in(self):
+        """Sets the pool up and signs in as an application does: with the SDK and a password."""
+        cognito = self.client("cognito-idp")
         self.pool = cognito.create_user_pool(PoolName=POOL_NAME)["UserPool"]["Id"]
         self.clients = {
             name: cognito.create_user_pool_client(
@@ -194,6 +203,57 @@ class Stack:
         self.alice = tokens("alice", "web")
         self.bob = tokens("bob", "web")
         self.elsewhere = tokens("alice", "other")
+
+    def begin_list(self):
+        """Puts the first list where Envoy looks for it, as REVOCATION.md does."""
+        s3 = self.client("s3")
+        s3.create_bucket(Bucket=BUCKET)
+        empty = {"version": 1, "written_at": int(time.time()), "pools": {}}
+        s3.put_object(Bucket=BUCKET, Key=KEY, Body=json.dumps(empty).encode())
+
+    def sign_out(self, user):
+        """Signs a user out everywhere, as an administrator does. Cognito alone knows of it."""
+        self.client("cognito-idp").admin_user_global_sign_out(UserPoolId=self.pool, Username=user)
+        # Until the last confirmation of a token is a second old, nobody asks again.
+        time.sleep(1.1)
+
+    def tell_envoy(self, subject):
+        """Has the feeder take in what CloudTrail tells of such a sign-out, and Envoy fetch the list."""
+        os.environ |= {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.keys_port}",
+            "AWS_ACCESS_KEY_ID": "demo",
+            "AWS_SECRET_ACCESS_KEY": "demo",
+            "AWS_DEFAULT_REGION": REGION,
+            "BUCKET": BUCKET,
+            "KEY": KEY,
+            "USER_POOL_IDS": self.pool,
+            "REFRESH_DAYS": "30",
+        }
+        sys.path.insert(0, str(ROOT / "envoy/revocation/function"))
+        feeder = importlib.import_module("feeder")
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        detail = {
+            "eventSource": "cognito-idp.amazonaws.com",
+            "eventName": "AdminUserGlobalSignOut",
+            "eventTime": now,
+            "requestParameters": {"userPoolId": self.pool},
+            "additionalEventData": {"sub": subject},
+        }
+        with redirect_stdout(None):
+            feeder.rewrite(feeder.entries_of({"detail": detail}))
+        deadline = time.monotonic() + 15
+        while "deny_list_entries: 1\n" not in self.statistics("deny_list_entries"):
+            if time.monotonic() > deadline:
+                raise Failed(f"Envoy did not fetch the deny list:\n{tail('envoy')}")
+            time.sleep(0.05)
+        # One worker has it; the others do within a second.
+        time.sleep(1)
+
+    def statistics(self, name):
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        url = f"http://127.0.0.1:{self.admin_port}/stats?filter={name}"
+        with opener.open(url, timeout=2) as answer:
+            return answer.read().decode()
 
     def start_envoy(self):
         envoy = os.environ.get("ENVOY") or Path(sys.executable).with_name("envoy")

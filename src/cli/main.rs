@@ -3,6 +3,7 @@
 
 mod check;
 mod completions;
+mod deny;
 mod document;
 mod explain;
 mod import;
@@ -47,6 +48,8 @@ enum Command {
     Import(import::Args),
     #[command(after_help = EXIT_STATUS)]
     Jwks(jwks::Args),
+    #[command(after_help = EXIT_STATUS)]
+    Deny(deny::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args, &mut out),
         Command::Import(args) => import::run(args, &mut out),
         Command::Jwks(args) => jwks::run(args, &mut out),
+        Command::Deny(args) => deny::run(args, &mut out),
         Command::Completions(args) => completions::run(args, &mut out),
         Command::Man(args) => man::run(args, &mut out),
     };

@@ -7,14 +7,17 @@ use super::issuer::{self, ISSUER};
 use super::problem::Parsed;
 use crate::json;
 use crate::jwks::KeySet;
-use crate::policy::{Brake, KeySource, Pool, Pools};
+use crate::policy::{Brake, Confirm, KeySource, Pool, Pools};
 use crate::pool::UserPoolId;
+use crate::remote::call::Endpoint;
 use crate::remote::document::Source;
+use crate::remote::rate;
 use crate::remote::schedule::{MaxStale, Refresh};
 use crate::rules::requirement::AnyOf;
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -45,7 +48,26 @@ const MAX_STALE: Bounds = Bounds {
 };
 const DEFAULT_MAX_STALE: Duration = Duration::from_secs(24 * 3600);
 
-const POOL_FIELDS: [&str; 7] = [
+/// `confirm.timeout`: as for keys, but a request waits for it each time that its token's last
+/// confirmation is too old.
+const CONFIRM_TIMEOUT: Bounds = Bounds {
+    min: Duration::from_millis(100),
+    max: Duration::from_secs(10),
+};
+const DEFAULT_CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `confirm.max_per_second`. Cognito answers 120 such questions a second for all pools of an account
+/// in a region, unless more were paid for; some of them are wanted elsewhere.
+const MAX_PER_SECOND: RangeInclusive<usize> = 1..=rate::MAX_PER_SECOND;
+const DEFAULT_MAX_PER_SECOND: usize = 20;
+
+/// `confirm.grace`: beyond a day no token lives.
+const GRACE: Bounds = Bounds {
+    min: Duration::ZERO,
+    max: Duration::from_secs(24 * 3600),
+};
+
+const POOL_FIELDS: [&str; 8] = [
     "user_pool_id",
     "user_pool_arn",
     "client_ids",
@@ -53,7 +75,9 @@ const POOL_FIELDS: [&str; 7] = [
     "jwks",
     "issued_after",
     "signed_in_after",
+    "confirm",
 ];
+const CONFIRM_FIELDS: [&str; 4] = ["cluster", "timeout", "max_per_second", "grace"];
 const JWKS_FIELDS: [&str; 6] = [
     "cluster",
     "uri",
@@ -73,6 +97,16 @@ pub(super) struct KnownPools(Parsed<Vec<KnownPool>>);
 struct KnownPool {
     id: Parsed<UserPoolId>,
     clients: Parsed<AnyOf<String>>,
+    confirm: Asking,
+}
+
+/// Whether a pool can be asked about its tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asking {
+    /// It says how, or what it says could not be read.
+    Said,
+    /// It does not.
+    Unsaid,
 }
 
 impl KnownPools {
@@ -86,6 +120,16 @@ impl KnownPools {
             }
         }
         Some(ids)
+    }
+
+    /// The positions of those among these pools that do not say how they are asked about tokens.
+    pub(super) fn without_confirm(&self, wanted: &AnyOf<UserPoolId>) -> Vec<usize> {
+        let pools = self.0.as_ref().map_or(&[][..], Vec::as_slice);
+        let unasked = pools.iter().enumerate().filter(|(_, pool)| {
+            let from_here = pool.id.as_ref().is_ok_and(|id| wanted.admits(id));
+            from_here && pool.confirm == Asking::Unsaid
+        });
+        unasked.map(|(position, _)| position).collect()
     }
 
     /// Whether tokens of this app client are admitted from one of these pools; what could not be
@@ -121,6 +165,10 @@ pub(super) fn read(fields: &Fields<'_>) -> (Parsed<Pools>, KnownPools) {
         known.push(KnownPool {
             id: id.clone(),
             clients: clients.clone(),
+            confirm: match parts {
+                Ok(fields) if !fields.has("confirm") => Asking::Unsaid,
+                Ok(_) | Err(_) => Asking::Said,
+            },
         });
         let fields = parts?;
         let issuer = issuer::read(
@@ -135,6 +183,7 @@ pub(super) fn read(fields: &Fields<'_>) -> (Parsed<Pools>, KnownPools) {
             Err(reported) => Err(*reported),
         };
         let keys = keys(fields, issuer.as_deref().map_err(|reported| *reported));
+        let confirm = confirm(fields, id.as_ref().map_err(|reported| *reported));
         let brake = brake(fields);
         unique?;
         Ok(Pool {
@@ -142,6 +191,7 @@ pub(super) fn read(fields: &Fields<'_>) -> (Parsed<Pools>, KnownPools) {
             issuer: issuer?,
             clients: clients?,
             keys: keys?,
+            confirm: confirm?,
             brake: brake?,
         })
     }));
@@ -267,6 +317,36 @@ pub(super) fn lasting<T>(
         Some(field) if field.as_text() == Some("forever") => Ok(Some(forever)),
         Some(field) => field.duration(bounds).map(|read| Some(time(read))),
     }
+}
+
+/// Reads `confirm`; without a known pool only for its problems.
+fn confirm(fields: &Fields<'_>, id: Parsed<&UserPoolId>) -> Parsed<Option<Confirm>> {
+    let Some(field) = fields.optional("confirm", "an object with cluster") else {
+        return Ok(None);
+    };
+    let fields = field.fields(&CONFIRM_FIELDS)?;
+    let cluster = fields
+        .required(
+            "cluster",
+            "the Envoy cluster that reaches cognito-idp of the user pool's region",
+        )
+        .and_then(|field| field.text().map(str::to_owned));
+    let timeout = fields.duration("timeout", CONFIRM_TIMEOUT, DEFAULT_CONFIRM_TIMEOUT);
+    let max_per_second = fields.integer("max_per_second", &MAX_PER_SECOND, DEFAULT_MAX_PER_SECOND);
+    let grace = fields.duration("grace", GRACE, Duration::ZERO);
+    let authority = id?.api_host();
+    Ok(Some(Confirm {
+        endpoint: Endpoint {
+            cluster: cluster?,
+            uri: format!("https://{authority}/"),
+            scheme: "https".to_owned(),
+            authority,
+            path: "/".to_owned(),
+            timeout: timeout?,
+        },
+        max_per_second: max_per_second?,
+        grace: grace?,
+    }))
 }
 
 /// Reads the emergency brake.

@@ -12,7 +12,8 @@ use crate::claims::{Claim, ClaimPlace, TokenUse};
 use crate::pool::UserPoolId;
 use crate::rules::pattern::PathPattern;
 use crate::rules::requirement::{
-    AnyOf, AuthAge, ClaimCondition, Conditions, Narrowing, Requirement, WantedUse, WantedValue,
+    AnyOf, AuthAge, ClaimCondition, Conditions, Confirmation, Narrowing, Requirement, WantedUse,
+    WantedValue,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -23,7 +24,14 @@ const MAX_AUTH_AGE: Bounds = Bounds {
     max: Duration::from_secs(8760 * 3600),
 };
 
-const FIELDS: [&str; 7] = [
+/// `confirmed_within`: in less than a second every request would ask; an access token lives for an
+/// hour, unless its app client says otherwise.
+const CONFIRMED_WITHIN: Bounds = Bounds {
+    min: Duration::from_secs(1),
+    max: Duration::from_secs(3600),
+};
+
+const FIELDS: [&str; 8] = [
     "token_use",
     "pools",
     "clients",
@@ -31,6 +39,7 @@ const FIELDS: [&str; 7] = [
     "groups",
     "claims",
     "max_auth_age",
+    "confirmed_within",
 ];
 /// Conditions whose words are a pool's own.
 const POOL_WORDS: [&str; 3] = ["scopes", "groups", "claims"];
@@ -68,6 +77,12 @@ pub(super) fn read(
         .map_or(Ok(AuthAge::Any), |field| {
             field.duration(MAX_AUTH_AGE).map(AuthAge::AtMost)
         });
+    let confirmation = confirmation(
+        &fields,
+        token_use.as_ref().ok().copied(),
+        pools.as_ref().ok(),
+        context,
+    );
     let narrows = Narrowing {
         token_use: token_use?,
         pools: pools?,
@@ -82,7 +97,39 @@ pub(super) fn read(
     Ok(Requirement {
         narrows,
         conditions,
+        confirmation: confirmation?,
     })
+}
+
+/// Reads `confirmed_within`. A pool can be asked about access tokens only, and has to say how: a rule
+/// that could never be met is refused.
+fn confirmation(
+    fields: &Fields<'_>,
+    token_use: Option<WantedUse>,
+    pools: Option<&AnyOf<UserPoolId>>,
+    context: &Context<'_>,
+) -> Parsed<Confirmation> {
+    let expected = format!("a duration {CONFIRMED_WITHIN}");
+    let Some(field) = fields.optional("confirmed_within", expected) else {
+        return Ok(Confirmation::Waived);
+    };
+    let within = field.duration(CONFIRMED_WITHIN);
+    let mut fits = Ok(());
+    const ACCESS: WantedUse = WantedUse::Only(TokenUse::Access);
+    let uses = [token_use, context.wanted.ok()];
+    if uses.iter().all(Option::is_some) && !uses.contains(&Some(ACCESS)) {
+        fits = Err(field.refuse(
+            "found without token_use access; expected it beside this or as token.use, since a user pool can be asked about access tokens only",
+        ));
+    }
+    let unasked = pools.map(|pools| context.pools.without_confirm(pools));
+    for position in unasked.unwrap_or_default() {
+        fits = Err(field.refuse(format_args!(
+            "found for user_pools[{position}], which has no confirm; expected one in each user pool that the rule admits"
+        )));
+    }
+    fits?;
+    within.map(Confirmation::Within)
 }
 
 fn token_use(fields: &Fields<'_>, wanted: Parsed<WantedUse>) -> Parsed<WantedUse> {

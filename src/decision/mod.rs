@@ -13,7 +13,8 @@ mod reads;
 
 use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
-use crate::facts::{Facts, Need};
+use crate::confirmation::{Question, Subject, standing};
+use crate::facts::{Facts, Need, Patience};
 use crate::header::HeaderEdit;
 use crate::policy::{Forwarding, Policy, Preflight};
 use crate::refusal::{Reason, Refusal};
@@ -21,6 +22,7 @@ use crate::request::Request;
 use crate::revocation::Word;
 use crate::rs256::Rs256;
 use crate::rules::index::Variables;
+use crate::rules::requirement::Confirmation;
 use crate::rules::{Access, Ruling};
 use crate::step::{Observer, Step};
 use crate::time::Timestamp;
@@ -28,7 +30,7 @@ use crate::token::{KnownHeaders, UntrustedToken};
 use crate::verify::{Admitted, Demand, Unverified, Verified};
 pub use reads::HeaderReads;
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 /// What is known about a request once its headers have been read.
@@ -117,20 +119,16 @@ pub struct Candidate {
     patience: Patience,
 }
 
-/// Whether a request waits for what the configuration lets it go on without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Patience {
-    /// It does.
-    Waits,
-    /// It has.
-    Over,
-}
-
 impl Candidate {
     /// The fact that the decision stopped for.
     #[must_use]
     pub const fn need(&self) -> Need {
         self.need
+    }
+
+    /// The token.
+    pub(crate) fn compact(&self) -> &[u8] {
+        &self.compact
     }
 
     /// Its need could not be met in time, and is one that the configuration waives.
@@ -351,15 +349,26 @@ impl Decider {
         // A remembered token is compared whole. Equal bytes have the same form, claims and
         // signature, so that those steps need not be taken again; what the clock and the rule
         // decide does.
-        if let Some(remembered) = self.recall(compact, facts) {
-            let checked = check_again(remembered, &demand, facts, patience, seen);
-            return (checked, CacheUse::Hit);
-        }
-        let cache_use = match self.cache.is_on() {
-            true => CacheUse::Miss,
-            false => CacheUse::None,
+        let (checked, cache_use) = match self.recall(compact, facts) {
+            Some(remembered) => {
+                let checked = check_again(remembered, &demand, facts, patience, seen);
+                (checked, CacheUse::Hit)
+            }
+            None => {
+                let cache_use = match self.cache.is_on() {
+                    true => CacheUse::Miss,
+                    false => CacheUse::None,
+                };
+                let checked = self.verify(compact, &demand, facts, patience, seen);
+                (checked, cache_use)
+            }
         };
-        let checked = self.verify(compact, &demand, facts, patience, seen);
+        // Last: a token is shown to its pool only if all else about it holds, so that strangers have
+        // nobody asked, and the answer alone is what is missing.
+        let checked = checked.and_then(|remembered| {
+            confirm(&remembered, compact, &demand, facts, patience, seen)?;
+            Ok(remembered)
+        });
         (checked, cache_use)
     }
 
@@ -417,12 +426,13 @@ impl Decider {
         let clear_under = Cell::new(None);
         satisfies(&verified, &clear_under, demand, facts, patience, seen)?;
         // Only what was accepted is remembered, so that no refused token takes a place from a good
-        // one.
+        // one. One that its pool has yet to confirm is genuine, and need not be verified twice.
         let remembered = Rc::new(Remembered {
             headers: self.policy.claim_headers.render(verified.claims(), payload),
             generation: keys.generation,
             clear_under,
             verified,
+            name: OnceCell::new(),
         });
         self.cache.insert(compact, Rc::clone(&remembered));
         Ok(remembered)
@@ -522,6 +532,35 @@ fn check_again(
     Ok(remembered)
 }
 
+/// The rule's `confirmed_within`: the word of the token's user pool.
+fn confirm(
+    remembered: &Remembered,
+    compact: &[u8],
+    demand: &Demand<'_>,
+    facts: &Facts,
+    patience: Patience,
+    seen: &mut impl Observer,
+) -> Result<(), Stop> {
+    let Confirmation::Within(within) = demand.requirement.confirmation else {
+        return Ok(());
+    };
+    let pool = remembered.verified.pool();
+    let key = *remembered.name.get_or_init(|| facts.name(pool, compact));
+    let subject = Subject { pool, key };
+    let question = Question { subject, within };
+    let word = match facts.confirmed(question, demand.now, patience) {
+        standing::Word::Good => Ok(()),
+        standing::Word::Bad => Err(Refusal::Plain(Reason::TokenRevoked)),
+        standing::Word::Unknown(after) => Err(Refusal::RevocationUnknown(after)),
+        standing::Word::Open => return Err(Need::Confirmation(question).into()),
+    };
+    seen.saw(
+        Step::Confirmed,
+        word.clone().map_err(|refusal| refusal.reason()),
+    );
+    Ok(word?)
+}
+
 /// What is asked of the user pool's word: that it has not been taken back, and the rule's
 /// conditions.
 fn satisfies<O: Observer>(
@@ -537,6 +576,7 @@ fn satisfies<O: Observer>(
             return Ok(());
         };
         let (claims, now) = (verified.claims(), demand.now);
+        let need = Need::DenyList(verified.pool());
         match list.ask(pool.id.as_str(), claims, clear_under.get(), now) {
             Word::Clear(generation) => {
                 clear_under.set(Some(generation));
@@ -548,8 +588,9 @@ fn satisfies<O: Observer>(
                 seen.saw(Step::DenyList, Err(Reason::RevocationUnknown));
                 Err(Refusal::RevocationUnknown(after).into())
             }
-            Word::Missing if patience == Patience::Over => Ok(()),
-            Word::Missing => Err(Need::DenyList(verified.pool()).into()),
+            // The patience may be over for another fact than this one.
+            Word::Missing if patience == Patience::Over && facts.waives(need) => Ok(()),
+            Word::Missing => Err(need.into()),
         }
     })
 }

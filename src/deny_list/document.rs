@@ -5,9 +5,10 @@
 //! a line and never what stands there, since ids of users end up in no log.
 
 use super::{DenyList, FOR_EVER, HEAD, Kind, RECORD, digest, namespace};
-use crate::json::Name;
+use crate::json::{self, Name};
 use crate::time::Timestamp;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BinaryHeap;
 use std::fmt;
@@ -103,19 +104,23 @@ impl DenyList {
             return Err(InvalidDenyList::TooLarge);
         }
         let mut entries = Entries::default();
-        let mut reader = serde_json::Deserializer::from_slice(document);
-        let read = List(&mut entries)
-            .deserialize(&mut reader)
-            .and_then(|written_at| reader.end().map(|()| written_at));
-        let written_at = read.map_err(|error| InvalidDenyList::At {
+        let whole = Reader {
+            entries: &mut entries,
+            part: Part::List,
+        };
+        let read = json::read(document, whole);
+        read.map_err(|error| InvalidDenyList::At {
             line: error.line(),
             flaw: entries.flaw.unwrap_or(Flaw::Shape),
         })?;
-        let last = InvalidDenyList::At {
-            line: 1,
-            flaw: Flaw::Duplicate,
+        // What is wrong with the whole is wrong from the first line on.
+        let at = |flaw| InvalidDenyList::At { line: 1, flaw };
+        let written_at = match (entries.version, entries.written_at) {
+            (Some(1), Some(written_at)) if entries.has_pools => written_at,
+            (Some(version), _) if version != 1 => return Err(at(Flaw::Version)),
+            _ => return Err(at(Flaw::Missing)),
         };
-        let records = entries.sorted().ok_or(last)?;
+        let records = entries.sorted().ok_or(at(Flaw::Duplicate))?;
         let size = records.len().saturating_mul(RECORD).saturating_add(HEAD);
         let mut bytes = Vec::with_capacity(size);
         bytes.extend(written_at.to_le_bytes());
@@ -149,6 +154,9 @@ struct Entries {
     records: Vec<u128>,
     /// The names of the pools.
     pools: Vec<u128>,
+    version: Option<u64>,
+    written_at: Option<u64>,
+    has_pools: bool,
     flaw: Option<Flaw>,
 }
 
@@ -183,207 +191,157 @@ impl Entries {
     }
 }
 
-/// The document as a whole; what comes of it is `written_at`.
-struct List<'a>(&'a mut Entries);
+/// A part of the document, and what has been read so far. One visitor for all parts, since each would
+/// bring a reader of objects of its own into the module.
+struct Reader<'a> {
+    entries: &'a mut Entries,
+    part: Part<'a>,
+}
 
-impl<'de> DeserializeSeed<'de> for List<'_> {
-    type Value = u64;
+/// A part of the document.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    /// The whole.
+    List,
+    /// `pools`. A pool that no configuration knows counts as any, since the list may be another
+    /// plugin's too.
+    Pools,
+    /// The entries of a pool, by kind.
+    Pool(&'a str),
+    /// The entries of a kind: values with their times, or a list of ids.
+    Entries(&'a Sha256, Kind),
+}
 
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<u64, D::Error> {
-        reader.deserialize_map(self)
+const VERSION: &str = "version";
+const POOLS: &str = "pools";
+const MEMBERS: [&str; 3] = [VERSION, "written_at", POOLS];
+
+impl Part<'_> {
+    /// The names of its members, each of which stands once; none if they are the document's own.
+    const fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::List => &MEMBERS,
+            Self::Pool(_) => &Kind::NAMES,
+            Self::Pools | Self::Entries(..) => &[],
+        }
     }
 }
 
-impl<'de> Visitor<'de> for List<'_> {
-    type Value = u64;
+/// A whole number of seconds; none for anything else.
+struct Whole;
+
+impl<'de> DeserializeSeed<'de> for Whole {
+    type Value = Option<u64>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Option<u64>, D::Error> {
+        Ok(match json::part(reader)? {
+            json::Part::Other(Value::Number(number)) => number.as_u64().or_else(|| {
+                // `1795900000.0` is a whole number too, and what some writers make of one.
+                let number = number.as_f64().filter(|number| number.fract() == 0.0);
+                let time = Timestamp::from_seconds(number?)?;
+                Duration::try_from_secs_f64(time.seconds())
+                    .ok()
+                    .map(|time| time.as_secs())
+            }),
+            _ => None,
+        })
+    }
+}
+
+impl Kind {
+    /// What is kept of a time.
+    fn kept(self, time: u64) -> u32 {
+        match self {
+            // When an id was listed is for whoever prunes the list; the token is out for good.
+            Self::OriginJti | Self::Jti => u32::MAX,
+            Self::SignedInBefore | Self::IssuedBefore | Self::Clients => u32::try_from(time)
+                .ok()
+                .filter(|time| *time < FOR_EVER)
+                .unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a deny list")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<u64, A::Error> {
-        let Self(entries) = self;
-        let (mut version, mut written_at, mut pools) = (None, None, None);
-        while let Some(name) = members.next_key_seed(Name)? {
-            let twice = match &*name {
-                "version" => version
-                    .replace(members.next_value_seed(Whole(entries, Flaw::Version))?)
-                    .is_some(),
-                "written_at" => written_at
-                    .replace(members.next_value_seed(Whole(entries, Flaw::Time))?)
-                    .is_some(),
-                "pools" => pools
-                    .replace(members.next_value_seed(Pools(entries))?)
-                    .is_some(),
-                _ => return Err(entries.refuse(Flaw::UnknownMember)),
-            };
-            if twice {
-                return Err(entries.refuse(Flaw::Duplicate));
-            }
-        }
-        match (version, written_at, pools) {
-            (Some(1), Some(written_at), Some(())) => Ok(written_at),
-            (Some(version), _, _) if version != 1 => Err(entries.refuse(Flaw::Version)),
-            _ => Err(entries.refuse(Flaw::Missing)),
-        }
-    }
-}
-
-/// A whole number, or this is wrong with it.
-struct Whole<'a>(&'a mut Entries, Flaw);
-
-impl<'de> DeserializeSeed<'de> for Whole<'_> {
-    type Value = u64;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<u64, D::Error> {
-        let Self(entries, flaw) = self;
-        let read = reader.deserialize_u64(Number);
-        read.map_err(|_| entries.refuse(flaw))
-    }
-}
-
-struct Number;
-
-impl Visitor<'_> for Number {
-    type Value = u64;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a whole number")
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<u64, E> {
-        Ok(number)
-    }
-
-    /// `1795900000.0` is a whole number too, and what some writers make of one.
-    fn visit_f64<E: Error>(self, number: f64) -> Result<u64, E> {
-        let whole = Timestamp::from_seconds(number).filter(|_| number.fract() == 0.0);
-        let seconds = whole.and_then(|time| Duration::try_from_secs_f64(time.seconds()).ok());
-        seconds
-            .map(|seconds| seconds.as_secs())
-            .ok_or_else(|| E::custom(""))
-    }
-}
-
-/// `pools`: entries by user pool. One that no configuration knows counts as any, since the list may
-/// be another plugin's too.
-struct Pools<'a>(&'a mut Entries);
-
-impl<'de> DeserializeSeed<'de> for Pools<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        reader.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Pools<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("user pools")
-    }
-
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let Self(entries) = self;
-        while let Some(pool) = members.next_key_seed(Name)? {
-            entries.pools.push(digest(Sha256::new(), &pool));
-            members.next_value_seed(OfPool(entries, &pool))?;
-        }
-        Ok(())
-    }
-}
-
-/// The entries of one pool, by kind.
-struct OfPool<'a>(&'a mut Entries, &'a str);
-
-impl<'de> DeserializeSeed<'de> for OfPool<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        reader.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for OfPool<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the entries of a user pool")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let Self(entries, pool) = self;
+        let Self { entries, part } = self;
         let mut seen = Vec::new();
         while let Some(name) = members.next_key_seed(Name)? {
-            let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == name) else {
-                return Err(entries.refuse(Flaw::UnknownMember));
-            };
-            if seen.contains(&kind) {
-                return Err(entries.refuse(Flaw::Duplicate));
+            let names = part.names();
+            if !names.is_empty() {
+                if !names.contains(&&*name) {
+                    return Err(entries.refuse(Flaw::UnknownMember));
+                }
+                if seen.contains(&name) {
+                    return Err(entries.refuse(Flaw::Duplicate));
+                }
+                seen.push(name.clone());
             }
-            seen.push(kind);
-            members.next_value_seed(OfKind {
-                entries,
-                namespace: &namespace(pool, kind),
-                kind,
+            let namespace;
+            let part = match part {
+                Part::List if name == POOLS => {
+                    entries.has_pools = true;
+                    Part::Pools
+                }
+                Part::List => {
+                    let (member, flaw) = match &*name {
+                        VERSION => (&mut entries.version, Flaw::Version),
+                        _ => (&mut entries.written_at, Flaw::Time),
+                    };
+                    *member = members.next_value_seed(Whole)?;
+                    if member.is_none() {
+                        return Err(entries.refuse(flaw));
+                    }
+                    continue;
+                }
+                Part::Pools => {
+                    entries.pools.push(digest(Sha256::new(), &name));
+                    Part::Pool(&name)
+                }
+                Part::Pool(pool) => {
+                    let mut kinds = Kind::ALL.into_iter();
+                    let Some(kind) = kinds.find(|kind| kind.name() == name) else {
+                        return Err(entries.refuse(Flaw::UnknownMember));
+                    };
+                    namespace = self::namespace(pool, kind);
+                    Part::Entries(&namespace, kind)
+                }
+                Part::Entries(namespace, kind) => {
+                    let Some(time) = members.next_value_seed(Whole)? else {
+                        return Err(entries.refuse(Flaw::Time));
+                    };
+                    entries.add(namespace, &name, kind.kept(time))?;
+                    continue;
+                }
+            };
+            members.next_value_seed(Reader {
+                entries: &mut *entries,
+                part,
             })?;
-        }
-        Ok(())
-    }
-}
-
-/// The entries of one kind: values with their times, or a list of ids.
-struct OfKind<'a> {
-    entries: &'a mut Entries,
-    namespace: &'a Sha256,
-    kind: Kind,
-}
-
-impl<'de> DeserializeSeed<'de> for OfKind<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        match self.kind {
-            Kind::OriginJti | Kind::Jti => reader.deserialize_any(self),
-            Kind::SignedInBefore | Kind::IssuedBefore | Kind::Clients => {
-                reader.deserialize_map(self)
-            }
-        }
-    }
-}
-
-impl<'de> Visitor<'de> for OfKind<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("entries")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let Self {
-            entries,
-            namespace,
-            kind,
-        } = self;
-        while let Some(value) = members.next_key_seed(Name)? {
-            let time = members.next_value_seed(Whole(entries, Flaw::Time))?;
-            let time = match kind {
-                // When an id was listed is for whoever prunes the list; the token is out for good.
-                Kind::OriginJti | Kind::Jti => u32::MAX,
-                Kind::SignedInBefore | Kind::IssuedBefore | Kind::Clients => u32::try_from(time)
-                    .ok()
-                    .filter(|time| *time < FOR_EVER)
-                    .unwrap_or(u32::MAX),
-            };
-            entries.add(namespace, &value, time)?;
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut ids: A) -> Result<(), A::Error> {
+        let Part::Entries(namespace, Kind::OriginJti | Kind::Jti) = self.part else {
+            return Err(self.entries.refuse(Flaw::Shape));
+        };
         while let Some(id) = ids.next_element_seed(Name)? {
-            self.entries.add(self.namespace, &id, LISTED)?;
+            self.entries.add(namespace, &id, LISTED)?;
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ pub struct DenyList {
 
 /// What an entry looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     /// The user's sign-ins, refreshed tokens included: `sub` and `auth_time`.
     SignedInBefore,
     /// The user's tokens: `sub` and `iat`.
@@ -47,7 +47,8 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [
+    /// Every kind, in the order of the manual.
+    pub const ALL: [Self; 5] = [
         Self::SignedInBefore,
         Self::IssuedBefore,
         Self::Clients,
@@ -55,14 +56,25 @@ impl Kind {
         Self::Jti,
     ];
 
+    /// Their names in the document, in the same order.
+    const NAMES: [&str; 5] = [
+        "signed_in_before",
+        "issued_before",
+        "clients",
+        "origin_jti",
+        "jti",
+    ];
+
     /// The name in the document.
-    const fn name(self) -> &'static str {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        let [signed_in_before, issued_before, clients, origin_jti, jti] = Self::NAMES;
         match self {
-            Self::SignedInBefore => "signed_in_before",
-            Self::IssuedBefore => "issued_before",
-            Self::Clients => "clients",
-            Self::OriginJti => "origin_jti",
-            Self::Jti => "jti",
+            Self::SignedInBefore => signed_in_before,
+            Self::IssuedBefore => issued_before,
+            Self::Clients => clients,
+            Self::OriginJti => origin_jti,
+            Self::Jti => jti,
         }
     }
 
@@ -75,6 +87,42 @@ impl Kind {
             Self::OriginJti => 0xfb,
             Self::Jti => 0xfc,
         }
+    }
+}
+
+/// What a token was looked up by, and what was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LookedUp<'a> {
+    /// What the entry would look at.
+    pub kind: Kind,
+    /// The id that the token has there.
+    pub value: &'a str,
+    /// The token's time that is compared with the entry's.
+    pub time: Option<Timestamp>,
+    before: Option<u32>,
+}
+
+impl LookedUp<'_> {
+    /// Whether there is an entry.
+    #[must_use]
+    pub const fn is_listed(&self) -> bool {
+        self.before.is_some()
+    }
+
+    /// The entry's time; none for all tokens, however late.
+    #[must_use]
+    pub fn before(&self) -> Option<Timestamp> {
+        let before = self.before.filter(|before| *before < FOR_EVER)?;
+        Some(Timestamp::since_epoch(Duration::from_secs(before.into())))
+    }
+
+    /// Whether the entry voids the token.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.before.is_some_and(|before| {
+            let earlier = |time: Timestamp| time.seconds() < f64::from(before);
+            before >= FOR_EVER || self.time.is_none_or(earlier)
+        })
     }
 }
 
@@ -177,23 +225,37 @@ impl DenyList {
     /// strictest; a token without the claim that an entry looks at cannot show that it is newer.
     #[must_use]
     pub fn names(&self, pool: &str, claims: &Claims) -> bool {
-        let named = |kind, value: Option<&str>, time: Option<Timestamp>| {
-            value
-                .and_then(|value| self.find(digest(namespace(pool, kind), value)))
-                .is_some_and(|before| {
-                    before >= FOR_EVER || time.is_none_or(|time| time.seconds() < f64::from(before))
-                })
-        };
-        let issued = claims.issued_at();
-        let token_use = claims.token_use();
-        let mut clients = token_use.into_iter().flat_map(|of| claims.clients(of));
-        let sub = claims.subject();
-        // Nothing is compared with the time of these two.
-        named(Kind::Jti, claims.token_id(), None)
-            || named(Kind::OriginJti, claims.origin_id(), None)
-            || named(Kind::SignedInBefore, sub, claims.authenticated_at())
-            || named(Kind::IssuedBefore, sub, issued)
-            || clients.any(|client| named(Kind::Clients, Some(client), issued))
+        self.look_up(pool, claims).any(|one| one.is_revoked())
+    }
+
+    /// All that a token of this pool is looked up by, and what there is.
+    pub fn look_up<'a>(
+        &'a self,
+        pool: &'a str,
+        claims: &'a Claims,
+    ) -> impl Iterator<Item = LookedUp<'a>> {
+        let (sub, issued) = (claims.subject(), claims.issued_at());
+        let clients = claims.token_use().into_iter();
+        let clients = clients.flat_map(|of| claims.clients(of));
+        // Nothing is compared with the time of the first two.
+        let single = [
+            (Kind::Jti, claims.token_id(), None),
+            (Kind::OriginJti, claims.origin_id(), None),
+            (Kind::SignedInBefore, sub, claims.authenticated_at()),
+            (Kind::IssuedBefore, sub, issued),
+        ];
+        let clients = clients.map(move |client| (Kind::Clients, Some(client), issued));
+        let all = single.into_iter().chain(clients);
+        all.filter_map(move |(kind, value, time)| {
+            let value = value?;
+            let before = self.find(digest(namespace(pool, kind), value));
+            Some(LookedUp {
+                kind,
+                value,
+                time,
+                before,
+            })
+        })
     }
 
     /// The time of an entry.
@@ -205,3 +267,6 @@ impl DenyList {
         record.last_chunk().map(|time| u32::from_be_bytes(*time))
     }
 }
+
+#[cfg(test)]
+mod tests;

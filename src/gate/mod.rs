@@ -133,6 +133,12 @@ impl Gate {
         self.facts.sync(now, space);
     }
 
+    /// Takes note that this VM serves requests, of whatever configuration: what costs much is left
+    /// to VMs that do not.
+    pub fn serves(&mut self) {
+        self.facts.serves();
+    }
+
     /// Decides about a request.
     pub fn decide(&mut self, request: &Request, now: Timestamp) -> (Decision, CacheUse) {
         self.decide_seen(request, now, &mut ())
@@ -164,8 +170,9 @@ impl Gate {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Option<Verdict> {
-        // Another VM may have fetched since the last tick. To read one pool's entry costs less than
-        // to hold the request for a tick.
+        self.facts.look_at_clocks(now);
+        // Another VM may have fetched, or asked, since the last tick. To read one entry costs less
+        // than to hold the request for a tick.
         self.facts.sync_need(candidate.need(), now, space);
         let candidate = match self.redecide(candidate, now) {
             Decision::Verdict(verdict) => return Some(verdict),
@@ -208,6 +215,7 @@ impl Gate {
 
     /// Does what is due: begins calls, and gives verdicts on held requests.
     pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Effects {
+        self.facts.look_at_clocks(now);
         self.facts.sync(now, space);
         // Said anew at each tick by those that wait: a request that has gone away demands nothing.
         let demands = self.waiting.demands();
@@ -230,6 +238,7 @@ impl Gate {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Effects {
+        self.facts.look_at_clocks(now);
         let report = self.facts.answered(id, answer, now, space);
         Effects {
             verdicts: self.verdicts(now),
@@ -246,7 +255,7 @@ impl Gate {
     /// When the next tick is wanted.
     #[must_use]
     pub fn next_tick(&self, now: Monotonic) -> Duration {
-        let wants_a_call = |need| self.facts.wants_a_call(need, now);
+        let wants_a_call = |(need, _)| self.facts.wants_a_call(need, now);
         // Something can be done at once: a fetch can begin, or a batch go on.
         if self.facts.is_due(now)
             || self.waiting.has_backlog()
@@ -292,14 +301,16 @@ impl Gate {
                 Decision::Verdict(verdict) => verdicts.push((context, verdict)),
                 // What it needs now may still come: keys are there, but its own is not among them.
                 // It changes places, if there is room, and keeps its deadline.
-                Decision::Hold(candidate)
-                    if !until.has_passed(now.monotonic)
-                        && self.waiting.has_room(candidate.need()) =>
-                {
-                    self.waiting.add(context, Held { candidate, until });
-                }
                 Decision::Hold(candidate) => {
-                    verdicts.push((context, self.unavailable(candidate, now)));
+                    // For the new need it waits no longer than for that alone.
+                    let need = candidate.need();
+                    let limit = self.facts.wait_limit(need, self.policy(), now.monotonic);
+                    let until = until.at_latest(now.monotonic.after(limit));
+                    if !until.has_passed(now.monotonic) && self.waiting.has_room(need) {
+                        self.waiting.add(context, Held { candidate, until });
+                    } else {
+                        verdicts.push((context, self.unavailable(candidate, now)));
+                    }
                 }
             }
         }
@@ -347,6 +358,6 @@ impl Gate {
 const fn refusal(need: Need, after: Duration) -> Refusal {
     match need {
         Need::Keys(_) | Need::NewerKeys { .. } => Refusal::KeysUnavailable(after),
-        Need::DenyList(_) => Refusal::RevocationUnknown(after),
+        Need::DenyList(_) | Need::Confirmation(_) => Refusal::RevocationUnknown(after),
     }
 }

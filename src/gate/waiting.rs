@@ -32,6 +32,14 @@ impl Deadline {
             Self::Displaced => true,
         }
     }
+
+    /// Whichever comes first.
+    pub(super) fn at_latest(self, other: Monotonic) -> Self {
+        match self {
+            Self::At(deadline) => Self::At(deadline.min(other)),
+            Self::Displaced => Self::Displaced,
+        }
+    }
 }
 
 impl Held {
@@ -64,13 +72,15 @@ impl Place {
     /// a time when keys are there, and a cold start comes when they are not.
     const fn limit(self) -> usize {
         match self {
-            // What a worker can hold through a cold start. With all others, at 16 kB a token: 23
+            // What a worker can hold through a cold start. With all others, at 16 kB a token: 25
             // MB.
             Self::ColdStart => 1024,
             // A rotation reaches a worker as a few requests at once; more is a flood.
             Self::UnknownKey => 128,
             // As at a cold start, which it is.
             Self::NoDenyList => 1024,
+            // Few rules ask for it, and few tokens need it at one time.
+            Self::Confirmation => 128,
         }
     }
 }
@@ -183,13 +193,13 @@ impl Waiting {
         taken
     }
 
-    /// What requests wait for, as far as it must be demanded: keys that are missing altogether are
-    /// fetched without that.
-    pub(super) fn demands(&self) -> impl Iterator<Item = Need> {
+    /// What requests wait for, as far as it must be demanded, each with its token: keys that are
+    /// missing altogether are fetched without that.
+    pub(super) fn demands(&self) -> impl Iterator<Item = (Need, &[u8])> {
         self.held
             .iter()
-            .filter(|(_, held)| held.is_in(Place::UnknownKey))
-            .map(|(_, held)| held.need())
+            .filter(|(_, held)| !held.is_in(Place::ColdStart))
+            .map(|(_, held)| (held.need(), held.candidate.compact()))
     }
 
     /// Counted anew where entries leave, since one count that went wrong would close a place for

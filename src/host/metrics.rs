@@ -1,10 +1,12 @@
 //! Counters and gauges, as Envoy's statistics show them under `wasmcustom.`.
 
+use super::space::Shared;
 use crate::decision::CacheUse;
 use crate::gate::{Gate, Now};
 use crate::policy::Policy;
 use crate::refusal::Reason;
 use crate::remote::report::Counted;
+use crate::revocation::Revocations;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 use std::cell::Cell;
@@ -17,6 +19,9 @@ pub(super) struct Metrics {
     denied: Vec<(Reason, Metric)>,
     fetch_success: Metric,
     fetch_failure: Metric,
+    confirmed: Metric,
+    confirm_refused: Metric,
+    confirm_unknown: Metric,
     cache_hit: Metric,
     cache_miss: Metric,
     held: Metric,
@@ -90,6 +95,9 @@ impl Metrics {
                 .collect(),
             fetch_success: counter("jwks_fetch.success"),
             fetch_failure: counter("jwks_fetch.failure"),
+            confirmed: counter("confirm.confirmed"),
+            confirm_refused: counter("confirm.refused"),
+            confirm_unknown: counter("confirm.unknown"),
             cache_hit: counter("token_cache.hit"),
             cache_miss: counter("token_cache.miss"),
             held: counter("held"),
@@ -133,17 +141,21 @@ impl Metrics {
         }
     }
 
-    /// Counts a fetch of this kind of document.
+    /// Counts a fetch of this kind of document, or an answer to this kind of questions.
     pub(super) fn fetched(&self, kind: &str, counted: Counted) {
         match (kind, counted) {
             ("jwks", Counted::Success) => self.fetch_success.add(1),
             ("jwks", Counted::Failure) => self.fetch_failure.add(1),
+            ("confirm", Counted::Success) => self.confirmed.add(1),
+            ("confirm", Counted::Refused) => self.confirm_refused.add(1),
+            ("confirm", Counted::Failure) => self.confirm_unknown.add(1),
             ("deny_list", counted) => {
                 if let Some(list) = &self.deny_list {
                     match counted {
                         Counted::Success => list.success.add(1),
                         Counted::Unchanged => list.unchanged.add(1),
                         Counted::Failure => list.failure.add(1),
+                        Counted::Refused => {}
                     }
                 }
             }
@@ -173,9 +185,8 @@ impl Metrics {
     /// second, since there may be a thousand issuers.
     pub(super) fn gauges(&self, gate: &Gate, now: Now) {
         let standings = || gate.keyring().standings(now.monotonic);
-        let list = gate.revocations().map(|list| list.standing(now));
         let keys = standings().fold(0, |sum: usize, one| sum.saturating_add(one.keys));
-        let denied = list.map_or(0, |list| list.entries);
+        let denied = gate.revocations().map_or(0, Revocations::entries);
         let shown = (now.monotonic.since_origin().as_secs(), keys, denied);
         if self.shown.replace(Some(shown)) == Some(shown) {
             return;
@@ -185,9 +196,10 @@ impl Metrics {
         let oldest = standings().filter_map(|one| one.age).max();
         self.age.set(oldest.unwrap_or_default().as_secs());
         self.signature_host.set(u64::from(gate.verifies_by_host()));
-        if let (Some(metrics), Some(standing)) = (&self.deny_list, list) {
-            metrics.entries.set(number(standing.entries));
-            metrics.age.set(standing.age.as_secs());
+        if let (Some(metrics), Some(list)) = (&self.deny_list, gate.revocations()) {
+            let all = list.roll(now, &Shared);
+            metrics.entries.set(all.entries);
+            metrics.age.set(all.age);
         }
         for (issuer, standing) in self.issuers.iter().zip(standings()) {
             issuer.keys.set(number(standing.keys));

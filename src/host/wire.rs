@@ -133,11 +133,11 @@ pub(super) fn send(call: &Call) -> Result<u32, NotSent> {
 }
 
 /// Reads the answer to a call. Without headers there was none, and asking for one would panic.
+/// `body` says how much is read of the body under a status.
 pub(super) fn answer(
     headers: usize,
-    body: usize,
-    max_body: usize,
     names: &[&'static str],
+    body: impl Fn(u16) -> Option<usize>,
 ) -> Answer {
     if headers == 0 {
         return Answer::NoResponse;
@@ -150,8 +150,8 @@ pub(super) fn answer(
     let status = header(":status")
         .and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok())
         .unwrap_or_default();
-    let body = (body <= max_body)
-        .then(|| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body))
+    let body = body(status)
+        .map(|length| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, length))
         .map(|body| body.ok().flatten().unwrap_or_default());
     let marked = RESPONSE_MARKS.iter().any(|name| header(name).is_some());
     let looked_at = names.iter();

@@ -21,6 +21,12 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
+thread_local! {
+    /// Whether this VM has served a request. Plugins of one `vm_id` are one VM in each thread, so
+    /// that one of them may be idle and its thread busy.
+    static SERVES: Cell<bool> = const { Cell::new(false) };
+}
+
 /// How far a request has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -54,6 +60,7 @@ struct UnderWay {
     id: CallId,
     max_body: usize,
     headers: &'static [&'static str],
+    unread: Option<u16>,
 }
 
 impl Worker {
@@ -109,6 +116,7 @@ impl Worker {
 
     /// Decides about the request whose headers the host has just handed over.
     pub(super) fn admit(&self, context: u32, rest: Rest, phase: &Rc<Cell<Phase>>) {
+        SERVES.set(true);
         let Ok(request) = wire::request(self.gate.borrow().reads(), rest) else {
             phase.set(self.carry_out(context, &Verdict::refuse(Reason::UnsafePath)));
             return;
@@ -174,6 +182,9 @@ impl Worker {
 
     pub(super) fn tick(&self) {
         let now = self.clock.both();
+        if SERVES.get() {
+            self.gate.borrow_mut().serves();
+        }
         let effects = self.gate.borrow_mut().tick(now, &Shared);
         self.bring_about(effects);
         self.metrics.gauges(&self.gate.borrow(), now);
@@ -187,7 +198,8 @@ impl Worker {
         let Some(call) = self.calls.borrow_mut().remove(&token) else {
             return;
         };
-        let answer = wire::answer(headers, body, call.max_body, call.headers);
+        let body = |status| (Some(status) != call.unread && body <= call.max_body).then_some(body);
+        let answer = wire::answer(headers, call.headers, body);
         self.finish(call.id, &answer);
     }
 
@@ -235,6 +247,7 @@ impl Worker {
                         id,
                         max_body: call.max_body,
                         headers: call.answer_headers,
+                        unread: call.unread,
                     };
                     self.calls.borrow_mut().insert(token, under_way);
                 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Where a document is fetched.
+/// Where a document is fetched, or a question put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// The Envoy cluster that reaches it.
@@ -29,17 +29,40 @@ impl Endpoint {
     /// The call that fetches a document of at most so many bytes.
     #[must_use]
     pub fn get(&self, max_body: usize) -> Call {
+        let accept = ("accept", "application/json".to_owned());
+        self.call("GET", vec![accept], Vec::new(), max_body)
+    }
+
+    /// The call that puts a question, whose answer has at most so many bytes.
+    #[must_use]
+    pub fn post(
+        &self,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+        max_body: usize,
+    ) -> Call {
+        self.call("POST", headers, body, max_body)
+    }
+
+    fn call(
+        &self,
+        method: &'static str,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+        max_body: usize,
+    ) -> Call {
         Call {
             cluster: self.cluster.clone(),
-            method: "GET",
+            method,
             scheme: self.scheme.clone(),
             authority: self.authority.clone(),
             path: self.path.clone(),
-            headers: vec![("accept", "application/json".to_owned())],
-            body: Vec::new(),
+            headers,
+            body,
             timeout: self.timeout,
             max_body,
             answer_headers: &[],
+            unread: None,
         }
     }
 }
@@ -68,6 +91,8 @@ pub struct Call {
     pub max_body: usize,
     /// Which of the answer's headers are looked at: each costs a look-up.
     pub answer_headers: &'static [&'static str],
+    /// A status that says all: its body is about a person, perhaps, and is not read.
+    pub unread: Option<u16>,
 }
 
 /// The gate's number of a call that is under way.
@@ -96,7 +121,7 @@ pub enum Answer {
         status: u16,
         /// Those of [`Call::answer_headers`] that are there.
         headers: Vec<(&'static str, Vec<u8>)>,
-        /// The body, or `None` if it is longer than [`Call::max_body`].
+        /// The body, or `None` if it is longer than [`Call::max_body`] or was not to be read.
         body: Option<Vec<u8>>,
     },
     /// Envoy answered in place of the endpoint, which it did not reach.

@@ -72,7 +72,8 @@ impl Cause {
 
 impl<E> Failure<E> {
     /// The cause.
-    pub(super) const fn cause(&self) -> Cause {
+    #[must_use]
+    pub const fn cause(&self) -> Cause {
         match self {
             Self::UnknownCluster => Cause::UnknownCluster,
             Self::NoHosts => Cause::NoHosts,
@@ -88,17 +89,25 @@ impl<E> Failure<E> {
 
     /// The bytes of the document that the endpoint answered with, or what came instead.
     pub(super) fn of(answer: &Answer, too_large: impl FnOnce() -> E) -> Result<&[u8], Self> {
-        Err(match answer {
+        match answer {
             Answer::Response {
                 status: 200,
                 body: Some(body),
                 ..
-            } => return Ok(body),
+            } => Ok(body),
             Answer::Response {
                 status: 200,
                 body: None,
                 ..
-            } => Self::Invalid(too_large()),
+            } => Err(Self::Invalid(too_large())),
+            _ => Err(Self::without(answer)),
+        }
+    }
+
+    /// What an answer is in which nothing was found that could be used.
+    #[must_use]
+    pub fn without(answer: &Answer) -> Self {
+        match answer {
             Answer::Response { status, .. } => Self::Status(*status),
             Answer::Local { status: 504, .. } => Self::TimedOut,
             Answer::Local { text, .. } => Self::unreached(text),
@@ -106,7 +115,7 @@ impl<E> Failure<E> {
             Answer::NotSent(NotSent::UnknownCluster) => Self::UnknownCluster,
             Answer::NotSent(NotSent::NoHosts) => Self::NoHosts,
             Answer::NotSent(NotSent::Refused) => Self::NotSent,
-        })
+        }
     }
 
     /// Takes the reason out of Envoy's words, such as `upstream connect error or disconnect/reset

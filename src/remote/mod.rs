@@ -1,4 +1,5 @@
-//! Documents that are fetched from elsewhere, and the calls that fetch them. No I/O, no clock.
+//! Documents that are fetched from elsewhere, questions that others answer, and the calls for both.
+//! No I/O, no clock.
 //!
 //! The VMs of a process keep one copy of each document in a [`space::SharedSpace`], and make one
 //! fetch for all of them, whatever the number of workers. Each VM runs the same code at every tick:
@@ -16,12 +17,21 @@
 //!
 //! [`document::Document`] is the whole of it for one document. What it holds is the business of its
 //! [`document::Content`]; nothing here knows what a key is.
+//!
+//! [`enquiry::Enquiries`] are the questions of one VM about single requests. Where the whole process
+//! is to ask once, [`slots::Slots`] say what others have asked and learnt, [`rate::Rate`] how much
+//! they ask in a second, and [`outage::Outage`] what they have told of failures.
 
 pub mod call;
 pub mod document;
+pub mod enquiry;
 pub mod failure;
+pub mod outage;
+pub mod rate;
 pub mod record;
 mod refresher;
 pub mod report;
+pub mod roll;
 pub mod schedule;
+pub mod slots;
 pub mod space;

@@ -5,7 +5,7 @@ use std::fmt;
 /// What is to be told about a fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The kind of document: [`Content::KIND`](super::document::Content::KIND).
+    /// The kind of document, [`Content::KIND`](super::document::Content::KIND), or of questions.
     pub kind: &'static str,
     /// What is counted, if anything is.
     pub counted: Option<Counted>,
@@ -14,14 +14,16 @@ pub struct Report {
     text: String,
 }
 
-/// What the counters of a kind of document add.
+/// What the counters of a kind of document, or of questions, add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
-    /// A fetch that brought a usable document.
+    /// A fetch that brought a usable document, or an answer that says yes.
     Success,
     /// A fetch that found the document at hand to be the newest.
     Unchanged,
-    /// An attempt that brought none.
+    /// An answer that says no.
+    Refused,
+    /// An attempt that brought none, or neither.
     Failure,
 }
 

@@ -30,7 +30,7 @@ pub(super) const SETTLING_TIME: Duration = Duration::from_secs(1);
 
 /// How long after the time-out of its fetch a lease may be taken over: enough for an answer that
 /// came in the last moment to be written.
-pub(super) const LEASE_GRACE: Duration = Duration::from_secs(1);
+pub(crate) const LEASE_GRACE: Duration = Duration::from_secs(1);
 
 /// How long content that a record promises, but that is not there, is waited for.
 pub(super) const RECOVERY_DELAY: Duration = Duration::from_secs(1);
@@ -77,7 +77,7 @@ impl Entropy {
     }
 
     /// The next number (SplitMix64, Steele, Lea and Flood 2014).
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

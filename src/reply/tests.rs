@@ -48,6 +48,7 @@ fn the_rfc_style() {
         Reason::WrongAudience,
         Reason::UnknownKey,
         Reason::InvalidSignature,
+        Reason::TokenRevoked,
     ] {
         rfc(&plain(reason), 401, unauthorized, challenge(invalid));
     }
@@ -82,12 +83,18 @@ fn the_rfc_style() {
         r#"{"message":"Bad Request"}"#,
         None,
     );
-    rfc(
-        &Refusal::KeysUnavailable(Duration::from_millis(1_001)),
-        503,
-        r#"{"message":"Service Unavailable"}"#,
-        Some(("retry-after", "2")),
-    );
+    let after = Duration::from_millis(1_001);
+    for refusal in [
+        Refusal::KeysUnavailable(after),
+        Refusal::RevocationUnknown(after),
+    ] {
+        rfc(
+            &refusal,
+            503,
+            r#"{"message":"Service Unavailable"}"#,
+            Some(("retry-after", "2")),
+        );
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What a rule asks of a token, beyond that it is valid.
 //!
-//! Its two halves are asked at two moments: [`Narrowing`] repeats, for one rule, questions that are
+//! Its parts are asked at different moments: [`Narrowing`] repeats, for one rule, questions that are
 //! asked of every token, and is checked with them before the signature (a forged token is refused
-//! either way, and sooner); [`Conditions`] are put to the user pool's word alone.
+//! either way, and sooner); [`Conditions`] are put to the user pool's word alone; and the pool is
+//! asked for its [`Confirmation`] of nothing but a token for which all else holds.
 
 use crate::claims::{Claim, ClaimPlace, Claims, TokenUse};
 use crate::pool::UserPoolId;
@@ -19,6 +20,40 @@ pub struct Requirement {
     pub narrows: Narrowing,
     /// What the claims of these must say.
     pub conditions: Conditions,
+    /// How lately the user pool must have stood by the token.
+    pub confirmation: Confirmation,
+}
+
+/// How lately the user pool must have stood by the token, which it is asked for.
+///
+/// No claim says so: a token stays as it was made, whatever becomes of its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Confirmation {
+    /// It is not asked.
+    #[default]
+    Waived,
+    /// Within this time.
+    Within(Duration),
+}
+
+/// The scope of those tokens that a user pool can be asked about. About one without it the pool
+/// would answer as it does for a revoked one, and that would be untrue.
+pub const ASKING_SCOPE: &str = "aws.cognito.signin.user.admin";
+
+impl Confirmation {
+    /// Checks whether the pool can be asked about a token, if it has to be.
+    ///
+    /// # Errors
+    /// It cannot, and the refusal names the scope with which it could.
+    pub fn check(self, claims: &Claims, seen: &mut impl Observer) -> Result<(), Refusal> {
+        match self {
+            Self::Within(_) if !claims.scopes().any(|scope| scope == ASKING_SCOPE) => {
+                seen.saw(Step::Confirmed, Err(Reason::InsufficientScope));
+                Err(Refusal::InsufficientScope(vec![ASKING_SCOPE.to_owned()]))
+            }
+            Self::Within(_) | Self::Waived => Ok(()),
+        }
+    }
 }
 
 /// Which of the tokens that the filter admits a rule admits.

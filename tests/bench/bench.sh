@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a benchmark: tests/bench/bench.sh bench | growth [pools | rules | cache | streams | start | memory]...
+# Runs a benchmark: tests/bench/bench.sh bench | growth [pools | rules | lists | cache | streams | start | memory]...
 # Installs what it needs beside the build and target/venv, or names it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

@@ -1,4 +1,4 @@
-"""What grows with what: `make bench-growth`. Pools, rules, tokens beyond the cache, open
+"""What grows with what: `make bench-growth`. Pools, rules, deny lists, tokens beyond the cache, open
 streams, memory, start.
 
 Each curve by itself: `bench.sh growth pools` and so on. TOKENS says how many distinct tokens, and
@@ -7,11 +7,13 @@ first, which takes two cores some minutes.
 """
 
 import contextlib
+import http.client
 import json
 import os
 import socket
 import statistics
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import Pool
@@ -28,7 +30,9 @@ STEPS = 10
 BATCH = 1000
 
 
-def timed(scene, filters, values, path="/", warm_up=1, seeds=(0, 0)):
+def timed(
+    scene, filters, values, path="/", warm_up=1, seeds=(0, 0), seconds=DURATION, beside=None
+):
     """Processor time per request, resident megabytes, and the share of cache hits."""
     envoy, port = scene.envoy(filters)
     with envoy:
@@ -39,7 +43,12 @@ def timed(scene, filters, values, path="/", warm_up=1, seeds=(0, 0)):
             envoy.stat("token_cache.hit"),
             envoy.stat("token_cache.miss"),
         )
-        result = stage.wrk(port, values, path, seconds=DURATION, seed=seeds[1])
+        ended = threading.Event()
+        other = threading.Thread(target=beside or (lambda *_: None), args=(port, ended))
+        other.start()
+        result = stage.wrk(port, values, path, seconds=seconds, seed=seeds[1])
+        ended.set()
+        other.join()
         used = envoy.cpu() - before
         if result["refused"] or result["failed"]:
             raise stage.Failed(f"under load: {result}")
@@ -68,6 +77,45 @@ def rules(scene):
     values = bearer(signed(claims(number)) for number in range(200))
     for count in (10, 100, 1000):
         yield {"rules": count, **timed(scene, ours(**many_rules(count)), values, "/records/7")}
+
+
+def lists(scene):
+    """Deny lists that change every five seconds, and a probe beside the load."""
+    values = bearer(signed(claims(number)) for number in range(200))
+    for count in (None, 0, 1000, 20_000, 100_000):
+        more = {}
+        if count is not None:
+            more["deny_list"] = {
+                "cluster": "keys",
+                "uri": f"http://keys.test/lists/{count}",
+                "refresh_interval": "5s",
+                "max_age": "1h",
+                "when_stale": "refuse",
+                "max_entries": 100_000,
+            }
+        took = []
+        yield {
+            "entries": "no list" if count is None else count,
+            **timed(
+                scene,
+                ours(**more),
+                values,
+                seconds=max(DURATION, 12),
+                beside=lambda port, ended, took=took: probe(port, values[0], ended, took),
+            ),
+            "probe_p50_ms": round(statistics.median(took) * 1e3, 1),
+            "probe_max_ms": round(max(took) * 1e3, 1),
+        }
+
+
+def probe(port, value, ended, took):
+    """One request after the other, and how long each took."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    while not ended.is_set():
+        began = time.monotonic()
+        stage.get(port, "/", {"authorization": value}, connection)
+        took.append(time.monotonic() - began)
+        time.sleep(0.001)
 
 
 def cache(scene):
@@ -200,6 +248,7 @@ def start(scene):
 CURVES = {
     "pools": pools,
     "rules": rules,
+    "lists": lists,
     "cache": cache,
     "streams": streams,
     "start": start,

@@ -1,5 +1,6 @@
 """What stands around the Envoy that is measured: keys, upstream, load; and how it is measured."""
 
+import functools
 import http.client
 import json
 import os
@@ -174,13 +175,30 @@ def get(port, path, headers=None, connection=None):
     return response.status, response.headers, response.read()
 
 
+@functools.cache
+def users(count):
+    """Entries of a deny list, which take a while to write down."""
+    return "".join(f'"{user:08x}-aaaa-4bbb-8ccc-0123456789ab": 1,' for user in range(count))
+
+
+def deny_list(entries):
+    """A list of so many users, and of another one each second."""
+    now = int(time.time())
+    listed = f'{users(entries - 1)}"second-{now}": 1' if entries else ""
+    pools = f'{{"{POOL}": {{"signed_in_before": {{{listed}}}}}}}'
+    return f'{{"version": 1, "written_at": {now}, "pools": {pools}}}'.encode()
+
+
 class Keys(BaseHTTPRequestHandler):
-    """The key set, whatever the path: every pool of the benchmark has the same key."""
+    """The key set, whatever the path: every pool of the benchmark has the same key. Below /lists/ a
+    deny list with as many entries as the path says."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        body = json.dumps(key_set()).encode()
+        entries = self.path.removeprefix("/lists/")
+        keys = entries == self.path
+        body = json.dumps(key_set()).encode() if keys else deny_list(int(entries))
         self.send_response(200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))

@@ -4,6 +4,7 @@
 //! accepted. Every document is read twice, as JSON and as a serialized `google.protobuf.Struct`,
 //! and both must mean the same.
 
+mod confirm;
 mod documents;
 mod durations;
 mod forms;

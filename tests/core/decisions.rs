@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::harness::issuer::{TestKey, Token};
-use crate::harness::outcome::{difference, headers, none_wrong, rest};
+use crate::harness::outcome::{difference, headers, none_wrong, rest, supplied};
 use crate::harness::space::Space;
 use crate::harness::vectors::{Expect, Vector, Vectors};
 use cognito_authorizer::config;
@@ -43,24 +43,8 @@ fn policies() -> BTreeMap<&'static str, Value> {
 
 /// A gate that has the deny list which its policy of this name asks for.
 fn gate(policy: &Rc<Policy>, name: &str) -> Gate {
-    supplied(
-        Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1)),
-        name,
-    )
-}
-
-fn supplied(mut gate: Gate, name: &str) -> Gate {
-    let vectors = Vectors::get();
-    let now = Now {
-        wall: Timestamp::from_seconds(vectors.now()).unwrap(),
-        monotonic: Monotonic::default(),
-    };
-    let space = Space::default();
-    for (id, _) in gate.tick(now, &space).calls {
-        let answer = Answer::response(200, vectors.deny_list(name));
-        gate.answered(id, &answer, now, &space);
-    }
-    gate
+    let gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
+    supplied(gate, Vectors::get(), name)
 }
 
 fn wall(vector: &Vector) -> Timestamp {
@@ -246,7 +230,7 @@ fn a_host_that_verifies_decides_alike() {
     for vector in asked {
         let policy = policy(&vectors.policy(&vector.policy));
         let gate = Gate::new(Rc::clone(&policy), host.clone(), Entropy::new(1));
-        let mut gate = supplied(gate, &vector.policy);
+        let mut gate = supplied(gate, vectors, &vector.policy);
         assert!(gate.verifies_by_host());
         let verdict = at_once(&mut gate, vector, &policy);
         wrong.extend(difference(vector, &policy, &verdict));

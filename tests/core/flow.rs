@@ -2,6 +2,7 @@
 
 mod boundaries;
 mod change;
+mod confirmation;
 mod deny_list;
 mod hold_limits;
 mod open_requests;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 29] = [
+const LAYERS: [(&str, &str); 30] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -42,13 +42,17 @@ const LAYERS: [(&str, &str); 29] = [
         "verify",
         "claims jwks policy refusal rs256 rules step time token",
     ),
-    ("cache", "claim_headers verify"),
+    ("cache", "claim_headers remote verify"),
     ("keyring", "jwks policy remote time"),
     ("revocation", "claims deny_list policy remote time"),
-    ("facts", "keyring policy refusal remote revocation time"),
+    ("confirmation", "json policy remote time"),
+    (
+        "facts",
+        "confirmation keyring policy refusal remote revocation time",
+    ),
     (
         "decision",
-        "cache claim_headers facts header owned policy refusal request revocation rs256 rules step time token verify",
+        "cache claim_headers confirmation facts header owned policy refusal request revocation rs256 rules step time token verify",
     ),
     (
         "gate",
@@ -57,7 +61,7 @@ const LAYERS: [(&str, &str); 29] = [
     // The adapter.
     (
         "host",
-        "config decision gate header policy refusal remote request rs256 time",
+        "config decision gate header policy refusal remote request revocation rs256 time",
     ),
 ];
 

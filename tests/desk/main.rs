@@ -17,6 +17,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod deny;
 mod envoy;
 mod explain;
 mod hostile;

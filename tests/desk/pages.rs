@@ -3,7 +3,15 @@
 use std::path::Path;
 use std::process::Command;
 
-const COMMANDS: [&str; 6] = ["check", "explain", "import", "jwks", "completions", "man"];
+const COMMANDS: [&str; 7] = [
+    "check",
+    "explain",
+    "import",
+    "jwks",
+    "deny",
+    "completions",
+    "man",
+];
 
 fn printed(arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cognito-authorizer"));

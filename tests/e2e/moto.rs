@@ -10,7 +10,7 @@ use crate::harness::client::Request;
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::keyserver::KeyServer;
 use crate::harness::process::{eventually, provided, stop};
-use crate::harness::table::Table;
+use crate::harness::table::{Table, difference};
 use crate::harness::upstream::Upstream;
 
 const PASSWORD: &str = "Correct-horse-1";
@@ -117,10 +117,13 @@ fn a_user_signs_in_and_reaches_the_upstream() {
                 "cluster": "emulator",
                 "uri": format!("http://{}/{pool}/.well-known/jwks.json", emulator.address),
             },
+            "confirm": {"cluster": "emulator"},
         }],
         "token": {"use": "any"},
         "rules": [{"match": {"path": "/admin"}, "require": {"groups": ["admin"]}},
-                  {"match": {"path": "/ops"}, "require": {"groups": ["ops"]}}],
+                  {"match": {"path": "/ops"}, "require": {"groups": ["ops"]}},
+                  {"match": {"path": "/pay"},
+                   "require": {"token_use": "access", "confirmed_within": "1s"}}],
         "default": "authenticated",
         "claim_headers": [{"header": "x-username", "claim": ["cognito:username", "username"]}],
     });
@@ -140,6 +143,18 @@ fn a_user_signs_in_and_reaches_the_upstream() {
     }
     let refresh = Request::get("/guarded").bearer(&token("RefreshToken"));
     table.refused(MAIN, "a refresh token", &refresh, "malformed_token");
-    let requests = table.done();
-    envoy.finish(requests);
+    // Signed out everywhere: the token is what it was, and its pool no longer stands by it.
+    let pay = Request::get("/pay").bearer(&token("AccessToken"));
+    table.accepted(MAIN, "confirmed", &pay);
+    let mut requests = table.done();
+    emulator.call("AdminUserGlobalSignOut", &user);
+    let refused = eventually("the end of the session", || {
+        requests += 1;
+        let response = pay.send(envoy.main());
+        (response.status != 200).then_some(response)
+    });
+    assert_eq!(difference(&refused, "token_revoked"), None);
+    let get = Request::get("/guarded").bearer(&token("AccessToken"));
+    assert_eq!(get.send(envoy.main()).status, 200, "no rule asks the pool");
+    envoy.finish(requests + 1);
 }

@@ -242,6 +242,12 @@ impl EnvoyUnderTest {
         Usage::of(self.process.id())
     }
 
+    /// Its threads, and the time of each on the processors.
+    #[allow(dead_code)]
+    pub(crate) fn threads(&self) -> Vec<(String, Duration)> {
+        crate::harness::process::threads(self.process.id())
+    }
+
     /// What Envoy has logged so far.
     pub(crate) fn log(&self) -> String {
         read(&self.directory, "log")

@@ -18,6 +18,8 @@ pub(crate) enum Answer {
     Document(Value),
     /// 200 with these bytes, whatever they are.
     Bytes(Vec<u8>),
+    /// 200 with these bytes under this entity tag, or 304 to whoever has them.
+    Tagged(Vec<u8>, &'static str),
     /// This status, with a body that would be a good key set.
     Status(u16, Value),
     /// 302 to this place.
@@ -107,6 +109,13 @@ impl KeyServer {
         self.shared.lock().answers.insert(path.to_owned(), answer);
     }
 
+    /// When fetches of `path` began.
+    #[allow(dead_code)]
+    pub(crate) fn fetch_times_at(&self, path: &str) -> Vec<Instant> {
+        let times = &self.shared.lock().fetches;
+        times.get(path).cloned().unwrap_or_default()
+    }
+
     /// Lets every fetch of `pool` take this long.
     pub(crate) fn delay(&self, pool: &str, delay: Duration) {
         self.shared.lock().delays.insert(keys_path(pool), delay);
@@ -148,12 +157,12 @@ impl Drop for KeyServer {
 }
 
 fn serve(mut stream: TcpStream, shared: &Shared) {
-    while let Some(path) = read_path(&mut stream) {
+    while let Some((path, known)) = read_request(&mut stream) {
         let Some((answer, delay)) = take_turn(shared, &path) else {
             return;
         };
         thread::sleep(delay);
-        if !reply(&mut stream, shared, answer) {
+        if !reply(&mut stream, shared, answer, &known) {
             return;
         }
     }
@@ -177,7 +186,7 @@ fn take_turn(shared: &Shared, path: &str) -> Option<(Answer, Duration)> {
 }
 
 /// Whether the connection can serve another request.
-fn reply(stream: &mut TcpStream, shared: &Shared, answer: Answer) -> bool {
+fn reply(stream: &mut TcpStream, shared: &Shared, answer: Answer, known: &str) -> bool {
     let json = "content-type: application/json\r\n";
     match answer {
         Answer::Document(document) => {
@@ -185,6 +194,11 @@ fn reply(stream: &mut TcpStream, shared: &Shared, answer: Answer) -> bool {
             send(stream, "200 OK", json, body.as_bytes(), body.len())
         }
         Answer::Bytes(body) => send(stream, "200 OK", json, &body, body.len()),
+        Answer::Tagged(_, tag) if known == tag => send(stream, "304 Not Modified", "", b"", 0),
+        Answer::Tagged(body, tag) => {
+            let headers = format!("{json}etag: {tag}\r\n");
+            send(stream, "200 OK", &headers, &body, body.len())
+        }
         Answer::Status(status, document) => {
             let body = document.to_string();
             send(
@@ -230,8 +244,8 @@ fn send(stream: &mut TcpStream, status: &str, headers: &str, body: &[u8], length
     stream.write_all(&message).is_ok()
 }
 
-/// Reads one request without a body and returns its path.
-fn read_path(stream: &mut TcpStream) -> Option<String> {
+/// Reads one request without a body and returns its path, and what its sender has already.
+fn read_request(stream: &mut TcpStream) -> Option<(String, String)> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -241,6 +255,12 @@ fn read_path(stream: &mut TcpStream) -> Option<String> {
             _ => return None,
         }
     }
-    let line = String::from_utf8_lossy(&head);
-    line.split(' ').nth(1).map(str::to_owned)
+    let head = String::from_utf8_lossy(&head);
+    let known = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("if-none-match")
+            .then(|| value.trim().to_owned())
+    });
+    let path = head.split(' ').nth(1)?.to_owned();
+    Some((path, known.unwrap_or_default()))
 }

@@ -15,6 +15,7 @@ pub(crate) mod listener;
 pub(crate) mod markdown;
 pub(crate) mod minting;
 pub(crate) mod outcome;
+pub(crate) mod poolserver;
 pub(crate) mod process;
 pub(crate) mod published;
 pub(crate) mod seed;

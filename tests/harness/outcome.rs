@@ -1,12 +1,16 @@
 //! Compares a verdict with what a vector expects: the verdict, the reply, and what the upstream sees.
 
 use cognito_authorizer::decision::{Caller, Forward, Verdict};
+use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
+use cognito_authorizer::remote::call::Answer;
+use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::request::Rest;
+use cognito_authorizer::time::{Monotonic, Timestamp};
 
-use crate::harness::vectors::{Expect, Vector};
+use crate::harness::vectors::{Expect, Vector, Vectors};
 
 /// Stands in every claim header of every request: what a client sends there must not survive.
 const SPOOFED: &str = "spoofed by the client";
@@ -20,6 +24,27 @@ pub(crate) fn headers(vector: &Vector, policy: &Policy) -> Vec<(String, Vec<u8>)
         }
     }
     headers
+}
+
+/// The gate, once it has the deny list that its policy of this name asks for.
+#[allow(dead_code)]
+pub(crate) fn supplied(gate: Gate, vectors: &Vectors, name: &str) -> Gate {
+    let now = Timestamp::from_seconds(vectors.now()).unwrap();
+    supplied_with(gate, vectors.deny_list(name), now)
+}
+
+/// The gate, once it has this deny list if it asks for one.
+pub(crate) fn supplied_with(mut gate: Gate, list: Option<Vec<u8>>, wall: Timestamp) -> Gate {
+    let now = Now {
+        wall,
+        monotonic: Monotonic::default(),
+    };
+    let space = MemorySpace::default();
+    for (id, _) in gate.tick(now, &space).calls {
+        let answer = Answer::response(200, list.clone());
+        gate.answered(id, &answer, now, &space);
+    }
+    gate
 }
 
 /// What follows headers that say how long the body is.

@@ -195,6 +195,21 @@ fn resident(id: u32) -> Option<u64> {
     text.split_whitespace().next()?.parse().ok()
 }
 
+/// The threads of a process by name, and the time of each on the processors, to the microsecond
+/// (`/proc/PID/task/TID/schedstat`).
+#[allow(dead_code)]
+pub(crate) fn threads(id: u32) -> Vec<(String, Duration)> {
+    let tasks = std::fs::read_dir(format!("/proc/{id}/task")).expect("/proc");
+    let tasks = tasks.filter_map(|task| {
+        let path = task.ok()?.path();
+        let name = std::fs::read_to_string(path.join("comm")).ok()?;
+        let spent = std::fs::read_to_string(path.join("schedstat")).ok()?;
+        let spent = spent.split_whitespace().next()?.parse().ok()?;
+        Some((name.trim().to_owned(), Duration::from_nanos(spent)))
+    });
+    tasks.collect()
+}
+
 /// User and system time, fields 14 and 15, in hundredths of a second (proc_pid_stat(5)). The name
 /// in parentheses before them may hold spaces.
 fn cpu(id: u32) -> Option<Duration> {

@@ -37,7 +37,9 @@ pub(crate) fn promised(reason: &str) -> (u16, &'static str, Option<&'static str>
             (401, unauthorized, Some(challenge))
         }
         "insufficient_group" | "claim_mismatch" | "denied_by_rule" => (403, forbidden, None),
-        "keys_unavailable" => (503, r#"{"message":"Service Unavailable"}"#, None),
+        "keys_unavailable" | "revocation_unknown" => {
+            (503, r#"{"message":"Service Unavailable"}"#, None)
+        }
         "unsafe_path" | "unsafe_method" => (400, r#"{"message":"Bad Request"}"#, None),
         _ => (401, unauthorized, Some(INVALID)),
     }
@@ -48,7 +50,8 @@ pub(crate) fn difference(response: &Response, reason: &str) -> Option<String> {
     let (status, body, challenge) = promised(reason);
     let retry = response.header("retry-after");
     let seconds = retry.and_then(|value| value.parse::<u32>().ok());
-    let waits = (reason == "keys_unavailable") == seconds.is_some_and(|seconds| seconds > 0);
+    let waits = matches!(reason, "keys_unavailable" | "revocation_unknown")
+        == seconds.is_some_and(|seconds| seconds > 0);
     let same = response.status == status
         && response.body == body
         && response.header("www-authenticate") == challenge

@@ -7,7 +7,7 @@
 // A part of these serves the tests of `make test-formats` alone.
 #[cfg_attr(not(feature = "promtool"), allow(dead_code))]
 mod bootstrap;
-mod files;
+pub(crate) mod files;
 #[cfg_attr(not(feature = "promtool"), allow(dead_code))]
 mod stack;
 
@@ -19,3 +19,5 @@ mod image;
 mod kubernetes;
 mod metrics;
 mod production;
+#[cfg_attr(not(feature = "promtool"), allow(dead_code))]
+mod revocation;

@@ -10,17 +10,19 @@ mod fields;
 mod parts;
 mod promises;
 mod requests;
+mod revocation;
 mod security;
 
 use crate::harness::markdown::{Block, Page};
 
 /// What a comment may call a snippet or table; each is somebody's to check.
-const MARKERS: [&str; 22] = [
+const MARKERS: [&str; 23] = [
     "alerts",
     "causes",
     "configuration",
     "configuration minimum",
     "demo",
+    "deny list",
     "fields of",
     "filter",
     "filter of",

@@ -1,4 +1,5 @@
-//! The clusters that keys come from: whether there are any, and whether they verify who answers.
+//! The clusters that keys and deny lists come from and tokens go to: whether there are any, and whether
+//! they verify who answers.
 
 use super::Notes;
 use super::envoy::{Node, field, is_true, text, texts};
@@ -13,17 +14,39 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// The clusters of all files, and those among them that some configuration fetches keys from.
+/// The clusters of all files, and those among them that some configuration has the filter call.
 pub(super) struct Clusters {
     defined: BTreeMap<String, Vec<Cluster>>,
     wanted: BTreeMap<String, Vec<Wanted>>,
 }
 
-/// A pool whose keys come through a cluster, and the regions that have them: its own, and another
-/// one if it is a replica there.
+/// What a cluster is called for, and the regions in which that is; none for what may be anywhere.
 struct Wanted {
+    purpose: Purpose,
     pool: String,
     regions: Vec<String>,
+}
+
+/// What a cluster is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Keys come from there.
+    Keys,
+    /// Tokens go there, to be confirmed.
+    Confirmation,
+    /// The deny list comes from there.
+    DenyList,
+}
+
+impl Purpose {
+    /// The setting that names the cluster.
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Keys => "jwks.cluster",
+            Self::Confirmation => "confirm.cluster",
+            Self::DenyList => "deny_list.cluster",
+        }
+    }
 }
 
 /// Where a cluster is defined, what it lacks, and where it leads.
@@ -70,21 +93,30 @@ impl Clusters {
         clusters
     }
 
-    /// Takes note of the clusters that a configuration fetches keys from.
+    /// Takes note of the clusters that a configuration has the filter call.
     pub(super) fn want(&mut self, policy: &Policy) {
-        for (_, pool, endpoint) in fetched(policy) {
+        for (_, pool, purpose, endpoint) in called(policy) {
             let own = pool.id.region().to_owned();
             let regions =
                 BTreeSet::from_iter(reach::region(&endpoint.authority).into_iter().chain([own]));
             let wanted = self.wanted.entry(endpoint.cluster.clone());
             wanted.or_default().push(Wanted {
+                purpose,
                 pool: pool.id.as_str().to_owned(),
                 regions: regions.into_iter().collect(),
             });
         }
+        if let Some(list) = &policy.deny_list {
+            let cluster = list.source.endpoint.cluster.clone();
+            self.wanted.entry(cluster).or_default().push(Wanted {
+                purpose: Purpose::DenyList,
+                pool: String::new(),
+                regions: Vec::new(),
+            });
+        }
     }
 
-    /// What there is to say of the key clusters in a file.
+    /// What there is to say of these clusters in a file.
     pub(super) fn findings(&self, file: usize) -> Vec<Finding> {
         let mut findings = Vec::new();
         let defined = |name| self.defined.get(name).into_iter().flatten();
@@ -99,19 +131,40 @@ impl Clusters {
             };
             if !cluster.lacks.is_empty() {
                 let lacks = cluster.lacks.join(", ");
-                let text = format!("keys come through {name:?}, which lacks {lacks}");
-                note(&finding::UNVERIFIED_KEY_SERVER, &cluster.place, text);
+                let lacks = |text: &str| format!("{text} {name:?}, which lacks {lacks}");
+                let serves = |purpose| wanted.iter().any(|one| one.purpose == purpose);
+                let pools = match (serves(Purpose::Keys), serves(Purpose::Confirmation)) {
+                    (true, true) => Some("keys come and tokens go through"),
+                    (false, true) => Some("tokens go through"),
+                    (true, false) => Some("keys come through"),
+                    (false, false) => None,
+                };
+                if let Some(text) = pools {
+                    note(&finding::UNVERIFIED_KEY_SERVER, &cluster.place, lacks(text));
+                }
+                if serves(Purpose::DenyList) {
+                    let text = lacks("the deny list comes through");
+                    note(&finding::UNVERIFIED_LIST_SERVER, &cluster.place, text);
+                }
             }
             for (place, text) in cluster.reach.plain_ports() {
                 note(&finding::PLAIN_PORT, place, text);
             }
-            for Wanted { pool, regions } in wanted {
+            for Wanted {
+                purpose,
+                pool,
+                regions,
+            } in wanted
+            {
+                let is = match purpose {
+                    Purpose::Keys => format!("the keys of {pool} are"),
+                    Purpose::Confirmation => format!("{pool} is"),
+                    Purpose::DenyList => continue,
+                };
                 for (place, host, found) in cluster.reach.regions() {
                     if !regions.contains(&found) {
                         let expected = regions.join(" or ");
-                        let text = format!(
-                            "found {host:?}, of {found}; the keys of {pool} are in {expected}"
-                        );
+                        let text = format!("found {host:?}, of {found}; {is} in {expected}");
                         note(&finding::WRONG_REGION, place, text);
                     }
                 }
@@ -124,18 +177,25 @@ impl Clusters {
     }
 }
 
-/// The position of each pool whose keys are fetched, the pool, and where they are.
-fn fetched(policy: &Policy) -> impl Iterator<Item = (usize, &Pool, &Endpoint)> {
-    policy
-        .pools
-        .iter()
-        .filter_map(|(index, pool)| match &pool.keys {
-            KeySource::Fetched(source) => Some((index.position(), pool, &source.endpoint)),
+/// What follows if the deny list cannot be fetched.
+const WITHOUT_LIST: &str =
+    "without a list nobody who was signed out is out, and `when_stale` says who gets in at all";
+
+/// The position of each pool for which a cluster is called, the pool, what for, and where.
+fn called(policy: &Policy) -> impl Iterator<Item = (usize, &Pool, Purpose, &Endpoint)> {
+    policy.pools.iter().flat_map(|(index, pool)| {
+        let keys = match &pool.keys {
+            KeySource::Fetched(source) => Some((Purpose::Keys, &source.endpoint)),
             KeySource::Inline(_) => None,
-        })
+        };
+        let confirm = pool.confirm.as_ref();
+        let confirm = confirm.map(|confirm| (Purpose::Confirmation, &confirm.endpoint));
+        let both = keys.into_iter().chain(confirm);
+        both.map(move |(purpose, endpoint)| (index.position(), pool, purpose, endpoint))
+    })
 }
 
-/// Notes key clusters that are nowhere, where all that there are should be among what was given.
+/// Notes such clusters that are nowhere, where all that there are should be among what was given.
 pub(super) fn unknown(
     policy: &Policy,
     located: &Located,
@@ -157,7 +217,15 @@ pub(super) fn unknown(
         return;
     }
     let place = scope.name();
-    for (position, _, endpoint) in fetched(policy) {
+    let pools = called(policy).map(|(position, _, purpose, endpoint)| {
+        let path = format!("user_pools[{position}].{}", purpose.field());
+        (path, endpoint, finding::UNKNOWN_CLUSTER.help)
+    });
+    let list = policy.deny_list.iter().map(|list| {
+        let path = Purpose::DenyList.field().to_owned();
+        (path, &list.source.endpoint, WITHOUT_LIST)
+    });
+    for (path, endpoint, advice) in pools.chain(list) {
         let cluster = endpoint.cluster.as_str();
         if known.contains(&cluster) || scope == Scope::Manifests && is_generated(cluster) {
             continue;
@@ -169,8 +237,8 @@ pub(super) fn unknown(
                 format!("found {cluster:?}; expected a cluster of {place}: {known}")
             }
         };
-        let path = format!("user_pools[{position}].jwks.cluster");
         notes.add(&finding::UNKNOWN_CLUSTER, &path, text);
+        notes.advise(advice);
     }
 }
 

@@ -43,7 +43,7 @@ codes! {
     PROBLEM = "problem", Problem,
         "A configuration that the filter refuses", "";
     UNKNOWN_CLUSTER = "unknown-cluster", Problem,
-        "A key cluster that is defined nowhere",
+        "A cluster for keys or a deny list that is defined nowhere",
         "without keys every request with a token is answered 503; `cognito-authorizer jwks` prints a cluster";
     // Who gets in.
     ANY_CLIENT = "any-client", Warning,
@@ -95,11 +95,23 @@ codes! {
         "Other spellings of the filter's headers reach the upstream",
         "an upstream that takes x.cognito.sub or x_cognito_sub for x-cognito-sub believes what a client sends; keep them only where it tells them apart";
     STALE_FOREVER = "stale-forever", Warning,
-        "Keys serve without end while none can be fetched",
+        "Keys or a deny list serve without end while none can be fetched",
         "whoever can block the fetch keeps a withdrawn key in use; a day outlasts most outages";
     STATIC_KEYS = "static-keys", Warning,
         "Keys are part of the configuration",
         "Cognito may rotate keys at any time, and tokens are refused until somebody updates them here; let the filter fetch them";
+    REVOKED_SERVED = "revoked-served", Warning,
+        "Without a fresh deny list, tokens are served all the same",
+        "whoever can block the fetch, or stop the feeder, gives revoked tokens back; with `refuse`, tokens get 503 meanwhile";
+    UNDATED_LIST = "undated-list", Warning,
+        "A deny list is believed however old it is",
+        "an endpoint goes on answering when whoever writes the list has died; a few times the interval at which it is written is enough";
+    SHORT_MAX_AGE = "short-max-age", Warning,
+        "A deny list grows too old between two fetches",
+        "`max_age` has to cover the interval at which the list is written, and refresh_interval and timeout besides";
+    FUTURE_BRAKE = "future-brake", Warning,
+        "A time before which tokens are void is yet to come",
+        "until then every token is void, those of a new sign-in too";
     PREFLIGHT_PASS = "preflight-pass", Warning,
         "Preflights pass without a token",
         "an upstream that does not look at methods serves a preflight as the request itself; let Envoy's CORS filter answer them, or keep such upstreams behind another authorizer";
@@ -109,13 +121,16 @@ codes! {
     // What surrounds it in Envoy.
     UNVERIFIED_KEY_SERVER = "unverified-key-server", Warning,
         "Keys come from a server whose identity is not verified",
-        "whoever can answer in its place can sign tokens for this API; trusted_ca, a SAN match and sni belong together, and `cognito-authorizer jwks` prints them";
+        "whoever can answer in its place can sign tokens for this API, or takes those that are to be confirmed; trusted_ca, a SAN match and sni belong together, and `cognito-authorizer jwks` prints them";
+    UNVERIFIED_LIST_SERVER = "unverified-list-server", Warning,
+        "The deny list comes from a server whose identity is not verified",
+        "whoever can answer in its place signs everybody in again, or locks anybody out; trusted_ca, a SAN match and sni belong together, as for keys";
     WRONG_REGION = "wrong-region", Warning,
         "Keys come from another region than the pool's",
         "that endpoint does not know the pool, and without keys every request with a token is answered 503; address, sni and SAN all name the pool's region, as `cognito-authorizer jwks` prints them";
     PLAIN_PORT = "plain-port", Warning,
         "TLS and port do not fit",
-        "what is spoken there is not understood, and without keys every request with a token is answered 503";
+        "what is spoken there is not understood, so that nothing is ever fetched from there";
     FAIL_OPEN = "fail-open", Warning,
         "Requests pass unchecked when the module fails",
         "what makes the module fail then opens the door; FAIL_RELOAD is as available, and closed";

@@ -24,8 +24,16 @@ pub(super) fn write(reports: &[Report], out: &mut dyn Write) -> std::io::Result<
             write_one(&report.source, finding, &renderer, out)?;
         }
     }
-    let configurations = reports.iter().map(|report| report.configurations).sum();
-    let checked = counted(configurations, "configuration");
+    let sum = |number: fn(&Report) -> usize| reports.iter().map(number).sum();
+    let configurations = counted(sum(|report| report.configurations), "configuration");
+    let checked = match (
+        sum(|report| report.configurations),
+        sum(|report| report.deny_lists),
+    ) {
+        (_, 0) => configurations,
+        (0, lists) => counted(lists, "deny list"),
+        (_, lists) => format!("{configurations}, {}", counted(lists, "deny list")),
+    };
     let problems = count(reports, Severity::Problem);
     let warnings = count(reports, Severity::Warning);
     let found = match (problems, warnings) {

@@ -4,6 +4,7 @@
 
 mod clusters;
 mod cors;
+mod deny_list;
 mod envoy;
 mod exceptions;
 mod finding;
@@ -13,6 +14,7 @@ mod place;
 mod placeholders;
 mod reach;
 mod requirements;
+mod revocation;
 mod sarif;
 mod settings;
 mod shadows;
@@ -20,6 +22,7 @@ mod slow;
 mod weak;
 
 use crate::document::{Document, Source, Span};
+use crate::explain::clock;
 use crate::explain::safe::safe_json;
 use crate::locate::{File, Located, Problem, Setting};
 use crate::{REFUSED, UNREADABLE};
@@ -27,6 +30,7 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clusters::Clusters;
 use cognito_authorizer::policy::Policy;
+use cognito_authorizer::time::Timestamp;
 use finding::{Code, Finding, Severity};
 use serde_json::json;
 use std::io::Write;
@@ -37,8 +41,8 @@ use std::process::ExitCode;
 ///
 /// Reads filter configurations, and bootstraps, listeners, discovery responses and dumps of Envoy,
 /// WasmPlugins of Istio, EnvoyExtensionPolicies of Envoy Gateway and ConfigMaps that hold one, in
-/// YAML or JSON. What is not the authorizer's is passed over. Files that are given together are
-/// looked at together: a key cluster may be in another one.
+/// YAML or JSON, and deny lists. What is not the authorizer's is passed over. Files that are given
+/// together are looked at together: a key cluster may be in another one.
 ///
 /// A warning that is meant so is silenced by a comment at the end of its line, or on the line
 /// before: `# check: allow any-client`.
@@ -83,21 +87,30 @@ fn warnings() -> PossibleValuesParser {
 struct Report {
     source: Source,
     configurations: usize,
+    deny_lists: usize,
     findings: Vec<Finding>,
 }
 
+impl Report {
+    const fn new(source: Source, findings: Vec<Finding>) -> Self {
+        Self {
+            source,
+            configurations: 0,
+            deny_lists: 0,
+            findings,
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let now = clock()?;
     let mut files = Vec::new();
     let mut reports = Vec::new();
     for path in &args.files {
         let source = Source::read(path)?;
         match File::new(source.clone()) {
             Ok(file) => {
-                reports.push(Report {
-                    source,
-                    configurations: 0,
-                    findings: Vec::new(),
-                });
+                reports.push(Report::new(source, Vec::new()));
                 files.push(Some(file));
             }
             Err(error) => {
@@ -108,11 +121,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
                     text: error.text,
                     advice: "",
                 };
-                reports.push(Report {
-                    source,
-                    configurations: 0,
-                    findings: vec![finding],
-                });
+                reports.push(Report::new(source, vec![finding]));
                 files.push(None);
             }
         }
@@ -124,18 +133,29 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     let located = read.flat_map(|(at, file)| file.located.iter().map(move |one| (at, one)));
     let parsed: Vec<_> = located.map(|(at, one)| (at, one, one.parse())).collect();
     // All before the first is looked at: a key cluster may be in another file.
-    for policy in parsed.iter().filter_map(|(_, _, one)| one.as_ref().ok()) {
+    let policies = || parsed.iter().filter_map(|(_, _, one)| one.as_ref().ok());
+    for policy in policies() {
         clusters.want(policy);
     }
+    let limits = policies().filter_map(|policy| Some(policy.deny_list.as_ref()?.max_entries));
+    let limit = limits.min();
     for (position, located, parsed) in parsed {
         if let Some(report) = reports.get_mut(position) {
-            let findings = of_configuration(located, parsed, &clusters);
+            let findings = of_configuration(located, parsed, &clusters, now);
             report.findings.extend(findings);
         }
     }
     for (position, (file, report)) in files.iter().zip(&mut reports).enumerate() {
         let Some(file) = file else { continue };
         report.configurations = file.located.len();
+        if let [document] = file.documents.as_slice()
+            && file.located.is_empty()
+            && deny_list::is_one(document)
+        {
+            let findings = deny_list::findings(&report.source, document, limit, now);
+            report.deny_lists = 1;
+            report.findings.extend(findings);
+        }
         report.findings.extend(clusters.findings(position));
         report.findings.extend(cors.findings(position));
         if !(file.located.is_empty() && report.findings.is_empty()) {
@@ -149,7 +169,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
         report.findings.sort_by_key(|one| one.span.start);
     }
     let unreadable = files.iter().any(Option::is_none);
-    let found: usize = reports.iter().map(|report| report.configurations).sum();
+    let found = |report: &Report| report.configurations.saturating_add(report.deny_lists);
+    let found: usize = reports.iter().map(found).sum();
     anyhow::ensure!(
         unreadable || found > 0 || args.if_any,
         "found no configuration of the authorizer in {}",
@@ -185,6 +206,7 @@ fn of_configuration(
     located: &Located,
     parsed: Result<Policy, Vec<Problem>>,
     clusters: &Clusters,
+    now: Timestamp,
 ) -> Vec<Finding> {
     let mut notes = Notes {
         document: &located.config,
@@ -203,6 +225,7 @@ fn of_configuration(
         }
         Ok(policy) => {
             settings::check(&policy, &mut notes);
+            revocation::check(&policy, now, &mut notes);
             placeholders::of_configuration(&policy, &mut notes);
             requirements::check(&policy, &mut notes);
             shadows::check(&policy, &mut notes);

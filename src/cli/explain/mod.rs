@@ -1,14 +1,17 @@
 //! `explain`: what becomes of a request, step by step, and why.
 
 mod account;
+mod deny_list;
 mod keys;
 mod question;
 
 use crate::locate::File;
+pub(crate) use account::read_instant;
 pub(crate) use account::safe;
-use account::{Account, Paint, Verdict, human, json, read_instant};
+use account::{Account, Paint, Verdict, human, json};
 use cognito_authorizer::time::Timestamp;
 use question::HeaderLine;
+pub(crate) use question::clock;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -36,6 +39,10 @@ pub(crate) struct Args {
     /// it the signature is not checked, and the verdict may be unknown
     #[arg(long, value_name = "FILE|URL")]
     jwks: Option<String>,
+    /// The deny list: a file, as it is at `deny_list.uri`. Without it nobody looks whether the token is
+    /// on it, and the verdict may be unknown
+    #[arg(long, value_name = "FILE")]
+    deny_list: Option<PathBuf>,
     /// The token, which is put where the configuration looks first; - for standard input. Without
     /// it the request has none, unless a --header brings one
     #[arg(long, value_name = "TOKEN|-")]
@@ -102,7 +109,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
             "warning: a token on the command line stays in the shell's history and shows in the list of processes; --token - reads it from standard input"
         );
     }
-    let question = question::question(args, &policy.token.sources)?;
+    let question = question::question(args, &policy)?;
     let account = Account::of(&Rc::new(policy), &located.config.value, &question);
     let text = match args.format {
         Format::Human => human(&account, paint()),
@@ -112,7 +119,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     Ok(match account.verdict {
         Verdict::Forwarded { .. } => ExitCode::SUCCESS,
         Verdict::Refused { .. } => ExitCode::from(crate::REFUSED),
-        Verdict::Unknown => ExitCode::from(crate::UNREADABLE),
+        Verdict::Unknown(_) => ExitCode::from(crate::UNREADABLE),
     })
 }
 

@@ -1,10 +1,11 @@
 //! From arguments to the request that is asked about.
 
 use super::account::Question;
-use super::{Args, keys};
+use super::{Args, deny_list, keys};
 use anyhow::{Context as _, ensure};
 use cognito_authorizer::bearer::{TokenSource, TokenSources};
 use cognito_authorizer::header::{HeaderName, is_header_value};
+use cognito_authorizer::policy::Policy;
 use cognito_authorizer::time::Timestamp;
 use std::io::Read as _;
 use std::time::SystemTime;
@@ -34,8 +35,8 @@ impl HeaderLine {
     }
 }
 
-/// Puts the question together: the request, the clock, the keys.
-pub(super) fn question(args: &Args, sources: &TokenSources) -> anyhow::Result<Question> {
+/// Puts the question together: the request, the clock, the keys, the deny list.
+pub(super) fn question(args: &Args, policy: &Policy) -> anyhow::Result<Question> {
     let target = Target::read(&args.path)?;
     let host = match (&target.authority, &args.host) {
         (Some(found), Some(host)) if found != host => {
@@ -62,14 +63,15 @@ pub(super) fn question(args: &Args, sources: &TokenSources) -> anyhow::Result<Qu
         }
     }
     if let Some(token) = &args.token {
-        place(&mut headers, sources, &read_token(token)?);
+        place(&mut headers, &policy.token.sources, &read_token(token)?);
     }
+    let now = args.now.map_or_else(clock, Ok)?;
     let keys = args.jwks.as_deref().map(keys::read).transpose()?;
     Ok(Question {
         headers,
-        now: args.now.map_or_else(clock, Ok)?,
+        now,
         keys,
-        deny_list: None,
+        deny_list: deny_list::read(args.deny_list.as_deref(), policy, now)?,
     })
 }
 
@@ -128,7 +130,8 @@ fn is_scheme(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
-fn clock() -> anyhow::Result<Timestamp> {
+/// The wall clock of this machine.
+pub(crate) fn clock() -> anyhow::Result<Timestamp> {
     let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let elapsed = elapsed.context("this machine's clock stands before 1970")?;
     Ok(Timestamp::since_epoch(elapsed))

@@ -134,7 +134,7 @@ fn unknown_fields_are_refused() {
     );
     case(
         json!({"/user_pools/0/region": "us-east-1"}),
-        "user_pools[0].region: found an unknown field; expected user_pool_id, user_pool_arn, client_ids, issuer, jwks, issued_after, signed_in_after",
+        "user_pools[0].region: found an unknown field; expected user_pool_id, user_pool_arn, client_ids, issuer, jwks, issued_after, signed_in_after, confirm",
         json!({}),
     );
 }

@@ -447,6 +447,7 @@ impl World {
             Some(Counted::Success) => self.counted.0 += 1,
             Some(Counted::Unchanged) => self.unchanged += 1,
             Some(Counted::Failure) => self.counted.1 += 1,
+            Some(Counted::Refused) => panic!("a fetch is no question"),
         }
         if report.level != Level::Debug {
             self.told.push((self.now, report.level, report.to_string()));

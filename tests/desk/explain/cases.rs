@@ -358,6 +358,67 @@ fn without_keys() -> Cases {
     cases
 }
 
+/// What was looked up on the deny list, and what was found.
+fn revocation() -> [Cases; 2] {
+    let mut cases = Cases::new("revoking.yaml");
+    let mut unsigned = Cases::new("revoking.yaml").without_keys();
+    let file = |name: &str| format!("{FILES}/{name}.json");
+    for (name, path, deny) in [
+        ("deny-list-clear", "/things", "deny"),
+        ("deny-list-revoked", "/things", "deny-user"),
+        ("deny-list-revoked-before-scopes", "/orders", "deny-user"),
+        ("deny-list-too-old", "/things", "deny-old"),
+        ("deny-list-ahead", "/things", "deny-ahead"),
+        ("deny-list-broken", "/things", "deny-broken"),
+    ] {
+        let deny = file(deny);
+        cases.ask(name, access(), &["--path", path, "--deny-list", &deny]);
+    }
+    let user = file("deny-user");
+    let revoked = ["--path", "/things", "--deny-list", &user];
+    cases.ask(
+        "deny-list-json",
+        access(),
+        &[&revoked[..], &["--format", "json"]].concat(),
+    );
+    // Of another pool, in which the same id is somebody else.
+    let partner = json!({"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_XyZ987654", "client_id": "partner"});
+    cases.ask("issued-after", claims(partner), &revoked);
+    cases.ask("without-deny-list", access(), &["--path", "/things"]);
+    cases.ask(
+        "without-deny-list-refused",
+        access(),
+        &["--path", "/orders"],
+    );
+    cases.ask("without-deny-list-no-token", None, &["--path", "/things"]);
+    unsigned.ask(
+        "without-keys-and-deny-list",
+        access(),
+        &["--path", "/things"],
+    );
+    unsigned.ask(
+        "without-keys-and-deny-list-refused",
+        access(),
+        &["--path", "/orders"],
+    );
+    unsigned.ask("without-keys-revoked", access(), &revoked);
+    [cases, unsigned]
+}
+
+/// The user pool is asked nothing from here.
+fn confirmation() -> [Cases; 2] {
+    let mut cases = Cases::new("confirming.yaml");
+    let mut unsigned = Cases::new("confirming.yaml").without_keys();
+    let path = ["--path", "/payments/7"];
+    let scoped = claims(json!({"scope": "openid aws.cognito.signin.user.admin"}));
+    cases.ask("not-confirmed", scoped.clone(), &path);
+    cases.ask("cannot-be-confirmed", access(), &path);
+    cases.ask("need-not-be-confirmed", access(), &["--path", "/other"]);
+    unsigned.ask("without-keys-not-confirmed", scoped, &path);
+    unsigned.ask("without-keys-cannot-be-confirmed", access(), &path);
+    [cases, unsigned]
+}
+
 fn as_json() -> Cases {
     let mut cases = Cases::new("api.yaml");
     let json = ["--format", "json", "--path"];
@@ -386,5 +447,9 @@ pub(crate) fn all() -> Vec<Case> {
         without_keys(),
         as_json(),
     ];
-    all.into_iter().flat_map(|cases| cases.all).collect()
+    all.into_iter()
+        .chain(revocation())
+        .chain(confirmation())
+        .flat_map(|cases| cases.all)
+        .collect()
 }

@@ -16,7 +16,7 @@ use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::explain::account::{self, Account, Paint, Question, Secrets, State};
-use crate::harness::outcome::{difference, headers, none_wrong, rest};
+use crate::harness::outcome::{difference, headers, none_wrong, rest, supplied_with};
 use crate::harness::vectors::{Expect, Vector, Vectors};
 use cognito_authorizer::step::Step;
 
@@ -122,7 +122,9 @@ fn wrong_end(
 /// What the gate decides that is asked without any account, about the lines as Envoy hands them
 /// over: those of `authorization` joined.
 pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Verdict {
-    let mut gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
+    let gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
+    let list = question.deny_list.clone();
+    let mut gate = supplied_with(gate, list, question.now);
     let (joined, others): (Vec<_>, Vec<_>) = question
         .headers
         .iter()

@@ -16,7 +16,9 @@ mod base64url;
 mod bearer;
 mod claim_headers;
 mod configuration;
+mod confirmation;
 mod decision;
+mod deny_list;
 #[path = "../../core/config/forms.rs"]
 mod forms;
 #[path = "../../harness/issuer.rs"]
@@ -38,7 +40,9 @@ mod world;
 pub use bearer::bearer;
 pub use claim_headers::claim_headers;
 pub use configuration::{config_json, config_struct, config_tree};
+pub use confirmation::confirmation;
 pub use decision::decision;
+pub use deny_list::deny_list;
 pub use jwks::jwks;
 pub use path::path;
 pub use signature::signature;
@@ -48,7 +52,7 @@ pub use token::token;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of a folder under `corpus`.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("token", token),
     ("jwks", jwks),
     ("config_json", config_json),
@@ -59,4 +63,6 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("claim_headers", claim_headers),
     ("signature", signature),
     ("decision", decision),
+    ("deny_list", deny_list),
+    ("confirmation", confirmation),
 ];

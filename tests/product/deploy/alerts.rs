@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::deploy::bootstrap::{KEY_CLUSTER, MANAGER, PLUGIN, Setup};
 use crate::deploy::files;
 use crate::deploy::metrics::{ALERTS, Series, metrics_in, queries, samples};
+use crate::deploy::revocation::{ListServer, confirmed, with_list};
 use crate::deploy::stack::{GENUINE, POOL, Stack, reader};
 use crate::harness::client::{Pending, Request};
 use crate::harness::issuer::TestKey;
@@ -59,10 +60,17 @@ fn watch(stack: &mut Stack, happens: impl FnOnce(&mut Stack, &Scrape)) -> [Scrap
 
 /// A series in promtool's notation, over `minutes`.
 fn series((name, labels): &Series, first: f64, last: f64, minutes: u32) -> Value {
+    let held = if name == "cognito_authorizer_deny_list_entries" && first != last {
+        // A list that was replaced in the middle.
+        format!("{first}x{} {last}x{}", minutes / 2, minutes - minutes / 2)
+    } else {
+        String::new()
+    };
     let step = match name.ends_with("_age_seconds") {
         true if last > first => 60.0,
         true => 0.0,
         false if name.starts_with("cognito_authorizer_held") => 0.0,
+        false if name.ends_with("_entries") => 0.0,
         false => last - first,
     };
     let mut labels: Vec<_> = labels
@@ -73,7 +81,10 @@ fn series((name, labels): &Series, first: f64, last: f64, minutes: u32) -> Value
     labels.push("instance=\"a\"".to_owned());
     json!({
         "series": format!("{name}{{{}}}", labels.join(", ")),
-        "values": format!("{first}{step:+}x{minutes}"),
+        "values": match held.as_str() {
+            "" => format!("{first}{step:+}x{minutes}"),
+            held => held.to_owned(),
+        },
     })
 }
 
@@ -174,6 +185,163 @@ fn nothing_fires_where_nothing_happens() {
     for minutes in [5, 20, 60] {
         fires("nothing happens", &scrapes, minutes, &[]);
     }
+    stack.finish();
+}
+
+/// The age of the deny list, as it is while somebody writes it.
+fn renewed(scrapes: &mut [Scrape; 2]) {
+    for scrape in scrapes {
+        let ages = scrape.iter_mut();
+        for (_, age) in ages.filter(|((name, _), _)| name == LIST_AGE) {
+            *age = 10.0;
+        }
+    }
+}
+
+const LIST_AGE: &str = "cognito_authorizer_deny_list_age_seconds";
+
+/// Waits for so many entries of the deny list.
+#[track_caller]
+fn listed(stack: &Stack, entries: u64) {
+    stack.envoy.await_metric("deny_list_entries", entries);
+}
+
+#[test]
+fn nothing_fires_where_the_deny_list_is_renewed() {
+    let lists = ListServer::start();
+    lists.publish(20, 0);
+    let mut stack = Stack::start(GENUINE, |setup| with_list(setup, lists.address));
+    fetched(&stack);
+    listed(&stack, 20);
+    let mut scrapes = watch(&mut stack, |stack, before| {
+        business(stack, before);
+        grows(stack, "cognito_authorizer_deny_list_fetch", before);
+    });
+    renewed(&mut scrapes);
+    for minutes in [5, 20, 60] {
+        fires("a list that is renewed", &scrapes, minutes, &[]);
+    }
+    stack.finish();
+}
+
+/// Its endpoint answers, with a list that is a quarter of an hour old.
+#[test]
+fn nobody_writes_the_deny_list() {
+    let lists = ListServer::start();
+    lists.publish(20, 1000);
+    let mut stack = Stack::start(GENUINE, |setup| with_list(setup, lists.address));
+    fetched(&stack);
+    listed(&stack, 20);
+    let scrapes = watch(&mut stack, |stack, before| {
+        business(stack, before);
+        grows(stack, "cognito_authorizer_deny_list_fetch", before);
+    });
+    let dead = ("CognitoAuthorizerDenyListFeederDead", "");
+    let old = ("CognitoAuthorizerDenyListTooOld", "");
+    fires("a dead feeder", &scrapes, 10, &[dead]);
+    fires("a dead feeder", &scrapes, 20, &[dead, old]);
+    stack.finish();
+}
+
+#[test]
+fn the_deny_list_cannot_be_fetched() {
+    let lists = ListServer::start();
+    lists.publish(20, 0);
+    let mut stack = Stack::start(GENUINE, |setup| with_list(setup, lists.address));
+    fetched(&stack);
+    listed(&stack, 20);
+    lists.fail();
+    let failures = |stack: &Stack| stack.envoy.metric("deny_list_fetch.failure");
+    eventually("a failure", || (failures(&stack) > 0).then_some(()));
+    let scrapes = watch(&mut stack, |stack, before| {
+        business(stack, before);
+        grows(stack, "cognito_authorizer_deny_list_fetch", before);
+    });
+    let failing = ("CognitoAuthorizerDenyListFetchFailing", "");
+    let old = ("CognitoAuthorizerDenyListTooOld", "");
+    fires("a list that cannot be fetched", &scrapes, 20, &[failing]);
+    fires(
+        "a list that cannot be fetched",
+        &scrapes,
+        40,
+        &[failing, old],
+    );
+    stack.finish();
+}
+
+#[test]
+fn there_has_never_been_a_deny_list() {
+    let lists = ListServer::start();
+    let mut stack = Stack::start(GENUINE, |setup| {
+        with_list(setup, lists.address);
+        let list = setup.at(&format!("{PLUGIN}/configuration/value/deny_list"));
+        list["timeout"] = json!("100ms");
+    });
+    fetched(&stack);
+    let scrapes = watch(&mut stack, |stack, before| {
+        // More is let in than refused.
+        for _ in 0..2 {
+            assert_eq!(stack.send(&Request::get("/health")).status, 200);
+        }
+        let request = Request::get("/orders").bearer(&reader().mint());
+        assert_eq!(stack.send(&request).status, 503);
+        grows(stack, "cognito_authorizer_denied", before);
+        grows(stack, "cognito_authorizer_deny_list_fetch", before);
+    });
+    let unknown = ("CognitoAuthorizerRevocationUnknown", "");
+    let failing = ("CognitoAuthorizerDenyListFetchFailing", "");
+    let old = ("CognitoAuthorizerDenyListTooOld", "");
+    fires("no list yet", &scrapes, 20, &[failing, unknown]);
+    fires("no list yet", &scrapes, 40, &[failing, old, unknown]);
+    stack.finish();
+}
+
+/// An empty list signs in again whoever was signed out; that entries leave one by one is usual.
+#[test]
+fn the_deny_list_is_emptied() {
+    for (situation, less, alerts) in [
+        (
+            "an emptied list",
+            3,
+            &[("CognitoAuthorizerDenyListShrank", "")][..],
+        ),
+        ("a list somewhat shorter", 15, &[]),
+    ] {
+        let lists = ListServer::start();
+        lists.publish(20, 10);
+        let mut stack = Stack::start(GENUINE, |setup| with_list(setup, lists.address));
+        fetched(&stack);
+        listed(&stack, 20);
+        let mut scrapes = watch(&mut stack, |stack, before| {
+            lists.publish(less, 0);
+            listed(stack, u64::try_from(less).expect("a number"));
+            business(stack, before);
+        });
+        renewed(&mut scrapes);
+        fires(situation, &scrapes, 20, alerts);
+        stack.finish();
+    }
+}
+
+#[test]
+fn a_user_pool_confirms_nothing() {
+    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    let mut stack = Stack::start(GENUINE, |setup| confirmed(setup, nowhere));
+    fetched(&stack);
+    let scope = "aws.cognito.signin.user.admin orders/read";
+    let token = reader().claim("scope", scope).mint();
+    let scrapes = watch(&mut stack, |stack, before| {
+        for _ in 0..2 {
+            assert_eq!(stack.send(&Request::get("/health")).status, 200);
+        }
+        let request = Request::get("/payments").bearer(&token);
+        assert_eq!(stack.send(&request).status, 503);
+        grows(stack, "cognito_authorizer_denied", before);
+        grows(stack, "cognito_authorizer_confirm", before);
+    });
+    let failing = ("CognitoAuthorizerConfirmationsFailing", "");
+    let unknown = ("CognitoAuthorizerRevocationUnknown", "");
+    fires("no confirmation", &scrapes, 20, &[failing, unknown]);
     stack.finish();
 }
 

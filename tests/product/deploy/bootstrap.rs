@@ -173,7 +173,8 @@ impl Setup {
         self.push("listeners", key_endpoint);
     }
 
-    fn push(&mut self, resources: &str, resource: Value) {
+    /// Adds a listener or a cluster.
+    pub(crate) fn push(&mut self, resources: &str, resource: Value) {
         let list = self.at(&format!("/static_resources/{resources}"));
         list.as_array_mut().expect("a list").push(resource);
     }

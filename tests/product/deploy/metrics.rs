@@ -1,12 +1,15 @@
 //! The labels, the dashboard and the alerts, against the metrics of a running Envoy.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use cognito_authorizer::refusal::Reason;
 use regex_lite::Regex;
 use serde_json::{Value, json};
 
+use crate::deploy::bootstrap::Setup;
 use crate::deploy::files;
+use crate::deploy::revocation::{confirmed, with_list};
 use crate::deploy::stack::{GENUINE, Stack};
 use crate::harness::client::Request;
 
@@ -94,9 +97,21 @@ fn scrape(stack: &Stack) -> BTreeSet<Series> {
     samples(&answer.body).into_keys().collect()
 }
 
+/// A deny list and user pools that confirm tokens, none of them there.
+fn revocation(setup: &mut Setup) {
+    let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    with_list(setup, nowhere);
+    confirmed(setup, nowhere);
+}
+
+fn revoking() -> Stack {
+    Stack::start(GENUINE, revocation)
+}
+
 #[test]
 fn queries_name_what_a_running_envoy_has() {
-    let mut stack = Stack::start(GENUINE, |_| {});
+    // With all that may be configured: what is not has no metrics.
+    let mut stack = revoking();
     assert_eq!(stack.send(&Request::get("/orders")).status, 401);
     let found = scrape(&stack);
     let names: BTreeSet<_> = found.iter().map(|(name, _)| name.clone()).collect();
@@ -134,7 +149,8 @@ fn queries_name_what_a_running_envoy_has() {
 fn queries_select_labels_that_exist() {
     let selector = Regex::new(r#"(reason|result)=~?"([^"]*)""#).expect("an expression");
     let mut known: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
-    known.extend(["success", "failure", "hit", "miss"]);
+    known.extend(["success", "failure", "unchanged", "hit", "miss"]);
+    known.extend(["confirmed", "refused", "unknown"]);
     let mut count = 0;
     for path in SOURCES {
         for found in selector.captures_iter(&queries(path)) {
@@ -157,11 +173,14 @@ fn the_demo_has_the_same_labels() {
 /// Istio and Envoy Gateway seldom set `stats_tags`; the scraper makes up for it.
 #[test]
 fn relabelling_gives_the_labels_of_the_stats_tags() {
-    let mut stack = Stack::start(GENUINE, |_| {});
+    let mut stack = revoking();
     assert_eq!(stack.send(&Request::get("/orders")).status, 401);
     let tagged = own(scrape(&stack));
     stack.finish();
-    let mut stack = Stack::start(GENUINE, |setup| *setup.at("/stats_config") = json!({}));
+    let mut stack = Stack::start(GENUINE, |setup| {
+        revocation(setup);
+        *setup.at("/stats_config") = json!({});
+    });
     assert_eq!(stack.send(&Request::get("/orders")).status, 401);
     let plain = own(scrape(&stack));
     stack.finish();

@@ -82,6 +82,7 @@ fn paths_and_links_lead_somewhere() {
         (Page::readme(), ""),
         (Page::security(), ".github/"),
         (dependencies, ".github/"),
+        (Page::read("envoy/REVOCATION.md"), "envoy/"),
     ] {
         let anchors: BTreeSet<_> = page
             .text
@@ -93,6 +94,10 @@ fn paths_and_links_lead_somewhere() {
             let target = link.split(')').next().unwrap();
             if let Some(wanted) = target.strip_prefix('#') {
                 assert!(anchors.contains(wanted), "no heading is {wanted}");
+            } else if let Some((page, wanted)) = target.split_once(".md#") {
+                let other = file(&format!("{top}{page}.md"));
+                let mut headings = other.lines().filter(|line| line.starts_with('#'));
+                assert!(headings.any(|line| anchor(line) == wanted), "{target}");
             } else if !target.contains("://") {
                 assert!(exists(&format!("{top}{target}")), "{target}");
             }

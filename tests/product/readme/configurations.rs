@@ -1,6 +1,7 @@
 //! Whole configurations, and one that is refused.
 
 use cognito_authorizer::config::{self, Problems};
+use cognito_authorizer::deny_list::{DenyList, Kind};
 use cognito_authorizer::policy::Policy;
 use serde_json::Value;
 
@@ -39,6 +40,18 @@ fn configurations_are_accepted() {
         count += 1;
     }
     assert!(count >= 2, "{count} configurations");
+}
+
+/// The example of a deny list is one, with an entry of each kind.
+#[test]
+fn the_deny_list_is_read() {
+    let page = Page::readme();
+    let (snippet, _) = page.marked("deny list").next().expect("a list");
+    let list = DenyList::parse(snippet.text.as_bytes()).expect("a list");
+    assert_eq!(list.len(), Kind::ALL.len());
+    for kind in Kind::ALL {
+        assert!(snippet.text.contains(&format!("{:?}", kind.name())));
+    }
 }
 
 #[test]

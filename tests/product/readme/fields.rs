@@ -9,10 +9,11 @@ use crate::harness::markdown::{Page, Table, spans};
 use crate::readme::configurations::{minimum, parse, summary};
 
 /// The tables, and where in a document their fields stand.
-const PLACES: [(&str, &str); 12] = [
+const PLACES: [(&str, &str); 13] = [
     ("the document", ""),
     ("user_pools", "user_pools[0]"),
     ("jwks", "user_pools[0].jwks"),
+    ("confirm", "user_pools[0].confirm"),
     ("deny_list", "deny_list"),
     ("token", "token"),
     ("from", "token.from[0]"),
@@ -156,6 +157,9 @@ fn defaults_are_the_ones_shown() {
         }
         if place == "deny_list" {
             base["deny_list"] = json!({"cluster": "c", "uri": "https://h/d.json", "max_age": "1h", "when_stale": "refuse"});
+        }
+        if place == "user_pools[0].confirm" {
+            base["user_pools"][0]["confirm"] = json!({"cluster": "cognito_us_east_1"});
         }
         for row in &table.rows {
             let cell = &row[table.column("default")];

@@ -43,7 +43,7 @@ fn stands_in(tree: &Value, part: &Value) -> bool {
 }
 
 #[track_caller]
-fn is_part(snippet: &Snippet, part: &Value, path: &str) {
+pub(crate) fn is_part(snippet: &Snippet, part: &Value, path: &str) {
     let found = documents(path)
         .iter()
         .any(|document| stands_in(document, part));

@@ -2,7 +2,7 @@
 
 use super::safe::text;
 use super::secrets::Secrets;
-use super::simulation::Ending;
+use super::simulation::{Ending, Lacks};
 use cognito_authorizer::decision::{self, Caller, Forward};
 use cognito_authorizer::header::{HeaderEdit, HeaderName};
 use cognito_authorizer::owned;
@@ -26,20 +26,11 @@ pub(crate) enum Verdict {
         reason: Reason,
         /// What the client gets.
         reply: Reply,
-        /// Whether the signature was asked first.
-        signature: Signature,
+        /// What could have refused it before, for another reason; none if nothing could.
+        unless: Option<Lacks>,
     },
-    /// It hangs on the signature, for which there were no keys.
-    Unknown,
-}
-
-/// What is known of the signature where a request is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signature {
-    /// It is good, or was not reached.
-    Settled,
-    /// It was not checked: a bad one is refused before, for another reason.
-    NotChecked,
+    /// It hangs on what was not given.
+    Unknown(Lacks),
 }
 
 /// The request as the upstream gets it.
@@ -128,12 +119,11 @@ impl Verdict {
     ) -> Self {
         let verdict = match ending {
             Ending::Decided(verdict) => verdict,
-            Ending::Unsigned(None) => return Self::Unknown,
-            Ending::Unsigned(Some(refusal)) => {
-                return Self::refused(policy, refusal, Signature::NotChecked, headers);
+            Ending::Unsettled(lacks, None) => return Self::Unknown(*lacks),
+            Ending::Unsettled(lacks, Some(refusal)) => {
+                return Self::refused(policy, refusal, Some(*lacks), headers);
             }
         };
-        let settled = Signature::Settled;
         match verdict {
             decision::Verdict::Forward(forward) => Self::Forwarded {
                 caller: match forward.caller {
@@ -142,20 +132,20 @@ impl Verdict {
                 },
                 upstream: Upstream::of(policy, forward, headers, secrets),
             },
-            decision::Verdict::Refuse(refusal) => Self::refused(policy, refusal, settled, headers),
+            decision::Verdict::Refuse(refusal) => Self::refused(policy, refusal, None, headers),
         }
     }
 
     fn refused(
         policy: &Policy,
         refusal: &Refusal,
-        signature: Signature,
+        unless: Option<Lacks>,
         headers: &[(String, Vec<u8>)],
     ) -> Self {
         let id = headers.iter().find(|(name, _)| name == "x-request-id");
         Self::Refused {
             reason: refusal.reason(),
-            signature,
+            unless,
             reply: policy
                 .responses
                 .reply(refusal, id.map(|(_, value)| value.as_slice())),

@@ -1,7 +1,8 @@
 //! The account for people.
 
-use super::delivery::{Cause, Signature, Upstream, Verdict};
+use super::delivery::{Cause, Upstream, Verdict};
 use super::safe::{cut, safe};
+use super::simulation::Lacks;
 use super::{Account, State, instant};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
@@ -52,27 +53,19 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
             let _ = writeln!(text, "\n{word} {who}; the upstream sees");
             delivered(&mut text, account, upstream, paint);
         }
-        Verdict::Unknown => {
+        Verdict::Unknown(lacks) => {
             let word = paint.bad("UNKNOWN");
-            let _ = writeln!(
-                text,
-                "\n{word}: forwarded if the signature is good, refused if it is not"
-            );
+            let _ = writeln!(text, "\n{word}: forwarded if {}", hangs_on(*lacks));
         }
         Verdict::Refused {
             reason,
             reply,
-            signature,
+            unless,
         } => {
             let word = paint.bad("REFUSED");
             let code = reason.code();
-            let _ = match signature {
-                Signature::Settled => writeln!(text, "\n{word} {code}; the client gets"),
-                Signature::NotChecked => writeln!(
-                    text,
-                    "\n{word} {code} (or for its signature, which was not checked); the client gets"
-                ),
-            };
+            let unless = unless.map_or("", unchecked);
+            let _ = writeln!(text, "\n{word} {code}{unless}; the client gets");
             let _ = writeln!(text, "  status {}", reply.status);
             for (name, value) in &reply.headers {
                 let _ = writeln!(text, "  {}: {}", safe(name), safe(value));
@@ -86,6 +79,39 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
         let _ = writeln!(text, "\nNote: {}", safe(note));
     }
     text
+}
+
+/// What a request hangs on that is neither forwarded nor refused.
+fn hangs_on(lacks: Lacks) -> String {
+    let open = [
+        (lacks.keys, "the signature is good", "it is not"),
+        (
+            lacks.deny_list,
+            "the token is not on the deny list",
+            "it is",
+        ),
+        (
+            lacks.confirmation,
+            "the user pool confirms the token",
+            "it does not",
+        ),
+    ];
+    let open: Vec<_> = open.into_iter().filter(|(lacks, ..)| *lacks).collect();
+    let otherwise = match open.as_slice() {
+        [(_, _, otherwise)] => otherwise,
+        _ => "not",
+    };
+    let holds: Vec<_> = open.iter().map(|(_, holds, _)| *holds).collect();
+    format!("{}, refused if {otherwise}", holds.join(" and "))
+}
+
+/// What else the request may be refused for.
+const fn unchecked(lacks: Lacks) -> &'static str {
+    match (lacks.keys, lacks.deny_list) {
+        (_, false) => " (or for its signature, which was not checked)",
+        (false, true) => " (or for the deny list, which was not looked at)",
+        (true, true) => " (or for its signature or the deny list, which were not checked)",
+    }
 }
 
 fn headline(account: &Account) -> String {

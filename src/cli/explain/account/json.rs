@@ -26,7 +26,7 @@ pub(crate) fn json(account: &Account) -> String {
                 "changes": upstream.changes.iter().map(change).collect::<Vec<_>>(),
             },
         }),
-        Verdict::Unknown => json!({
+        Verdict::Unknown(_) => json!({
             "verdict": "unknown",
             "reason": null,
             "metric": null,

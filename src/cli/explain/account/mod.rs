@@ -77,7 +77,8 @@ impl Account {
             &simulation,
         );
         let secrets = Secrets::of(&question.headers).and(compact.unwrap_or_default());
-        let notes = about_keys(&facts, question).into_iter().collect();
+        let notes = about_keys(&facts, question).into_iter();
+        let notes = notes.chain(about_list(&facts)).collect();
         let shown = |name: &str| {
             let value = text(request.first(name)?);
             Some(secrets.redact(&value))
@@ -142,7 +143,8 @@ fn about_keys(facts: &Facts<'_>, question: &Question) -> Option<String> {
     }
     match facts.pool().map(|pool| &pool.keys) {
         Some(KeySource::Fetched(source))
-            if !given && matches!(facts.simulation.ending, Ending::Unsigned(_)) =>
+            if !given
+                && matches!(&facts.simulation.ending, Ending::Unsettled(lacks, _) if lacks.keys) =>
         {
             Some(format!(
                 "the signature was not checked, for want of keys; give them with --jwks FILE, or --jwks {}",
@@ -151,4 +153,20 @@ fn about_keys(facts: &Facts<'_>, question: &Question) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// What the one who asks should know about the deny list.
+fn about_list(facts: &Facts<'_>) -> Option<String> {
+    let Ending::Unsettled(lacks, _) = &facts.simulation.ending else {
+        return None;
+    };
+    let list = facts
+        .policy
+        .deny_list
+        .as_ref()
+        .filter(|_| lacks.deny_list)?;
+    Some(format!(
+        "the token was not looked up, for want of a deny list; give what {} has with --deny-list FILE",
+        list.source.endpoint.uri
+    ))
 }

@@ -10,6 +10,7 @@ use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::revocation::Word;
 use cognito_authorizer::rs256::Rs256;
+use cognito_authorizer::rules::requirement::Confirmation;
 use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
@@ -42,9 +43,20 @@ pub(super) struct Simulation {
 pub(super) enum Ending {
     /// The gate had all that it needed.
     Decided(Verdict),
-    /// No keys were given. A bad signature refuses the request in any case; this is what is decided
-    /// about it if the signature is good: nothing stands against it, or a refusal.
-    Unsigned(Option<Refusal>),
+    /// It lacked what was not given, or is asked of nobody from here, which can only refuse the
+    /// request. This is what is decided about it otherwise: nothing stands against it, or a refusal.
+    Unsettled(Lacks, Option<Refusal>),
+}
+
+/// What a decision lacked; by default, nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lacks {
+    /// The keys, and with them the signature.
+    pub(crate) keys: bool,
+    /// The deny list.
+    pub(crate) deny_list: bool,
+    /// The word of the user pool.
+    pub(crate) confirmation: bool,
 }
 
 /// The number under which the one request is held.
@@ -58,12 +70,27 @@ impl Simulation {
         let mut simulation = Self {
             gate,
             record: Record::default(),
-            ending: Ending::Unsigned(None),
+            ending: Ending::Unsettled(Lacks::default(), None),
         };
         let verdict = simulation.decide(request, question);
-        simulation.ending = match lacks_keys(&verdict, question) {
-            false => Ending::Decided(verdict),
-            true => Ending::Unsigned(simulation.beyond_the_signature(request, question)),
+        let keys = lacks_keys(&verdict, question);
+        let unconfirmed = simulation.lacks_confirmation(&verdict);
+        let refusal = match &verdict {
+            Verdict::Refuse(_) if keys => simulation.beyond_the_signature(request, question),
+            Verdict::Refuse(refusal) if !unconfirmed => Some(refusal.clone()),
+            Verdict::Refuse(_) | Verdict::Forward(_) => None,
+        };
+        let lacks = Lacks {
+            keys,
+            // What stands for a list that was not given has nobody on it: that says nothing.
+            deny_list: question.deny_list.is_none()
+                && simulation.record.at(Step::DenyList).next().is_some(),
+            confirmation: unconfirmed
+                || keys && refusal.is_none() && asks_the_pool(policy, request),
+        };
+        simulation.ending = match lacks == Lacks::default() {
+            true => Ending::Decided(verdict),
+            false => Ending::Unsettled(lacks, refusal),
         };
         simulation
     }
@@ -95,10 +122,17 @@ impl Simulation {
         // It was held for its key, and the key never came.
         if let Verdict::Refuse(refusal) = &verdict
             && !lacks_keys(&verdict, question)
+            && !self.lacks_confirmation(&verdict)
         {
             self.record.saw(Step::Key, Err(refusal.reason()));
         }
         verdict
+    }
+
+    /// Whether a decision ended since the user pool was not asked: no step before that has failed.
+    fn lacks_confirmation(&self, verdict: &Verdict) -> bool {
+        matches!(verdict, Verdict::Refuse(Refusal::RevocationUnknown(_)))
+            && self.record.refused_at().is_none()
     }
 
     /// The steps after the signature, put to claims that are not verified.
@@ -144,6 +178,8 @@ impl Simulation {
         let mut effects = self.gate.tick(now, space);
         for (id, call) in effects.calls {
             let answer = match &question.keys {
+                // A question with the token in it.
+                _ if !call.body.is_empty() => Answer::NoResponse,
                 _ if list.is_some_and(|list| list.source.endpoint.is_called(&call)) => {
                     let list = question.deny_list.clone();
                     Answer::response(200, Some(list.unwrap_or_else(|| empty_list(now.wall))))
@@ -156,6 +192,14 @@ impl Simulation {
         }
         effects.verdicts.pop().map(|(_, verdict)| verdict)
     }
+}
+
+/// Whether the rule wants the user pool asked about the token.
+fn asks_the_pool(policy: &Policy, request: &Request) -> bool {
+    let target = request.target();
+    let chosen = policy.rules.choose(&target).ok();
+    let requirement = chosen.and_then(|(ruling, _)| policy.rules.requirement(ruling));
+    requirement.is_some_and(|one| one.confirmation != Confirmation::Waived)
 }
 
 /// The deny list that stands for none: a list on which nobody is.

@@ -13,7 +13,7 @@ pub(crate) enum State {
     Failed(Reason),
     /// Nobody wants it to hold.
     NotAsked,
-    /// It could not be told for want of keys.
+    /// It could not be told for want of keys, or of a deny list.
     NotChecked,
     /// The decision was made before.
     NotReached,

@@ -46,6 +46,13 @@ fn end(facts: &Facts<'_>) -> Option<Step> {
 /// How the decision went at a step: one state, or one for each claim.
 fn states(facts: &Facts<'_>, step: Step) -> Vec<State> {
     let record = &facts.simulation.record;
+    if let Ending::Unsettled(lacks, _) = facts.simulation.ending
+        && (lacks.keys && matches!(step, Step::Key | Step::Signature)
+            || lacks.deny_list && step == Step::DenyList
+            || lacks.confirmation && step == Step::Confirmed)
+    {
+        return vec![State::NotChecked];
+    }
     let seen = record.at(step).map(|ended| match ended {
         Ok(()) => State::Passed,
         Err(reason) => State::Failed(reason),
@@ -54,11 +61,11 @@ fn states(facts: &Facts<'_>, step: Step) -> Vec<State> {
     if !seen.is_empty() {
         return seen;
     }
-    vec![match (step, &facts.simulation.ending) {
-        (Step::Key | Step::Signature, Ending::Unsigned(_)) => State::NotChecked,
-        _ if record.refused_at().is_some_and(|last| step > last) => State::NotReached,
+    let beyond = record.refused_at().is_some_and(|last| step > last);
+    vec![match beyond {
+        true => State::NotReached,
         // The request came past it, and the configuration does not ask for it.
-        _ => State::NotAsked,
+        false => State::NotAsked,
     }]
 }
 
@@ -89,5 +96,6 @@ fn findings(facts: &Facts<'_>, step: Step) -> Vec<Finding> {
         Step::Groups => vec![conditions::groups(facts)],
         Step::Claim => conditions::claims(facts),
         Step::AuthAge => vec![conditions::auth_age(facts)],
+        Step::Confirmed => vec![revocation::confirmed(facts)],
     }
 }

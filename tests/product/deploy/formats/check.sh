@@ -4,7 +4,7 @@
 # published schemas for the Kubernetes resources. Needs the network and Node.js, so it is no part of
 # `make test`. All it fetches goes into target/formats.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../../../.."
 work=target/formats
 mkdir -p "$work"
 # shellcheck source=envoy/packages.sh
@@ -26,7 +26,7 @@ promtool=$(find_promtool)
 "$promtool" check config --syntax-only envoy/prometheus/scrape.yaml
 "$promtool" check rules envoy/prometheus/alerts.yaml
 "$promtool" test rules tests/product/deploy/formats/alerts.yaml
-PROMTOOL=$(realpath "$promtool") cargo test --features promtool --test deploy alerts
+PROMTOOL=$(realpath "$promtool") cargo test --features promtool --test product deploy::alerts
 
 command -v npm >/dev/null || die "needed: Node.js 20 or newer, with npm"
 cp tests/product/deploy/formats/{package.json,package-lock.json,schemas.mjs} "$work"

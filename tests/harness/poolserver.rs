@@ -1,0 +1,180 @@
+//! A user pool that is asked about tokens, with all that it may answer.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// What a question about a token is answered with.
+#[derive(Clone)]
+pub(crate) enum Says {
+    /// 200, with a person's attributes.
+    Confirmed,
+    /// This status, with this type in the header.
+    Header(u16, &'static str),
+    /// This status, with this body and nothing in the header.
+    Body(u16, String),
+    /// 302 to where every token is confirmed.
+    Redirect,
+    /// Bytes that are no HTTP.
+    Garbage,
+    /// The connection ends.
+    Nothing,
+}
+
+/// A question that was asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    pub(crate) line: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+    pub(crate) at: Instant,
+}
+
+/// What a confirmation has in its body, that nobody but the pool should read.
+pub(crate) const ATTRIBUTES: &str = r#"{"Username":"wilhelmina","UserAttributes":[{"Name":"email","Value":"wilhelmina.secret@example.org"}]}"#;
+
+#[derive(Default)]
+struct State {
+    says: HashMap<String, Says>,
+    delay: Duration,
+    questions: Vec<Question>,
+    stopped: bool,
+}
+
+/// A server of the user pools API, which knows `GetUser` alone and confirms whatever token it is not
+/// told about.
+pub(crate) struct PoolServer {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl PoolServer {
+    /// Listens on a free port of the loopback.
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let state = Arc::new(Mutex::new(State::default()));
+        let shared = Arc::clone(&state);
+        let accepting = thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if lock(&shared).stopped {
+                    return;
+                }
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || while serve(&stream, &shared).is_some() {});
+            }
+        });
+        Self {
+            address,
+            state,
+            accepting: Some(accepting),
+        }
+    }
+
+    /// The port to put into a cluster.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// What is said about this token from now on.
+    pub(crate) fn says(&self, token: &str, says: Says) {
+        lock(&self.state).says.insert(token.to_owned(), says);
+    }
+
+    /// Lets every answer take this long.
+    pub(crate) fn delay(&self, delay: Duration) {
+        lock(&self.state).delay = delay;
+    }
+
+    /// The questions so far.
+    pub(crate) fn questions(&self) -> Vec<Question> {
+        lock(&self.state).questions.clone()
+    }
+
+    /// How often this token was asked about.
+    pub(crate) fn asked(&self, token: &str) -> usize {
+        let about = |question: &&Question| token_of(&question.body) == token;
+        self.questions().iter().filter(about).count()
+    }
+}
+
+impl Drop for PoolServer {
+    fn drop(&mut self) {
+        lock(&self.state).stopped = true;
+        // Wakes the thread that accepts.
+        drop(TcpStream::connect(self.address));
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().expect("no thread panics with the lock")
+}
+
+fn token_of(body: &str) -> String {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    body["AccessToken"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Serves one question; `None` once the connection is of no more use.
+fn serve(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
+    let question = read(stream)?;
+    let (says, delay) = {
+        let mut state = lock(state);
+        let says = state.says.get(&token_of(&question.body)).cloned();
+        state.questions.push(question);
+        (says.unwrap_or(Says::Confirmed), state.delay)
+    };
+    thread::sleep(delay);
+    let reply = |status: u16, header: &str, body: &str| {
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status} Status\r\n{header}content-type: application/x-amz-json-1.1\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+    };
+    let bytes = match says {
+        Says::Confirmed => reply(200, "", ATTRIBUTES),
+        Says::Header(status, name) => reply(status, &format!("x-amzn-errortype: {name}\r\n"), "{}"),
+        Says::Body(status, body) => reply(status, "", &body),
+        Says::Redirect => reply(302, "location: /\r\n", ATTRIBUTES),
+        Says::Garbage => "good morning\r\n\r\n".to_owned(),
+        Says::Nothing => return None,
+    };
+    stream.write_all(bytes.as_bytes()).ok()
+}
+
+fn read(stream: &TcpStream) -> Option<Question> {
+    let mut reader = BufReader::new(stream);
+    let mut next = || {
+        let mut line = String::new();
+        let length = reader.read_line(&mut line).ok()?;
+        (length > 0).then(|| line.trim_end().to_owned())
+    };
+    let line = next()?;
+    let mut headers = Vec::new();
+    loop {
+        let header = next()?;
+        let Some((name, value)) = header.split_once(':') else {
+            break;
+        };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length = length.map_or(0, |(_, value)| value.parse().expect("a length"));
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some(Question {
+        line,
+        headers,
+        body: String::from_utf8(body).expect("text"),
+        at: Instant::now(),
+    })
+}
