@@ -301,14 +301,16 @@ impl Gate {
                 Decision::Verdict(verdict) => verdicts.push((context, verdict)),
                 // What it needs now may still come: keys are there, but its own is not among them.
                 // It changes places, if there is room, and keeps its deadline.
-                Decision::Hold(candidate)
-                    if !until.has_passed(now.monotonic)
-                        && self.waiting.has_room(candidate.need()) =>
-                {
-                    self.waiting.add(context, Held { candidate, until });
-                }
                 Decision::Hold(candidate) => {
-                    verdicts.push((context, self.unavailable(candidate, now)));
+                    // For the new need it waits no longer than for that alone.
+                    let need = candidate.need();
+                    let limit = self.facts.wait_limit(need, self.policy(), now.monotonic);
+                    let until = until.at_latest(now.monotonic.after(limit));
+                    if !until.has_passed(now.monotonic) && self.waiting.has_room(need) {
+                        self.waiting.add(context, Held { candidate, until });
+                    } else {
+                        verdicts.push((context, self.unavailable(candidate, now)));
+                    }
                 }
             }
         }

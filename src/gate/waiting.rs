@@ -32,6 +32,14 @@ impl Deadline {
             Self::Displaced => true,
         }
     }
+
+    /// Whichever comes first.
+    pub(super) fn at_latest(self, other: Monotonic) -> Self {
+        match self {
+            Self::At(deadline) => Self::At(deadline.min(other)),
+            Self::Displaced => Self::Displaced,
+        }
+    }
 }
 
 impl Held {

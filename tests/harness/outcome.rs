@@ -27,14 +27,21 @@ pub(crate) fn headers(vector: &Vector, policy: &Policy) -> Vec<(String, Vec<u8>)
 }
 
 /// The gate, once it has the deny list that its policy of this name asks for.
-pub(crate) fn supplied(mut gate: Gate, vectors: &Vectors, name: &str) -> Gate {
+#[allow(dead_code)]
+pub(crate) fn supplied(gate: Gate, vectors: &Vectors, name: &str) -> Gate {
+    let now = Timestamp::from_seconds(vectors.now()).unwrap();
+    supplied_with(gate, vectors.deny_list(name), now)
+}
+
+/// The gate, once it has this deny list if it asks for one.
+pub(crate) fn supplied_with(mut gate: Gate, list: Option<Vec<u8>>, wall: Timestamp) -> Gate {
     let now = Now {
-        wall: Timestamp::from_seconds(vectors.now()).unwrap(),
+        wall,
         monotonic: Monotonic::default(),
     };
     let space = MemorySpace::default();
     for (id, _) in gate.tick(now, &space).calls {
-        let answer = Answer::response(200, vectors.deny_list(name));
+        let answer = Answer::response(200, list.clone());
         gate.answered(id, &answer, now, &space);
     }
     gate

@@ -10,15 +10,13 @@ use cognito_authorizer::gate::Gate;
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
-use cognito_authorizer::remote::call::Answer;
-use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
-use cognito_authorizer::time::{Monotonic, Now, Timestamp};
+use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::explain::account::{self, Account, Paint, Question, Secrets, State};
-use crate::harness::outcome::{difference, headers, none_wrong, rest};
+use crate::harness::outcome::{difference, headers, none_wrong, rest, supplied_with};
 use crate::harness::vectors::{Expect, Vector, Vectors};
 use cognito_authorizer::step::Step;
 
@@ -124,19 +122,9 @@ fn wrong_end(
 /// What the gate decides that is asked without any account, about the lines as Envoy hands them
 /// over: those of `authorization` joined.
 pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Verdict {
-    let mut gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
-    let (space, now) = (
-        MemorySpace::default(),
-        Now {
-            wall: question.now,
-            monotonic: Monotonic::default(),
-        },
-    );
-    // Nothing but a deny list is fetched: keys are inline.
-    for (id, _) in gate.tick(now, &space).calls {
-        let answer = Answer::response(200, question.deny_list.clone());
-        gate.answered(id, &answer, now, &space);
-    }
+    let gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
+    let list = question.deny_list.clone();
+    let mut gate = supplied_with(gate, list, question.now);
     let (joined, others): (Vec<_>, Vec<_>) = question
         .headers
         .iter()
