@@ -2,7 +2,7 @@
 //! and the cluster through which Envoy fetches it.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -17,16 +17,17 @@ use crate::deploy::bootstrap::{PLUGIN, Setup};
 use crate::deploy::files;
 use crate::deploy::stack::{GENUINE, POOL, Stack, reader};
 use crate::harness::client::{Request, Response};
-use crate::harness::process::{PATIENCE, eventually, provided, stop};
+use crate::harness::process::{PATIENCE, provided, stop};
 
 /// The emulator, one request at a time: its comparison of ETags is not one step with its writing, as
 /// that of S3 is.
 const EMULATOR: &str = "\
-import sys
 from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import run_simple
+from werkzeug.serving import make_server
 app = DomainDispatcherApplication(create_backend_app)
-run_simple('127.0.0.1', int(sys.argv[1]), app, threaded=False)";
+server = make_server('127.0.0.1', 0, app, threaded=False)
+print(server.server_port, flush=True)
+server.serve_forever()";
 
 /// What Lambda does with an event.
 const INVOCATION: &str = "\
@@ -81,20 +82,20 @@ pub(crate) struct Bucket {
 impl Bucket {
     #[track_caller]
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = listener.local_addr().expect("an address");
-        drop(listener);
-        let process = Command::new(python())
-            .args(["-c", EMULATOR, &address.port().to_string()])
+        let mut process = Command::new(python())
+            .args(["-c", EMULATOR])
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("the Python of the emulator");
+        // It listens once it has said where: nobody else can have the port by then.
+        let mut said = BufReader::new(process.stdout.take().expect("a pipe"));
+        let mut port = String::new();
+        said.read_line(&mut port).expect("the emulator's port");
+        let port: u16 = port.trim().parse().expect("the emulator's port");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let bucket = Self { process, address };
-        eventually("the emulator to listen", || {
-            TcpStream::connect(address).ok()
-        });
         assert_eq!(bucket.call("PUT", "", b"").status, 200);
         bucket
     }
