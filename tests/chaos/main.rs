@@ -31,6 +31,7 @@ mod load;
 mod report;
 mod request;
 mod resets;
+mod revocation;
 mod soak;
 mod updates;
 mod world;
