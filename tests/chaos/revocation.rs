@@ -400,7 +400,7 @@ impl Stage<'_> {
                 let says = Says::Header(400, names[number % 2]);
                 let mut facts = lock(self.facts);
                 // A third of them stay good.
-                if number % 3 != 0 && facts.confirmed[number].revoked.is_none() {
+                if !number.is_multiple_of(3) && facts.confirmed[number].revoked.is_none() {
                     facts.confirmed[number].revoked = Some(Instant::now());
                     self.pool.says(&token, says);
                     drop(facts);
