@@ -91,13 +91,27 @@ impl Need {
     }
 }
 
-/// Whether a request waits for what the configuration lets it go on without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a request still waits for, of what the configuration lets it go on without: in the order of
+/// the steps, since one that has done without the list has yet to be confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Patience {
-    /// It does.
+    /// For all of it.
     Waits,
-    /// It has.
+    /// No longer for the first deny list.
+    OverForList,
+    /// For nothing.
     Over,
+}
+
+impl Patience {
+    /// What is left of it when this need has been waited for in vain.
+    pub(crate) fn without(self, need: Need) -> Self {
+        self.max(match need {
+            Need::Keys(_) | Need::NewerKeys { .. } => Self::Waits,
+            Need::DenyList(_) => Self::OverForList,
+            Need::Confirmation(_) => Self::Over,
+        })
+    }
 }
 
 /// What can be said of a need.
@@ -203,10 +217,12 @@ impl Facts {
     pub(crate) fn confirmed(&self, question: Question, now: Timestamp, patience: Patience) -> Word {
         let now = self.monotonic(now);
         match (now, patience) {
-            (Some(now), Patience::Waits) => self.confirmations.word(question, now),
+            (Some(now), Patience::Waits | Patience::OverForList) => {
+                self.confirmations.word(question, now)
+            }
             (Some(now), Patience::Over) => self.confirmations.last_word(question, now),
             // The gate reads both clocks, and asks again.
-            (None, Patience::Waits) => Word::Open,
+            (None, Patience::Waits | Patience::OverForList) => Word::Open,
             (None, Patience::Over) => Word::Unknown(ASK_AGAIN),
         }
     }

@@ -133,8 +133,8 @@ impl Candidate {
     }
 
     /// Its need could not be met in time, and is one that the configuration waives.
-    pub(crate) const fn waive(&mut self) {
-        self.patience = Patience::Over;
+    pub(crate) fn waive(&mut self) {
+        self.patience = self.patience.without(self.need);
     }
 }
 
@@ -608,7 +608,7 @@ fn satisfies<O: Observer>(
                 Err(Refusal::RevocationUnknown(after).into())
             }
             // The patience may be over for another fact than this one.
-            Word::Missing if patience == Patience::Over && facts.waives(need) => Ok(()),
+            Word::Missing if patience >= Patience::OverForList && facts.waives(need) => Ok(()),
             Word::Missing => Err(need.into()),
         }
     })

@@ -188,13 +188,17 @@ impl Gate {
         let need = candidate.need();
         let limit = self.facts.wait_limit(need, self.policy(), now.monotonic);
         if limit.is_zero() || !self.waiting.make_room(need) {
-            return Some(self.unavailable(candidate, now));
+            return self.unavailable(context, candidate, now);
         }
-        // The limit runs from the arrival, not from the fetch: however many fetches come and fail
-        // meanwhile, no request waits longer than one may take.
+        self.wait(context, candidate, limit, now);
+        None
+    }
+
+    /// Holds a request. The limit runs from its arrival, not from the fetch: however many fetches
+    /// come and fail meanwhile, no request waits longer for one fact than one may take.
+    fn wait(&mut self, context: u32, candidate: Candidate, limit: Duration, now: Now) {
         let until = Deadline::At(now.monotonic.after(limit));
         self.waiting.add(context, Held { candidate, until });
-        None
     }
 
     /// Takes in that a request goes on, so that it is cut when its token ends, if the policy says
@@ -315,8 +319,8 @@ impl Gate {
                     let until = until.at_latest(now.monotonic.after(limit));
                     if !until.has_passed(now.monotonic) && self.waiting.has_room(need) {
                         self.waiting.add(context, Held { candidate, until });
-                    } else {
-                        verdicts.push((context, self.unavailable(candidate, now)));
+                    } else if let Some(verdict) = self.unavailable(context, candidate, now) {
+                        verdicts.push((context, verdict));
                     }
                 }
             }
@@ -346,18 +350,26 @@ impl Gate {
     }
 
     /// The verdict on a request whose need could not be met: a refusal that says when it may be,
-    /// unless the configuration lets the request go on without.
-    fn unavailable(&mut self, mut candidate: Candidate, now: Now) -> Verdict {
-        if self.facts.waives(candidate.need()) {
+    /// unless the configuration lets the request go on without. Then it may lack another fact,
+    /// which it has not waited for yet: it is held for that, and `None` returned.
+    fn unavailable(&mut self, context: u32, mut candidate: Candidate, now: Now) -> Option<Verdict> {
+        let waived = candidate.need();
+        if self.facts.waives(waived) {
             candidate.waive();
             candidate = match self.decider.redecide(candidate, &self.facts, now.wall) {
-                Decision::Verdict(verdict) => return verdict,
+                Decision::Verdict(verdict) => return Some(verdict),
                 Decision::Hold(candidate) => candidate,
             };
+            let need = candidate.need();
+            let limit = self.facts.wait_limit(need, self.policy(), now.monotonic);
+            if need.place() != waived.place() && !limit.is_zero() && self.waiting.has_room(need) {
+                self.wait(context, candidate, limit, now);
+                return None;
+            }
         }
         // The client reads it as `retry-after`. To come back earlier would be of no use.
         let after = self.facts.expected_in(candidate.need(), now.monotonic);
-        Verdict::Refuse(refusal(candidate.need(), after))
+        Some(Verdict::Refuse(refusal(candidate.need(), after)))
     }
 }
 

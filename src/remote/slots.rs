@@ -24,6 +24,8 @@ use std::time::Duration;
 pub const SLOTS: usize = 256;
 /// How many records a slot has: all together 650 kB.
 pub const RECORDS: usize = 64;
+/// Longer than any call is under way: no VM of this filter keeps a record until later.
+const LONGEST_CALL: Duration = Duration::from_secs(120);
 /// How often a write is tried that other VMs are faster with. Each of theirs is done for good, so
 /// that this many in a row are a crowd.
 const TRIES: usize = 8;
@@ -110,25 +112,24 @@ impl Slots {
         for _ in 0..TRIES {
             let (bytes, version) = space.read(&name);
             let mut records = decode(&bytes.unwrap_or_default());
-            let known = records.iter().position(|record| record.key == key);
-            let before = known.and_then(|known| records.get(known).copied());
+            let before = records.iter().find(|record| record.key == key).copied();
             let Some(after) = change(before) else {
                 return Changed::Left(before);
             };
-            match known {
-                Some(known) => {
-                    records.swap_remove(known);
-                }
-                None if records.len() >= RECORDS => {
-                    let oldest = records.iter().enumerate();
-                    let oldest = oldest.min_by_key(|(_, record)| record.keep);
-                    let oldest = oldest.filter(|(_, record)| record.keep <= now);
-                    let Some((oldest, _)) = oldest else {
-                        return Changed::Full;
-                    };
-                    records.swap_remove(oldest);
-                }
-                None => {}
+            // All of this key: another plugin may have written two, and the second would be read
+            // again as soon as the first is gone.
+            records.retain(|record| record.key != key);
+            if records.len() >= RECORDS {
+                let by_keep = || records.iter().map(|record| record.keep).enumerate();
+                let oldest = by_keep().min_by_key(|(_, keep)| *keep);
+                let oldest = oldest.filter(|(_, keep)| *keep <= now);
+                // What another plugin has written would close the slot for good.
+                let strange = by_keep().max_by_key(|(_, keep)| *keep);
+                let strange = strange.filter(|(_, keep)| *keep > now.after(LONGEST_CALL));
+                let Some((leaving, _)) = strange.or(oldest) else {
+                    return Changed::Full;
+                };
+                records.swap_remove(leaving);
             }
             records.push(after);
             if space.write(&name, &encode(&records), version).is_ok() {
@@ -283,6 +284,26 @@ mod tests {
             Changed::Written(record(98, 1))
         );
         assert!(!there(62) && there(98));
+    }
+
+    #[test]
+    fn a_slot_that_another_plugin_has_filled_is_open_to_us() {
+        let far = |number| record(number, 1000);
+        let space = MemorySpace::default();
+        let name = Slots::new("kind").name(key(1));
+        let fill = |records: &[Record]| space.write(&name, &encode(records), Version::Any).unwrap();
+        let most: Vec<_> = (1..).take(RECORDS).map(far).collect();
+        fill(&most);
+        // Two minutes before, it may be a call of ours.
+        assert_eq!(put(&space, record(100, 880), 880), Changed::Full);
+        let own = record(100, 879);
+        assert_eq!(put(&space, own, 879), Changed::Written(own));
+        // A token that stands there twice is written over both times.
+        fill(&[record(1, 5), record(2, 5), record(1, 6)]);
+        let own = record(1, 7);
+        assert_eq!(put(&space, own, 7), Changed::Written(own));
+        assert_eq!(Slots::new("kind").read(key(1), &space), Some(own));
+        assert_eq!(decode(&space.read(&name).0.unwrap()).len(), 2);
     }
 
     #[test]

@@ -35,6 +35,11 @@ impl Line {
         self.open.take_if(|(_, opened, _)| *opened < than);
     }
 
+    /// When the connection that will be used next was opened.
+    pub(crate) fn opened(&self) -> Option<Instant> {
+        self.open.as_ref().map(|(_, opened, _)| *opened)
+    }
+
     /// Sends the request and waits for the answer. A connection that has served requests may be
     /// closed at any time (RFC 9112, section 9.3.1); then the request is sent again on a new one.
     pub(crate) fn send(&mut self, request: &Request) -> Response {

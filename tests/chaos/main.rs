@@ -2,8 +2,8 @@
 //! once and at random, in front of a real Envoy with four workers. What the contract promises must
 //! hold at every moment of it.
 //!
-//! `make test` runs it for 20 s, `make chaos` (`CHAOS=full`) for two minutes, and the whole flood,
-//! the whole crowd and all resets.
+//! `make test` runs it for 20 s, and as long with lists that fail and tokens that are revoked, `make
+//! chaos` (`CHAOS=full`) for two minutes each, and the whole flood, the whole crowd and all resets.
 //! The seed is printed; `CHAOS_SEED` throws the same dice again, though threads run as they like.
 
 // A test fails by panicking, and its sums are small; outside `#[test]` functions the lints do not know.
@@ -31,6 +31,7 @@ mod load;
 mod report;
 mod request;
 mod resets;
+mod revocation;
 mod soak;
 mod updates;
 mod world;

@@ -15,8 +15,12 @@ pub(crate) enum Owed {
     Undecided,
     /// A refusal or 503.
     Refusal,
-    /// 401: no key is needed to see what is wrong.
+    /// 401: no key is needed to see what is wrong, or a list names it.
     Unauthorized,
+    /// The upstream's answer, or 503: nothing is wrong with the token.
+    NoRefusal,
+    /// 503: nothing is wrong with the token, and it cannot be known.
+    Unknown,
 }
 
 impl Owed {
@@ -27,6 +31,8 @@ impl Owed {
             Self::Undecided => [200, 401, 503].contains(&status),
             Self::Refusal => [401, 503].contains(&status),
             Self::Unauthorized => status == 401,
+            Self::NoRefusal => [200, 503].contains(&status),
+            Self::Unknown => status == 503,
         }
     }
 }

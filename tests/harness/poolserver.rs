@@ -41,6 +41,7 @@ pub(crate) const ATTRIBUTES: &str = r#"{"Username":"wilhelmina","UserAttributes"
 #[derive(Default)]
 struct State {
     says: HashMap<String, Says>,
+    otherwise: Option<Says>,
     delay: Duration,
     questions: Vec<Question>,
     stopped: bool,
@@ -87,6 +88,12 @@ impl PoolServer {
         lock(&self.state).says.insert(token.to_owned(), says);
     }
 
+    /// What is said from now on about every token that nothing else is said about.
+    #[allow(dead_code)]
+    pub(crate) fn says_of_all_others(&self, says: Says) {
+        lock(&self.state).otherwise = Some(says);
+    }
+
     /// Lets every answer take this long.
     pub(crate) fn delay(&self, delay: Duration) {
         lock(&self.state).delay = delay;
@@ -129,7 +136,8 @@ fn serve(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
     let question = read(stream)?;
     let (says, delay) = {
         let mut state = lock(state);
-        let says = state.says.get(&token_of(&question.body)).cloned();
+        let says = state.says.get(&token_of(&question.body));
+        let says = says.or(state.otherwise.as_ref()).cloned();
         state.questions.push(question);
         (says.unwrap_or(Says::Confirmed), state.delay)
     };

@@ -122,11 +122,15 @@ fn token(name: &str) -> String {
 
 impl Process {
     fn new(vms: usize, confirm: &Value) -> Self {
+        Self::of(vms, &document(confirm))
+    }
+
+    fn of(vms: usize, document: &Value) -> Self {
         let mut process = Self {
             space: Space::default(),
             now: BEGIN,
             wall_jump: 0.0,
-            policy: policy(&document(confirm)),
+            policy: policy(document),
             vms: Vec::new(),
             flights: Vec::new(),
             plan: BTreeMap::new(),
@@ -271,6 +275,17 @@ impl Process {
     }
 
     fn send(&mut self, vm: usize, id: CallId, call: &Call) {
+        if call.body.is_empty() {
+            // The deny list, which never comes.
+            let (due, answer) = (self.now + call.timeout, timed_out());
+            self.flights.push(Flight {
+                vm,
+                id,
+                due,
+                answer,
+            });
+            return;
+        }
         let body: Value = serde_json::from_slice(&call.body).unwrap();
         let compact = body["AccessToken"].as_str().unwrap();
         let payload = compact.split('.').nth(1).unwrap();
@@ -323,6 +338,9 @@ impl Process {
         reports: Vec<cognito_authorizer::remote::report::Report>,
     ) {
         for report in reports {
+            if report.kind == "deny_list" {
+                continue;
+            }
             assert_eq!(report.kind, "confirm");
             match report.counted.expect("every question is counted") {
                 Counted::Success => self.counted[0] += 1,
@@ -845,6 +863,41 @@ fn nonsense_in_shared_data_costs_a_question_and_lets_nobody_in() {
     process.ask(vm, "t", "/pay");
     assert_eq!(process.at(800), "t/pay token_revoked");
     assert_eq!(process.asked.len(), 2);
+}
+
+/// Two facts are missing. That the list may be done without says nothing of the pool's word, and
+/// whoever has waited for the one has not waited for the other.
+#[test]
+fn without_a_first_list_the_pool_is_asked_all_the_same() {
+    for (when_stale, verdicts) in [
+        ("serve", "out/pay token_revoked; t/pay allowed"),
+        ("refuse", "out/pay unavailable; t/pay unavailable"),
+    ] {
+        let mut document = document(&json!({}));
+        document["deny_list"] = json!({
+            "cluster": "list", "uri": "https://lists.example.com/deny.json", "timeout": "1s",
+            "max_age": "1h", "when_stale": when_stale,
+        });
+        let mut process = Process::of(1, &document);
+        process.plan.insert("out", REVOKED);
+        for second in [0, 1] {
+            // While the first fetch is under way, and behind the back-off.
+            process.at(second * 1_200);
+            process.ask(0, "out", "/pay");
+            process.ask(0, "t", "/pay");
+            let mut happened: Vec<_> = process
+                .at(second * 1_200 + 1_150)
+                .replace("unknown 1", "unavailable")
+                .replace("unknown 2", "unavailable")
+                .split("; ")
+                .map(str::to_owned)
+                .collect();
+            happened.sort();
+            assert_eq!(happened.join("; "), verdicts, "{second}");
+        }
+        let asked = usize::from(when_stale == "serve") * 2;
+        assert_eq!(process.asked.len(), asked);
+    }
 }
 
 #[test]
