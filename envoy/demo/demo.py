@@ -10,7 +10,7 @@ import sys
 
 from stack import LOGS, PASSWORD, Failed, Stack
 
-NAMES = ["x-cognito-username", "x-cognito-email", "x-cognito-groups"]
+NAMES = ["x-cognito-username", "x-cognito-email", "x-cognito-groups", "x-aws-principal"]
 # The subject is random, so no row names it; it must be there where there is a user.
 SUBJECT = "x-cognito-sub"
 ORIGIN = "http://localhost:3000"
@@ -41,9 +41,9 @@ def claims(token):
     return json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
 
 
-def about(user, *, email=None, groups=None):
-    """The claim headers that an upstream must see for this user, and no others."""
-    headers = zip(NAMES, (user, email, groups))
+def about(user, *, email=None, groups=None, principal=None):
+    """The headers about its caller that an upstream must see, and no others."""
+    headers = zip(NAMES, (user, email, groups, principal))
     return {"upstream": {name: value for name, value in headers if value}}
 
 
@@ -51,8 +51,8 @@ def cases(stack):
     """Headlines, what is done between rows, and rows of: what is sent, request line, headers, status,
     what else must hold.
 
-    "What else": `upstream` are the claim headers as the upstream saw them (one that is left out must
-    have been absent there); other names are response headers, and how their values begin.
+    "What else": `upstream` are the headers about the caller as the upstream saw them (one that is left
+    out must have been absent there); other names are response headers, and how their values begin.
     """
     alice, bob = bearer(stack.alice["id"]), bearer(stack.bob["id"])
     alice_access, bob_access = bearer(stack.alice["access"]), bearer(stack.bob["access"])
@@ -60,6 +60,9 @@ def cases(stack):
     forged = bearer(with_claims(stack.bob["id"], {"cognito:groups": ["admin"]}))
     unsealed = bearer(unsigned(stack.alice["id"]))
     spoofed = {NAMES[0]: "alice", NAMES[2]: "admin"}
+    billing, reports = (stack.arn(role) for role in ("billing", "reports"))
+    billing_role, reports_role = bearer(stack.role_token(billing)), bearer(stack.role_token(reports))
+    posing = {NAMES[3]: billing}
     preflight = {"origin": ORIGIN, "access-control-request-method": "GET"}
     allowed = {"access-control-allow-origin": ORIGIN}
     is_alice = about("alice", email="alice@example.com", groups="admin")
@@ -82,9 +85,14 @@ def cases(stack):
         ("access token where access is asked for", "POST /orders", bob_access, 200, about("bob")),
         ("bob reads alice's record", "GET /users/alice", bob, 403, {}),
         ("bob reads his own", "GET /users/bob", bob, 200, is_bob),
+        "Which service is calling?",
+        ("a role that the rule names", "GET /billing", billing_role, 200, about(None, principal=billing)),
+        ("another role of the account", "GET /billing", reports_role, 403, {}),
+        ("alice's id token, for a role's path", "GET /billing", alice | posing, 401, INVALID),
+        ("a role, where users are asked for", "GET /", billing_role, 401, INVALID),
         "What does the upstream believe?",
         ("bob's id token, alice's claim headers", "GET /", bob | spoofed, 200, is_bob),
-        ("open path, alice's claim headers", "GET /health", spoofed, 200, about(None)),
+        ("open path, alice's claim headers", "GET /health", spoofed | posing, 200, about(None)),
         "What is open?",
         ("open path without a token", "GET /health", {}, 200, about(None)),
         ("a browser's preflight", "OPTIONS /", preflight, 200, allowed),
@@ -101,7 +109,7 @@ def cases(stack):
 
 
 def send(port, line, headers):
-    """The status, the response's headers, and the claim headers that the upstream saw."""
+    """The status, the response's headers, and what the upstream saw about the caller."""
     method, path = line.split()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
@@ -128,7 +136,7 @@ def problems(got, status, wanted):
             if not headers.get(name, "").startswith(value):
                 yield f"{name}: {headers.get(name, 'absent')}, not {value}"
             continue
-        if (SUBJECT in seen) != bool(value):
+        if (SUBJECT in seen) != (NAMES[0] in value):
             yield f"upstream saw {SUBJECT}: {seen.get(SUBJECT, 'none')}"
         for header in NAMES:
             if seen.get(header) != value.get(header):
@@ -138,12 +146,15 @@ def problems(got, status, wanted):
 
 def outcome(status, seen):
     """In the fewest words: the status, and as whom the upstream was told to serve the request."""
-    return f"{status}" if seen is None else f"{status} as {seen.get(NAMES[0], 'nobody')}"
+    if seen is None:
+        return f"{status}"
+    role = seen.get(NAMES[3], "nobody").rpartition("/")[2]
+    return f"{status} as {seen.get(NAMES[0], role)}"
 
 
 def report(stack):
     """Sends every request and prints one row for each; true if all was as promised."""
-    row = "  {:<4}  {:<38}  {:<24}  {:<13}  {}"
+    row = "  {:<4}  {:<38}  {:<24}  {:<14}  {}"
     good = total = 0
     for case in cases(stack):
         if isinstance(case, str):
@@ -180,8 +191,13 @@ def curl(port, path, token="", more=""):
 
 def leave_running(stack):
     port = stack.port
-    tokens = {"TOKEN": stack.alice["id"], "ACCESS_TOKEN": stack.alice["access"], "BOB": stack.bob["id"]}
-    print("\nRunning. Alice's id token, her access token, bob's id token, good for an hour:\n")
+    tokens = {
+        "TOKEN": stack.alice["id"],
+        "ACCESS_TOKEN": stack.alice["access"],
+        "BOB": stack.bob["id"],
+        "ROLE": stack.role_token(stack.arn("billing")),
+    }
+    print("\nRunning. Alice's id token, her access token, bob's id token, a role's, good for an hour:\n")
     for name, token in tokens.items():
         print(f"export {name}={token}\n")
     for line, promise in [
@@ -193,6 +209,8 @@ def leave_running(stack):
         (curl(port, "/orders", "TOKEN", " -X POST"), "401: wants an access token"),
         (curl(port, "/orders", "ACCESS_TOKEN", " -X POST"), "200: this is one"),
         (curl(port, "/payments", "ACCESS_TOKEN"), "200: Cognito, which is asked, stands by it"),
+        (curl(port, "/billing", "ROLE"), "200: the role that may"),
+        (curl(port, "/billing", "TOKEN"), "401: alice is no role"),
         (curl(port, "/health"), "200: open to anyone"),
     ]:
         # No `# remark` behind the command: an interactive zsh would take it for arguments.

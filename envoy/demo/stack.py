@@ -1,4 +1,5 @@
-"""What the demo runs on: a Cognito emulator with two people in it, an upstream, and Envoy.
+"""What the demo runs on: a Cognito emulator with two people in it, an AWS account's key for the tokens
+of its roles, an upstream, and Envoy.
 
 Everything listens on loopback, on free ports, and is stopped when the `with` block ends, however
 it ends.
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 import urllib.request
+import uuid
 from contextlib import redirect_stdout
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +25,8 @@ from pathlib import Path
 import boto3
 import yaml
 from botocore.config import Config
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / "target" / "demo"
@@ -36,6 +40,10 @@ REGION = "us-east-1"
 POOL_NAME = "cognito-authorizer-demo"
 # Where envoy.yaml fetches the deny list.
 BUCKET, KEY = "signed-out", "deny.json"
+# The AWS account of envoy.yaml, and where that fetches its keys.
+ACCOUNT = "123456789012"
+STS = "https://a1d2b0fd-1177-4468-9351-2fexample723.tokens.sts.global.api.aws"
+KEYS_BUCKET, KEYS = "aws-tokens", "jwks.json"
 PASSWORD = "Correct-horse-7"
 
 
@@ -116,6 +124,8 @@ class Stack:
                 self.sign_in()
             with Step("bucket with an empty deny list"):
                 self.begin_list()
+            with Step("key of an AWS account"):
+                self.publish_account()
             with Step("Envoy with the authorizer"):
                 self.start_envoy()
         except BaseException:
@@ -210,6 +220,34 @@ class Stack:
         s3.create_bucket(Bucket=BUCKET)
         empty = {"version": 1, "written_at": int(time.time()), "pools": {}}
         s3.put_object(Bucket=BUCKET, Key=KEY, Body=json.dumps(empty).encode())
+
+    def publish_account(self):
+        """Stands in for STS, which no emulator has sign tokens: makes a key, and publishes it."""
+        self.account_key = RSAKey.generate_key(2048, {"kid": "RSA_0", "use": "sig"})
+        keys = {"keys": [self.account_key.as_dict(private=False)]}
+        s3 = self.client("s3")
+        s3.create_bucket(Bucket=KEYS_BUCKET)
+        body = json.dumps(keys).encode()
+        # Public keys: Envoy asks for them without a signature, as at AWS.
+        s3.put_object(Bucket=KEYS_BUCKET, Key=KEYS, Body=body, ACL="public-read")
+
+    def arn(self, role):
+        return f"arn:aws:iam::{ACCOUNT}:role/{role}"
+
+    def role_token(self, arn):
+        """What `sts:GetWebIdentityToken` answers to this role."""
+        now = int(time.time())
+        claims = {
+            "iss": STS,
+            "sub": arn,
+            "aud": "https://api.example.com",
+            "iat": now,
+            "exp": now + 3600,
+            "jti": str(uuid.uuid4()),
+            "https://sts.amazonaws.com/": {"aws_account": ACCOUNT, "principal_id": arn},
+        }
+        header = {"kid": "RSA_0", "typ": "JWT", "alg": "RS256"}
+        return jwt.encode(header, claims, self.account_key)
 
     def sign_out(self, user):
         """Signs a user out everywhere, as an administrator does. Cognito alone knows of it."""

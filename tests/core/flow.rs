@@ -1,5 +1,6 @@
 //! Keys in scripted time: tables of second, event, and all that happened up to then.
 
+mod accounts;
 mod boundaries;
 mod change;
 mod confirmation;

@@ -10,7 +10,8 @@ use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use serde_json::{Value, json};
 
-use crate::flow::pools::{POOLS, policy};
+use crate::flow::pools::{self, ACCOUNT, POOLS, document, minted, policy};
+use crate::flow::world::{BEGIN, WALL};
 use crate::harness::issuer::{TestKey, issuer_of, key_set, signed};
 use crate::harness::space::Space;
 
@@ -149,6 +150,25 @@ fn a_request_is_open_for_just_as_long_as_its_token_would_be_accepted() {
         (1e9, vec![]),
     ] {
         assert_eq!(worker.cut(second), cut, "{second}");
+    }
+}
+
+/// An AWS principal's also ends when it is older than wanted; the twin lasts as long as its `exp`.
+#[test]
+fn a_request_of_an_aws_principal_ends_at_max_token_age() {
+    for (age, end) in [("1m", 55.0), ("1h", 3595.0)] {
+        let mut document = document(&[ACCOUNT.0], &json!({}));
+        let keys: Value = serde_json::from_slice(&pools::key_set(&["k1"])).unwrap();
+        document["aws_accounts"][0]["jwks"] = json!({"inline": keys});
+        document["aws_accounts"][0]["max_token_age"] = json!(age);
+        document["token"] = json!({"at_expiry": "close", "clock_skew": "5s"});
+        let mut worker = Worker::with(document);
+        // Made ten seconds before the test begins, for an hour.
+        let begin = WALL + BEGIN.as_secs_f64() - EPOCH;
+        let token = minted(ACCOUNT.0, &format!("k1@{}", -10.0 - begin));
+        worker.goes_on_with(1, "/c", Some(&token));
+        assert_eq!(worker.cut(end - 0.01), [0_u32; 0], "{age}");
+        assert_eq!(worker.cut(end), [1], "{age}");
     }
 }
 

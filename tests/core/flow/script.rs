@@ -16,13 +16,13 @@ pub(crate) enum Event {
     Start(usize),
     /// A VM is configured and never ticks.
     Canary,
-    /// A request in a VM, with a name, for pool `a` unless the `kid` begins with another and `:`.
+    /// A request in a VM, with a name, of the script's issuer unless the `kid` begins with another and `:`.
     Ask(usize, &'static str, &'static str),
     /// So many requests in a VM with a `kid` each that nobody has.
     Flood(usize, usize),
     /// So many requests in a VM with this `kid`.
     Crowd(usize, &'static str, usize),
-    /// What the key server of pool `a` does from now on.
+    /// What the key server of the script's issuer does from now on.
     Serve(Plan),
     /// What the server of deny lists does from now on.
     List(Plan),
@@ -43,6 +43,8 @@ pub(crate) struct Script {
     pub(crate) world: World,
     pub(crate) policy: Rc<Policy>,
     pub(crate) begin: Duration,
+    /// Whose tokens and keys its events are about.
+    pub(crate) issuer: &'static str,
 }
 
 /// `timeout: 5s`, `refresh_interval: 15m`.
@@ -51,11 +53,17 @@ pub(crate) fn script() -> Script {
 }
 
 pub(crate) fn with(jwks: &Value) -> Script {
+    of("a", &document(&["a"], jwks))
+}
+
+/// Events are about this issuer of the configuration.
+pub(crate) fn of(issuer: &'static str, document: &Value) -> Script {
     let world = World::new(7);
     Script {
         begin: world.now,
         world,
-        policy: policy(&document(&["a"], jwks)),
+        policy: policy(document),
+        issuer,
     }
 }
 
@@ -70,12 +78,7 @@ pub(crate) fn with_list(other: &Value) -> Script {
     for (name, value) in other.as_object().unwrap() {
         document["deny_list"][name] = value.clone();
     }
-    let world = World::new(7);
-    Script {
-        begin: world.now,
-        world,
-        policy: policy(&document),
-    }
+    of("a", &document)
 }
 
 /// The server of deny lists has one that was written in this second, of these users.
@@ -97,14 +100,14 @@ impl Script {
     /// Each row: run to this second, let this happen, and compare what has happened since the last
     /// row: fetches, requests held, verdicts (`unavailable` with its `retry-after`).
     #[track_caller]
-    pub(crate) fn play(&mut self, rows: Vec<(f64, Event, &str)>) {
+    pub(crate) fn play<T: AsRef<str>>(&mut self, rows: Vec<(f64, Event, T)>) {
         for (row, (second, event, expected)) in rows.into_iter().enumerate() {
             self.world
                 .run_to(self.begin + Duration::from_secs_f64(second));
             self.happen(event);
             assert_eq!(
                 self.world.happened(),
-                expected,
+                expected.as_ref(),
                 "row {row}, second {second}"
             );
         }
@@ -121,25 +124,22 @@ impl Script {
                 world.configure(&self.policy);
             }
             Event::Ask(vm, name, kid) => {
-                let (pool, kid) = match kid.split_once(':') {
-                    Some((_, kid)) => ("b", kid),
-                    None => ("a", kid),
-                };
-                world.ask(vm, pool, kid, name);
+                let (issuer, kid) = kid.split_once(':').unwrap_or((self.issuer, kid));
+                world.ask(vm, issuer, kid, name);
             }
             Event::Flood(vm, count) => {
                 for _ in 0..count {
                     let kid = format!("random-{}", world.stories.len());
-                    world.ask(vm, "a", &kid, "flood");
+                    world.ask(vm, self.issuer, &kid, "flood");
                 }
             }
             Event::Crowd(vm, kid, count) => (0..count).for_each(|_| {
-                world.ask(vm, "a", kid, "crowd");
+                world.ask(vm, self.issuer, kid, "crowd");
             }),
             Event::List(plan) => world.servers.get_mut(LIST).unwrap().plan = plan,
-            Event::Serve(plan) => world.servers.get_mut("a").unwrap().plan = plan,
+            Event::Serve(plan) => world.servers.get_mut(self.issuer).unwrap().plan = plan,
             Event::Delay(millis) => {
-                world.servers.get_mut("a").unwrap().delay = Duration::from_millis(millis)
+                world.servers.get_mut(self.issuer).unwrap().delay = Duration::from_millis(millis)
             }
             Event::Kill(vm) => world.kill(vm),
             Event::Retire(vm) => world.retire(vm),

@@ -17,7 +17,7 @@ use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
 
-use crate::flow::pools::{POOLS, deny_list, key_set, minted};
+use crate::flow::pools::{deny_list, key_set, minted, names};
 use crate::harness::space::Space;
 
 /// What the wall clock says where the monotonic clock begins.
@@ -143,12 +143,7 @@ impl World {
         Self {
             space: Space::default(),
             now: BEGIN,
-            servers: POOLS
-                .iter()
-                .map(|(name, _)| *name)
-                .chain([LIST])
-                .map(|name| (name, server()))
-                .collect(),
+            servers: names().chain([LIST]).map(|name| (name, server())).collect(),
             began: Vec::new(),
             ended: Vec::new(),
             stories: BTreeMap::new(),
@@ -229,10 +224,11 @@ impl World {
             .collect()
     }
 
-    /// A request. Its number in `stories`.
-    pub(crate) fn ask(&mut self, vm: usize, pool: &'static str, kid: &str, name: &str) -> u32 {
-        let value = format!("Bearer {}", minted(pool, kid)).into_bytes();
-        let request = Request::new(vec![("authorization".into(), value)]);
+    /// A request for the path of the issuer's name. Its number in `stories`.
+    pub(crate) fn ask(&mut self, vm: usize, issuer: &'static str, kid: &str, name: &str) -> u32 {
+        let value = format!("Bearer {}", minted(issuer, kid)).into_bytes();
+        let path = (":path".into(), format!("/{issuer}").into_bytes());
+        let request = Request::new(vec![path, ("authorization".into(), value)]);
         self.asked += 1;
         let context = self.asked;
         let both = self.both();
@@ -354,9 +350,9 @@ impl World {
         self.set_timer(vm);
     }
 
-    /// The cluster of each pool has the pool's name.
+    /// The cluster of each issuer has the issuer's name.
     fn send(&mut self, vm: usize, id: CallId, call: &Call) {
-        let mut names = POOLS.iter().map(|(name, _)| *name).chain([LIST]);
+        let mut names = names().chain([LIST]);
         let name = names.find(|name| call.cluster == *name).unwrap();
         let known = call
             .headers
