@@ -223,3 +223,51 @@ fn a_list_succeeds_one_that_was_not_written_later() {
         Err(InvalidDenyList::Ahead)
     );
 }
+
+/// A token is looked up by all that it says of itself, and an entry voids what is earlier than it.
+#[test]
+fn what_is_found_is_compared_with_the_time_of_the_token() {
+    let list = parse(&document(
+        r#"{"p": {
+            "jti": ["t"],
+            "origin_jti": {"o": 5},
+            "signed_in_before": {"a": 4294967294},
+            "issued_before": {"a": 100},
+            "clients": {"c": 4294967293}
+        }}"#,
+    ))
+    .unwrap();
+    let found = |pool: &str, claims: &str| -> Vec<_> {
+        let claims = Claims::parse(claims).unwrap();
+        let all = list.look_up(pool, &claims);
+        let told = all.map(|one| {
+            let before = one.before().map(Timestamp::seconds);
+            let name = format!("{} {}", one.kind.name(), one.value);
+            (name, one.is_listed(), before, one.is_revoked())
+        });
+        told.collect()
+    };
+    let row = |name: &str, listed, before, revoked| (name.to_owned(), listed, before, revoked);
+    let all = r#"{"jti":"t","origin_jti":"o","sub":"a","auth_time":5000000000,"iat":100,
+        "token_use":"access","client_id":"c"}"#;
+    assert_eq!(
+        found("p", all),
+        [
+            row("jti t", true, None, true),
+            row("origin_jti o", true, None, true),
+            row("signed_in_before a", true, None, true),
+            row("issued_before a", true, Some(100.0), false),
+            row("clients c", true, Some(4_294_967_293.0), true),
+        ]
+    );
+    let elsewhere = found("q", all);
+    assert_eq!(elsewhere.len(), 5);
+    assert!(elsewhere.iter().all(|one| !one.1 && !one.3));
+    for (claims, revoked) in [
+        (r#"{"sub":"a","iat":99}"#, true),
+        (r#"{"sub":"a"}"#, true),
+        (r#"{"sub":"b"}"#, false),
+    ] {
+        assert_eq!(found("p", claims)[1].3, revoked, "{claims}");
+    }
+}
