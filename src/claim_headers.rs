@@ -3,7 +3,7 @@
 //! The headers named here are the filter's alone. A client's own value is taken away on every
 //! path, so that what the upstream reads was written from a verified token, or is not there.
 
-use crate::claims::{Claim, ClaimPlace, Claims};
+use crate::claims::{Claim, ClaimPlace, Claims, PrincipalClaims, UserClaims};
 use crate::header::{HeaderName, is_header_value};
 use crate::json;
 use serde_json::Value;
@@ -49,10 +49,12 @@ pub struct ClaimHeader {
 /// All headers that the filter owns.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimHeaders {
-    /// Headers with a claim each.
+    /// Headers with a claim of a user each.
     pub headers: Vec<ClaimHeader>,
-    /// The header with the verified token's second segment as it is, if one is wanted.
+    /// The header with the second segment of a user's verified token as it is, if one is wanted.
     pub payload: Option<HeaderName>,
+    /// Headers with a claim of an AWS principal each.
+    pub principals: Vec<ClaimHeader>,
 }
 
 /// A value for each of the filter's own headers, or the word that there is none.
@@ -80,10 +82,12 @@ impl HeaderValues {
 impl ClaimHeaders {
     /// The names of all headers that the filter owns.
     pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
-        self.headers
-            .iter()
-            .map(|header| &header.header)
-            .chain(&self.payload)
+        let users = self.headers.iter().map(|header| &header.header);
+        users.chain(&self.payload).chain(self.principal_names())
+    }
+
+    fn principal_names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.principals.iter().map(|header| &header.header)
     }
 
     /// The values for a request whose caller is not known: none.
@@ -92,22 +96,37 @@ impl ClaimHeaders {
         HeaderValues(self.names().map(|name| (name.into(), None)).collect())
     }
 
-    /// The values for verified claims; `payload` is the token's second segment.
+    /// The values for a user; `payload` is the token's second segment.
     #[must_use]
-    pub fn render(&self, claims: &Claims, payload: &str) -> HeaderValues {
-        let claimed = self.headers.iter().map(|header| {
-            let value = header
-                .claims
-                .iter()
-                .find_map(|place| header.render(present(claims.get(place)?)?));
-            (Rc::from(&header.header), value)
-        });
-        let payload = self
-            .payload
-            .iter()
-            .map(|name| (Rc::from(name), Some(payload.to_owned())));
-        HeaderValues(claimed.chain(payload).collect())
+    pub fn of_user(&self, user: &UserClaims, payload: &str) -> HeaderValues {
+        let claimed = values(&self.headers, user.claims());
+        let whole = self.payload.iter();
+        let whole = whole.map(|name| (name.into(), Some(payload.to_owned())));
+        // To a reader of these an id of a user would be the name of a role.
+        let absent = self.principal_names().map(|name| (name.into(), None));
+        HeaderValues(claimed.chain(whole).chain(absent).collect())
     }
+
+    /// The values for an AWS principal: none of them under a name that a user's have.
+    #[must_use]
+    pub fn of_principal(&self, principal: &PrincipalClaims) -> HeaderValues {
+        let users = self.headers.iter().map(|header| &header.header);
+        let absent = users.chain(&self.payload).map(|name| (name.into(), None));
+        HeaderValues(
+            absent
+                .chain(values(&self.principals, principal.claims()))
+                .collect(),
+        )
+    }
+}
+
+fn values(
+    headers: &[ClaimHeader],
+    claims: &Claims,
+) -> impl Iterator<Item = (Rc<str>, Option<String>)> {
+    headers
+        .iter()
+        .map(|header| (Rc::from(&header.header), header.value(claims)))
 }
 
 /// A claim that says something: `null`, `""`, `[]` and `[""]` do not.
@@ -136,6 +155,13 @@ fn can_be_sent(text: &str) -> bool {
 }
 
 impl ClaimHeader {
+    /// The value for these claims: of the first that can be sent.
+    #[must_use]
+    pub fn value(&self, claims: &Claims) -> Option<String> {
+        let mut places = self.claims.iter();
+        places.find_map(|place| self.render(present(claims.get(place)?)?))
+    }
+
     /// The header's value; `None` if the claim has none that could be sent.
     fn render(&self, claim: Claim<'_>) -> Option<String> {
         let separator = match self.format {
@@ -230,9 +256,10 @@ mod tests {
                 encoding,
             }],
             payload: None,
+            principals: Vec::new(),
         };
         let claims = Claims::parse(format!(r#"{{"c":{claim}}}"#).as_bytes()).unwrap();
-        let values = headers.render(&claims, "");
+        let values = headers.of_user(&UserClaims::verified(claims), "");
         assert_eq!(values.iter().next().unwrap().1, expected, "{claim}");
     }
 
@@ -364,12 +391,10 @@ mod tests {
                 encoding: Encoding::Utf8,
             }],
             payload: None,
+            principals: Vec::new(),
         };
         let claims = Claims::parse(br#"{"a":" x","b":"y"}"#).unwrap();
-        let value = |headers: &ClaimHeaders| {
-            let values = headers.render(&claims, "");
-            values.iter().next().unwrap().1.map(str::to_owned)
-        };
+        let value = |headers: &ClaimHeaders| headers.headers[0].value(&claims);
         assert_eq!(value(&headers).as_deref(), Some("y"));
         headers.headers[0].claims.pop();
         assert_eq!(value(&headers), None);
@@ -388,9 +413,10 @@ mod tests {
                 encoding: Encoding::Utf8,
             }],
             payload: Some(HeaderName::new("x-payload").unwrap()),
+            principals: Vec::new(),
         };
         let claims = Claims::parse(br#"{"cognito:username":"","username":"ann"}"#).unwrap();
-        let values = headers.render(&claims, "e30");
+        let values = headers.of_user(&UserClaims::verified(claims), "e30");
         let values: Vec<_> = values
             .iter()
             .map(|(name, value)| (&**name, value))

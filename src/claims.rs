@@ -35,6 +35,48 @@ pub struct Claims {
     token_use: Option<TokenUse>,
 }
 
+/// Claims about a user or an app client, which a user pool has signed.
+///
+/// Only [`verify`](crate::verify) makes these two, and neither of the other: what tells an upstream
+/// of a user takes the one, what tells it of an AWS principal the other, so that an ARN never becomes
+/// a user's `sub`.
+#[derive(Debug)]
+pub struct UserClaims(Claims);
+
+/// Claims about an AWS principal, which an account has signed.
+#[derive(Debug)]
+pub struct PrincipalClaims(Claims);
+
+impl UserClaims {
+    pub(crate) const fn verified(claims: Claims) -> Self {
+        Self(claims)
+    }
+
+    /// What is common to all claims.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.0
+    }
+}
+
+impl PrincipalClaims {
+    pub(crate) const fn verified(claims: Claims) -> Self {
+        Self(claims)
+    }
+
+    /// What is common to all claims.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.0
+    }
+
+    /// The principal's ARN.
+    #[must_use]
+    pub fn arn(&self) -> Option<&str> {
+        self.0.subject()
+    }
+}
+
 #[derive(Debug)]
 struct Member {
     name: Text,
@@ -223,6 +265,25 @@ impl Claims {
         self.text("sub")
     }
 
+    /// A member of the one claim in which STS says all about the caller, if it is a string: such as
+    /// `aws_account`.
+    #[must_use]
+    pub fn sts(&self, member: &str) -> Option<&str> {
+        match self.named(STS)? {
+            Claim::Other(members) => members.get(member)?.as_str(),
+            Claim::Text(_) => None,
+        }
+    }
+
+    /// Whether STS says anything under this name.
+    #[must_use]
+    pub fn has_sts(&self, member: &str) -> bool {
+        match self.named(STS) {
+            Some(Claim::Other(members)) => members.get(member).is_some(),
+            Some(Claim::Text(_)) | None => false,
+        }
+    }
+
     /// `jti`: the token's own id (RFC 7519, section 4.1.7).
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
@@ -332,6 +393,9 @@ impl Text {
         }
     }
 }
+
+/// The claim that holds what STS says about a caller, beside the registered ones.
+pub const STS: &str = "https://sts.amazonaws.com/";
 
 /// Where a claim stands: by its name, or by a JSON Pointer (RFC 6901) if it begins with `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]

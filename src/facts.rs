@@ -1,5 +1,5 @@
 //! What a decision must know that no request brings: the keys of its issuer, what has been revoked,
-//! and where a rule asks for it, whether the user pool still stands by the token.
+//! and where a rule asks for it, whether the user issuer still stands by the token.
 //!
 //! A fact is there, or there is a [`Need`] for it. A request that stopped at a need is held in the
 //! need's [`Place`], and is decided again from its token on once the [`Outlook`] is that the fact
@@ -12,7 +12,7 @@
 use crate::confirmation::standing::{ASK_AGAIN, Word};
 use crate::confirmation::{Confirmations, Question, Subject};
 use crate::keyring::{CurrentKeys, Keyring};
-use crate::policy::{Policy, PoolIndex, WhenStale};
+use crate::policy::{IssuerIndex, Policy, WhenStale};
 use crate::refusal::Reason;
 use crate::remote::call::{Answer, Call, CallId, CallIds};
 use crate::remote::document::Prospect;
@@ -28,19 +28,19 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Need {
     /// Any keys of its issuer.
-    Keys(PoolIndex),
+    Keys(IssuerIndex),
     /// A key that the set of this generation does not have.
     NewerKeys {
-        /// The token's user pool.
-        pool: PoolIndex,
+        /// The token's issuer.
+        issuer: IssuerIndex,
         /// The key set that does not have the key.
         generation: u64,
         /// When its bearer says that the token was made.
         /// Unverified: it chooses between two refusals, 401 and 503, and lets no request pass.
         issued_at: Option<Timestamp>,
     },
-    /// Any deny list, for a token of this pool.
-    DenyList(PoolIndex),
+    /// Any deny list, for a token of this issuer.
+    DenyList(IssuerIndex),
     /// The word of the token's user pool.
     Confirmation(Question),
 }
@@ -55,7 +55,7 @@ pub enum Place {
     UnknownKey,
     /// No deny list has been fetched yet.
     NoDenyList,
-    /// The user pool is asked about the token.
+    /// The user issuer is asked about the token.
     Confirmation,
 }
 
@@ -70,12 +70,12 @@ impl Place {
 }
 
 impl Need {
-    /// The user pool of the token.
+    /// The issuer of the token.
     #[must_use]
-    pub const fn pool(self) -> PoolIndex {
+    pub const fn issuer(self) -> IssuerIndex {
         match self {
-            Self::Keys(pool) | Self::NewerKeys { pool, .. } | Self::DenyList(pool) => pool,
-            Self::Confirmation(question) => question.subject.pool,
+            Self::Keys(issuer) | Self::NewerKeys { issuer, .. } | Self::DenyList(issuer) => issuer,
+            Self::Confirmation(question) => question.subject.issuer,
         }
     }
 
@@ -148,8 +148,8 @@ impl Facts {
         let list = policy.deny_list.as_ref();
         let list = list.map(|list| Revocations::new(list, entropy.clone()));
         Self {
-            confirmations: Confirmations::new(&policy.pools, entropy.clone()),
-            keyring: Keyring::new(&policy.pools, entropy),
+            confirmations: Confirmations::new(&policy.issuers, entropy.clone()),
+            keyring: Keyring::new(&policy.issuers, entropy),
             revocations: list.map(Box::new),
             clocks: None,
             calls: CallIds::default(),
@@ -183,14 +183,14 @@ impl Facts {
         }
     }
 
-    /// The keys that may verify a pool's tokens now.
-    pub(crate) fn keys(&self, pool: PoolIndex) -> Result<CurrentKeys, Need> {
-        self.keyring.keys(pool).ok_or(Need::Keys(pool))
+    /// The keys that may verify an issuer's tokens now.
+    pub(crate) fn keys(&self, issuer: IssuerIndex) -> Result<CurrentKeys, Need> {
+        self.keyring.keys(issuer).ok_or(Need::Keys(issuer))
     }
 
     /// Whether what was verified by keys of this generation is verified still.
-    pub(crate) fn hold_keys(&self, pool: PoolIndex, generation: u64) -> bool {
-        self.keyring.generation(pool) == Some(generation)
+    pub(crate) fn hold_keys(&self, issuer: IssuerIndex, generation: u64) -> bool {
+        self.keyring.generation(issuer) == Some(generation)
     }
 
     /// Both clocks have been read.
@@ -208,12 +208,12 @@ impl Facts {
         Some(last.monotonic.after(elapsed))
     }
 
-    /// What a token of this pool is called where pools are asked.
-    pub(crate) fn name(&self, pool: PoolIndex, compact: &[u8]) -> Key {
-        self.confirmations.key(pool, compact)
+    /// What a token of this issuer is called where pools are asked.
+    pub(crate) fn name(&self, issuer: IssuerIndex, compact: &[u8]) -> Key {
+        self.confirmations.key(issuer, compact)
     }
 
-    /// Whether the token's pool stands by it.
+    /// Whether the token's issuer stands by it.
     pub(crate) fn confirmed(&self, question: Question, now: Timestamp, patience: Patience) -> Word {
         let now = self.monotonic(now);
         match (now, patience) {
@@ -233,18 +233,18 @@ impl Facts {
     /// that is down says nothing about a token. A `kid` that is missing can be settled: by the answer to
     /// a search for newer keys, be it one that another request began some seconds before.
     pub(crate) fn outlook(&self, need: Need, now: Now) -> Outlook {
-        let (pool, generation, issued_at) = match need {
-            Need::Keys(pool) => {
-                return match self.keyring.generation(pool) {
+        let (issuer, generation, issued_at) = match need {
+            Need::Keys(issuer) => {
+                return match self.keyring.generation(issuer) {
                     Some(_) => Outlook::Changed,
                     None => Outlook::Open,
                 };
             }
             Need::NewerKeys {
-                pool,
+                issuer,
                 generation,
                 issued_at,
-            } => (pool, generation, issued_at),
+            } => (issuer, generation, issued_at),
             Need::DenyList(_) => {
                 return match self.revocations().is_some_and(Revocations::is_loaded) {
                     true => Outlook::Changed,
@@ -259,11 +259,11 @@ impl Facts {
             }
         };
         // There are keys, and the wanted one is not among them.
-        match self.keyring.prospect(pool, generation, now.monotonic) {
+        match self.keyring.prospect(issuer, generation, now.monotonic) {
             Prospect::Here => Outlook::Changed,
             Prospect::Coming | Prospect::Open => Outlook::Open,
             // The endpoint could not know yet of a key that has been made since.
-            Prospect::Settled if !self.is_newer_than_keys(pool, issued_at, now) => {
+            Prospect::Settled if !self.is_newer_than_keys(issuer, issued_at, now) => {
                 Outlook::Settled(Reason::UnknownKey)
             }
             Prospect::Settled | Prospect::Unavailable => {
@@ -274,8 +274,13 @@ impl Facts {
 
     /// Whether a token says that it was made after the newest key set was answered. The two clocks
     /// meet here: how long ago the answer was is the same on both.
-    fn is_newer_than_keys(&self, pool: PoolIndex, issued_at: Option<Timestamp>, now: Now) -> bool {
-        let answered_at = self.keyring.answered_at(pool);
+    fn is_newer_than_keys(
+        &self,
+        issuer: IssuerIndex,
+        issued_at: Option<Timestamp>,
+        now: Now,
+    ) -> bool {
+        let answered_at = self.keyring.answered_at(issuer);
         issued_at
             .zip(answered_at)
             .is_some_and(|(issued, answered)| issued.plus(now.monotonic.since(answered)) > now.wall)
@@ -283,10 +288,12 @@ impl Facts {
 
     /// How long until a need may be met.
     pub(crate) fn expected_in(&self, need: Need, now: Monotonic) -> Duration {
-        let keys = |pool| self.keyring.keys_expected_in(pool, now);
+        let keys = |issuer| self.keyring.keys_expected_in(issuer, now);
         match need {
-            Need::Keys(pool) => keys(pool),
-            Need::NewerKeys { pool, .. } => self.keyring.demand_open_in(pool, now).min(keys(pool)),
+            Need::Keys(issuer) => keys(issuer),
+            Need::NewerKeys { issuer, .. } => {
+                self.keyring.demand_open_in(issuer, now).min(keys(issuer))
+            }
             Need::DenyList(_) => {
                 let list = self.revocations();
                 list.map_or(Duration::ZERO, |list| list.expected_in(now))
@@ -298,13 +305,13 @@ impl Facts {
     /// How long a request may wait for a need; not at all if nothing can come in that time.
     pub(crate) fn wait_limit(&self, need: Need, policy: &Policy, now: Monotonic) -> Duration {
         let limit = match need {
-            Need::Keys(pool) | Need::NewerKeys { pool, .. } => {
-                let pool = policy.pools.get(pool);
-                pool.map(|pool| pool.keys.wait_limit())
+            Need::Keys(issuer) | Need::NewerKeys { issuer, .. } => {
+                let issuer = policy.issuers.get(issuer);
+                issuer.map(|issuer| issuer.keys().wait_limit())
             }
             Need::DenyList(_) => self.revocations().map(Revocations::wait_limit),
             Need::Confirmation(question) => {
-                Some(self.confirmations.wait_limit(question.subject.pool))
+                Some(self.confirmations.wait_limit(question.subject.issuer))
             }
         };
         let limit = limit.unwrap_or_default();
@@ -326,8 +333,8 @@ impl Facts {
             // What is missing altogether is due without being demanded.
             Need::Keys(_) | Need::DenyList(_) => false,
             Need::NewerKeys {
-                pool, generation, ..
-            } => self.keyring.prospect(pool, generation, now) == Prospect::Open,
+                issuer, generation, ..
+            } => self.keyring.prospect(issuer, generation, now) == Prospect::Open,
             Need::Confirmation(question) => self.confirmations.wants_a_call(question, now),
         }
     }
@@ -344,8 +351,8 @@ impl Facts {
     /// Reads what the other VMs have done about one need.
     pub(crate) fn sync_need(&mut self, need: Need, now: Now, space: &dyn SharedSpace) {
         match (need, &mut self.revocations) {
-            (Need::Keys(pool) | Need::NewerKeys { pool, .. }, _) => {
-                self.keyring.sync_pool(pool, now.monotonic, space);
+            (Need::Keys(issuer) | Need::NewerKeys { issuer, .. }, _) => {
+                self.keyring.sync_issuer(issuer, now.monotonic, space);
             }
             (Need::DenyList(_), Some(revocations)) => revocations.sync(now, space),
             (Need::DenyList(_), None) => {}
@@ -371,8 +378,8 @@ impl Facts {
                 // They are due without being demanded.
                 Need::Keys(_) | Need::DenyList(_) => {}
                 Need::NewerKeys {
-                    pool, generation, ..
-                } => self.keyring.demand_newer(pool, generation),
+                    issuer, generation, ..
+                } => self.keyring.demand_newer(issuer, generation),
                 Need::Confirmation(question) if seen.contains(&question.subject) => {}
                 Need::Confirmation(question) => {
                     seen.push(question.subject);

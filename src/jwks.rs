@@ -1,10 +1,12 @@
 //! Key sets (RFC 7517): lenient about the set, strict about each key.
 //!
 //! One key that the filter cannot use must not cost the others: a pool that adds a key of a new
-//! kind goes on working. What is used, however, is exactly an RSA key for RS256.
+//! kind goes on working. What is used of a pool's set, however, is exactly an RSA key for RS256; of
+//! an AWS account's, a P-384 key for ES384 besides.
 
 use crate::json;
-use crate::rs256::PublicKey;
+use crate::signature::Algorithm;
+use crate::{es384, rs256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -14,8 +16,38 @@ use std::rc::Rc;
 /// The usable keys of one issuer, each `kid` once.
 #[derive(Debug)]
 pub struct KeySet {
-    keys: Vec<(String, Rc<PublicKey>)>,
+    keys: Vec<(String, Key)>,
     skipped: usize,
+}
+
+/// A key that may verify signatures.
+#[derive(Clone, Debug)]
+pub enum Key {
+    /// For RS256.
+    Rsa(Rc<rs256::PublicKey>),
+    /// For ES384.
+    P384(Rc<es384::PublicKey>),
+}
+
+impl Key {
+    /// The key as DER `SubjectPublicKeyInfo` (RFC 5280, section 4.1).
+    #[must_use]
+    pub fn spki(&self) -> &[u8] {
+        match self {
+            Self::Rsa(key) => key.spki(),
+            Self::P384(key) => key.spki(),
+        }
+    }
+}
+
+/// Which kinds of key an issuer signs with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyKinds {
+    /// A user pool's.
+    #[default]
+    Rsa,
+    /// An AWS account's.
+    RsaAndP384,
 }
 
 /// Why a document is no key set.
@@ -50,12 +82,20 @@ impl KeySet {
     /// A user pool has two keys, and four while they change.
     pub const MAX_KEYS: usize = 100;
 
-    /// Reads a key set. Keys that cannot verify RS256 are skipped, and of two with the same `kid`
-    /// the first counts.
+    /// Reads a user pool's key set. Keys that cannot verify RS256 are skipped, and of two with the
+    /// same `kid` the first counts.
     ///
     /// # Errors
     /// See [`InvalidKeySet`].
     pub fn parse(document: &[u8]) -> Result<Self, InvalidKeySet> {
+        Self::of_kinds(document, KeyKinds::Rsa)
+    }
+
+    /// The same with keys of other kinds.
+    ///
+    /// # Errors
+    /// See [`InvalidKeySet`].
+    pub fn of_kinds(document: &[u8], kinds: KeyKinds) -> Result<Self, InvalidKeySet> {
         if document.len() > Self::MAX_BYTES {
             return Err(InvalidKeySet::TooLarge);
         }
@@ -73,8 +113,8 @@ impl KeySet {
             skipped: 0,
         };
         for entry in entries {
-            match usable(entry) {
-                Some((kid, key)) if set.get(&kid).is_none() => set.keys.push((kid, Rc::new(key))),
+            match usable(entry, kinds) {
+                Some((kid, key)) if set.get(&kid).is_none() => set.keys.push((kid, key)),
                 _ => set.skipped = set.skipped.saturating_add(1),
             }
         }
@@ -86,7 +126,7 @@ impl KeySet {
 
     /// The key with this `kid`.
     #[must_use]
-    pub fn get(&self, kid: &str) -> Option<&Rc<PublicKey>> {
+    pub fn get(&self, kid: &str) -> Option<&Key> {
         self.keys
             .iter()
             .find(|(known, _)| known == kid)
@@ -127,8 +167,9 @@ impl KeySet {
     }
 }
 
-/// A JWK as a key for RS256 signatures, if it is one (RFC 7517, section 4; RFC 7518, section 6.3).
-fn usable(entry: &Value) -> Option<(String, PublicKey)> {
+/// A JWK as a key of a kind that is wanted, if it is one (RFC 7517, section 4; RFC 7518, sections
+/// 6.2 and 6.3).
+fn usable(entry: &Value, kinds: KeyKinds) -> Option<(String, Key)> {
     let text = |name: &str| entry.get(name).and_then(Value::as_str);
     // Absent is fine, anything else must be the one word.
     let absent_or = |name: &str, word: &str| {
@@ -136,15 +177,25 @@ fn usable(entry: &Value) -> Option<(String, PublicKey)> {
             .get(name)
             .is_none_or(|value| value.as_str() == Some(word))
     };
-    if json::has_number_member(entry) {
-        return None;
-    }
-    if text("kty") != Some("RSA") || !absent_or("use", "sig") || !absent_or("alg", "RS256") {
+    if json::has_number_member(entry) || !absent_or("use", "sig") {
         return None;
     }
     let kid = text("kid").filter(|kid| !kid.is_empty())?;
     let number = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).ok();
-    let key = PublicKey::new(&number("n")?, &number("e")?).ok()?;
+    let key = match text("kty")? {
+        "RSA" if absent_or("alg", Algorithm::Rs256.name()) => {
+            let key = rs256::PublicKey::new(&number("n")?, &number("e")?).ok()?;
+            Key::Rsa(Rc::new(key))
+        }
+        "EC" if kinds == KeyKinds::RsaAndP384
+            && text("crv") == Some("P-384")
+            && absent_or("alg", Algorithm::Es384.name()) =>
+        {
+            let key = es384::PublicKey::new(&number("x")?, &number("y")?)?;
+            Key::P384(Rc::new(key))
+        }
+        _ => return None,
+    };
     Some((kid.to_owned(), key))
 }
 

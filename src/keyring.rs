@@ -1,15 +1,15 @@
-//! The key sets of all pools: a [`Document`] each, or the keys that stand in the configuration.
+//! The key sets of all issuers: a [`Document`] each, or the keys that stand in the configuration.
 //!
 //! When sets are fetched, by which VM, and how long they serve is the business of
 //! [`crate::remote`]. Here is what is particular to keys: a set is one of many, a token's `kid` may
 //! be in none, and what operators are told of a fetch.
 //!
-//! A pool without keys is no error. It may be a start, a rotation or an outage, and in each of them
+//! An issuer without keys is no error. It may be a start, a rotation or an outage, and in each of them
 //! the answer to a request is a wait or a 503, never a 401: a client that is told that its token is
 //! bad throws it away.
 
-use crate::jwks::{InvalidKeySet, KeySet};
-use crate::policy::{KeySource, Pool, PoolIndex, Pools};
+use crate::jwks::{InvalidKeySet, KeyKinds, KeySet};
+use crate::policy::{Issuer, IssuerIndex, Issuers, KeySource};
 pub use crate::remote::call::Answer;
 use crate::remote::call::{Call, CallId, CallIds};
 use crate::remote::document::{Content, Document, Ended, Fetched, Notice, Prospect};
@@ -17,14 +17,13 @@ use crate::remote::report::{Counted, Report};
 pub use crate::remote::schedule::Entropy;
 use crate::remote::space::SharedSpace;
 use crate::time::{Monotonic, Now};
-use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The key sets of all pools, as one VM sees them.
+/// The key sets of all issuers, as one VM sees them.
 #[derive(Debug)]
 pub struct Keyring {
-    /// In the order of the configuration, by which a [`PoolIndex`] counts.
+    /// In the order of the configuration, by which a [`IssuerIndex`] counts.
     sets: Vec<Set>,
     /// Of this VM alone: with common jitter, all VMs would fetch at one moment.
     entropy: Entropy,
@@ -32,17 +31,25 @@ pub struct Keyring {
     start: Option<Monotonic>,
 }
 
-/// One pool's keys.
+/// One issuer's keys.
 #[derive(Debug)]
 enum Set {
     /// They stand in the configuration, and never change: their generation is 0 for good.
     Inline(Rc<KeySet>),
-    /// They are fetched. The issuer is what log lines call them by.
+    /// They are fetched.
     Fetched {
-        issuer: String,
+        name: Name,
         /// Boxed, since a document is many times as large as a pointer to an inline set.
         document: Box<Document<KeySet>>,
     },
+}
+
+/// What log lines call an issuer by.
+#[derive(Debug)]
+struct Name {
+    iss: String,
+    /// A pool, or an account.
+    noun: &'static str,
 }
 
 /// Keys that may verify, and which generation they are.
@@ -56,7 +63,7 @@ pub struct CurrentKeys {
     pub generation: u64,
 }
 
-/// How a pool's key set is, for gauges.
+/// How an issuer's key set is, for gauges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// How many keys may verify.
@@ -75,9 +82,11 @@ impl Content for KeySet {
     const MAX_BYTES: usize = Self::MAX_BYTES;
     const IS_LARGE: bool = false;
     type Invalid = InvalidKeySet;
+    /// A user pool has no key but RSA, whatever stands in its set.
+    type Reading = KeyKinds;
 
-    fn parse(bytes: &[u8]) -> Result<Self, InvalidKeySet> {
-        Self::parse(bytes)
+    fn parse(bytes: &[u8], kinds: KeyKinds) -> Result<Self, InvalidKeySet> {
+        Self::of_kinds(bytes, kinds)
     }
 
     fn too_large() -> InvalidKeySet {
@@ -92,11 +101,11 @@ impl Content for KeySet {
 }
 
 impl Keyring {
-    /// A keyring for these pools, without any key but inline ones.
+    /// A keyring for these issuers, without any key but inline ones.
     #[must_use]
-    pub fn new(pools: &Pools, entropy: Entropy) -> Self {
+    pub fn new(issuers: &Issuers, entropy: Entropy) -> Self {
         // Nothing is fetched here: there is no call from a configuration callback.
-        let sets = pools.iter().map(|(_, pool)| Set::new(pool)).collect();
+        let sets = issuers.iter().map(|(_, issuer)| Set::new(issuer)).collect();
         Self {
             sets,
             entropy,
@@ -104,21 +113,21 @@ impl Keyring {
         }
     }
 
-    /// The keys that may verify a pool's tokens now, if there are any.
+    /// The keys that may verify an issuer's tokens now, if there are any.
     ///
     /// Keys that are too old to serve are no keys: while fetching fails, a withdrawn key may go on
     /// verifying, and `max_stale` is the end of that.
     #[must_use]
-    pub fn keys(&self, pool: PoolIndex) -> Option<CurrentKeys> {
-        self.sets.get(pool.position())?.keys()
+    pub fn keys(&self, issuer: IssuerIndex) -> Option<CurrentKeys> {
+        self.sets.get(issuer.position())?.keys()
     }
 
     /// The generation of the keys that may verify now, for remembered tokens.
     ///
     /// Asked for each remembered token, so that it is one number and no set.
     #[must_use]
-    pub fn generation(&self, pool: PoolIndex) -> Option<u64> {
-        match self.sets.get(pool.position())? {
+    pub fn generation(&self, issuer: IssuerIndex) -> Option<u64> {
+        match self.sets.get(issuer.position())? {
             Set::Inline(_) => Some(0),
             Set::Fetched { document, .. } => document.generation(),
         }
@@ -137,11 +146,11 @@ impl Keyring {
         }
     }
 
-    /// Reads what the other VMs did about one pool.
+    /// Reads what the other VMs did about one issuer.
     ///
-    /// For a request about to wait: all other pools may stay as the last tick saw them.
-    pub fn sync_pool(&mut self, pool: PoolIndex, now: Monotonic, space: &dyn SharedSpace) {
-        if let Some(document) = self.document_mut(pool) {
+    /// For a request about to wait: all other issuers may stay as the last tick saw them.
+    pub fn sync_issuer(&mut self, issuer: IssuerIndex, now: Monotonic, space: &dyn SharedSpace) {
+        if let Some(document) = self.document_mut(issuer) {
             let _ = document.sync(now, space);
         }
     }
@@ -153,7 +162,7 @@ impl Keyring {
         space: &dyn SharedSpace,
         ids: &mut CallIds,
     ) -> Vec<(CallId, Call)> {
-        // Each pool on its own schedule: a key endpoint that is down delays no other pool.
+        // Each issuer on its own schedule: a key endpoint that is down delays no other issuer.
         let mut due = Vec::new();
         for set in &mut self.sets {
             if let Set::Fetched { document, .. } = set {
@@ -165,8 +174,8 @@ impl Keyring {
 
     /// A request waits for keys newer than this generation, since its `kid` is not among them.
     /// Holds until the next [`Keyring::take_due`].
-    pub fn demand_newer(&mut self, pool: PoolIndex, generation: u64) {
-        if let Some(document) = self.document_mut(pool) {
+    pub fn demand_newer(&mut self, issuer: IssuerIndex, generation: u64) {
+        if let Some(document) = self.document_mut(issuer) {
             document.demand_newer(generation);
         }
     }
@@ -176,8 +185,8 @@ impl Keyring {
     /// A query: what is wished for is told by [`Keyring::demand_newer`] alone, so that asking twice
     /// is as good as asking once.
     #[must_use]
-    pub fn prospect(&self, pool: PoolIndex, generation: u64, now: Monotonic) -> Prospect {
-        match self.document(pool) {
+    pub fn prospect(&self, issuer: IssuerIndex, generation: u64, now: Monotonic) -> Prospect {
+        match self.document(issuer) {
             Some(document) => document.prospect(generation, now),
             // Inline keys are all there will ever be.
             None => Prospect::Settled,
@@ -192,16 +201,14 @@ impl Keyring {
         now: Now,
         space: &dyn SharedSpace,
     ) -> Option<Report> {
-        // By the call's number, not by the pool: an answer to a call that was given up must not
+        // By the call's number, not by the issuer: an answer to a call that was given up must not
         // count for the one that replaced it.
-        let (issuer, document) = self.sets.iter_mut().find_map(|set| match set {
-            Set::Fetched { issuer, document } if document.is_fetched_by(id) => {
-                Some((issuer, document))
-            }
+        let (name, document) = self.sets.iter_mut().find_map(|set| match set {
+            Set::Fetched { name, document } if document.is_fetched_by(id) => Some((name, document)),
             Set::Fetched { .. } | Set::Inline(_) => None,
         })?;
         let ended = document.answered(answer, now, space, &mut self.entropy)?;
-        Some(report(issuer, document, &ended, now))
+        Some(report(name, document, &ended, now))
     }
 
     /// Gives back the leases of fetches whose answer will find no VM to take it.
@@ -216,14 +223,14 @@ impl Keyring {
     /// A key that was made later than this cannot be in the set, and its token is no forgery on
     /// that account.
     #[must_use]
-    pub fn answered_at(&self, pool: PoolIndex) -> Option<Monotonic> {
-        self.document(pool)?.fetched_at()
+    pub fn answered_at(&self, issuer: IssuerIndex) -> Option<Monotonic> {
+        self.document(issuer)?.fetched_at()
     }
 
     /// How long until a fetch may bring keys: zero while one is under way.
     #[must_use]
-    pub fn keys_expected_in(&self, pool: PoolIndex, now: Monotonic) -> Duration {
-        self.document(pool)
+    pub fn keys_expected_in(&self, issuer: IssuerIndex, now: Monotonic) -> Duration {
+        self.document(issuer)
             .map_or(Duration::ZERO, |document| document.expected_in(now))
     }
 
@@ -232,8 +239,8 @@ impl Keyring {
     /// Random `kid`s cost nothing to make, so one fetch on demand in ten seconds is all that they
     /// can order; a genuine new key waits so long at most.
     #[must_use]
-    pub fn demand_open_in(&self, pool: PoolIndex, now: Monotonic) -> Duration {
-        self.document(pool)
+    pub fn demand_open_in(&self, issuer: IssuerIndex, now: Monotonic) -> Duration {
+        self.document(issuer)
             .map_or(Duration::ZERO, |document| document.demand_open_in(now))
     }
 
@@ -243,7 +250,7 @@ impl Keyring {
         self.documents().any(|document| document.is_due(now))
     }
 
-    /// Whether a pool has no keys that may verify, and a fetch may bring them within this time.
+    /// Whether an issuer has no keys that may verify, and a fetch may bring them within this time.
     ///
     /// If none is near, there is no need to look for them every few milliseconds.
     #[must_use]
@@ -252,7 +259,7 @@ impl Keyring {
             .any(|document| !document.is_usable() && document.expected_in(now) < within)
     }
 
-    /// How each pool's key set is, in the order of the configuration.
+    /// How each issuer's key set is, in the order of the configuration.
     pub fn standings(&self, now: Monotonic) -> impl Iterator<Item = Standing> {
         // Before the first tick nothing has been missing for any time.
         let start = self.start.unwrap_or(now);
@@ -265,12 +272,12 @@ impl Keyring {
         })
     }
 
-    fn document(&self, pool: PoolIndex) -> Option<&Document<KeySet>> {
-        self.sets.get(pool.position())?.document()
+    fn document(&self, issuer: IssuerIndex) -> Option<&Document<KeySet>> {
+        self.sets.get(issuer.position())?.document()
     }
 
-    fn document_mut(&mut self, pool: PoolIndex) -> Option<&mut Document<KeySet>> {
-        self.sets.get_mut(pool.position())?.document_mut()
+    fn document_mut(&mut self, issuer: IssuerIndex) -> Option<&mut Document<KeySet>> {
+        self.sets.get_mut(issuer.position())?.document_mut()
     }
 
     fn documents(&self) -> impl Iterator<Item = &Document<KeySet>> {
@@ -285,18 +292,19 @@ impl Keyring {
 impl Set {
     /// Sets of one issuer that come through two clusters, or from two addresses, are two documents:
     /// a configuration is never served what another one fetched from elsewhere.
-    fn new(pool: &Pool) -> Self {
-        match &pool.keys {
+    fn new(issuer: Issuer<'_>) -> Self {
+        match issuer.keys() {
             KeySource::Inline(set) => Self::Inline(Rc::clone(set)),
             KeySource::Fetched(source) => {
-                let parts = [
-                    &*pool.issuer,
-                    &source.endpoint.uri,
-                    &source.endpoint.cluster,
-                ];
-                let document = Document::new(source.clone(), &parts, usize::MAX);
+                let endpoint = &source.endpoint;
+                let parts = [issuer.iss(), &endpoint.uri, &endpoint.cluster];
+                let kinds = issuer.key_kinds();
+                let document = Document::new(source.clone(), &parts, usize::MAX, kinds);
                 Self::Fetched {
-                    issuer: pool.issuer.clone(),
+                    name: Name {
+                        iss: issuer.iss().to_owned(),
+                        noun: issuer.noun(),
+                    },
                     document: Box::new(document),
                 }
             }
@@ -344,7 +352,7 @@ impl Set {
 /// endpoint's answer but its status; Envoy's own words for a connection that failed have lost their
 /// control characters.
 fn report(
-    issuer: &str,
+    Name { iss, noun }: &Name,
     document: &Document<KeySet>,
     ended: &Ended<InvalidKeySet>,
     now: Now,
@@ -359,8 +367,8 @@ fn report(
     };
     match ended {
         Ended::Fetched(Fetched::Again) | Ended::Unchanged(Fetched::Again) => {
-            // Every quarter of an hour, on every pool: no news.
-            Report::debug(kind, counted, format!("keys of {issuer}: fetched again"))
+            // Every quarter of an hour, on every issuer: no news.
+            Report::debug(kind, counted, format!("keys of {iss}: fetched again"))
         }
         Ended::Fetched(Fetched::Recovered) | Ended::Unchanged(Fetched::Recovered) => {
             let set = document.current().map(|current| current.content);
@@ -371,32 +379,28 @@ fn report(
             Report::info(
                 kind,
                 counted,
-                format!("keys of {issuer}: {keys} fetched, {skipped} entries skipped"),
+                format!("keys of {iss}: {keys} fetched, {skipped} entries skipped"),
             )
         }
         Ended::Failed(failure, notice) => {
             // The cause names cluster and address: what an operator has to look at first.
             let cause = failure.at(&document.source().endpoint);
-            let outlook = Outlook::of(document, now);
+            let outlook = Outlook::of(document, now).told(noun);
             match notice {
                 // One line for an outage, and one every ten minutes while it lasts: an operator is
                 // to notice it, and not to lose the rest of the log in it.
-                Notice::News => Report::warning(
-                    kind,
-                    counted,
-                    format!("keys of {issuer}: {cause}; {outlook}"),
-                ),
-                Notice::Settling | Notice::Retry | Notice::Repeated => Report::debug(
-                    kind,
-                    counted,
-                    format!("keys of {issuer}: {cause}; {outlook}"),
-                ),
+                Notice::News => {
+                    Report::warning(kind, counted, format!("keys of {iss}: {cause}; {outlook}"))
+                }
+                Notice::Settling | Notice::Retry | Notice::Repeated => {
+                    Report::debug(kind, counted, format!("keys of {iss}: {cause}; {outlook}"))
+                }
             }
         }
     }
 }
 
-/// What a failed fetch means for a pool's tokens.
+/// What a failed fetch means for an issuer's tokens.
 enum Outlook {
     /// There have never been keys.
     Missing,
@@ -420,18 +424,17 @@ impl Outlook {
             Some(end) => Self::Until(now.wall.plus(end.since(now.monotonic)).utc()),
         }
     }
-}
 
-impl fmt::Display for Outlook {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn told(&self, noun: &str) -> String {
         match self {
             Self::Missing => {
-                formatter.write_str("there are no keys yet: every token of this pool gets 503")
+                format!("there are no keys yet: every token of this {noun} gets 503")
             }
-            Self::Ended => formatter
-                .write_str("the last good keys are too old: every token of this pool gets 503"),
-            Self::Until(end) => write!(formatter, "the last good keys serve on until {end}"),
-            Self::Forever => formatter.write_str("the last good keys serve on"),
+            Self::Ended => {
+                format!("the last good keys are too old: every token of this {noun} gets 503")
+            }
+            Self::Until(end) => format!("the last good keys serve on until {end}"),
+            Self::Forever => "the last good keys serve on".to_owned(),
         }
     }
 }

@@ -12,10 +12,10 @@
 //!                 │          │ ──────▶ token    compact serialisation, header, claims: an UntrustedToken
 //!                 │          │ ──────▶ verify   issuer, times, use, client: Admitted
 //!                 │          │ ──────▶ facts    the issuer's keys (keyring)
-//!                 │          │ ──────▶ verify   signature (rs256): Verified
+//!                 │          │ ──────▶ verify   signature (verifiers): Verified
 //!                 │          │ ──────▶ verify   audience, emergency brake
 //!                 │          │ ──────▶ facts    the deny list (revocation)
-//!                 │          │ ──────▶ verify   the rule's scopes, groups, claims, age of the sign-in
+//!                 │          │ ──────▶ verify   the rule's principals, scopes, groups, claims, age of the sign-in
 //!                 │          │ ──────▶ facts    the user pool's word, where the rule asks for it (confirmation)
 //!                 │          ▼
 //!                 └─ Hold  ·  Forward + claim_headers, owned  ·  Refuse + reply
@@ -31,9 +31,9 @@
 //!
 //! | module | knows | does not know |
 //! |---|---|---|
-//! | [`time`], [`refusal`], [`step`], [`header`], [`pool`], [`json`], [`work`] | the words of the field, and the order of the checks | how a check is made |
+//! | [`time`], [`refusal`], [`step`], [`header`], [`pool`], [`principal`], [`signature`], [`json`], [`work`] | the words of the field, and the order of the checks | how a check is made |
 //! | [`remote`] | when a document is fetched and a question put, by which VM, how all share the answer, why a call failed | what is in it, and how a call is made |
-//! | [`rs256`], [`jwks`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
+//! | [`rs256`], [`es384`], [`jwks`], [`verifiers`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
 //! | [`claims`], [`token`] | what a token looks like | what is allowed |
 //! | [`deny_list`] | whose tokens a list names, and what one looks like | how old it may be |
 //! | [`rules`] | which rule a request falls under, and what it asks of a token | whether the token is true |
@@ -41,7 +41,7 @@
 //! | [`claim_headers`], [`owned`], [`reply`], [`policy`] | what the configuration decides | how it is spelled |
 //! | [`config`] | field names, defaults, limits | what happens to a request |
 //! | [`verify`], [`cache`] | when a token is true, and for how long | where it stood |
-//! | [`keyring`], [`revocation`] | which pool has which keys, what has been revoked, and what an operator is told of both | when they are fetched |
+//! | [`keyring`], [`revocation`] | which issuer has which keys, what has been revoked, and what an operator is told of both | when they are fetched |
 //! | [`confirmation`] | whether a user pool still stands by a token, and how it is asked | which rule wants to know |
 //! | [`facts`] | what a decision may lack, and whether it will come | what is decided with it |
 //! | [`decision`] | all steps, top to bottom | that a request can wait |
@@ -63,9 +63,11 @@
 //!
 //! | attack | stopped by |
 //! |---|---|
-//! | `alg: none`, HS256 with the public key | one algorithm, compared as text ([`token`]); no other is implemented |
+//! | `alg: none`, HS256 with the public key | one algorithm, compared as text ([`token`]); for AWS accounts a second one, and a key is for one of them ([`verifiers`]) |
 //! | key material inside the token (`jwk`, `jku`, `x5c`, `x5u`) | never read: [`verify::Admitted::verify`] takes the issuer's own set |
 //! | another pool's token with a known `kid` | the issuer chooses the set before the `kid` chooses the key |
+//! | an AWS account's token where users are meant, or a user's where roles are | the issuer decides whose token it is, and each has a type of its own ([`verify`], [`claims`]) |
+//! | `role/batchX` or `x/role/batch` for `role/batch/*`, a session's name, another account's role of the same name | whole ARNs, and `/*` after a whole segment ([`principal`]) |
 //! | refresh token, or id token where an access token is wanted | `token_use` must be there and be the wanted one ([`verify`]) |
 //! | duplicate members, two spellings of a byte, an object that is a number to some | strict readers ([`json`], [`token`]); two parsers must agree |
 //! | two tokens, one for each reader | every place and every line counts, as the loosest parser reads them ([`bearer`], [`request`]) |
@@ -101,6 +103,7 @@ pub mod config;
 pub mod confirmation;
 pub mod decision;
 pub mod deny_list;
+pub mod es384;
 pub mod facts;
 pub mod gate;
 pub mod header;
@@ -110,6 +113,7 @@ pub mod keyring;
 pub mod owned;
 pub mod policy;
 pub mod pool;
+pub mod principal;
 pub mod refusal;
 pub mod remote;
 pub mod reply;
@@ -117,9 +121,11 @@ pub mod request;
 pub mod revocation;
 pub mod rs256;
 pub mod rules;
+pub mod signature;
 pub mod step;
 pub mod time;
 pub mod token;
+pub mod verifiers;
 pub mod verify;
 pub mod work;
 

@@ -6,7 +6,7 @@
 
 use crate::bearer::TokenSources;
 use crate::claim_headers::ClaimHeaders;
-use crate::jwks::KeySet;
+use crate::jwks::{KeyKinds, KeySet};
 use crate::owned::{Override, OwnedHeaders};
 use crate::pool::UserPoolId;
 use crate::remote::call::Endpoint;
@@ -24,8 +24,8 @@ use std::time::Duration;
 /// Everything that the configuration decides.
 #[derive(Debug)]
 pub struct Policy {
-    /// The user pools whose tokens are admitted.
-    pub pools: Pools,
+    /// Whose tokens are admitted.
+    pub issuers: Issuers,
     /// Where it is said which tokens have been revoked, if anywhere.
     pub deny_list: Option<DenyListPolicy>,
     /// What is asked of every token, and where it is looked for.
@@ -158,7 +158,87 @@ pub enum AtExpiry {
     Close,
 }
 
-/// Where a pool's keys come from.
+/// An AWS account, as one of the issuers whose tokens are admitted.
+///
+/// Its tokens are made by `sts:GetWebIdentityToken`, and speak of a role or user of the account. A
+/// rule admits them only if it names principals.
+#[derive(Debug)]
+pub struct Account {
+    /// The account's number.
+    pub number: String,
+    /// The AWS partition in which it is.
+    pub partition: &'static str,
+    /// The exact `iss` of its tokens.
+    pub issuer: String,
+    /// The wanted audiences, of which a token needs one. Never empty: a token for another service
+    /// must be of no use here.
+    pub audiences: Vec<String>,
+    /// The AWS organization of which the account must be a member.
+    pub organization: AnyOf<String>,
+    /// How long ago a token may have been made, whatever its `exp`.
+    pub max_token_age: Duration,
+    /// Where its keys come from.
+    pub keys: KeySource,
+}
+
+/// One of the issuers whose tokens are admitted. Beside an id, an `iss` and keys, nothing is common
+/// to the two.
+#[derive(Clone, Copy, Debug)]
+pub enum Issuer<'a> {
+    /// Its tokens speak of users and app clients.
+    Pool(&'a Pool),
+    /// Its tokens speak of IAM roles and users.
+    Account(&'a Account),
+}
+
+impl<'a> Issuer<'a> {
+    /// The exact `iss` of its tokens.
+    #[must_use]
+    pub fn iss(self) -> &'a str {
+        match self {
+            Self::Pool(pool) => &pool.issuer,
+            Self::Account(account) => &account.issuer,
+        }
+    }
+
+    /// The user pool's id or the account's number, in metrics and deny lists.
+    #[must_use]
+    pub fn id(self) -> &'a str {
+        match self {
+            Self::Pool(pool) => pool.id.as_str(),
+            Self::Account(account) => &account.number,
+        }
+    }
+
+    /// Where its keys come from.
+    #[must_use]
+    pub const fn keys(self) -> &'a KeySource {
+        match self {
+            Self::Pool(pool) => &pool.keys,
+            Self::Account(account) => &account.keys,
+        }
+    }
+
+    /// Which kinds of key it signs with.
+    #[must_use]
+    pub const fn key_kinds(self) -> KeyKinds {
+        match self {
+            Self::Pool(_) => KeyKinds::Rsa,
+            Self::Account(_) => KeyKinds::RsaAndP384,
+        }
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Pool(_) => "pool",
+            Self::Account(_) => "account",
+        }
+    }
+}
+
+/// Where an issuer's keys come from.
 #[derive(Debug)]
 pub enum KeySource {
     /// The configuration itself.
@@ -178,91 +258,102 @@ impl KeySource {
     }
 }
 
-/// All pools, found by the issuer of their tokens.
+/// All issuers, found by the `iss` of their tokens: the user pools, then the AWS accounts.
 #[derive(Debug)]
-pub struct Pools {
+pub struct Issuers {
     pools: Vec<Pool>,
-    by_issuer: HashMap<String, PoolIndex>,
+    accounts: Vec<Account>,
+    by_iss: HashMap<String, IssuerIndex>,
 }
 
-/// Which pool, of a [`Pools`].
+/// Which issuer, of an [`Issuers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PoolIndex(usize);
+pub struct IssuerIndex(usize);
 
-impl Pools {
-    /// Collects pools.
+impl Issuers {
+    /// Collects issuers.
     ///
     /// # Errors
-    /// The positions of two pools with the same issuer: which of them a token is from could not be
-    /// told.
-    pub fn new(pools: Vec<Pool>) -> Result<Self, (usize, usize)> {
-        let mut by_issuer = HashMap::new();
-        for (position, pool) in pools.iter().enumerate() {
-            if let Some(PoolIndex(earlier)) =
-                by_issuer.insert(pool.issuer.clone(), PoolIndex(position))
-            {
-                return Err((earlier, position));
+    /// The positions of two with the same `iss`: which of them a token is from could not be told.
+    pub fn new(pools: Vec<Pool>, accounts: Vec<Account>) -> Result<Self, (usize, usize)> {
+        let mut issuers = Self {
+            pools,
+            accounts,
+            by_iss: HashMap::new(),
+        };
+        let mut by_iss = HashMap::new();
+        for (index, issuer) in issuers.iter() {
+            if let Some(IssuerIndex(earlier)) = by_iss.insert(issuer.iss().to_owned(), index) {
+                return Err((earlier, index.0));
             }
         }
-        Ok(Self { pools, by_issuer })
+        issuers.by_iss = by_iss;
+        Ok(issuers)
     }
 
-    /// The pool whose tokens name exactly this issuer.
+    /// The issuer whose tokens name exactly this `iss`.
     #[must_use]
-    pub fn by_issuer(&self, issuer: &str) -> Option<(PoolIndex, &Pool)> {
-        let index = *self.by_issuer.get(issuer)?;
-        Some((index, self.pools.get(index.0)?))
+    pub fn by_iss(&self, iss: &str) -> Option<IssuerIndex> {
+        self.by_iss.get(iss).copied()
     }
 
-    /// The pool at this position.
+    /// The issuer at this position.
     #[must_use]
-    pub fn get(&self, index: PoolIndex) -> Option<&Pool> {
-        self.pools.get(index.0)
+    pub fn get(&self, IssuerIndex(index): IssuerIndex) -> Option<Issuer<'_>> {
+        match index.checked_sub(self.pools.len()) {
+            None => self.pools.get(index).map(Issuer::Pool),
+            Some(account) => self.accounts.get(account).map(Issuer::Account),
+        }
     }
 
-    /// All pools, in the order of the configuration.
-    pub fn iter(&self) -> impl Iterator<Item = (PoolIndex, &Pool)> {
-        self.pools
-            .iter()
+    /// All issuers, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (IssuerIndex, Issuer<'_>)> {
+        let pools = self.pools.iter().map(Issuer::Pool);
+        let issuers = pools.chain(self.accounts.iter().map(Issuer::Account));
+        issuers
             .enumerate()
-            .map(|(position, pool)| (PoolIndex(position), pool))
+            .map(|(position, issuer)| (IssuerIndex(position), issuer))
     }
 
-    /// A name for each pool in metrics, in the order of the configuration: its id. Of several
-    /// issuers of one pool the first has the id, and the others say after a dot which they are:
-    /// `original`, `updated`, or a number.
+    /// The user pools, in the order of the configuration.
+    #[must_use]
+    pub fn pools(&self) -> &[Pool] {
+        &self.pools
+    }
+
+    /// The AWS accounts, in the order of the configuration.
+    #[must_use]
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// A name for each issuer in metrics, in their order: its id. Of several issuers with one id
+    /// the first has the id, and the others say after a dot which they are: `original`, `updated`,
+    /// or a number.
     #[must_use]
     pub fn labels(&self) -> Vec<String> {
         let mut seen = HashMap::<&str, usize>::new();
-        let label = |Pool { id, issuer, .. }: &Pool, entries: usize| match entries {
-            1 => id.as_str().to_owned(),
-            _ if *issuer == id.original_issuer() => format!("{}.original", id.as_str()),
-            _ if *issuer == id.updated_issuer() => format!("{}.updated", id.as_str()),
-            number => format!("{}.{number}", id.as_str()),
+        let label = |issuer: Issuer<'_>, entries: usize| match (entries, issuer) {
+            (1, _) => issuer.id().to_owned(),
+            (_, Issuer::Pool(pool)) if pool.issuer == pool.id.original_issuer() => {
+                format!("{}.original", issuer.id())
+            }
+            (_, Issuer::Pool(pool)) if pool.issuer == pool.id.updated_issuer() => {
+                format!("{}.updated", issuer.id())
+            }
+            (number, _) => format!("{}.{number}", issuer.id()),
         };
-        let pools = self.pools.iter().map(|pool| {
-            let entries = seen.entry(pool.id.as_str()).or_default();
+        let labels = self.iter().map(|(_, issuer)| {
+            let entries = seen.entry(issuer.id()).or_default();
             *entries = entries.saturating_add(1);
-            label(pool, *entries)
+            label(issuer, *entries)
         });
-        pools.collect()
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.pools.len()
-    }
-
-    /// Whether there are none; a configuration always has one.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.pools.is_empty()
+        labels.collect()
     }
 }
 
-impl PoolIndex {
-    /// The position in the configuration.
+impl IssuerIndex {
+    /// The position among all issuers; of a user pool, that in the configuration.
     #[must_use]
     pub const fn position(self) -> usize {
         self.0

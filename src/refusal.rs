@@ -17,7 +17,7 @@ pub enum Reason {
     MalformedToken,
     /// Longer than `token.max_bytes`.
     TokenTooLarge,
-    /// The header's `alg` is not `RS256`.
+    /// The header's `alg` is not `RS256`, or of an AWS account's token not `ES384` either.
     UnsupportedAlgorithm,
     /// `iss` is none of the configured issuers, or not one that the rule admits.
     UnknownIssuer,
@@ -29,7 +29,7 @@ pub enum Reason {
     WrongTokenUse,
     /// The app client is not one of those wanted.
     WrongClient,
-    /// `aud` does not match `token.aud_pattern`.
+    /// `aud` does not match `token.aud_pattern`, or is none of an AWS account's `audiences`.
     WrongAudience,
     /// The issuer's key set has no key with the token's `kid`.
     UnknownKey,
@@ -54,13 +54,16 @@ pub enum Reason {
     UnsafePath,
     /// The upstream could act on another method than the rules saw.
     UnsafeMethod,
+    /// The AWS principal is none of those that the rule names, or not of the account or the
+    /// organization that its token's issuer is configured with.
+    WrongPrincipal,
     /// The issuer's keys are not to be had at the moment.
     KeysUnavailable,
 }
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::MissingToken,
         Self::MultipleTokens,
         Self::MalformedToken,
@@ -83,6 +86,7 @@ impl Reason {
         Self::DeniedByRule,
         Self::UnsafePath,
         Self::UnsafeMethod,
+        Self::WrongPrincipal,
         Self::KeysUnavailable,
     ];
 
@@ -112,6 +116,7 @@ impl Reason {
             Self::DeniedByRule => "denied_by_rule",
             Self::UnsafePath => "unsafe_path",
             Self::UnsafeMethod => "unsafe_method",
+            Self::WrongPrincipal => "wrong_principal",
             Self::KeysUnavailable => "keys_unavailable",
         }
     }

@@ -24,7 +24,7 @@ pub enum ReplyKind {
     Unauthorized,
     /// `expired_token`.
     ExpiredToken,
-    /// `access_denied`: group, claim, rule, and the scope in RFC style.
+    /// `access_denied`: group, claim, rule, AWS principal, and the scope in RFC style.
     AccessDenied,
     /// `authorizer_failure`: the keys, or what has been revoked, are not to be had.
     AuthorizerFailure,
@@ -192,9 +192,10 @@ impl Style {
                 Self::Rfc6750 => ReplyKind::AccessDenied,
                 Self::ApiGateway => ReplyKind::Unauthorized,
             },
-            Reason::InsufficientGroup | Reason::ClaimMismatch | Reason::DeniedByRule => {
-                ReplyKind::AccessDenied
-            }
+            Reason::InsufficientGroup
+            | Reason::ClaimMismatch
+            | Reason::DeniedByRule
+            | Reason::WrongPrincipal => ReplyKind::AccessDenied,
             Reason::UnsafePath | Reason::UnsafeMethod => ReplyKind::BadRequest,
             Reason::KeysUnavailable | Reason::RevocationUnknown => ReplyKind::AuthorizerFailure,
         }
@@ -271,6 +272,7 @@ fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
             Reason::InsufficientGroup
             | Reason::ClaimMismatch
             | Reason::DeniedByRule
+            | Reason::WrongPrincipal
             | Reason::UnsafePath
             | Reason::UnsafeMethod
             | Reason::KeysUnavailable

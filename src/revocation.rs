@@ -24,8 +24,9 @@ impl Content for DenyList {
     const MAX_BYTES: usize = Self::MAX_BYTES;
     const IS_LARGE: bool = true;
     type Invalid = InvalidDenyList;
+    type Reading = ();
 
-    fn parse(bytes: &[u8]) -> Result<Self, InvalidDenyList> {
+    fn parse(bytes: &[u8], (): ()) -> Result<Self, InvalidDenyList> {
         Self::parse(bytes)
     }
 
@@ -35,7 +36,7 @@ impl Content for DenyList {
         self.shared()
     }
 
-    fn take_over(shared: &[u8]) -> Option<Self> {
+    fn take_over(shared: &[u8], (): ()) -> Option<Self> {
         Self::from_shared(shared)
     }
 
@@ -111,7 +112,7 @@ impl Revocations {
         let endpoint = &policy.source.endpoint;
         let parts = [&*endpoint.uri, &endpoint.cluster];
         Self {
-            document: Document::new(policy.source.clone(), &parts, policy.max_entries),
+            document: Document::new(policy.source.clone(), &parts, policy.max_entries, ()),
             policy: policy.clone(),
             id: *digest(parts.concat().as_bytes())
                 .as_bytes()
@@ -125,11 +126,11 @@ impl Revocations {
         }
     }
 
-    /// What the list says of a token of this pool that was clear under this generation.
+    /// What the list says of a token of this user pool or AWS account that was clear under this generation.
     #[must_use]
     pub fn ask(
         &self,
-        pool: &str,
+        issuer: &str,
         claims: &Claims,
         clear_under: Option<u64>,
         now: Timestamp,
@@ -138,7 +139,7 @@ impl Revocations {
             return Word::Missing;
         };
         // A remembered token has been looked up in this very list.
-        if clear_under != Some(generation) && list.names(pool, claims) {
+        if clear_under != Some(generation) && list.names(issuer, claims) {
             return Word::Revoked;
         }
         match self.policy.when_stale {

@@ -5,7 +5,8 @@
 
 mod spki;
 
-use jwt_compact::{Algorithm, AlgorithmSignature};
+pub use crate::signature::{HostAnswer, HostVerifier, Signature};
+use jwt_compact::Algorithm;
 use rsa::traits::PublicKeyParts;
 use rsa::{BigUint, Pkcs1v15Sign, RsaPublicKey};
 use sha2::{Digest, Sha256};
@@ -112,45 +113,6 @@ fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
     bytes.get(zeros..).unwrap_or_default()
 }
 
-/// The bytes of a signature; any bytes.
-#[derive(Debug)]
-pub struct Signature(Vec<u8>);
-
-impl Signature {
-    /// Takes the bytes over.
-    #[must_use]
-    pub const fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
-    }
-}
-
-impl AlgorithmSignature for Signature {
-    fn try_from_slice(slice: &[u8]) -> anyhow::Result<Self> {
-        Ok(Self(slice.to_vec()))
-    }
-
-    fn as_bytes(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.0)
-    }
-}
-
-/// What a host's verifier says. Anything it says unclearly is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostAnswer {
-    /// The signature is the key's over these bytes.
-    Valid,
-    /// It is not.
-    Invalid,
-    /// The host could not or would not say.
-    None,
-}
-
-/// A verifier for RSASSA-PKCS1-v1_5 with SHA-256 that the host offers.
-pub trait HostVerifier {
-    /// Asks whether `signature` is that of the key in `spki` over `message`.
-    fn verify(&self, spki: &[u8], message: &[u8], signature: &[u8]) -> HostAnswer;
-}
-
 /// RS256, by the host or by the module.
 #[derive(Clone)]
 pub struct Rs256 {
@@ -187,7 +149,7 @@ impl Rs256 {
     /// The verdict on a signature.
     #[must_use]
     pub fn accepts(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
-        self.verify_signature(&Signature(signature.to_vec()), key, message)
+        self.verify_signature(&Signature::new(signature.to_vec()), key, message)
     }
 }
 
@@ -213,11 +175,11 @@ impl Algorithm for Rs256 {
 
     fn verify_signature(&self, signature: &Signature, key: &PublicKey, message: &[u8]) -> bool {
         // RFC 8017, section 8.2.2, step 1. Asked here, so that no back end is trusted with it.
-        if signature.0.len() != key.modulus_bytes {
+        if signature.bytes().len() != key.modulus_bytes {
             return false;
         }
         let answer = self.host.as_ref().map_or(HostAnswer::None, |host| {
-            host.verify(&key.spki, message, &signature.0)
+            host.verify(&key.spki, message, signature.bytes())
         });
         match answer {
             HostAnswer::Valid => true,
@@ -226,7 +188,7 @@ impl Algorithm for Rs256 {
             HostAnswer::None => {
                 let digest = Sha256::digest(message);
                 let scheme = key.scheme.clone();
-                key.key.verify(scheme, &digest, &signature.0).is_ok()
+                key.key.verify(scheme, &digest, signature.bytes()).is_ok()
             }
         }
     }

@@ -30,14 +30,22 @@ pub enum Step {
     Payload,
     /// `iss`, and the pools that the rule admits.
     Issuer,
+    /// What every AWS account's token has: `iat`, a life of at most an hour, and an ARN in `sub`.
+    Caller,
     /// `exp`.
     Expiry,
     /// `nbf` and `iat`.
     Start,
+    /// `aws_accounts[].max_token_age`.
+    TokenAge,
+    /// Whether the rule names AWS principals at all.
+    Named,
     /// `token_use`.
     TokenUse,
     /// The app client.
     Client,
+    /// `aws_accounts[].audiences`.
+    AccountAudience,
     /// The key that the token names.
     Key,
     /// The signature.
@@ -50,6 +58,12 @@ pub enum Step {
     SignedInAfter,
     /// The deny list.
     DenyList,
+    /// The AWS account in which the caller is, as all parts of the token have it.
+    Account,
+    /// `aws_accounts[].organization`.
+    Organization,
+    /// The rule's `principals`.
+    Principal,
     /// The rule's `scopes`.
     Scopes,
     /// The rule's `groups`.
@@ -65,7 +79,7 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 32] = [
         Self::Path,
         Self::Method,
         Self::Rule,
@@ -76,16 +90,23 @@ impl Step {
         Self::Header,
         Self::Payload,
         Self::Issuer,
+        Self::Caller,
         Self::Expiry,
         Self::Start,
+        Self::TokenAge,
+        Self::Named,
         Self::TokenUse,
         Self::Client,
+        Self::AccountAudience,
         Self::Key,
         Self::Signature,
         Self::Audience,
         Self::IssuedAfter,
         Self::SignedInAfter,
         Self::DenyList,
+        Self::Account,
+        Self::Organization,
+        Self::Principal,
         Self::Scopes,
         Self::Groups,
         Self::Claim,
@@ -107,16 +128,23 @@ impl Step {
             Self::Header => "header",
             Self::Payload => "payload",
             Self::Issuer => "issuer",
+            Self::Caller => "caller",
             Self::Expiry => "expiry",
             Self::Start => "start",
+            Self::TokenAge => "token_age",
+            Self::Named => "named",
             Self::TokenUse => "token_use",
             Self::Client => "client",
+            Self::AccountAudience => "aud",
             Self::Key => "key",
             Self::Signature => "signature",
             Self::Audience => "audience",
             Self::IssuedAfter => "issued_after",
             Self::SignedInAfter => "signed_in_after",
             Self::DenyList => "deny_list",
+            Self::Account => "account",
+            Self::Organization => "organization",
+            Self::Principal => "principal",
             Self::Scopes => "scopes",
             Self::Groups => "groups",
             Self::Claim => "claim",

@@ -8,7 +8,7 @@
 use crate::claims::Claims;
 use crate::json;
 use crate::refusal::Reason;
-use crate::rs256::Signature;
+use crate::signature::{Algorithm, Algorithms, Signature};
 use crate::step::{Observer, Step};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,15 +32,22 @@ pub struct UntrustedToken<'a> {
 #[derive(Clone, Debug)]
 pub struct Header<'a> {
     segment: &'a str,
-    key_id: Rc<str>,
+    key: NamedKey,
+}
+
+/// The key that a header names, and the algorithm under which it is to be asked.
+#[derive(Clone, Debug)]
+struct NamedKey {
+    id: Rc<str>,
+    algorithm: Algorithm,
 }
 
 impl<'a> UntrustedToken<'a> {
     /// Takes a compact token apart.
     ///
     /// The checks, in this order: three parts of strict, unpadded base64url; a header of at most
-    /// [`MAX_HEADER_CHARS`] that is one JSON object with `alg` exactly `RS256`, a string `kid` and
-    /// no `crit`; a payload that [`Claims::parse`] accepts. `jwk`, `jku`, `x5c` and `x5u` are never
+    /// [`MAX_HEADER_CHARS`] that is one JSON object with a supported `alg`, a string `kid` and no
+    /// `crit`; a payload that [`Claims::parse`] accepts. `jwk`, `jku`, `x5c` and `x5u` are never
     /// looked at: a token that brings its own key has no say in which key verifies it.
     ///
     /// # Errors
@@ -51,18 +58,18 @@ impl<'a> UntrustedToken<'a> {
         seen: &mut impl Observer,
     ) -> Result<Self, Reason> {
         let parts = seen.step(Step::Form, Parts::of(compact, known))?;
-        let key_id = match parts.header {
-            HeaderText::Known(key_id) => Ok(key_id),
-            HeaderText::New(header) => agreed_key_id(parts.segment, &header).map(Rc::from),
+        let key = match parts.header {
+            HeaderText::Known(key) => Ok(key),
+            HeaderText::New(header) => agreed_key(parts.segment, &header, known.algorithms),
             HeaderText::TooLong => Err(Reason::MalformedToken),
         };
-        let key_id = seen.step(Step::Header, key_id)?;
+        let key = seen.step(Step::Header, key)?;
         let claims = seen.step(Step::Payload, Claims::parse(parts.claims))?;
         Ok(Self {
             signing_input: parts.signing_input,
             header: Header {
                 segment: parts.segment,
-                key_id,
+                key,
             },
             payload: parts.payload,
             signature: Signature::new(parts.signature),
@@ -90,7 +97,13 @@ impl<'a> UntrustedToken<'a> {
     /// The key that the bearer names (RFC 7515, section 4.1.4).
     #[must_use]
     pub fn unverified_key_id(&self) -> &str {
-        &self.header.key_id
+        &self.header.key.id
+    }
+
+    /// The algorithm that the bearer names (RFC 7515, section 4.1.1).
+    #[must_use]
+    pub const fn unverified_algorithm(&self) -> Algorithm {
+        self.header.key.algorithm
     }
 
     /// The second part, as it stands in the token.
@@ -125,7 +138,7 @@ struct Parts<'a> {
 /// What the first part says.
 enum HeaderText {
     /// It has verified a token before: the key that it names.
-    Known(Rc<str>),
+    Known(NamedKey),
     /// It is still to be read.
     New(Vec<u8>),
     /// Longer than [`MAX_HEADER_CHARS`]: nothing of it is looked at.
@@ -138,8 +151,8 @@ impl<'a> Parts<'a> {
         let compact = std::str::from_utf8(compact).map_err(|_| malformed)?;
         let (signing_input, signature) = compact.rsplit_once('.').ok_or(malformed)?;
         let (segment, payload) = signing_input.split_once('.').ok_or(malformed)?;
-        let header = match known.key_id(segment) {
-            Some(key_id) => HeaderText::Known(Rc::clone(key_id)),
+        let header = match known.key(segment) {
+            Some(key) => HeaderText::Known(key.clone()),
             None if segment.len() > MAX_HEADER_CHARS => HeaderText::TooLong,
             None => HeaderText::New(decoded(segment)?),
         };
@@ -154,36 +167,52 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Headers of tokens that were verified.
+/// Headers of tokens that were verified, and which algorithms one may name at all.
 #[derive(Debug, Default)]
-pub struct KnownHeaders(VecDeque<(Box<str>, Rc<str>)>);
+pub struct KnownHeaders {
+    algorithms: Algorithms,
+    verified: VecDeque<(Box<str>, NamedKey)>,
+}
 
 impl KnownHeaders {
     /// Two keys of each of eight user pools; the headers of more are read again.
     const MAX: usize = 16;
 
-    /// Remembers the header of a token that was verified, and no other's: strangers could push out
-    /// the ones in use. The oldest makes room.
-    pub fn remember(&mut self, header: &Header<'_>) {
-        if self.key_id(header.segment).is_none() {
-            self.0.truncate(Self::MAX.saturating_sub(1));
-            self.0
-                .push_front((header.segment.into(), Rc::clone(&header.key_id)));
+    /// None yet.
+    #[must_use]
+    pub fn new(algorithms: Algorithms) -> Self {
+        Self {
+            algorithms,
+            verified: VecDeque::new(),
         }
     }
 
-    fn key_id(&self, segment: &str) -> Option<&Rc<str>> {
-        let known = self.0.iter().find(|(known, _)| **known == *segment);
-        known.map(|(_, key_id)| key_id)
+    /// The algorithms that a header may name.
+    #[must_use]
+    pub const fn algorithms(&self) -> Algorithms {
+        self.algorithms
+    }
+
+    /// Remembers the header of a token that was verified, and no other's: strangers could push out
+    /// the ones in use. The oldest makes room.
+    pub fn remember(&mut self, header: &Header<'_>) {
+        if self.key(header.segment).is_none() {
+            self.verified.truncate(Self::MAX.saturating_sub(1));
+            self.verified
+                .push_front((header.segment.into(), header.key.clone()));
+        }
+    }
+
+    fn key(&self, segment: &str) -> Option<&NamedKey> {
+        let mut known = self.verified.iter();
+        let (_, key) = known.find(|(known, _)| **known == *segment)?;
+        Some(key)
     }
 }
 
 /// The longest first part, in characters as it is written. Cognito's has some 110; the header is
 /// read by two parsers before anything is known of its author.
 pub const MAX_HEADER_CHARS: usize = 1_024;
-
-/// The only algorithm: with one there is nothing to confuse it with (RFC 8725, section 3.1).
-const ALGORITHM: &str = "RS256";
 
 /// `URL_SAFE_NO_PAD` refuses padding, other alphabets and stray bits in the last character.
 fn decoded(part: &str) -> Result<Vec<u8>, Reason> {
@@ -192,38 +221,42 @@ fn decoded(part: &str) -> Result<Vec<u8>, Reason> {
         .map_err(|_| Reason::MalformedToken)
 }
 
-/// The key that both parsers find in the header. `jwt-compact` wants a whole token and gets one
-/// without claims and signature, which would be decoded for nothing.
-fn agreed_key_id(segment: &str, header: &[u8]) -> Result<String, Reason> {
+/// The key and the algorithm that both parsers find in the header. `jwt-compact` wants a whole token
+/// and gets one without claims and signature, which would be decoded for nothing.
+fn agreed_key(segment: &str, header: &[u8], algorithms: Algorithms) -> Result<NamedKey, Reason> {
     let headed = format!("{segment}..");
     let parsed = jwt_compact::UntrustedToken::new(&headed);
     if let Err(ParseError::InvalidTokenStructure | ParseError::InvalidBase64Encoding) = parsed {
         return Err(Reason::MalformedToken);
     }
-    let key_id = unverified_key_id(header)?;
+    let key = unverified_key(header, algorithms)?;
     match parsed {
         Ok(parsed) => {
-            let theirs = (parsed.header().key_id.as_ref(), parsed.algorithm());
-            match theirs == (Some(&key_id), ALGORITHM) {
-                true => Ok(key_id),
+            let theirs = (parsed.header().key_id.as_deref(), parsed.algorithm());
+            match theirs == (Some(&*key.id), key.algorithm.name()) {
+                true => Ok(key),
                 false => Err(Reason::MalformedToken),
             }
         }
         // It minds the shape of members that decide nothing here, such as `x5t` or `typ`.
-        Err(_) => Ok(key_id),
+        Err(_) => Ok(key),
     }
 }
 
-fn unverified_key_id(header: &[u8]) -> Result<String, Reason> {
+fn unverified_key(header: &[u8], algorithms: Algorithms) -> Result<NamedKey, Reason> {
     let mut header = json::object(header).map_err(|_| Reason::MalformedToken)?;
-    if header.get("alg").and_then(Value::as_str) != Some(ALGORITHM) {
-        return Err(Reason::UnsupportedAlgorithm);
-    }
+    let algorithm = header.get("alg").and_then(Value::as_str);
+    let algorithm = algorithm
+        .and_then(|name| algorithms.named(name))
+        .ok_or(Reason::UnsupportedAlgorithm)?;
     // RFC 7515, section 4.1.11: a recipient that does not understand a critical extension must
     // refuse, and this filter understands none.
     let is_critical = header.contains_key("crit");
     match header.get_mut("kid").map(Value::take) {
-        Some(Value::String(key_id)) if !is_critical => Ok(key_id),
+        Some(Value::String(id)) if !is_critical => Ok(NamedKey {
+            id: id.into(),
+            algorithm,
+        }),
         _ => Err(Reason::MalformedToken),
     }
 }
@@ -353,10 +386,10 @@ mod tests {
         let first = compact("0");
         known.remember(parse(first.as_bytes()).unwrap().header());
         known.remember(parse(first.as_bytes()).unwrap().header());
-        assert_eq!(known.0.len(), 1);
+        assert_eq!(known.verified.len(), 1);
         let again = UntrustedToken::parse(first.as_bytes(), &known, &mut ()).unwrap();
         assert_eq!(again.unverified_key_id(), "0");
-        assert!(Rc::ptr_eq(&again.header.key_id, &known.0[0].1));
+        assert!(Rc::ptr_eq(&again.header.key.id, &known.verified[0].1.id));
         // It vouches for itself only.
         for (bad, reason) in [
             (first.replace(".AA", ".AB"), Reason::MalformedToken),
@@ -377,8 +410,8 @@ mod tests {
                     .header(),
             );
         }
-        assert_eq!(known.0.len(), KnownHeaders::MAX);
-        let ids: Vec<_> = known.0.iter().map(|(_, key_id)| &**key_id).collect();
+        assert_eq!(known.verified.len(), KnownHeaders::MAX);
+        let ids: Vec<_> = known.verified.iter().map(|(_, key)| &*key.id).collect();
         assert_eq!((ids.first(), ids.last()), (Some(&"16"), Some(&"1")));
     }
 }

@@ -9,41 +9,62 @@
 //! code can reach an upstream with claims that were not checked in full.
 //!
 //! ```compile_fail
-//! # fn claims() -> cognito_authorizer::claims::Claims { unimplemented!() }
+//! # fn issuer() -> cognito_authorizer::policy::IssuerIndex { unimplemented!() }
+//! # fn bearer() -> cognito_authorizer::verify::Bearer { unimplemented!() }
 //! // The fields are private: only `Admitted::verify` makes one.
-//! let forged = cognito_authorizer::verify::Verified { claims: claims() };
+//! let forged = cognito_authorizer::verify::Verified { issuer: issuer(), bearer: bearer() };
 //! ```
+//!
+//! The issuer decides whose token it is: a user pool's is a user's ([`user`]), an AWS account's an
+//! AWS principal's ([`principal`]). They have their times and their signature in common. What a token
+//! says about its own kind is never looked at, and from here on the two are of different types.
 
-use crate::claims::{Claim, Claims};
+mod principal;
+mod user;
+
+use crate::claims::{Claims, PrincipalClaims, UserClaims};
 use crate::jwks::KeySet;
-use crate::policy::{AudiencePolicy, Brake, Policy, Pool, PoolIndex};
+use crate::policy::{Issuer, IssuerIndex, Policy};
 use crate::refusal::{Reason, Refusal};
-use crate::rs256::Rs256;
 use crate::rules::index::Variables;
-use crate::rules::requirement::{AnyOf, Requirement};
+use crate::rules::requirement::Requirement;
+use crate::signature::Algorithm;
 use crate::step::{Observer, Step};
 use crate::time::Timestamp;
 use crate::token::{Header, UntrustedToken};
-use jwt_compact::Algorithm;
-use serde_json::Value;
+use crate::verifiers::Verifiers;
+pub use user::MAX_AUDIENCE_BYTES;
 
 /// A token whose claims would be admitted, if they were true.
 #[derive(Debug)]
 pub struct Admitted<'a> {
     token: UntrustedToken<'a>,
-    pool: PoolIndex,
+    issuer: IssuerIndex,
+    kind: Kind,
 }
 
-/// A token whose claims are the user pool's word.
+/// Of whom an issuer's tokens speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    User,
+    Principal,
+}
+
+/// A token whose claims are its issuer's word.
 #[derive(Debug)]
 pub struct Verified {
-    claims: Claims,
-    pool: PoolIndex,
+    issuer: IssuerIndex,
+    bearer: Bearer,
 }
 
-/// The most of `aud` that `token.aud_pattern` is matched against: of one text, or of all the wanted
-/// clients in a list. An app client's id has 26 characters, the URL of an API some more.
-pub const MAX_AUDIENCE_BYTES: usize = 256;
+/// Of whom a verified token speaks.
+#[derive(Debug)]
+pub enum Bearer {
+    /// A user or an app client of a user pool.
+    User(UserClaims),
+    /// A role or a user of an AWS account.
+    Principal(PrincipalClaims),
+}
 
 /// Why a token that would be admitted is not verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +89,7 @@ pub struct Demand<'a> {
 }
 
 impl<'a> Admitted<'a> {
-    /// Checks everything that needs no key: issuer, times, token use, app client.
+    /// Checks everything that needs no key: issuer, times, and what the token is for.
     ///
     /// # Errors
     /// The first check that fails, in this order.
@@ -78,18 +99,31 @@ impl<'a> Admitted<'a> {
         seen: &mut impl Observer,
     ) -> Result<Self, Reason> {
         let claims = token.unverified_claims();
-        let pool = claims
-            .issuer()
-            .and_then(|issuer| demand.policy.pools.by_issuer(issuer))
-            .map(|(pool, _)| pool);
-        let pool = admit(claims, pool, demand, seen)?;
-        Ok(Self { token, pool })
+        let issuers = &demand.policy.issuers;
+        let index = claims.issuer().and_then(|iss| issuers.by_iss(iss));
+        let found = index.and_then(|index| Some((index, issuers.get(index)?)));
+        // A user pool signs with RS256 alone, and so does whoever is no issuer at all.
+        let is_account = matches!(found, Some((_, Issuer::Account(_))));
+        let found = match token.unverified_algorithm() {
+            Algorithm::Es384 if !is_account => Err(Reason::UnsupportedAlgorithm),
+            Algorithm::Es384 | Algorithm::Rs256 => found.ok_or(Reason::UnknownIssuer),
+        };
+        let (index, issuer) = match found {
+            Ok(found) => found,
+            Err(reason) => return seen.step(Step::Issuer, Err(reason)),
+        };
+        let kind = admit(claims, issuer, demand, seen)?;
+        Ok(Self {
+            token,
+            issuer: index,
+            kind,
+        })
     }
 
-    /// The user pool whose keys must verify the token.
+    /// The issuer whose keys must verify the token.
     #[must_use]
-    pub const fn pool(&self) -> PoolIndex {
-        self.pool
+    pub const fn issuer(&self) -> IssuerIndex {
+        self.issuer
     }
 
     /// The token's first part.
@@ -117,7 +151,7 @@ impl<'a> Admitted<'a> {
     pub fn verify(
         self,
         keys: &KeySet,
-        algorithm: &Rs256,
+        verifiers: &Verifiers,
         seen: &mut impl Observer,
     ) -> Result<Verified, Unverified> {
         // A key that is not there may be in a newer set: that is no end of the step yet.
@@ -125,13 +159,21 @@ impl<'a> Admitted<'a> {
             .get(self.token.unverified_key_id())
             .ok_or(Unverified::UnknownKey)?;
         seen.saw(Step::Key, Ok(()));
-        let genuine =
-            algorithm.verify_signature(self.token.signature(), key, self.token.signing_input());
+        let genuine = verifiers.verify(
+            self.token.unverified_algorithm(),
+            key,
+            self.token.signing_input(),
+            self.token.signature(),
+        );
         seen.check(Step::Signature, genuine, Reason::InvalidSignature)
             .map_err(|_| Unverified::InvalidSignature)?;
+        let claims = self.token.into_claims();
         Ok(Verified {
-            pool: self.pool,
-            claims: self.token.into_claims(),
+            issuer: self.issuer,
+            bearer: match self.kind {
+                Kind::User => Bearer::User(UserClaims::verified(claims)),
+                Kind::Principal => Bearer::Principal(PrincipalClaims::verified(claims)),
+            },
         })
     }
 }
@@ -143,10 +185,16 @@ impl Verified {
     /// # Errors
     /// The first check that fails, in the order of [`Admitted::new`].
     pub fn readmit(&self, demand: &Demand<'_>, seen: &mut impl Observer) -> Result<(), Reason> {
-        admit(&self.claims, Some(self.pool), demand, seen).map(|_| ())
+        let issuer = demand.policy.issuers.get(self.issuer);
+        let Some(issuer) = issuer else {
+            // Not reached: issuers change only with the configuration, and that begins with an
+            // empty cache.
+            return seen.step(Step::Issuer, Err(Reason::UnknownIssuer));
+        };
+        admit(self.claims(), issuer, demand, seen).map(|_| ())
     }
 
-    /// Checks what is asked of the user pool's word alone.
+    /// Checks what is asked of the issuer's word alone.
     ///
     /// # Errors
     /// See [`conditions`].
@@ -154,43 +202,58 @@ impl Verified {
         &self,
         demand: &Demand<'_>,
         seen: &mut O,
-        listed: impl FnOnce(&Pool, &mut O) -> Result<(), E>,
+        listed: impl FnOnce(&str, &mut O) -> Result<(), E>,
     ) -> Result<(), E> {
-        conditions(&self.claims, self.pool, demand, seen, listed)
+        conditions(self.claims(), self.issuer, demand, seen, listed)
     }
 
-    /// What the user pool says about the bearer.
+    /// What the issuer says.
     #[must_use]
     pub const fn claims(&self) -> &Claims {
-        &self.claims
+        match &self.bearer {
+            Bearer::User(user) => user.claims(),
+            Bearer::Principal(principal) => principal.claims(),
+        }
     }
 
-    /// The user pool.
+    /// Of whom it says so.
     #[must_use]
-    pub const fn pool(&self) -> PoolIndex {
-        self.pool
+    pub const fn bearer(&self) -> &Bearer {
+        &self.bearer
     }
 
-    /// From when on the token is expired.
+    /// The issuer.
+    #[must_use]
+    pub const fn issuer(&self) -> IssuerIndex {
+        self.issuer
+    }
+
+    /// From when on the token is expired; of an AWS principal's also by its age.
     #[must_use]
     pub fn ends(&self, policy: &Policy) -> Option<Timestamp> {
-        ends(&self.claims, policy)
+        let ends = ends(self.claims(), policy)?;
+        let Some(Issuer::Account(account)) = policy.issuers.get(self.issuer) else {
+            return Some(ends);
+        };
+        let old = principal::too_old_after(self.claims(), account, policy)?;
+        Some(if old < ends { old } else { ends })
     }
 
-    /// The app client that the token was admitted for.
+    /// The app client that a user's token was admitted for.
     #[must_use]
     pub fn client(&self, policy: &Policy) -> Option<&str> {
-        let pool = policy.pools.get(self.pool)?;
-        self.claims
-            .clients(self.claims.token_use()?)
-            .find(|client| pool.clients.admits(client))
+        match (&self.bearer, policy.issuers.get(self.issuer)?) {
+            (Bearer::User(user), Issuer::Pool(pool)) => user::client(user.claims(), pool),
+            _ => None,
+        }
     }
 }
 
-/// The steps after the signature: `token.aud_pattern`, then whether the token has been revoked, then
-/// the rule's scopes, groups, claims and age of the sign-in, and whether its user pool can be asked
-/// to confirm the token, if it has to be. Whether it is `listed` as revoked is
-/// for the caller to find out in its turn.
+/// The steps after the signature: of a user's token `token.aud_pattern`, whether it has been
+/// revoked, then the rule's scopes, groups, claims and age of the sign-in; of an AWS principal's
+/// whether it has been revoked, the account, the organization, the rule's principals, then its
+/// claims. Whether it is `listed` as revoked, under the issuer's id, is for the caller to find out in
+/// its turn.
 ///
 /// Claims that are not verified may be put to it too, to learn what would become of them if they
 /// were true; only [`Verified::satisfies`] lets a request pass.
@@ -199,10 +262,10 @@ impl Verified {
 /// The first condition that does not hold.
 pub fn conditions<O: Observer, E: From<Refusal>>(
     claims: &Claims,
-    pool: PoolIndex,
+    issuer: IssuerIndex,
     demand: &Demand<'_>,
     seen: &mut O,
-    listed: impl FnOnce(&Pool, &mut O) -> Result<(), E>,
+    listed: impl FnOnce(&str, &mut O) -> Result<(), E>,
 ) -> Result<(), E> {
     let Demand {
         policy,
@@ -210,21 +273,21 @@ pub fn conditions<O: Observer, E: From<Refusal>>(
         variables,
         now,
     } = *demand;
-    // What a pattern costs is its author's to choose, so it is matched only against what a user
-    // pool has signed.
     let plain = |reason| E::from(Refusal::Plain(reason));
-    // Not reached: a token of no pool is not admitted. If it were, it would be refused.
-    let pool = policy.pools.get(pool);
-    let pool = pool.ok_or(Reason::UnknownIssuer).map_err(plain)?;
-    if let AudiencePolicy::Matching(pattern) = &policy.token.audience {
-        let fits = audience_fits(claims, pool, requirement, |audience| {
-            audience.len() <= MAX_AUDIENCE_BYTES && pattern.is_match(audience)
-        });
-        seen.check(Step::Audience, fits, Reason::WrongAudience)
-            .map_err(plain)?;
+    // Not reached: a token of no issuer is not admitted. If it were, it would be refused.
+    let issuer = policy.issuers.get(issuer);
+    let issuer = issuer.ok_or(Reason::UnknownIssuer).map_err(plain)?;
+    match issuer {
+        Issuer::Pool(pool) => {
+            user::audience(claims, pool, demand, seen).map_err(plain)?;
+            user::brake(claims, pool, seen).map_err(plain)?;
+            listed(issuer.id(), seen)?;
+        }
+        Issuer::Account(account) => {
+            listed(issuer.id(), seen)?;
+            principal::conditions(claims, account, demand, seen).map_err(plain)?;
+        }
     }
-    braked(claims, pool, seen).map_err(plain)?;
-    listed(pool, seen)?;
     let skew = policy.token.clock_skew;
     requirement
         .conditions
@@ -233,27 +296,23 @@ pub fn conditions<O: Observer, E: From<Refusal>>(
     Ok(())
 }
 
-/// The pool's emergency brake. Both times are AWS's own, so no skew is allowed for; a token without
-/// the one that is asked for cannot show that it is newer.
-fn braked(claims: &Claims, pool: &Pool, seen: &mut impl Observer) -> Result<(), Reason> {
-    let Brake {
-        issued_after,
-        signed_in_after,
-    } = pool.brake;
-    for (step, earliest, time) in [
-        (Step::IssuedAfter, issued_after, claims.issued_at()),
-        (
-            Step::SignedInAfter,
-            signed_in_after,
-            claims.authenticated_at(),
-        ),
-    ] {
-        if let Some(earliest) = earliest {
-            let holds = time.is_some_and(|time| time >= earliest);
-            seen.check(step, holds, Reason::TokenRevoked)?;
+/// The steps that need no key, from the issuer on.
+fn admit(
+    claims: &Claims,
+    issuer: Issuer<'_>,
+    demand: &Demand<'_>,
+    seen: &mut impl Observer,
+) -> Result<Kind, Reason> {
+    match issuer {
+        Issuer::Pool(pool) => {
+            user::admit(claims, pool, demand, seen)?;
+            Ok(Kind::User)
+        }
+        Issuer::Account(account) => {
+            principal::admit(claims, account, demand, seen)?;
+            Ok(Kind::Principal)
         }
     }
-    Ok(())
 }
 
 /// From when on a token with these claims is expired: clocks may differ by the skew.
@@ -262,27 +321,11 @@ fn ends(claims: &Claims, policy: &Policy) -> Option<Timestamp> {
     Some(expires.plus(policy.token.clock_skew))
 }
 
-/// The steps that need no key. `pool` is the one whose issuer the token names, if there is one.
-fn admit(
-    claims: &Claims,
-    pool: Option<PoolIndex>,
-    demand: &Demand<'_>,
-    seen: &mut impl Observer,
-) -> Result<PoolIndex, Reason> {
-    let Demand {
-        policy,
-        requirement,
-        now,
-        ..
-    } = *demand;
-    let issuer = pool
-        .and_then(|index| Some((index, policy.pools.get(index)?)))
-        .filter(|(_, pool)| requirement.narrows.pools.admits(&pool.id))
-        .ok_or(Reason::UnknownIssuer);
-    let (index, pool) = seen.step(Step::Issuer, issuer)?;
-    let skew = policy.token.clock_skew;
-    // A token that never expires was not made by Cognito: it is malformed, not expired.
-    let lasts = match ends(claims, policy) {
+/// `exp`, `nbf` and `iat`, whosever token it is.
+fn times(claims: &Claims, demand: &Demand<'_>, seen: &mut impl Observer) -> Result<(), Reason> {
+    let (now, skew) = (demand.now, demand.policy.token.clock_skew);
+    // A token that never expires was not made by its issuer: it is malformed, not expired.
+    let lasts = match ends(claims, demand.policy) {
         Some(ends) if now < ends => Ok(()),
         Some(_) => Err(Reason::TokenExpired),
         None => Err(Reason::MalformedToken),
@@ -294,59 +337,5 @@ fn admit(
         let begun = begins.all(|begin| begin <= now.plus(skew));
         seen.check(Step::Start, begun, Reason::TokenNotYetValid)?;
     }
-    let token_use = claims
-        .token_use()
-        .filter(|token_use| policy.token.token_use.admits(*token_use))
-        .filter(|token_use| requirement.narrows.token_use.admits(*token_use))
-        .ok_or(Reason::WrongTokenUse);
-    let token_use = seen.step(Step::TokenUse, token_use)?;
-    let of_both = [&pool.clients, &requirement.narrows.clients];
-    let waived = of_both
-        .iter()
-        .all(|clients| **clients == AnyOf::Unrestricted);
-    if !waived {
-        let mut clients = claims.clients(token_use);
-        let wanted = clients.any(|client| is_wanted(client, pool, requirement));
-        seen.check(Step::Client, wanted, Reason::WrongClient)?;
-    }
-    Ok(index)
-}
-
-/// A string must match whole. Of an array only wanted clients are looked at: another service's
-/// audience beside them must neither help nor hurt.
-fn audience_fits(
-    claims: &Claims,
-    pool: &Pool,
-    requirement: &Requirement,
-    matches: impl Fn(&str) -> bool,
-) -> bool {
-    match claims.audience() {
-        Some(Claim::Text(audience)) => matches(audience),
-        Some(Claim::Other(Value::Array(audiences))) => {
-            // All together have the length of one: a token of 16 kB holds dozens of such texts.
-            let mut left = MAX_AUDIENCE_BYTES;
-            let mut wanted = audiences
-                .iter()
-                .filter_map(Value::as_str)
-                .filter(|audience| is_wanted(audience, pool, requirement));
-            wanted.any(|audience| {
-                // An empty one takes its time as well.
-                match left.checked_sub(audience.len().max(1)) {
-                    Some(rest) => {
-                        left = rest;
-                        matches(audience)
-                    }
-                    None => {
-                        left = 0;
-                        false
-                    }
-                }
-            })
-        }
-        Some(Claim::Other(_)) | None => false,
-    }
-}
-
-fn is_wanted(client: &str, pool: &Pool, requirement: &Requirement) -> bool {
-    pool.clients.admits(client) && requirement.narrows.clients.admits(client)
+    Ok(())
 }

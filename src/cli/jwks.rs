@@ -1,20 +1,23 @@
-//! `jwks`: where the keys of a user pool are, and what Envoy and Istio need to get there.
+//! `jwks`: where the keys of a user pool or an AWS account are, and what Envoy and Istio need to get
+//! there.
 
+use anyhow::ensure;
 use clap::ValueEnum;
 use cognito_authorizer::pool::UserPoolId;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Prints where the keys of a user pool are, and what Envoy and Istio need to get there.
+/// Prints where the keys of a user pool or an AWS account are, and what Envoy and Istio need to get
+/// there.
 ///
 /// The output is YAML as a whole; --only leaves one part of it. Nothing is fetched: all of this
-/// follows from the pool's id.
+/// follows from the pool's id, or from the account's issuer.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The id of a user pool, or its ARN.
-    #[arg(value_name = "POOL", value_parser = pool)]
-    pool: UserPoolId,
+    /// The id of a user pool, or its ARN; or the issuer of an AWS account, which begins with https://.
+    #[arg(value_name = "POOL|ISSUER", value_parser = keyholder)]
+    keyholder: Keyholder,
     /// Which of the two issuers the pool has been set to use in tokens.
     #[arg(long, value_enum, default_value_t = Issuer::Original)]
     issuer: Issuer,
@@ -38,7 +41,7 @@ enum Issuer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// The entry of `user_pools` in the filter's configuration, for Envoy.
+    /// The entry of `user_pools` or `aws_accounts` in the filter's configuration, for Envoy.
     Pool,
     /// Envoy's cluster.
     Envoy,
@@ -46,18 +49,54 @@ enum Part {
     Istio,
 }
 
-fn pool(text: &str) -> Result<UserPoolId, String> {
+/// Whose keys are wanted.
+#[derive(Clone, Debug)]
+enum Keyholder {
+    Pool(UserPoolId),
+    Account(AccountIssuer),
+}
+
+/// The issuer of an AWS account.
+#[derive(Clone, Debug)]
+struct AccountIssuer {
+    iss: String,
+    host: String,
+}
+
+fn keyholder(text: &str) -> Result<Keyholder, String> {
+    if text.contains("://") {
+        return account(text).map(Keyholder::Account);
+    }
     let parsed = if text.starts_with("arn:") {
         UserPoolId::from_arn(text)
     } else {
         UserPoolId::new(text)
     };
-    parsed.map_err(|error| error.to_string())
+    parsed
+        .map(Keyholder::Pool)
+        .map_err(|error| error.to_string())
+}
+
+fn account(text: &str) -> Result<AccountIssuer, String> {
+    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let host = text.strip_prefix("https://").filter(|host| {
+        let mut labels = host.split('.');
+        host.contains('.') && labels.all(|label| !label.is_empty() && label.bytes().all(of_name))
+    });
+    match host {
+        Some(host) => Ok(AccountIssuer {
+            iss: text.to_owned(),
+            host: host.to_owned(),
+        }),
+        None => Err(format!(
+            "found {text:?}; expected an issuer such as https://a1d2b0fd-1177-4468-9351-2fexample723.tokens.sts.global.api.aws"
+        )),
+    }
 }
 
 /// What the texts below are made of.
 struct Endpoint<'a> {
-    pool: &'a UserPoolId,
+    keyholder: &'a Keyholder,
     issuer: Issuer,
     host: String,
     cluster: String,
@@ -66,33 +105,63 @@ struct Endpoint<'a> {
 }
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let region = args.pool.region();
-    let issuer = match args.issuer {
-        Issuer::Original => args.pool.original_issuer(),
-        Issuer::Updated => args.pool.updated_issuer(),
-    };
-    let host = issuer
-        .strip_prefix("https://")
-        .and_then(|rest| rest.split('/').next());
-    // One Envoy may need both.
-    let name = match args.issuer {
-        Issuer::Original => "cognito",
-        Issuer::Updated => "cognito-issuer",
-    };
-    let endpoint = Endpoint {
-        pool: &args.pool,
-        issuer: args.issuer,
-        host: host.unwrap_or_default().to_owned(),
-        cluster: format!("{name}-{region}").replace('-', "_"),
-        mesh_host: format!("{name}-keys.{region}.internal"),
-        // YAML reads JSON's texts, whatever is in them.
-        trusted_ca: serde_json::to_string(&args.trusted_ca)?,
+    // YAML reads JSON's texts, whatever is in them.
+    let trusted_ca = serde_json::to_string(&args.trusted_ca)?;
+    let (issuer, endpoint) = match &args.keyholder {
+        Keyholder::Pool(pool) => {
+            let region = pool.region();
+            let issuer = match args.issuer {
+                Issuer::Original => pool.original_issuer(),
+                Issuer::Updated => pool.updated_issuer(),
+            };
+            let host = issuer
+                .strip_prefix("https://")
+                .and_then(|rest| rest.split('/').next());
+            // One Envoy may need both.
+            let name = match args.issuer {
+                Issuer::Original => "cognito",
+                Issuer::Updated => "cognito-issuer",
+            };
+            let endpoint = Endpoint {
+                keyholder: &args.keyholder,
+                issuer: args.issuer,
+                host: host.unwrap_or_default().to_owned(),
+                cluster: format!("{name}-{region}").replace('-', "_"),
+                mesh_host: format!("{name}-keys.{region}.internal"),
+                trusted_ca,
+            };
+            (issuer, endpoint)
+        }
+        Keyholder::Account(account) => {
+            ensure!(
+                args.issuer == Issuer::Original,
+                "--issuer is for user pools; an AWS account has one"
+            );
+            // The beginning of its id: what tells accounts apart to people.
+            let id = account.host.split(['.', '-']).next().unwrap_or_default();
+            let endpoint = Endpoint {
+                keyholder: &args.keyholder,
+                issuer: args.issuer,
+                host: account.host.clone(),
+                cluster: format!("aws_tokens_{id}"),
+                mesh_host: format!("aws-tokens-keys.{id}.internal"),
+                trusted_ca,
+            };
+            (account.iss.clone(), endpoint)
+        }
     };
     if args.only.is_none() {
-        writeln!(out, "# user pool        {}", args.pool.as_str())?;
-        writeln!(out, "# region           {region}")?;
-        writeln!(out, "# issuer original  {}", args.pool.original_issuer())?;
-        writeln!(out, "# issuer updated   {}", args.pool.updated_issuer())?;
+        match &args.keyholder {
+            Keyholder::Pool(pool) => {
+                writeln!(out, "# user pool        {}", pool.as_str())?;
+                writeln!(out, "# region           {}", pool.region())?;
+                writeln!(out, "# issuer original  {}", pool.original_issuer())?;
+                writeln!(out, "# issuer updated   {}", pool.updated_issuer())?;
+            }
+            Keyholder::Account(account) => {
+                writeln!(out, "# issuer           {}", account.iss)?;
+            }
+        }
         writeln!(out, "# keys             {issuer}/.well-known/jwks.json\n")?;
     }
     match args.only {
@@ -123,6 +192,10 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
 
 impl Endpoint<'_> {
     fn pool(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let pool = match self.keyholder {
+            Keyholder::Pool(pool) => pool,
+            Keyholder::Account(account) => return self.account(account, out),
+        };
         let issuer = match self.issuer {
             Issuer::Original => "original",
             Issuer::Updated => "updated",
@@ -137,7 +210,23 @@ user_pools:
   jwks:
     cluster: {cluster}
 ",
-            id = self.pool.as_str(),
+            id = pool.as_str(),
+            cluster = self.cluster,
+        )
+    }
+
+    fn account(&self, account: &AccountIssuer, out: &mut dyn Write) -> std::io::Result<()> {
+        write!(
+            out,
+            "\
+aws_accounts:
+- account: '' # its twelve digits
+  issuer: {iss}
+  audiences: [] # what callers have tokens made for, such as the URL of this API
+  jwks:
+    cluster: {cluster}
+",
+            iss = account.iss,
             cluster = self.cluster,
         )
     }

@@ -3,7 +3,7 @@
 use super::duration::Bounds;
 use super::fields::Fields;
 use super::issuer;
-use super::pools::{DEFAULT_TIMEOUT, TIMEOUT, lasting};
+use super::jwks::{DEFAULT_TIMEOUT, TIMEOUT, lasting};
 use super::problem::Parsed;
 use crate::deny_list::DenyList;
 use crate::policy::{DenyListPolicy, MaxAge, WhenStale};

@@ -57,6 +57,12 @@ impl<'doc> Fields<'doc> {
         self.members.contains_key(name)
     }
 
+    /// Whether the field is there, and no empty list.
+    pub(super) fn has_some(&self, name: &str) -> bool {
+        let value = self.members.get(name);
+        value.is_some_and(|value| value.as_array().is_none_or(|entries| !entries.is_empty()))
+    }
+
     /// Whether there is no field at all.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()

@@ -1,4 +1,4 @@
-//! `claim_headers` and `payload_header`: what the upstream is told.
+//! `claim_headers`, `payload_header` and `principal_headers`: what the upstream is told.
 
 use super::field::{Field, all};
 use super::fields::Fields;
@@ -26,7 +26,7 @@ struct Targets<'s> {
     taken: Vec<(HeaderName, String)>,
 }
 
-/// Reads both fields; `sources` are the places that `token.from` reads, as far as they are known.
+/// Reads the three fields; `sources` are the places that `token.from` reads, as far as they are known.
 pub(super) fn read(
     fields: &Fields<'_>,
     sources: Option<&TokenSources>,
@@ -37,7 +37,7 @@ pub(super) fn read(
         aliases,
         taken: Vec::new(),
     };
-    let headers = match fields.optional("claim_headers", "a list of claim headers") {
+    let claimed = match fields.optional("claim_headers", "a list of claim headers") {
         None => Ok(Vec::new()),
         Some(field) => headers(&field, &mut targets),
     };
@@ -48,9 +48,14 @@ pub(super) fn read(
         )
         .map(|field| targets.take(&field))
         .transpose();
+    let principals = match fields.optional("principal_headers", "a list of principal headers") {
+        None => Ok(Vec::new()),
+        Some(field) => headers(&field, &mut targets),
+    };
     Ok(ClaimHeaders {
-        headers: headers?,
+        headers: claimed?,
         payload: payload?,
+        principals: principals?,
     })
 }
 

@@ -1,11 +1,13 @@
 //! Where tokens and keys come from: `issuer`, and the URI of the key set.
 
 use super::field::Field;
+use super::fields::Fields;
 use super::place::quoted;
 use super::problem::Parsed;
 use crate::pool::UserPoolId;
 use crate::remote::call::Endpoint;
 use http::Uri;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// The parts of a document's URI, as HTTP/2 names them.
@@ -17,6 +19,15 @@ pub(super) struct DocumentUri {
 }
 
 impl DocumentUri {
+    /// The authority without its port.
+    pub(super) fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            // What follows the last colon of an IPv6 address ends in a bracket.
+            Some((host, port)) if !port.ends_with(']') => host,
+            _ => &self.authority,
+        }
+    }
+
     /// The endpoint that is reached there.
     pub(super) fn reached_through(self, cluster: String, timeout: Duration) -> Endpoint {
         let Self {
@@ -49,13 +60,38 @@ pub(super) fn read(field: Option<&Field<'_>>, pool: Parsed<&UserPoolId>) -> Pars
         "original" => pool.map(UserPoolId::original_issuer),
         "updated" => pool.map(UserPoolId::updated_issuer),
         url if !url.contains("://") => Err(field.wrong()),
-        url => {
-            let parts = field.parsed(absolute)?;
-            // RFC 8414, section 2: an issuer has neither query nor fragment.
-            if parts.path.contains('?') {
-                return Err(field.refuse(refused(url, "a URL without query")));
-            }
-            Ok(url.to_owned())
+        _ => url(field).map(|(issuer, _)| issuer),
+    }
+}
+
+/// Reads an issuer that is a URL, kept to the letter. Its parts come along.
+pub(super) fn url(field: &Field<'_>) -> Parsed<(String, DocumentUri)> {
+    let parts = field.parsed(absolute)?;
+    // RFC 8414, section 2: an issuer has neither query nor fragment.
+    if parts.path.contains('?') {
+        return Err(field.refuse(refused(&parts.uri, "a URL without query")));
+    }
+    Ok((parts.uri.clone(), parts))
+}
+
+/// The issuers so far, each with the path of its entry. From which of two with one `iss` a token is
+/// could not be told.
+#[derive(Default)]
+pub(super) struct Taken(HashMap<String, String>);
+
+impl Taken {
+    pub(super) fn take(
+        &mut self,
+        entry: &Field<'_>,
+        fields: &Fields<'_>,
+        issuer: &str,
+    ) -> Parsed<()> {
+        match self.0.insert(issuer.to_owned(), entry.path().to_owned()) {
+            None => Ok(()),
+            Some(earlier) => Err(fields.refuse_at(
+                "issuer",
+                format_args!("found the issuer of {earlier}, {issuer}; expected each issuer once"),
+            )),
         }
     }
 }

@@ -13,7 +13,7 @@
 //!     }],
 //!     "token": {"use": "access"}
 //! }"#).unwrap();
-//! assert_eq!(policy.pools.len(), 1);
+//! assert_eq!(policy.issuers.pools().len(), 1);
 //!
 //! let problems = cognito_authorizer::config::parse(br#"{
 //!     "user_pools": [{"user_pool_id": "us-east-1_AbCdEf123", "jwks": {"cluster": "c"}}],
@@ -24,6 +24,7 @@
 //! token.use: missing; expected id, access or any");
 //! ```
 
+mod accounts;
 mod deny_list;
 mod document;
 mod duration;
@@ -31,6 +32,7 @@ mod field;
 mod fields;
 mod headers;
 mod issuer;
+mod jwks;
 mod matching;
 mod nearest;
 mod owned;
@@ -42,6 +44,7 @@ mod responses;
 mod rules;
 mod token;
 
+pub use accounts::MAX_AWS_ACCOUNTS;
 pub use document::{MAX_BYTES, MAX_DEPTH};
 pub use headers::MAX_CLAIM_HEADERS;
 pub use nearest::nearest;
@@ -52,13 +55,16 @@ pub use rules::MAX_RULES;
 pub use token::{MAX_AUD_PATTERN_BYTES, MAX_CACHE_ENTRIES};
 
 use crate::owned::OwnedHeaders;
-use crate::policy::{Identity, Policy, Preflight, RouteChoice, SignaturePolicy};
+use crate::policy::{Identity, Issuers, Policy, Preflight, RouteChoice, SignaturePolicy};
 use field::Field;
+use issuer::Taken;
 use problem::{Parsed, Report};
+use require::Context;
 
 /// Every field at the top of the document.
-pub const FIELDS: [&str; 17] = [
+pub const FIELDS: [&str; 19] = [
     "user_pools",
+    "aws_accounts",
     "deny_list",
     "token",
     "rules",
@@ -69,6 +75,7 @@ pub const FIELDS: [&str; 17] = [
     "path_override",
     "claim_headers",
     "payload_header",
+    "principal_headers",
     "header_aliases",
     "cors_preflight",
     "log_identity",
@@ -91,10 +98,20 @@ pub fn parse(document: &[u8]) -> Result<Policy, Problems> {
 
 fn policy(document: &Field<'_>) -> Parsed<Policy> {
     let fields = document.fields(&FIELDS)?;
-    let (pools, known_pools) = pools::read(&fields);
+    let mut taken = Taken::default();
+    // Pools first, though accounts decide whether there must be any: of two with one issuer, the
+    // problem is the later one's.
+    let has_accounts = fields.has_some("aws_accounts");
+    let (pools, known_pools) = pools::read(&fields, has_accounts, &mut taken);
+    let (accounts, known_accounts) = accounts::read(&fields, &mut taken);
     let deny_list = deny_list::read(&fields);
-    let token = token::read(&fields);
-    let rules = rules::read(&fields, &known_pools, token.wanted);
+    let token = token::read(&fields, has_accounts && !fields.has("user_pools"));
+    let context = Context {
+        pools: &known_pools,
+        accounts: &known_accounts,
+        wanted: token.wanted,
+    };
+    let rules = rules::read(&fields, &context);
     let overrides = owned::overrides(&fields);
     let aliases = owned::aliases(&fields, token.sources.as_ref().ok());
     let claim_headers = headers::read(
@@ -135,9 +152,14 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     let responses = responses::read(&fields);
     let (rules, token, claim_headers) = (rules?, token.policy()?, claim_headers?);
     let (overrides, aliases, preflight) = (overrides?, aliases?, preflight?);
+    let issuers = Issuers::new(pools?, accounts?)
+        // They were told apart above already.
+        .map_err(|_| {
+            fields.refuse_at("user_pools", "found one issuer twice; expected each once")
+        })?;
     let owned = overrides.owned(&rules, preflight, &claim_headers, &token.sources);
     Ok(Policy {
-        pools: pools?,
+        issuers,
         deny_list: deny_list?,
         token,
         owned: OwnedHeaders::new(owned, aliases),

@@ -3,50 +3,21 @@
 use super::duration::Bounds;
 use super::field::{Field, all};
 use super::fields::Fields;
-use super::issuer::{self, ISSUER};
+use super::issuer::{self, ISSUER, Taken};
+use super::jwks;
 use super::problem::Parsed;
-use crate::json;
-use crate::jwks::KeySet;
-use crate::policy::{Brake, Confirm, KeySource, Pool, Pools};
+use crate::jwks::KeyKinds;
+use crate::policy::{Brake, Confirm, Pool};
 use crate::pool::UserPoolId;
 use crate::remote::call::Endpoint;
-use crate::remote::document::Source;
 use crate::remote::rate;
-use crate::remote::schedule::{MaxStale, Refresh};
 use crate::rules::requirement::AnyOf;
 use crate::time::Timestamp;
-use serde_json::Value;
-use std::collections::HashMap;
 use std::ops::RangeInclusive;
-use std::rc::Rc;
 use std::time::Duration;
 
 /// The most entries of `user_pools`: each has keys to fetch and to hold. From the reference.
 pub const MAX_USER_POOLS: usize = 100;
-
-/// `timeout` of a fetch: shorter than a round trip across an ocean always fails; longer holds requests
-/// for longer than clients wait.
-pub(super) const TIMEOUT: Bounds = Bounds {
-    min: Duration::from_millis(100),
-    max: Duration::from_secs(30),
-};
-pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// `jwks.refresh_interval`: AWS throttles a key endpoint that is asked too often; a key that was
-/// withdrawn must not live on for longer than a day.
-const REFRESH_INTERVAL: Bounds = Bounds {
-    min: Duration::from_secs(60),
-    max: Duration::from_secs(24 * 3600),
-};
-const DEFAULT_REFRESH_INTERVAL: Duration = Duration::from_secs(15 * 60);
-
-/// `jwks.max_stale`: below an hour a short outage refuses everyone; beyond a month, write
-/// `forever`.
-const MAX_STALE: Bounds = Bounds {
-    min: Duration::from_secs(3600),
-    max: Duration::from_secs(720 * 3600),
-};
-const DEFAULT_MAX_STALE: Duration = Duration::from_secs(24 * 3600);
 
 /// `confirm.timeout`: as for keys, but a request waits for it each time that its token's last
 /// confirmation is too old.
@@ -78,17 +49,6 @@ const POOL_FIELDS: [&str; 8] = [
     "confirm",
 ];
 const CONFIRM_FIELDS: [&str; 4] = ["cluster", "timeout", "max_per_second", "grace"];
-const JWKS_FIELDS: [&str; 6] = [
-    "cluster",
-    "uri",
-    "timeout",
-    "refresh_interval",
-    "inline",
-    "max_stale",
-];
-/// Those that say how to fetch.
-const FETCH_FIELDS: [&str; 5] = ["cluster", "uri", "timeout", "refresh_interval", "max_stale"];
-
 /// What rules may refer to. About a part that was refused nothing is known, and nothing is said.
 #[derive(Debug)]
 pub(super) struct KnownPools(Parsed<Vec<KnownPool>>);
@@ -149,15 +109,22 @@ impl KnownPools {
     }
 }
 
-/// Reads `user_pools`, and what rules need to know of them even if some of it is wrong.
-pub(super) fn read(fields: &Fields<'_>) -> (Parsed<Pools>, KnownPools) {
+/// Reads `user_pools`, and what rules need to know of them even if some of it is wrong. They may be
+/// absent where there is another issuer.
+pub(super) fn read(
+    fields: &Fields<'_>,
+    others: bool,
+    taken: &mut Taken,
+) -> (Parsed<Vec<Pool>>, KnownPools) {
+    if others && !fields.has("user_pools") {
+        return (Ok(Vec::new()), KnownPools(Ok(Vec::new())));
+    }
     let entries = match entries(fields) {
         Ok(entries) => entries,
         Err(reported) => return (Err(reported), KnownPools(Err(reported))),
     };
     let mut known = Vec::new();
-    let mut issuers = HashMap::new();
-    let pools = all(entries.iter().enumerate().map(|(position, entry)| {
+    let pools = all(entries.iter().map(|entry| {
         let fields = entry.fields(&POOL_FIELDS);
         let parts = fields.as_ref().map_err(|reported| *reported);
         let id = parts.and_then(user_pool_id);
@@ -176,13 +143,11 @@ pub(super) fn read(fields: &Fields<'_>) -> (Parsed<Pools>, KnownPools) {
             id.as_ref().map_err(|reported| *reported),
         );
         let unique = match &issuer {
-            Ok(issuer) => match issuers.insert(issuer.clone(), position) {
-                None => Ok(()),
-                Some(earlier) => Err(fields.refuse_at("issuer", same_issuer(earlier, issuer))),
-            },
+            Ok(issuer) => taken.take(entry, fields, issuer),
             Err(reported) => Err(*reported),
         };
-        let keys = keys(fields, issuer.as_deref().map_err(|reported| *reported));
+        let issuer_known = issuer.as_deref().map_err(|reported| *reported);
+        let keys = jwks::read(fields, issuer_known, KeyKinds::Rsa);
         let confirm = confirm(fields, id.as_ref().map_err(|reported| *reported));
         let brake = brake(fields);
         unique?;
@@ -195,11 +160,6 @@ pub(super) fn read(fields: &Fields<'_>) -> (Parsed<Pools>, KnownPools) {
             brake: brake?,
         })
     }));
-    // Pools of one issuer were told apart above already, before all else about them was right.
-    let pools = pools.and_then(|pools| {
-        Pools::new(pools)
-            .map_err(|(earlier, _)| fields.refuse_at("user_pools", same_issuer(earlier, "")))
-    });
     (pools, KnownPools(Ok(known)))
 }
 
@@ -214,10 +174,6 @@ fn entries<'doc>(fields: &Fields<'doc>) -> Parsed<Vec<Field<'doc>>> {
         )));
     }
     Ok(entries)
-}
-
-fn same_issuer(earlier: usize, issuer: &str) -> String {
-    format!("found the issuer of user_pools[{earlier}], {issuer}; expected each issuer once")
 }
 
 fn user_pool_id(fields: &Fields<'_>) -> Parsed<UserPoolId> {
@@ -239,84 +195,6 @@ fn user_pool_id(fields: &Fields<'_>) -> Parsed<UserPoolId> {
 fn clients(fields: &Fields<'_>) -> Parsed<AnyOf<String>> {
     let field = fields.required("client_ids", "a list of app client ids or \"any\"")?;
     field.any_or_each("an app client id", |item| item.text().map(str::to_owned))
-}
-
-/// Reads `jwks`; without a known issuer only for its problems.
-fn keys(fields: &Fields<'_>, issuer: Parsed<&str>) -> Parsed<KeySource> {
-    let field = fields.required("jwks", "an object with cluster, or with inline keys")?;
-    let fields = field.fields(&JWKS_FIELDS)?;
-    match fields.optional("inline", "a key set as an object or JSON text") {
-        Some(inline) => {
-            let beside = all(fields.present(&FETCH_FIELDS).into_iter().map(|name| {
-                Err::<(), _>(fields.refuse_at(name, "found beside inline; expected inline alone"))
-            }));
-            let keys = inline_keys(&inline);
-            beside?;
-            keys.map(|keys| KeySource::Inline(Rc::new(keys)))
-        }
-        None => source(&fields, issuer).map(KeySource::Fetched),
-    }
-}
-
-fn inline_keys(field: &Field<'_>) -> Parsed<KeySet> {
-    let text = match field.value() {
-        Value::String(text) => KeySet::parse(text.as_bytes()),
-        Value::Object(_) => KeySet::parse(json::text(field.value()).as_bytes()),
-        _ => return Err(field.wrong()),
-    };
-    text.map_err(|error| field.refuse(error))
-}
-
-fn source(fields: &Fields<'_>, issuer: Parsed<&str>) -> Parsed<Source> {
-    let cluster = fields
-        .required(
-            "cluster",
-            "the Envoy cluster that reaches the key endpoint, or inline keys",
-        )
-        .and_then(|field| field.text().map(str::to_owned));
-    let uri = match fields.optional("uri", "an absolute URL such as https://host/path") {
-        Some(field) => field.parsed(issuer::absolute),
-        None => issuer.and_then(|issuer| {
-            issuer::absolute(&issuer::default_uri(issuer))
-                .map_err(|error| fields.refuse_at("uri", error))
-        }),
-    };
-    let timeout = fields.duration("timeout", TIMEOUT, DEFAULT_TIMEOUT);
-    let refresh_interval = fields.duration(
-        "refresh_interval",
-        REFRESH_INTERVAL,
-        DEFAULT_REFRESH_INTERVAL,
-    );
-    let max_stale = lasting(
-        fields,
-        "max_stale",
-        MAX_STALE,
-        MaxStale::Forever,
-        MaxStale::For,
-    );
-    Ok(Source {
-        endpoint: uri?.reached_through(cluster?, timeout?),
-        refresh: Refresh {
-            interval: refresh_interval?,
-            max_stale: max_stale?.unwrap_or(MaxStale::For(DEFAULT_MAX_STALE)),
-        },
-    })
-}
-
-/// A duration or the word `forever`, if the field is there.
-pub(super) fn lasting<T>(
-    fields: &Fields<'_>,
-    name: &str,
-    bounds: Bounds,
-    forever: T,
-    time: impl Fn(Duration) -> T,
-) -> Parsed<Option<T>> {
-    let expected = format!("a duration {bounds}, or forever");
-    match fields.optional(name, expected) {
-        None => Ok(None),
-        Some(field) if field.as_text() == Some("forever") => Ok(Some(forever)),
-        Some(field) => field.duration(bounds).map(|read| Some(time(read))),
-    }
 }
 
 /// Reads `confirm`; without a known pool only for its problems.

@@ -2,6 +2,7 @@
 //!
 //! A rule that no token could ever satisfy is refused: it was meant to open a door.
 
+use super::accounts::KnownAccounts;
 use super::duration::Bounds;
 use super::field::{Field, all};
 use super::fields::Fields;
@@ -10,10 +11,11 @@ use super::pools::KnownPools;
 use super::problem::Parsed;
 use crate::claims::{Claim, ClaimPlace, TokenUse};
 use crate::pool::UserPoolId;
+use crate::principal::PrincipalPattern;
 use crate::rules::pattern::PathPattern;
 use crate::rules::requirement::{
-    AnyOf, AuthAge, ClaimCondition, Conditions, Confirmation, Narrowing, Requirement, WantedUse,
-    WantedValue,
+    AnyOf, AuthAge, Callers, ClaimCondition, Conditions, Confirmation, Narrowing, Requirement,
+    WantedUse, WantedValue,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -31,7 +33,8 @@ const CONFIRMED_WITHIN: Bounds = Bounds {
     max: Duration::from_secs(3600),
 };
 
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 9] = [
+    "principals",
     "token_use",
     "pools",
     "clients",
@@ -44,10 +47,23 @@ const FIELDS: [&str; 8] = [
 /// Conditions whose words are a pool's own.
 const POOL_WORDS: [&str; 3] = ["scopes", "groups", "claims"];
 
+/// What says nothing of an AWS principal.
+const OF_USERS: [&str; 7] = [
+    "token_use",
+    "pools",
+    "clients",
+    "scopes",
+    "groups",
+    "max_auth_age",
+    "confirmed_within",
+];
+
 /// What `require` is read against.
 pub(super) struct Context<'a> {
     /// The configured pools.
     pub(super) pools: &'a KnownPools,
+    /// The configured AWS accounts.
+    pub(super) accounts: &'a KnownAccounts,
     /// What `token.use` says.
     pub(super) wanted: Parsed<WantedUse>,
 }
@@ -63,6 +79,9 @@ pub(super) fn read(
         return Err(fields.refuse(
             "found an empty object; expected a condition, or no require at all for any valid token",
         ));
+    }
+    if let Some(field) = fields.optional("principals", PRINCIPALS) {
+        return of_principals(&fields, &field, path, context);
     }
     let token_use = token_use(&fields, context.wanted);
     let pools = pools(&fields, context.pools);
@@ -95,10 +114,57 @@ pub(super) fn read(
         max_auth_age: max_auth_age?,
     };
     Ok(Requirement {
-        narrows,
+        callers: Callers::Users(narrows),
         conditions,
         confirmation: confirmation?,
     })
+}
+
+const PRINCIPALS: &str = "a list of ARNs of roles and users, or \"any\"";
+
+/// Reads a `require` for AWS principals: they, and what their claims must say.
+fn of_principals(
+    fields: &Fields<'_>,
+    field: &Field<'_>,
+    path: Parsed<&PathPattern>,
+    context: &Context<'_>,
+) -> Parsed<Requirement> {
+    // A condition on users beside them would let nobody pass, and was meant as another way in.
+    let beside = all(fields.present(&OF_USERS).into_iter().map(|name| {
+        Err::<(), _>(fields.refuse_at(
+            name,
+            "found beside principals, of which it says nothing; expected claims alone beside them",
+        ))
+    }));
+    let principals = principals(field, context.accounts);
+    let claims = claims(fields, path);
+    beside?;
+    Ok(Requirement {
+        callers: Callers::Principals(principals?),
+        conditions: Conditions {
+            claims: claims?,
+            ..Conditions::default()
+        },
+        confirmation: Confirmation::Waived,
+    })
+}
+
+fn principals(field: &Field<'_>, accounts: &KnownAccounts) -> Parsed<AnyOf<PrincipalPattern>> {
+    let principals = field.any_or_each("the ARN of a role or user", |item| {
+        let pattern = item.parsed(PrincipalPattern::new)?;
+        match accounts.problem_with(&pattern) {
+            Some(problem) => {
+                Err(item.refuse(format_args!("found {:?}; {problem}", pattern.to_string())))
+            }
+            None => Ok(pattern),
+        }
+    })?;
+    if principals == AnyOf::Unrestricted && accounts.is_empty() {
+        return Err(field.refuse(
+            "found \"any\", but there are no aws_accounts; expected one whose principals are meant",
+        ));
+    }
+    Ok(principals)
 }
 
 /// Reads `confirmed_within`. A pool can be asked about access tokens only, and has to say how: a rule

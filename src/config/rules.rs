@@ -3,12 +3,11 @@
 use super::field::{Field, all};
 use super::fields::Fields;
 use super::matching;
-use super::pools::KnownPools;
 use super::problem::{Parsed, Reported};
 use super::require::{self, Context};
 use crate::rules::index::Unreachable;
 use crate::rules::pattern::{Match, PathCase};
-use crate::rules::requirement::{Requirement, WantedUse};
+use crate::rules::requirement::Requirement;
 use crate::rules::{Access, Rule, Rules};
 
 /// The most rules. Each is compared with all before it, to find the ones that can never be reached:
@@ -19,14 +18,10 @@ pub const MAX_RULES: usize = 5_000;
 const RULE_FIELDS: [&str; 3] = ["match", "allow", "require"];
 
 /// Reads `rules`, `default` and `path_case`.
-pub(super) fn read(
-    fields: &Fields<'_>,
-    pools: &KnownPools,
-    wanted: Parsed<WantedUse>,
-) -> Parsed<Rules> {
+pub(super) fn read(fields: &Fields<'_>, context: &Context<'_>) -> Parsed<Rules> {
     let rules = match fields.optional("rules", "a list of rules") {
         None => Ok(Vec::new()),
-        Some(field) => entries(&field, &Context { pools, wanted }),
+        Some(field) => entries(&field, context),
     };
     let default = default(fields, rules.as_ref().is_ok_and(Vec::is_empty));
     let path_case = fields.word(

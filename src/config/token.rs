@@ -64,6 +64,24 @@ struct Rest {
     at_expiry: AtExpiry,
 }
 
+/// What holds where the document does not say anything.
+impl Default for Token {
+    fn default() -> Self {
+        Self {
+            wanted: Ok(WantedUse::Any),
+            sources: Ok(TokenSources::authorization()),
+            rest: Ok(Rest {
+                clock_skew: DEFAULT_CLOCK_SKEW,
+                max_bytes: DEFAULT_MAX_BYTES,
+                audience: AudiencePolicy::Any,
+                forwarding: Forwarding::default(),
+                cache_entries: DEFAULT_CACHE_ENTRIES,
+                at_expiry: AtExpiry::default(),
+            }),
+        }
+    }
+}
+
 impl Token {
     const fn refused(reported: Reported) -> Self {
         Self {
@@ -96,9 +114,12 @@ impl Token {
     }
 }
 
-/// Reads `token`.
-pub(super) fn read(fields: &Fields<'_>) -> Token {
+/// Reads `token`. Without user pools it may be absent: of an AWS account's tokens there is one use.
+pub(super) fn read(fields: &Fields<'_>, no_pools: bool) -> Token {
     let Some(field) = fields.optional("token", "an object with use") else {
+        if no_pools {
+            return Token::default();
+        }
         // What has to be written is `use`; an empty `token` would only be asked for it next.
         return Token::refused(
             fields.refuse_below("token.use", format_args!("missing; expected {USE}")),
@@ -109,9 +130,12 @@ pub(super) fn read(fields: &Fields<'_>) -> Token {
         Err(reported) => return Token::refused(reported),
     };
     Token {
-        wanted: fields
-            .required("use", USE)
-            .and_then(|field| field.word(&USES)),
+        wanted: match no_pools && !fields.has("use") {
+            true => Ok(WantedUse::Any),
+            false => fields
+                .required("use", USE)
+                .and_then(|field| field.word(&USES)),
+        },
         sources: sources(&fields),
         rest: rest(&fields),
     }

@@ -23,7 +23,7 @@
 mod answer;
 pub mod standing;
 
-use crate::policy::{Confirm, Pool, PoolIndex, Pools};
+use crate::policy::{Confirm, IssuerIndex, Issuers, Pool};
 use crate::remote::call::{Answer, Call, CallId, CallIds, Endpoint};
 use crate::remote::enquiry::{Enquiries, Limits};
 use crate::remote::failure::Failure;
@@ -57,7 +57,7 @@ const SLACK: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Subject {
     /// The pool whose word it is.
-    pub pool: PoolIndex,
+    pub issuer: IssuerIndex,
     /// The digest of the token.
     pub key: Key,
 }
@@ -104,8 +104,8 @@ struct Asker {
 impl Confirmations {
     /// Nothing is known yet.
     #[must_use]
-    pub fn new(pools: &Pools, mut entropy: Entropy) -> Self {
-        let askers = pools.iter().map(|(_, pool)| {
+    pub fn new(issuers: &Issuers, mut entropy: Entropy) -> Self {
+        let askers = issuers.pools().iter().map(|pool| {
             let confirm = pool.confirm.as_ref()?;
             Some(Asker::new(pool, confirm))
         });
@@ -125,19 +125,19 @@ impl Confirmations {
         }
     }
 
-    fn asker(&self, pool: PoolIndex) -> Option<&Asker> {
+    fn asker(&self, pool: IssuerIndex) -> Option<&Asker> {
         self.askers.get(pool.position())?.as_ref()
     }
 
     /// What a token is called here.
     #[must_use]
-    pub fn key(&self, pool: PoolIndex, compact: &[u8]) -> Key {
+    pub fn key(&self, pool: IssuerIndex, compact: &[u8]) -> Key {
         self.asker(pool)
             .map_or_else(Key::default, |asker| asker.key(compact))
     }
 
     fn terms(&self, question: Question) -> Terms {
-        let asker = self.asker(question.subject.pool);
+        let asker = self.asker(question.subject.issuer);
         Terms {
             within: question.within,
             grace: asker.map_or(Duration::ZERO, |asker| asker.grace),
@@ -171,7 +171,7 @@ impl Confirmations {
 
     /// How long a request may wait for an answer.
     #[must_use]
-    pub fn wait_limit(&self, pool: PoolIndex) -> Duration {
+    pub fn wait_limit(&self, pool: IssuerIndex) -> Duration {
         let timeout = self.asker(pool).map(|asker| asker.endpoint.timeout);
         timeout.map_or(Duration::ZERO, |timeout| timeout.saturating_add(SLACK))
     }
@@ -230,7 +230,7 @@ impl Confirmations {
         if !self.wants_a_call(question, now) {
             return None;
         }
-        let asker = self.asker(subject.pool)?;
+        let asker = self.asker(subject.issuer)?;
         if !asker.rate.is_open(now, space) {
             self.look(question, now, space);
             if self.wants_a_call(question, now) {
@@ -265,14 +265,14 @@ impl Confirmations {
             return None;
         }
         // The mark first, then the rate: see above. Another VM may have been faster with both.
-        let asker = self.asker(subject.pool);
+        let asker = self.asker(subject.issuer);
         let taken = asker.is_some_and(|asker| asker.rate.take(now, space));
         if !taken {
             self.settle(subject, None, now, space);
             self.too_fast(subject, now, space);
             return None;
         }
-        let call = self.asker(subject.pool)?.call(compact);
+        let call = self.asker(subject.issuer)?.call(compact);
         self.enquiries.open(subject, ids).map(|id| (id, call))
     }
 
@@ -280,7 +280,7 @@ impl Confirmations {
     fn too_fast(&mut self, subject: Subject, now: Monotonic, space: &dyn SharedSpace) {
         self.unanswered(subject, now);
         let report = self
-            .asker(subject.pool)
+            .asker(subject.issuer)
             .map(|asker| asker.failed(None, now, space));
         self.reports.extend(report);
     }
@@ -311,7 +311,7 @@ impl Confirmations {
         let subject = self.enquiries.close(id)?;
         let says = read(answer);
         self.settle(subject, Some(&says), now, space);
-        let asker = self.asker(subject.pool)?;
+        let asker = self.asker(subject.issuer)?;
         Some(match says {
             Says::Confirmed => asker.answered(Counted::Success, now, space),
             Says::Refused => asker.answered(Counted::Refused, now, space),

@@ -20,14 +20,15 @@ use crate::policy::{Forwarding, Policy, Preflight};
 use crate::refusal::{Reason, Refusal};
 use crate::request::Request;
 use crate::revocation::Word;
-use crate::rs256::Rs256;
 use crate::rules::index::Variables;
 use crate::rules::requirement::Confirmation;
 use crate::rules::{Access, Ruling};
+use crate::signature::Algorithms;
 use crate::step::{Observer, Step};
 use crate::time::Timestamp;
 use crate::token::{KnownHeaders, UntrustedToken};
-use crate::verify::{Admitted, Demand, Unverified, Verified};
+use crate::verifiers::Verifiers;
+use crate::verify::{Admitted, Bearer, Demand, Unverified, Verified};
 pub use reads::HeaderReads;
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
@@ -168,7 +169,7 @@ impl From<Need> for Stop {
 pub(crate) struct Decider {
     reads: HeaderReads,
     policy: Rc<Policy>,
-    algorithm: Rs256,
+    verifiers: Verifiers,
     /// One for each worker: shared tokens would have to be believed from memory that another plugin
     /// of the same `vm_id` may write.
     cache: TokenCache,
@@ -180,11 +181,15 @@ pub(crate) struct Decider {
 }
 
 impl Decider {
-    pub(crate) fn new(policy: Rc<Policy>, algorithm: Rs256) -> Self {
+    pub(crate) fn new(policy: Rc<Policy>, verifiers: Verifiers) -> Self {
         let reads = HeaderReads::of(&policy);
         Self {
             cache: TokenCache::new(policy.token.cache_entries),
-            known_headers: KnownHeaders::default(),
+            known_headers: KnownHeaders::new(match policy.issuers.accounts() {
+                // A user pool has no other.
+                [] => Algorithms::Rs256,
+                _ => verifiers.algorithms(),
+            }),
             anonymous_headers: Rc::new(match reads {
                 // Those that are there are among the edits.
                 HeaderReads::Everything => HeaderValues::default(),
@@ -192,7 +197,7 @@ impl Decider {
             }),
             reads,
             policy,
-            algorithm,
+            verifiers,
         }
     }
 
@@ -204,8 +209,12 @@ impl Decider {
         &self.reads
     }
 
+    pub(crate) const fn algorithms(&self) -> Algorithms {
+        self.known_headers.algorithms()
+    }
+
     pub(crate) const fn verifies_by_host(&self) -> bool {
-        self.algorithm.is_host()
+        self.verifiers.is_host()
     }
 
     /// Decides about a request: what it is and where it goes, then its token.
@@ -379,7 +388,7 @@ impl Decider {
     /// one comparison says whether any key has changed.
     fn recall(&mut self, compact: &[u8], facts: &Facts) -> Option<Rc<Remembered>> {
         let remembered = self.cache.get(compact)?;
-        if facts.hold_keys(remembered.verified.pool(), remembered.generation) {
+        if facts.hold_keys(remembered.verified.issuer(), remembered.generation) {
             return Some(Rc::clone(remembered));
         }
         // Nothing will ever make it good again but a new verification.
@@ -403,18 +412,18 @@ impl Decider {
         let admitted = Admitted::new(token, demand, seen)?;
         // Taken out before the proof is consumed: `payload_header` gets these bytes, which are the
         // signed ones, and not a second rendering of the claims.
-        let (pool, payload) = (admitted.pool(), admitted.payload());
+        let (issuer, payload) = (admitted.issuer(), admitted.payload());
         let (header, issued_at) = (admitted.header().clone(), admitted.unverified_issued_at());
-        // The issuer has chosen the pool, and the pool chooses the set: a `kid` means nothing
-        // outside it.
-        let keys = facts.keys(pool)?;
+        // `iss` has chosen the issuer, and the issuer chooses the set: a `kid` means nothing outside
+        // it.
+        let keys = facts.keys(issuer)?;
         let verified = admitted
-            .verify(&keys.set, &self.algorithm, seen)
+            .verify(&keys.set, &self.verifiers, seen)
             .map_err(|unverified| match unverified {
                 Unverified::InvalidSignature => Reason::InvalidSignature.into(),
                 // A rotation, or a forgery. Which of the two only a newer set can tell.
                 Unverified::UnknownKey => Stop::Need(Need::NewerKeys {
-                    pool,
+                    issuer,
                     generation: keys.generation,
                     issued_at,
                 }),
@@ -428,7 +437,7 @@ impl Decider {
         // Only what was accepted is remembered, so that no refused token takes a place from a good
         // one. One that its pool has yet to confirm is genuine, and need not be verified twice.
         let remembered = Rc::new(Remembered {
-            headers: self.policy.claim_headers.render(verified.claims(), payload),
+            headers: self.headers_for(&verified, payload),
             generation: keys.generation,
             clear_under,
             verified,
@@ -436,6 +445,16 @@ impl Decider {
         });
         self.cache.insert(compact, Rc::clone(&remembered));
         Ok(remembered)
+    }
+
+    /// What the upstream is told of the bearer. Of a user and of an AWS principal it is told under
+    /// different names, and the other's are taken off.
+    fn headers_for(&self, verified: &Verified, payload: &str) -> HeaderValues {
+        let headers = &self.policy.claim_headers;
+        match verified.bearer() {
+            Bearer::User(user) => headers.of_user(user, payload),
+            Bearer::Principal(principal) => headers.of_principal(principal),
+        }
     }
 
     /// Where all headers are read, those among them that are the filter's own are taken off by
@@ -544,9 +563,9 @@ fn confirm(
     let Confirmation::Within(within) = demand.requirement.confirmation else {
         return Ok(());
     };
-    let pool = remembered.verified.pool();
-    let key = *remembered.name.get_or_init(|| facts.name(pool, compact));
-    let subject = Subject { pool, key };
+    let issuer = remembered.verified.issuer();
+    let key = *remembered.name.get_or_init(|| facts.name(issuer, compact));
+    let subject = Subject { issuer, key };
     let question = Question { subject, within };
     let word = match facts.confirmed(question, demand.now, patience) {
         standing::Word::Good => Ok(()),
@@ -561,7 +580,7 @@ fn confirm(
     Ok(word?)
 }
 
-/// What is asked of the user pool's word: that it has not been taken back, and the rule's
+/// What is asked of the issuer's word: that it has not been taken back, and the rule's
 /// conditions.
 fn satisfies<O: Observer>(
     verified: &Verified,
@@ -571,13 +590,13 @@ fn satisfies<O: Observer>(
     patience: Patience,
     seen: &mut O,
 ) -> Result<(), Stop> {
-    verified.satisfies(demand, seen, |pool, seen| {
+    verified.satisfies(demand, seen, |issuer, seen| {
         let Some(list) = facts.revocations() else {
             return Ok(());
         };
         let (claims, now) = (verified.claims(), demand.now);
-        let need = Need::DenyList(verified.pool());
-        match list.ask(pool.id.as_str(), claims, clear_under.get(), now) {
+        let need = Need::DenyList(verified.issuer());
+        match list.ask(issuer, claims, clear_under.get(), now) {
             Word::Clear(generation) => {
                 clear_under.set(Some(generation));
                 seen.saw(Step::DenyList, Ok(()));

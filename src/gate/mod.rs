@@ -39,10 +39,11 @@ use crate::remote::schedule::Entropy;
 use crate::remote::space::SharedSpace;
 use crate::request::Request;
 use crate::revocation::Revocations;
-use crate::rs256::Rs256;
+use crate::signature::Algorithms;
 use crate::step::Observer;
 pub use crate::time::Now;
 use crate::time::{Monotonic, Timestamp};
+use crate::verifiers::Verifiers;
 use open::Open;
 use std::rc::Rc;
 use std::time::Duration;
@@ -86,14 +87,14 @@ impl Gate {
 
     /// A gate for a policy.
     #[must_use]
-    pub fn new(policy: Rc<Policy>, algorithm: Rs256, entropy: Entropy) -> Self {
+    pub fn new(policy: Rc<Policy>, verifiers: impl Into<Verifiers>, entropy: Entropy) -> Self {
         Self {
             // No key is here yet. A configuration is accepted while the key endpoint is down: a
             // network fault is no fault of the configuration.
             facts: Facts::new(&policy, entropy),
             waiting: Waiting::default(),
             open: Open::default(),
-            decider: Decider::new(policy, algorithm),
+            decider: Decider::new(policy, verifiers.into()),
         }
     }
 
@@ -101,6 +102,12 @@ impl Gate {
     #[must_use]
     pub const fn policy(&self) -> &Rc<Policy> {
         self.decider.policy()
+    }
+
+    /// The algorithms that a token may name.
+    #[must_use]
+    pub const fn algorithms(&self) -> Algorithms {
+        self.decider.algorithms()
     }
 
     /// Whether the host verifies signatures.

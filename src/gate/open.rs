@@ -101,8 +101,8 @@ impl Open {
             }
             looked_up = looked_up.saturating_add(1);
             let verified = &token.verified;
-            let pool = policy.pools.get(verified.pool());
-            match pool.is_none_or(|pool| list.names(pool.id.as_str(), verified.claims())) {
+            let issuer = policy.issuers.get(verified.issuer());
+            match issuer.is_none_or(|issuer| list.names(issuer.id(), verified.claims())) {
                 true => revoked.push(*context),
                 false => token.clear_under.set(generation),
             }

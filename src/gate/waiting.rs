@@ -1,9 +1,9 @@
-//! Requests that wait for a fact: bounded in number, none longer than its limit, and no pool at the
+//! Requests that wait for a fact: bounded in number, none longer than its limit, and no issuer at the
 //! expense of another.
 //!
 //! Before its signature is verified a token costs an attacker nothing, and whether it is genuine is
 //! what the keys are awaited for. So requests are not told apart by what they claim, but only by
-//! the pool that they name, and what is bounded is bounded for each worker: workers share nothing
+//! the issuer that they name, and what is bounded is bounded for each worker: workers share nothing
 //! but keys.
 
 use crate::decision::Candidate;
@@ -101,9 +101,9 @@ impl Waiting {
         taken.next().is_some_and(|(_, taken)| taken < place.limit())
     }
 
-    /// Whether there is room. If there is none, the newest request of the pool that has most makes
-    /// room, as long as the newcomer's pool has fewer: before its signature is verified no token
-    /// can be told from a forged one, and a flood for one pool must not keep those of another out.
+    /// Whether there is room. If there is none, the newest request of the issuer that has most makes
+    /// room, as long as the newcomer's issuer has fewer: before its signature is verified no token
+    /// can be told from a forged one, and a flood for one issuer must not keep those of another out.
     pub(super) fn make_room(&mut self, need: Need) -> bool {
         if self.has_room(need) {
             return true;
@@ -114,27 +114,27 @@ impl Waiting {
             return false;
         }
         let place = need.place();
-        // A list, since there are few pools, and a map would make the module larger by a hundredth.
-        let mut pools = vec![(need.pool(), 0_usize)];
+        // A list, since there are few issuers, and a map would make the module larger by a hundredth.
+        let mut issuers = vec![(need.issuer(), 0_usize)];
         for (_, held) in self.held.iter().filter(|(_, held)| held.is_in(place)) {
-            let pool = held.need().pool();
-            match pools.iter_mut().find(|(known, _)| *known == pool) {
+            let issuer = held.need().issuer();
+            match issuers.iter_mut().find(|(known, _)| *known == issuer) {
                 Some((_, held)) => *held = held.saturating_add(1),
-                None => pools.push((pool, 1)),
+                None => issuers.push((issuer, 1)),
             }
         }
-        // The first entry is the newcomer's own pool.
-        let own = pools.first().map_or(0, |(_, held)| *held);
-        let Some((crowded, most)) = pools.into_iter().max_by_key(|(_, held)| *held) else {
+        // The first entry is the newcomer's own issuer.
+        let own = issuers.first().map_or(0, |(_, held)| *held);
+        let Some((crowded, most)) = issuers.into_iter().max_by_key(|(_, held)| *held) else {
             return false;
         };
-        // With a difference of one, the two pools would only change roles, and displace each other
+        // With a difference of one, the two issuers would only change roles, and displace each other
         // without end.
         if most <= own.saturating_add(1) {
             return false;
         }
         let is_of_crowd =
-            |(_, held): &(u32, Held)| held.is_in(place) && held.need().pool() == crowded;
+            |(_, held): &(u32, Held)| held.is_in(place) && held.need().issuer() == crowded;
         // The newest: the older ones have waited longer, and their answer is nearer.
         let Some(newest) = self.held.iter().rposition(is_of_crowd) else {
             return false;

@@ -79,7 +79,7 @@ impl Metric {
 impl Metrics {
     /// Defines all of them; issuers have theirs in the order of the configuration.
     pub(super) fn define(policy: &Policy) -> Self {
-        let labels = policy.pools.labels();
+        let labels = policy.issuers.labels();
         let counter = |name: &str| Metric::new(MetricType::Counter, name);
         let gauge = |name: &str| Metric::new(MetricType::Gauge, name);
         let issuers = labels.iter().map(|id| Issuer {

@@ -2,7 +2,9 @@
 //! module: `tests/e2e/reload.rs` looks for the headers' names in the one that is.
 
 use super::crypto::Host;
-use crate::rs256::{HostVerifier, PublicKey, Rs256};
+use crate::es384::{self, Es384};
+use crate::rs256::{PublicKey, Rs256};
+use crate::signature::{HostVerifier, Signature};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proxy_wasm::hostcalls;
@@ -15,6 +17,9 @@ const TRAP: &str = "x-provoke-trap";
 /// Asks what both verifiers say: modulus, exponent, message and signature in base64url, with full
 /// stops between them.
 const VERIFY: &str = "x-provoke-verify";
+
+/// The same of ES384, which the host alone verifies: both coordinates, message and signature.
+const VERIFY_ES384: &str = "x-provoke-verify-es384";
 
 fn asked(header: &str) -> Option<Vec<u8>> {
     hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, header).ok()?
@@ -30,11 +35,29 @@ pub(super) fn trap_if_asked() {
 
 /// Answers with the verdicts if the request asks for them, and says whether it did.
 pub(super) fn verify_if_asked() -> bool {
-    let Some(question) = asked(VERIFY) else {
-        return false;
+    let verdicts = match (asked(VERIFY), asked(VERIFY_ES384)) {
+        (Some(question), _) => verdicts(&question),
+        (None, Some(question)) => verdict_es384(&question),
+        (None, None) => return false,
     };
-    let verdicts = verdicts(&question).unwrap_or_else(|| "no question".to_owned());
+    let verdicts = verdicts.unwrap_or_else(|| "no question".to_owned());
     hostcalls::send_http_response(200, vec![], Some(verdicts.as_bytes())).is_ok()
+}
+
+/// What the filter says with the host's verifier, through the conversion of the signature.
+fn verdict_es384(question: &[u8]) -> Option<String> {
+    let mut parts = question
+        .split(|byte| *byte == b'.')
+        .map(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let (x, y) = (parts.next()??, parts.next()??);
+    let (message, signature) = (parts.next()??, parts.next()??);
+    let es384 = Es384::host_if_proven(Rc::new(Host));
+    if !es384.is_supported() {
+        return Some("the host has not proved itself".to_owned());
+    }
+    let key = es384::PublicKey::new(&x, &y)?;
+    let verdict = es384.verify(&key, &message, &Signature::new(signature));
+    Some(verdict.to_string())
 }
 
 /// What the host says when asked outright, and the verdicts of the filter with the host's verifier

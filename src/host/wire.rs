@@ -7,6 +7,7 @@ use crate::policy::{Identity, Policy, RouteChoice};
 use crate::refusal::Refusal;
 use crate::remote::call::{Answer, Call, NotSent, RESPONSE_MARKS};
 use crate::request::{Request, Rest};
+use crate::verify::Bearer;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, Status};
 use std::borrow::Cow;
@@ -72,8 +73,13 @@ fn forward(metrics: &Metrics, policy: &Policy, forward: &Forward) {
             metrics.allowed();
             if policy.identity == Identity::Publish {
                 let verified = &remembered.verified;
-                publish("cognito.sub", verified.claims().subject());
-                publish("cognito.client_id", verified.client(policy));
+                match verified.bearer() {
+                    Bearer::User(user) => {
+                        publish("cognito.sub", user.claims().subject());
+                        publish("cognito.client_id", verified.client(policy));
+                    }
+                    Bearer::Principal(principal) => publish("cognito.principal", principal.arn()),
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use super::metrics::Metrics;
 use super::space::Shared;
 use super::wire;
 use crate::decision::{Decision, Verdict};
+use crate::es384::Es384;
 use crate::gate::{Effects, Gate};
 use crate::policy::{Policy, SignaturePolicy, WhenStale};
 use crate::refusal::Reason;
@@ -14,6 +15,8 @@ use crate::remote::report::{Level, Report};
 use crate::remote::schedule::Entropy;
 use crate::request::Rest;
 use crate::rs256::Rs256;
+use crate::signature::Algorithms;
+use crate::verifiers::Verifiers;
 use proxy_wasm::hostcalls;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -67,15 +70,12 @@ impl Worker {
     /// Nothing is fetched and no lease is taken here: the host configures a short-lived VM first,
     /// and no other would finish what that one begins.
     pub(super) fn new(context: u32, policy: Policy) -> Self {
-        let algorithm = match policy.signature {
-            SignaturePolicy::Auto => Rs256::host_if_proven(Rc::new(Host)),
-            SignaturePolicy::Module => Rs256::module(),
-        };
+        let verifiers = verifiers(&policy);
         let clock = MonotonicClock::new();
         // The standard library seeds its hashers at random; that is all the entropy needed here.
         let entropy = Entropy::new(RandomState::new().build_hasher().finish());
         let metrics = Metrics::define(&policy);
-        let mut gate = Gate::new(Rc::new(policy), algorithm, entropy);
+        let mut gate = Gate::new(Rc::new(policy), verifiers, entropy);
         gate.start(clock.both(), &Shared);
         let worker = Self {
             context,
@@ -96,9 +96,17 @@ impl Worker {
 
     pub(super) fn announce(&self) {
         let policy = self.policy();
-        let verifier = match self.gate.borrow().verifies_by_host() {
+        let gate = self.gate.borrow();
+        let verifier = match gate.verifies_by_host() {
             true => "host",
             false => "module",
+        };
+        let accounts = match (policy.issuers.accounts().len(), gate.algorithms()) {
+            (0, _) => String::new(),
+            (number, Algorithms::Rs256AndEs384) => {
+                format!(", AWS accounts: {number}, ES384 by the host")
+            }
+            (number, Algorithms::Rs256) => format!(", AWS accounts: {number}, no ES384"),
         };
         let list = match policy.deny_list.as_ref().map(|list| list.when_stale) {
             None => "",
@@ -108,9 +116,9 @@ impl Worker {
         log::info!(
             "cognito-authorizer {}: user pools: {}, rules: {}, signatures verified by the {}",
             env!("CARGO_PKG_VERSION"),
-            policy.pools.len(),
+            policy.issuers.pools().len(),
             policy.rules.len(),
-            [verifier, list].concat(),
+            [verifier, &accounts, list].concat(),
         );
     }
 
@@ -274,6 +282,19 @@ impl Worker {
     fn tick_every(&self, period: Duration) {
         if self.tick_period.replace(period) != period {
             let _ = hostcalls::set_tick_period(period);
+        }
+    }
+}
+
+/// The verifiers that a policy asks for: the host's, where they prove themselves.
+fn verifiers(policy: &Policy) -> Verifiers {
+    let host = || Rc::new(Host);
+    match (policy.signature, policy.issuers.accounts()) {
+        (SignaturePolicy::Module, _) => Rs256::module().into(),
+        // A user pool has no use for ES384: nothing has to be proved.
+        (SignaturePolicy::Auto, []) => Rs256::host_if_proven(host()).into(),
+        (SignaturePolicy::Auto, _) => {
+            Verifiers::new(Rs256::host_if_proven(host()), Es384::host_if_proven(host()))
         }
     }
 }

@@ -178,3 +178,70 @@ fn an_object_that_others_read_as_a_number_costs_its_key() {
         InvalidKeySet::Malformed
     );
 }
+
+fn p384(kid: &str) -> Value {
+    let number = URL_SAFE_NO_PAD.encode([7; 48]);
+    json!({"kty": "EC", "kid": kid, "use": "sig", "alg": "ES384", "crv": "P-384", "x": number, "y": number})
+}
+
+fn of_account(document: &Value) -> Result<KeySet, InvalidKeySet> {
+    KeySet::of_kinds(document.to_string().as_bytes(), KeyKinds::RsaAndP384)
+}
+
+#[test]
+fn a_curve_is_for_accounts_alone() {
+    let document = json!({"keys": [jwk("RSA_0"), p384("EC384_0")]});
+    let account = of_account(&document).unwrap();
+    assert!(matches!(account.get("RSA_0"), Some(Key::Rsa(_))));
+    assert!(matches!(account.get("EC384_0"), Some(Key::P384(_))));
+    assert_eq!((account.len(), account.skipped()), (2, 0));
+    let pool = parse(&document).unwrap();
+    assert!(pool.get("EC384_0").is_none());
+    assert_eq!((pool.len(), pool.skipped()), (1, 1));
+    assert!(!pool.same_keys(&account));
+    // A set with nothing but a curve is none for a pool.
+    let curve = json!({"keys": [p384("EC384_0")]});
+    assert_eq!(parse(&curve).unwrap_err(), InvalidKeySet::NoUsableKey);
+    assert_eq!(of_account(&curve).unwrap().len(), 1);
+}
+
+#[test]
+fn a_curve_is_p_384_for_es384() {
+    let changed = |member: &str, value: Option<Value>| {
+        let mut entry = p384("k");
+        match value {
+            Some(value) => entry[member] = value,
+            None => drop(entry.as_object_mut().unwrap().remove(member)),
+        }
+        let set = of_account(&json!({"keys": [entry, jwk("other")]})).unwrap();
+        set.get("k").is_some()
+    };
+    for (member, good) in [("alg", None), ("use", None), ("kty", Some(json!("EC")))] {
+        assert!(changed(member, good), "{member}");
+    }
+    let short = URL_SAFE_NO_PAD.encode([7; 47]);
+    let long = URL_SAFE_NO_PAD.encode([7; 49]);
+    for (member, bad) in [
+        ("crv", Some(json!("P-256"))),
+        ("crv", None),
+        ("alg", Some(json!("RS256"))),
+        ("alg", Some(json!("ES256"))),
+        ("use", Some(json!("enc"))),
+        ("kty", Some(json!("RSA"))),
+        ("kty", Some(json!("OKP"))),
+        ("kid", Some(json!(""))),
+        ("x", Some(json!(short))),
+        ("y", Some(json!(long))),
+        ("y", None),
+    ] {
+        assert!(!changed(member, bad.clone()), "{member} {bad:?}");
+    }
+}
+
+#[test]
+fn of_two_kinds_with_one_kid_the_first_counts() {
+    let set = of_account(&json!({"keys": [p384("k"), jwk("k")]})).unwrap();
+    assert!(matches!(set.get("k"), Some(Key::P384(_))));
+    let set = of_account(&json!({"keys": [jwk("k"), p384("k")]})).unwrap();
+    assert!(matches!(set.get("k"), Some(Key::Rsa(_))));
+}

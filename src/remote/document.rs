@@ -38,12 +38,14 @@ pub trait Content: Sized {
     const IS_LARGE: bool;
     /// What can be wrong with one.
     type Invalid: fmt::Display;
+    /// How one plugin reads it: two may read the same document differently.
+    type Reading: Copy + fmt::Debug;
 
     /// Reads a document as it was fetched.
     ///
     /// # Errors
     /// What is wrong with it.
-    fn parse(bytes: &[u8]) -> Result<Self, Self::Invalid>;
+    fn parse(bytes: &[u8], reading: Self::Reading) -> Result<Self, Self::Invalid>;
     /// The form in which it is handed on to other VMs, which may be cheaper to read than the
     /// document that was fetched.
     fn shared<'a>(&'a self, document: &'a [u8]) -> &'a [u8] {
@@ -51,8 +53,8 @@ pub trait Content: Sized {
     }
     /// Reads what another VM has handed on. Nothing there is to be believed that
     /// [`Content::parse`] would not believe: other plugins may write there.
-    fn take_over(shared: &[u8]) -> Option<Self> {
-        Self::parse(shared).ok()
+    fn take_over(shared: &[u8], reading: Self::Reading) -> Option<Self> {
+        Self::parse(shared, reading).ok()
     }
     /// What a document counts itself by; 0 for all if it does not.
     fn revision(&self) -> u64 {
@@ -80,11 +82,12 @@ pub trait Content: Sized {
 
 /// A document that is fetched, and may be shared by all VMs of the process.
 #[derive(Debug)]
-pub struct Document<C> {
+pub struct Document<C: Content> {
     refresher: Refresher,
     content: Option<Rc<C>>,
     /// How many entries the configuration takes.
     limit: usize,
+    reading: C::Reading,
     /// What this VM's own fetch has asked for.
     asked_for: Asked,
 }
@@ -128,12 +131,13 @@ impl<C: Content> Document<C> {
     /// A document of which nothing is known yet. `parts` tell its source from all others; at most
     /// `limit` entries are taken.
     #[must_use]
-    pub fn new(source: Source, parts: &[&str], limit: usize) -> Self {
+    pub fn new(source: Source, parts: &[&str], limit: usize, reading: C::Reading) -> Self {
         let names = EntryNames::new(C::KIND, parts);
         Self {
             refresher: Refresher::new(source, names),
             content: None,
             limit,
+            reading,
             asked_for: Asked::Document,
         }
     }
@@ -157,7 +161,7 @@ impl<C: Content> Document<C> {
         let mut ended = None;
         if let Some((bytes, content_at)) = self.refresher.sync(space)
             && let Some(shared) = record::decode_content(&bytes, content_at)
-            && let Some(content) = C::take_over(shared)
+            && let Some(content) = C::take_over(shared, self.reading)
             && content.revision() >= self.revision()
         {
             ended = self.load(content, content_at, now, space);
@@ -369,7 +373,7 @@ impl<C: Content> Document<C> {
         now: Timestamp,
     ) -> Result<(&'a [u8], C), Failure<C::Invalid>> {
         let bytes = Failure::of(answer, C::too_large)?;
-        let content = C::parse(bytes).map_err(Failure::Invalid)?;
+        let content = C::parse(bytes, self.reading).map_err(Failure::Invalid)?;
         let newest = self.refresher.revision().max(self.revision());
         content.succeeds(newest, now).map_err(Failure::Invalid)?;
         Ok((bytes, content))

@@ -345,6 +345,10 @@ mod tests {
             "\u{a0}access_token\u{3000}",
             "access_token\"",
             "%u3000access_token",
+            "access_token&",
+            "access_token;x",
+            "access_token#x",
+            "access_token=x",
         ] {
             assert!(is_alias(written.as_bytes(), b"access_token"), "{written}");
             assert!(is_alias(written.as_bytes(), b"access.token"), "{written}");
@@ -369,6 +373,10 @@ mod tests {
             "%zzaccess_token",
             "%u00zzccess_token",
             "_access_token",
+            "access_token%26x",
+            "access_token%3Bx",
+            "access_token%23x",
+            "access_token%3Dx",
         ] {
             assert!(!is_alias(written.as_bytes(), b"access_token"), "{written}");
         }
@@ -394,6 +402,43 @@ mod tests {
                 "{written}"
             );
         }
+    }
+
+    /// All trim white space behind a semicolon; elsewhere in a line it is a part of the name to some.
+    #[test]
+    fn white_space_behind_a_semicolon_is_no_underscore() {
+        for (line, wanted) in [
+            (" _Host-id", None),
+            ("a=b; _Host-id", None),
+            ("a=b;\t _Host-id", None),
+            ("a=b; __Host-id", Some("__Host-id")),
+            ("a=b, _Host-id", Some(" _Host-id")),
+            ("a=b;\" _Host-id", Some(" _Host-id")),
+            ("a=b;\"  _Host-id", Some("  _Host-id")),
+        ] {
+            let mut work = Work::default();
+            let mut search = Search::new(line.as_bytes(), Grammar::COOKIES, &mut work).unwrap();
+            let found = search.next(&["__Host-id"], &mut work).unwrap();
+            assert_eq!(
+                found.map(|found| found.name),
+                wanted.map(str::as_bytes),
+                "{line:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_that_begin_with_another_letter_cost_their_bytes_alone() {
+        let cost = |query: &str| {
+            let mut work = Work::default();
+            let mut search = Search::new(query.as_bytes(), Grammar::QUERY, &mut work).unwrap();
+            assert!(search.next(&["token"], &mut work).unwrap().is_none());
+            work.spent()
+        };
+        assert_eq!(cost("a=1&b=2&c=3"), 11);
+        assert_eq!(cost("a=1&t=2&c=3"), 11 + NAME + 1);
+        assert_eq!(cost("a=1&%62=2&c=3"), 13 + NAME);
+        assert_eq!(cost("a=1&[b=2&c=3"), 12 + NAME + EDGES);
     }
 
     #[test]

@@ -311,3 +311,50 @@ fn percent_decoded(text: &[u8]) -> Cow<'_, [u8]> {
     }
     Cow::Owned(decoded)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of an alias, some reader finds no token in it: its value is nobody's.
+    #[test]
+    fn a_value_belongs_to_the_name_that_all_readers_find() {
+        for (path, wanted) in [
+            ("/?token=a", Some("a")),
+            ("/?x=1&token=a", Some("a")),
+            ("/?t%6Fken=a%20b", Some("a b")),
+            ("/?t%6Fken=a;b#c", Some("a;b")),
+            ("/?token%5B=a", None),
+            ("/?%20token=a", None),
+            ("/?Token=a", None),
+            ("/?x=1;token=a", None),
+            ("/?x=1#y&token=a", None),
+            ("/#?token=a", None),
+        ] {
+            let mut work = Work::default();
+            let query = Query::of(path.as_bytes()).unwrap();
+            let mut parameters = query.parameters(&mut work).unwrap();
+            let found = parameters.next(&["token"], &mut work).unwrap().unwrap();
+            let value = found.value(b"token");
+            assert_eq!(value.as_deref(), wanted.map(str::as_bytes), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_stays_is_separated_as_it_was() {
+        for (path, wanted) in [
+            ("/?token=a", Some("/")),
+            ("/?token=a#x", Some("/#x")),
+            ("/?x#token=a", None),
+            ("/?x#y&token=a", Some("/?x#y")),
+            ("/?x&token=a&y", Some("/?x&y")),
+            ("/?x;token=a;y", Some("/?x;y")),
+            ("/?x&token=a;y", Some("/?x&y")),
+            ("/?x&tokens=a", None),
+        ] {
+            let query = Query::of(path.as_bytes()).unwrap();
+            let without = query.without(&["token"], &mut Work::default()).unwrap();
+            assert_eq!(without.as_deref(), wanted.map(str::as_bytes), "{path}");
+        }
+    }
+}

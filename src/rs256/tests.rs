@@ -7,7 +7,7 @@ fn proof_key() -> PublicKey {
 }
 
 fn verify(algorithm: &Rs256, message: &[u8], signature: &[u8]) -> bool {
-    let signature = Signature::try_from_slice(signature).unwrap();
+    let signature = Signature::new(signature.to_vec());
     algorithm.verify_signature(&signature, &proof_key(), message)
 }
 

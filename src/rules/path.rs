@@ -455,6 +455,22 @@ mod tests {
     }
 
     #[test]
+    fn an_atom_before_an_escaped_separator_is_all_that_stands_before_it() {
+        let path = parsed("/abc%2f%64ef%5Cghi");
+        let atoms: Vec<_> = path.atoms().map(|atom| atom.literal).collect();
+        assert_eq!(atoms, ["abc", "def", "ghi"]);
+    }
+
+    #[test]
+    fn each_reading_is_told_once() {
+        let told = |path| parsed(path).readings(Insensitive);
+        assert_eq!(told("/a"), ["/a"]);
+        assert_eq!(told("/A"), ["/A", "/a"]);
+        assert_eq!(told("/A%2fb"), ["/A%2Fb", "/a/b", "/A/b"]);
+        assert_eq!(parsed("/A").readings(Sensitive), ["/A"]);
+    }
+
+    #[test]
     fn a_path_has_at_most_8192_bytes_and_a_query() {
         let longest = "/a".repeat(MAX_PATH_BYTES / 2);
         parsed(&longest);

@@ -1,12 +1,14 @@
 //! What a rule asks of a token, beyond that it is valid.
 //!
-//! Its parts are asked at different moments: [`Narrowing`] repeats, for one rule, questions that are
-//! asked of every token, and is checked with them before the signature (a forged token is refused
-//! either way, and sooner); [`Conditions`] are put to the user pool's word alone; and the pool is
-//! asked for its [`Confirmation`] of nothing but a token for which all else holds.
+//! Its parts are asked at different moments: [`Callers`] says whose tokens are admitted at all, and
+//! repeats, for one rule, questions that are asked of every token, so that it is checked with them
+//! before the signature (a forged token is refused either way, and sooner); [`Conditions`] are put
+//! to the issuer's word alone; and a user pool is asked for its [`Confirmation`] of nothing but a
+//! token for which all else holds.
 
 use crate::claims::{Claim, ClaimPlace, Claims, TokenUse};
 use crate::pool::UserPoolId;
+use crate::principal::PrincipalPattern;
 use crate::refusal::{Reason, Refusal};
 use crate::rules::index::Variables;
 use crate::step::{Observer, Step};
@@ -17,7 +19,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Requirement {
     /// Which of the tokens that the filter admits the rule admits.
-    pub narrows: Narrowing,
+    pub callers: Callers,
     /// What the claims of these must say.
     pub conditions: Conditions,
     /// How lately the user pool must have stood by the token.
@@ -56,7 +58,36 @@ impl Confirmation {
     }
 }
 
-/// Which of the tokens that the filter admits a rule admits.
+/// Whose tokens a rule admits: never both kinds, since what is asked of one means nothing for the
+/// other.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Callers {
+    /// Users' and app clients'.
+    Users(Narrowing),
+    /// Those of AWS principals: one of these, or any of the configured accounts.
+    Principals(AnyOf<PrincipalPattern>),
+}
+
+/// AWS principals are admitted nowhere unless they are named: to add an account must not open what
+/// was meant for users.
+impl Default for Callers {
+    fn default() -> Self {
+        Self::Users(Narrowing::default())
+    }
+}
+
+impl Callers {
+    /// Which users are admitted; none if the rule is for AWS principals.
+    #[must_use]
+    pub const fn users(&self) -> Option<&Narrowing> {
+        match self {
+            Self::Users(narrowing) => Some(narrowing),
+            Self::Principals(_) => None,
+        }
+    }
+}
+
+/// Which of the users' tokens that the filter admits a rule admits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Narrowing {
     /// The wanted kind of token.

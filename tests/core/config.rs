@@ -4,6 +4,7 @@
 //! accepted. Every document is read twice, as JSON and as a serialized `google.protobuf.Struct`,
 //! and both must mean the same.
 
+mod accounts;
 mod confirm;
 mod documents;
 mod durations;
@@ -109,7 +110,7 @@ fn values(field: &str, refused: &[(Value, &str)], twin: Value) {
 #[test]
 fn the_minimum_and_its_defaults() {
     let policy = accepted(json!({}));
-    let (_, pool) = policy.pools.iter().next().unwrap();
+    let pool = &policy.issuers.pools()[0];
     assert_eq!(pool.id.as_str(), POOL);
     assert_eq!(
         pool.issuer,
@@ -270,7 +271,7 @@ fn every_problem_is_reported_in_the_order_of_the_reference() {
     .unwrap_err();
     assert_eq!(
         problems.to_string(),
-        r#"extra: found an unknown field; expected user_pools, deny_list, token, rules, default, path_case, method_override, host_override, path_override, claim_headers, payload_header, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses
+        r#"extra: found an unknown field; expected user_pools, aws_accounts, deny_list, token, rules, default, path_case, method_override, host_override, path_override, claim_headers, payload_header, principal_headers, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses
 user_pools[0].client_id: found an unknown field; did you mean client_ids?
 user_pools[0].user_pool_id: found "pool"; expected a user pool id such as us-east-1_AbCdEf123
 user_pools[0].client_ids: missing; expected a list of app client ids or "any"

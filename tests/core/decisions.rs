@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::harness::curve::{verifiers, with_es384};
 use crate::harness::issuer::{TestKey, Token};
 use crate::harness::outcome::{difference, headers, none_wrong, rest, supplied};
 use crate::harness::space::Space;
@@ -15,7 +16,7 @@ use cognito_authorizer::decision::HeaderReads;
 use cognito_authorizer::decision::{Caller, Decision, Forward, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::keyring::{Answer, Entropy};
-use cognito_authorizer::policy::{KeySource, Policy, Pool};
+use cognito_authorizer::policy::{Issuer, KeySource, Policy};
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
@@ -43,7 +44,7 @@ fn policies() -> BTreeMap<&'static str, Value> {
 
 /// A gate that has the deny list which its policy of this name asks for.
 fn gate(policy: &Rc<Policy>, name: &str) -> Gate {
-    let gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
+    let gate = Gate::new(Rc::clone(policy), verifiers(policy), Entropy::new(1));
     supplied(gate, Vectors::get(), name)
 }
 
@@ -229,7 +230,8 @@ fn a_host_that_verifies_decides_alike() {
     });
     for vector in asked {
         let policy = policy(&vectors.policy(&vector.policy));
-        let gate = Gate::new(Rc::clone(&policy), host.clone(), Entropy::new(1));
+        let verifiers = with_es384(host.clone());
+        let gate = Gate::new(Rc::clone(&policy), verifiers, Entropy::new(1));
         let mut gate = supplied(gate, vectors, &vector.policy);
         assert!(gate.verifies_by_host());
         let verdict = at_once(&mut gate, vector, &policy);
@@ -238,16 +240,21 @@ fn a_host_that_verifies_decides_alike() {
     none_wrong(&wrong);
 }
 
-/// The document with its inline keys moved to a key server, and the key sets by pool.
+/// The document with its inline keys moved to a key server, and the key sets by issuer.
 fn fetched(document: &Value) -> (Value, Vec<Vec<u8>>) {
     let mut document = document.clone();
-    let pools = document["user_pools"].as_array_mut().unwrap();
-    let sets = pools.iter_mut().map(|pool| {
-        let set = pool["jwks"]["inline"].to_string().into_bytes();
-        pool["jwks"] = json!({"cluster": "keys"});
-        set
-    });
-    let sets = sets.collect();
+    let mut sets = Vec::new();
+    for kind in ["user_pools", "aws_accounts"] {
+        for issuer in document
+            .get_mut(kind)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            sets.push(issuer["jwks"]["inline"].to_string().into_bytes());
+            issuer["jwks"] = json!({"cluster": "keys"});
+        }
+    }
     (document, sets)
 }
 
@@ -265,7 +272,7 @@ fn keys_that_are_waited_for_decide_alike() {
             .filter(|vector| vector.policy == name)
         {
             let space = Space::default();
-            let mut gate = Gate::new(Rc::clone(&policy), Rs256::module(), Entropy::new(1));
+            let mut gate = Gate::new(Rc::clone(&policy), verifiers(&policy), Entropy::new(1));
             let at = |millis| Now {
                 wall: wall(vector),
                 monotonic: Monotonic::new(Duration::from_millis(millis)),
@@ -286,16 +293,16 @@ fn keys_that_are_waited_for_decide_alike() {
                         }
                         let mut effects = gate.tick(at(round), &space);
                         for (id, call) in effects.calls {
-                            let fetches = |pool: &Pool| match &pool.keys {
+                            let fetches = |issuer: Issuer<'_>| match issuer.keys() {
                                 KeySource::Fetched(source) => {
                                     source.endpoint.get(call.max_body) == call
                                 }
                                 KeySource::Inline(_) => false,
                             };
-                            let pool = policy.pools.iter().position(|(_, pool)| fetches(pool));
+                            let mut issuers = policy.issuers.iter();
                             // What is not a key set is the deny list.
-                            let body = match pool {
-                                Some(pool) => Some(sets[pool].clone()),
+                            let body = match issuers.position(|(_, issuer)| fetches(issuer)) {
+                                Some(issuer) => Some(sets[issuer].clone()),
                                 None => Vectors::get().deny_list(name),
                             };
                             let answer = Answer::response(200, body);

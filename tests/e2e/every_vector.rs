@@ -13,12 +13,12 @@ use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::reply::Reply;
 use cognito_authorizer::request;
-use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::Timestamp;
 use serde_json::json;
 
 use crate::harness::bootstrap::{Listener, Setup, UNDERSCORES};
 use crate::harness::client::{CASE, Request, Response};
+use crate::harness::curve::verifiers;
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::http2;
 use crate::harness::keyserver::{Answer, KeyServer};
@@ -168,7 +168,7 @@ fn expected(vector: &Vector, policy: &Rc<Policy>, vectors: &Vectors) -> Expected
             reply: None,
         };
     };
-    let gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
+    let gate = Gate::new(Rc::clone(policy), verifiers(policy), Entropy::new(1));
     let mut gate = supplied(gate, vectors, &vector.policy);
     let headers = headers(vector, policy);
     let rest = rest(&headers);

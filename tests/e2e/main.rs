@@ -23,6 +23,7 @@
 mod harness;
 
 mod admission;
+mod aws_callers;
 mod bytes;
 mod causes;
 mod claim_headers;

@@ -76,7 +76,7 @@ fn filter(module: &Path) -> Value {
 fn names(document: &Value) -> EntryNames {
     let policy = config::parse(document.to_string().as_bytes());
     let policy = policy.unwrap_or_else(|problems| panic!("{problems}"));
-    let (_, pool) = policy.pools.iter().next().expect("a pool");
+    let pool = policy.issuers.pools().first().expect("a pool");
     match &pool.keys {
         KeySource::Fetched(source) => {
             let parts = [

@@ -13,12 +13,15 @@ use crate::harness::document::{POOL, document};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::issuer::TestKey;
 use crate::harness::keyserver::KeyServer;
-use crate::harness::published::{SETS, published};
+use crate::harness::published::{SETS, on_curve, published};
 use crate::harness::seed::Seed;
 use crate::harness::upstream::Upstream;
 
 /// The header that asks.
 pub(crate) const VERIFY: &str = "x-provoke-verify";
+
+/// The same of ES384.
+const VERIFY_ES384: &str = "x-provoke-verify-es384";
 
 /// What is said of a signature.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,6 +81,33 @@ impl Witness {
             disagreement => panic!("{what}: {disagreement}\n{parts:?}"),
         }
     }
+}
+
+/// Of the same signatures as `core/signatures.rs`, and of a point that is not on the curve.
+#[test]
+fn the_host_says_of_published_signatures_on_the_curve_what_is_published() {
+    let witness = Witness::start();
+    let ask = |point: &[u8], message: &[u8], signature: &[u8]| {
+        let (x, y) = point.split_at(48);
+        let parts = [x, y, message, signature].map(|part| URL_SAFE_NO_PAD.encode(part));
+        let request = Request::get("/").header(VERIFY_ES384, parts.join("."));
+        match request.send(witness.envoy.main()).body.as_str() {
+            "true" => true,
+            "false" => false,
+            other => panic!("{other}"),
+        }
+    };
+    let all = on_curve();
+    let wrong = all
+        .iter()
+        .filter(|one| ask(&one.point, &one.message, &one.signature) != one.genuine);
+    let wrong: Vec<_> = wrong.map(|one| one.name.as_str()).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let genuine = all.iter().find(|one| one.genuine).expect("one");
+    let mut elsewhere = genuine.point.clone();
+    elsewhere[95] ^= 1;
+    assert!(!ask(&elsewhere, &genuine.message, &genuine.signature));
+    assert!(all.len() > 200, "{} signatures", all.len());
 }
 
 #[test]

@@ -263,6 +263,7 @@ fn access_log(path: &Path) -> Value {
                 "reason": "%FILTER_STATE(wasm.cognito.reason:PLAIN)%",
                 "sub": "%FILTER_STATE(wasm.cognito.sub:PLAIN)%",
                 "client_id": "%FILTER_STATE(wasm.cognito.client_id:PLAIN)%",
+                "principal": "%FILTER_STATE(wasm.cognito.principal:PLAIN)%",
             }},
         },
     })

@@ -15,6 +15,7 @@ use rsa::{pkcs1v15, pss};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256, Sha512};
 
+use crate::harness::curve;
 use crate::harness::issuer::TestKey;
 
 /// What every token of a file of vectors is made from.
@@ -95,7 +96,11 @@ impl Mint<'_> {
 
     fn assemble(&self, token: &Value, pad: usize) -> String {
         let mut parts = self.spelled(token, pad);
-        let sign = &token["sign"];
+        let base = &self.tokens[token["base"].as_str().unwrap_or("access")];
+        let sign = match &token["sign"] {
+            Value::Null => &base["sign"],
+            sign => sign,
+        };
         let over = &sign["over"];
         let text = if over["payload_alone"] == true {
             parts[1].clone()
@@ -142,7 +147,10 @@ pub(crate) fn expanded(value: &Value, now: f64) -> Value {
                 return Value::String(time.unwrap().utc());
             }
             if let Some(name) = members.get("$jwk") {
-                let mut jwk = key(name.as_str().unwrap()).jwk();
+                let mut jwk = match name.as_str().unwrap() {
+                    "curve" => curve::jwk(),
+                    name => key(name).jwk(),
+                };
                 let jwk_members = jwk.as_object_mut().unwrap();
                 for (name, value) in members.iter().filter(|(name, _)| *name != "$jwk") {
                     match value {
@@ -269,6 +277,8 @@ fn sign(key: &TestKey, scheme: &str, text: &[u8]) -> Vec<u8> {
             let key = pss::SigningKey::<Sha256>::new(first_private().clone());
             key.sign_with_rng(&mut Salt(1), text).to_vec()
         }
+        "es384" => curve::sign(text),
+        "es384-der" => curve::sign_in_der(text),
         "none" => Vec::new(),
         "hmac-modulus" => hmac(&key.modulus(), text),
         "hmac-jwk-n" => hmac(key.jwk()["n"].as_str().unwrap().as_bytes(), text),

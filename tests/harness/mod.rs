@@ -6,6 +6,7 @@
 pub(crate) mod block;
 pub(crate) mod bootstrap;
 pub(crate) mod client;
+pub(crate) mod curve;
 pub(crate) mod document;
 pub(crate) mod envoy;
 pub(crate) mod http2;

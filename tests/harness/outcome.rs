@@ -182,9 +182,10 @@ fn promised(policy: &Policy, refusal: &Refusal) -> Option<String> {
             unauthorized,
             Some(r#"Bearer error="insufficient_user_authentication", max_age="900""#.to_owned()),
         ),
-        Reason::InsufficientGroup | Reason::ClaimMismatch | Reason::DeniedByRule => {
-            (forbidden, None)
-        }
+        Reason::InsufficientGroup
+        | Reason::ClaimMismatch
+        | Reason::DeniedByRule
+        | Reason::WrongPrincipal => (forbidden, None),
         Reason::UnsafePath | Reason::UnsafeMethod => ((400, r#"{"message":"Bad Request"}"#), None),
         Reason::KeysUnavailable | Reason::RevocationUnknown => {
             ((503, r#"{"message":"Service Unavailable"}"#), None)

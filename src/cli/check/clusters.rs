@@ -6,9 +6,9 @@ use super::envoy::{Node, field, is_true, text, texts};
 use super::finding::{self, Finding};
 use super::place::Place;
 use super::reach::{self, Reach};
-use crate::document::Document;
+use crate::document::{Document, below, item};
 use crate::locate::{File, Located, Setting};
-use cognito_authorizer::policy::{KeySource, Policy, Pool};
+use cognito_authorizer::policy::{Issuer, KeySource, Policy};
 use cognito_authorizer::remote::call::Endpoint;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ pub(super) struct Clusters {
 /// What a cluster is called for, and the regions in which that is; none for what may be anywhere.
 struct Wanted {
     purpose: Purpose,
-    pool: String,
+    issuer: String,
     regions: Vec<String>,
 }
 
@@ -95,14 +95,20 @@ impl Clusters {
 
     /// Takes note of the clusters that a configuration has the filter call.
     pub(super) fn want(&mut self, policy: &Policy) {
-        for (_, pool, purpose, endpoint) in called(policy) {
-            let own = pool.id.region().to_owned();
-            let regions =
-                BTreeSet::from_iter(reach::region(&endpoint.authority).into_iter().chain([own]));
+        for (_, issuer, purpose, endpoint) in called(policy) {
+            let regions = match issuer {
+                Issuer::Pool(pool) => {
+                    let own = pool.id.region().to_owned();
+                    let there = reach::region(&endpoint.authority);
+                    BTreeSet::from_iter(there.into_iter().chain([own]))
+                }
+                // An AWS account's keys are in no region.
+                Issuer::Account(_) => BTreeSet::new(),
+            };
             let wanted = self.wanted.entry(endpoint.cluster.clone());
             wanted.or_default().push(Wanted {
                 purpose,
-                pool: pool.id.as_str().to_owned(),
+                issuer: issuer.id().to_owned(),
                 regions: regions.into_iter().collect(),
             });
         }
@@ -110,7 +116,7 @@ impl Clusters {
             let cluster = list.source.endpoint.cluster.clone();
             self.wanted.entry(cluster).or_default().push(Wanted {
                 purpose: Purpose::DenyList,
-                pool: String::new(),
+                issuer: String::new(),
                 regions: Vec::new(),
             });
         }
@@ -152,17 +158,17 @@ impl Clusters {
             }
             for Wanted {
                 purpose,
-                pool,
+                issuer,
                 regions,
             } in wanted
             {
                 let is = match purpose {
-                    Purpose::Keys => format!("the keys of {pool} are"),
-                    Purpose::Confirmation => format!("{pool} is"),
+                    Purpose::Keys => format!("the keys of {issuer} are"),
+                    Purpose::Confirmation => format!("{issuer} is"),
                     Purpose::DenyList => continue,
                 };
                 for (place, host, found) in cluster.reach.regions() {
-                    if !regions.contains(&found) {
+                    if !regions.is_empty() && !regions.contains(&found) {
                         let expected = regions.join(" or ");
                         let text = format!("found {host:?}, of {found}; {is} in {expected}");
                         note(&finding::WRONG_REGION, place, text);
@@ -181,17 +187,26 @@ impl Clusters {
 const WITHOUT_LIST: &str =
     "without a list nobody who was signed out is out, and `when_stale` says who gets in at all";
 
-/// The position of each pool for which a cluster is called, the pool, what for, and where.
-fn called(policy: &Policy) -> impl Iterator<Item = (usize, &Pool, Purpose, &Endpoint)> {
-    policy.pools.iter().flat_map(|(index, pool)| {
-        let keys = match &pool.keys {
+/// Where each issuer stands for which a cluster is called, the issuer, what for, and where.
+fn called(policy: &Policy) -> impl Iterator<Item = (String, Issuer<'_>, Purpose, &Endpoint)> {
+    let issuers = &policy.issuers;
+    issuers.iter().flat_map(|(index, issuer)| {
+        let position = index.position();
+        let place = match position.checked_sub(issuers.pools().len()) {
+            None => item("user_pools", position),
+            Some(account) => item("aws_accounts", account),
+        };
+        let keys = match issuer.keys() {
             KeySource::Fetched(source) => Some((Purpose::Keys, &source.endpoint)),
             KeySource::Inline(_) => None,
         };
-        let confirm = pool.confirm.as_ref();
+        let confirm = match issuer {
+            Issuer::Pool(pool) => pool.confirm.as_ref(),
+            Issuer::Account(_) => None,
+        };
         let confirm = confirm.map(|confirm| (Purpose::Confirmation, &confirm.endpoint));
         let both = keys.into_iter().chain(confirm);
-        both.map(move |(purpose, endpoint)| (index.position(), pool, purpose, endpoint))
+        both.map(move |(purpose, endpoint)| (place.clone(), issuer, purpose, endpoint))
     })
 }
 
@@ -217,15 +232,15 @@ pub(super) fn unknown(
         return;
     }
     let place = scope.name();
-    let pools = called(policy).map(|(position, _, purpose, endpoint)| {
-        let path = format!("user_pools[{position}].{}", purpose.field());
+    let issuers = called(policy).map(|(place, _, purpose, endpoint)| {
+        let path = below(&place, purpose.field());
         (path, endpoint, finding::UNKNOWN_CLUSTER.help)
     });
     let list = policy.deny_list.iter().map(|list| {
         let path = Purpose::DenyList.field().to_owned();
         (path, &list.source.endpoint, WITHOUT_LIST)
     });
-    for (path, endpoint, advice) in pools.chain(list) {
+    for (path, endpoint, advice) in issuers.chain(list) {
         let cluster = endpoint.cluster.as_str();
         if known.contains(&cluster) || scope == Scope::Manifests && is_generated(cluster) {
             continue;

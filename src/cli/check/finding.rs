@@ -49,6 +49,12 @@ codes! {
     ANY_CLIENT = "any-client", Warning,
         "Tokens of every app client of a pool are admitted",
         "whoever can add an app client to the pool, or use one, has tokens for this API; list the clients that are meant";
+    ANY_PRINCIPAL = "any-principal", Warning,
+        "Every role or user of an AWS account is admitted",
+        "an identity pool that allows guests gives anyone on the internet a role of the account; name the roles that are meant, or put them below a path of their own";
+    CALLERS_OWN_TAGS = "callers-own-tags", Warning,
+        "A rule rests on tags that the caller chose",
+        "whoever asks STS for a token writes request_tags into it; principal_tags are set by whoever administers the role";
     OPEN_DEFAULT = "open-default", Warning,
         "What no rule matches is open to everyone",
         "a path that nobody thought of is open; say `nobody` or `authenticated`, and open what is public by rules";

@@ -22,8 +22,8 @@ const FREE: [&str; 4] = ["responses", "regex", "aud_pattern", "inline"];
 /// Notes the placeholders of a valid configuration.
 pub(super) fn of_configuration(policy: &Policy, notes: &mut Notes<'_>) {
     let document = notes.document;
-    for (index, pool) in policy.pools.iter() {
-        let path = item("user_pools", index.position());
+    for (position, pool) in policy.issuers.pools().iter().enumerate() {
+        let path = item("user_pools", position);
         if pool.id.as_str() == POOL {
             let names = ["user_pool_id", "user_pool_arn"].map(|name| below(&path, name));
             let named = names.iter().find(|name| document.get(name).is_some());

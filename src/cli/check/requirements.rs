@@ -3,10 +3,11 @@
 use super::Notes;
 use super::finding;
 use crate::document::{below, item, member};
-use cognito_authorizer::claims::TokenUse;
+use cognito_authorizer::claims::{ClaimPlace, STS, TokenUse};
 use cognito_authorizer::policy::Policy;
+use cognito_authorizer::principal::PrincipalPattern;
 use cognito_authorizer::rules::Access;
-use cognito_authorizer::rules::requirement::{Requirement, WantedUse};
+use cognito_authorizer::rules::requirement::{AnyOf, Callers, WantedUse};
 use serde_json::{Map, Value};
 
 /// The standard attributes of a user pool (OpenID Connect Core, section 5.1). A new app client may
@@ -62,11 +63,20 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
             continue;
         };
         let path = below(&item("rules", at), "require");
-        let wanted = match access {
-            Access::Require(Requirement { narrows, .. }) if narrows.token_use != WantedUse::Any => {
-                narrows.token_use
-            }
-            _ => of_all,
+        let users = match access {
+            Access::Require(requirement) => match &requirement.callers {
+                Callers::Users(users) => users,
+                Callers::Principals(principals) => {
+                    // What users may write is of no matter to AWS principals.
+                    of_principals(principals, require, &path, notes);
+                    continue;
+                }
+            },
+            Access::Anyone | Access::Optional | Access::Nobody => continue,
+        };
+        let wanted = match users.token_use {
+            WantedUse::Any => of_all,
+            narrowed @ WantedUse::Only(_) => narrowed,
         };
         if require.contains_key("scopes") && wanted == WantedUse::Only(TokenUse::Id) {
             let text = "id tokens have no scopes, so that nobody gets in";
@@ -92,6 +102,41 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
                 names.join(" and no ")
             );
             notes.add(&finding::ABSENT_CLAIM, &path, text);
+        }
+    }
+}
+
+/// Notes what admits more principals than it seems to, or rests on what they write themselves.
+fn of_principals(
+    principals: &AnyOf<PrincipalPattern>,
+    require: &Map<String, Value>,
+    path: &str,
+    notes: &mut Notes<'_>,
+) {
+    let path_of = below(path, "principals");
+    match principals {
+        AnyOf::Unrestricted => {
+            let text = "every role and user of every account of aws_accounts is admitted";
+            notes.add(&finding::ANY_PRINCIPAL, &path_of, text);
+        }
+        AnyOf::Only(patterns) => {
+            let wide = patterns.iter().enumerate();
+            for (at, pattern) in wide.filter(|(_, pattern)| pattern.is_everyone()) {
+                let text = format!("{pattern} is everyone of {}", pattern.account());
+                notes.add(&finding::ANY_PRINCIPAL, &item(&path_of, at), text);
+            }
+        }
+    }
+    let claims = require.get("claims").and_then(Value::as_object);
+    for name in claims.into_iter().flat_map(Map::keys) {
+        let place = ClaimPlace::new(name);
+        if let Some(ClaimPlace::Pointer { first, rest }) = place
+            && first == STS
+            && (rest == "/request_tags" || rest.starts_with("/request_tags/"))
+        {
+            let path = member(&below(path, "claims"), name);
+            let text = "the caller writes request_tags itself";
+            notes.add_at_key(&finding::CALLERS_OWN_TAGS, &path, text);
         }
     }
 }

@@ -9,8 +9,8 @@ use cognito_authorizer::time::Timestamp;
 
 /// Notes what is unwise in them, at this time.
 pub(super) fn check(policy: &Policy, now: Timestamp, notes: &mut Notes<'_>) {
-    for (index, pool) in policy.pools.iter() {
-        let path = item("user_pools", index.position());
+    for (position, pool) in policy.issuers.pools().iter().enumerate() {
+        let path = item("user_pools", position);
         for (name, time) in [
             ("issued_after", pool.brake.issued_after),
             ("signed_in_after", pool.brake.signed_in_after),

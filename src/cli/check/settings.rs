@@ -16,13 +16,20 @@ const USUAL_SKEW: Duration = Duration::from_secs(60);
 
 /// Notes what is unwise in the settings of a valid configuration.
 pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
-    for (index, pool) in policy.pools.iter() {
-        let path = item("user_pools", index.position());
+    for (position, pool) in policy.issuers.pools().iter().enumerate() {
+        let path = item("user_pools", position);
         if pool.clients == AnyOf::Unrestricted {
             let text = format!("every app client of {} is admitted", pool.id.as_str());
             notes.add(&finding::ANY_CLIENT, &below(&path, "client_ids"), text);
         }
-        match &pool.keys {
+    }
+    for (index, issuer) in policy.issuers.iter() {
+        let position = index.position();
+        let path = match position.checked_sub(policy.issuers.pools().len()) {
+            None => item("user_pools", position),
+            Some(account) => item("aws_accounts", account),
+        };
+        match issuer.keys() {
             KeySource::Inline(_) => {
                 let text = "keys that nobody rotates";
                 notes.add(&finding::STATIC_KEYS, &below(&path, "jwks.inline"), text);

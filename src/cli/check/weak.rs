@@ -5,10 +5,11 @@ use super::Notes;
 use super::finding;
 use crate::document::{below, item};
 use cognito_authorizer::policy::Policy;
+use cognito_authorizer::principal::PrincipalPattern;
 use cognito_authorizer::rules::Access;
 use cognito_authorizer::rules::pattern::{Match, PathCase, PathPattern};
 use cognito_authorizer::rules::requirement::{
-    AnyOf, AuthAge, ClaimCondition, Conditions, Narrowing, Requirement, WantedUse,
+    AnyOf, AuthAge, Callers, ClaimCondition, Conditions, Narrowing, Requirement, WantedUse,
 };
 use std::collections::BTreeMap;
 
@@ -86,7 +87,24 @@ fn is_as_strict(lower: &Access, upper: &Access) -> bool {
 
 /// Whether every token that satisfies the one requirement satisfies the other.
 fn implies(one: &Requirement, other: &Requirement) -> bool {
-    is_within(&one.narrows, &other.narrows) && demands(&one.conditions, &other.conditions)
+    let callers = match (&one.callers, &other.callers) {
+        (Callers::Users(one), Callers::Users(other)) => is_within(one, other),
+        (Callers::Principals(one), Callers::Principals(other)) => are_among(one, other),
+        // Whom the one admits the other refuses.
+        (Callers::Users(_), Callers::Principals(_))
+        | (Callers::Principals(_), Callers::Users(_)) => false,
+    };
+    callers && demands(&one.conditions, &other.conditions)
+}
+
+fn are_among(one: &AnyOf<PrincipalPattern>, other: &AnyOf<PrincipalPattern>) -> bool {
+    match (one, other) {
+        (_, AnyOf::Unrestricted) => true,
+        (AnyOf::Only(one), AnyOf::Only(other)) => one
+            .iter()
+            .all(|one| other.iter().any(|other| other.covers(one))),
+        (AnyOf::Unrestricted, AnyOf::Only(_)) => false,
+    }
 }
 
 fn is_within(one: &Narrowing, other: &Narrowing) -> bool {

@@ -24,6 +24,8 @@ pub(super) struct Seen {
 pub(super) enum Says {
     /// A token of Cognito.
     Token(Authorizer),
+    /// A signed request (IAM): what no rule can ask for, unless the command line says who may call.
+    Signed(Obstacle),
     /// API Gateway's own API key, which identifies a client for its usage plan.
     ApiKey,
     /// Something that no configuration of the filter can ask for.

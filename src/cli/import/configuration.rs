@@ -4,6 +4,7 @@ use super::authorizer::{Clients, IssuerForm, Pool, Profile, TokenPlace};
 use super::note::{Kind, Notes};
 use super::order::{Matching, Ordered};
 use super::security::{Access, Requirement};
+use super::signed::Callers;
 use super::yaml::{comment, flow, scalar};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ pub(super) struct Entry {
 pub(super) struct Configuration {
     /// What the definition is called, and where it was read.
     pub(super) title: String,
+    /// Who may call what asks for signed requests, if something does.
+    pub(super) callers: Option<Callers>,
     /// By pool id.
     pub(super) pools: BTreeMap<String, Entry>,
     pub(super) profile: Profile,
@@ -61,9 +64,14 @@ impl Configuration {
                 comment(&mut text, "", &format!("- {place}: {}", note.text));
             }
         }
-        text.push_str("user_pools:\n");
+        if !self.pools.is_empty() {
+            text.push_str("user_pools:\n");
+        }
         for (id, entry) in &self.pools {
             write_pool(&mut text, id, entry);
+        }
+        if let Some(callers) = &self.callers {
+            write_account(&mut text, callers);
         }
         let mut token = Map::new();
         token.insert("use".to_owned(), json!("any"));
@@ -139,6 +147,11 @@ impl Configuration {
         match &rule.access {
             Access::Anyone => text.push_str("  allow: anyone\n"),
             Access::Nobody => text.push_str("  allow: nobody\n"),
+            Access::Signed => {
+                let principals = self.callers.as_ref().map(Callers::principals);
+                let principals = json!({"principals": principals.unwrap_or_default()});
+                member(text, "  ", "require", &principals);
+            }
             Access::Require(requirement) => {
                 let parts = self.requirement(requirement);
                 if !parts.is_empty() {
@@ -187,6 +200,21 @@ impl Configuration {
 
 fn member(text: &mut String, indent: &str, name: &str, value: &Value) {
     text.push_str(&format!("{indent}{}: {}\n", scalar(name), flow(value)));
+}
+
+fn write_account(text: &mut String, callers: &Callers) {
+    text.push_str("aws_accounts:\n");
+    let jwks = format!(
+        "This cluster in Envoy: cognito-authorizer jwks {}",
+        callers.issuer()
+    );
+    for (position, (name, value)) in callers.entry().into_iter().enumerate() {
+        if name == "jwks" {
+            comment(text, "  ", &jwks);
+        }
+        let indent = if position == 0 { "- " } else { "  " };
+        member(text, indent, name, &value);
+    }
 }
 
 fn write_pool(text: &mut String, id: &str, entry: &Entry) {

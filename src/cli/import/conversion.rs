@@ -9,6 +9,7 @@ use super::part::Obstacle;
 use super::pools::{clients, commonest, named, one_issuer, pools};
 use super::route::Route;
 use super::security::{Access, Context, Decision};
+use super::signed::Callers;
 use super::{Args, Case, Waiver, cors, head, policy, replies, scheme};
 use crate::document::{Document, Source, member};
 use anyhow::{Context as _, bail};
@@ -37,12 +38,15 @@ pub(super) fn import(
     let prefix = prefix(definition, args, &mut notes)?;
     let schemes = scheme::read(definition, &clients(args), &args.user_pool, &mut notes)?;
     let operations = definition.operations();
+    let account = args.aws_account.as_ref();
+    let signed = Callers::of(account, &args.audience, &args.principals)?;
     let mut context = Context {
         version: definition.version,
         schemes: &schemes,
         top: definition.top(),
         profile: None,
         without_api_keys: args.waive.contains(&Waiver::ApiKeys),
+        signed: signed.as_ref(),
     };
     let profile = match &args.authorizer {
         Some(name) => named(&schemes, name)?.profile.clone(),
@@ -92,8 +96,10 @@ pub(super) fn import(
         title if title.is_empty() => name.to_owned(),
         title => format!("{title:?} ({name})"),
     };
+    let used = |decision: &Decision| decision.access == Access::Signed;
     let configuration = Configuration {
         title,
+        callers: signed.filter(|_| pools.is_empty() || decisions.iter().any(used)),
         pools,
         profile,
         rules,
@@ -233,7 +239,9 @@ fn origin(operation: &Operation<'_>, decision: &Decision) -> String {
             .iter()
             .map(|one| one.text.as_str())
             .collect(),
-        Access::Anyone | Access::Require(_) => decision.authorizer.as_deref().into_iter().collect(),
+        Access::Anyone | Access::Signed | Access::Require(_) => {
+            decision.authorizer.as_deref().into_iter().collect()
+        }
     };
     if !why.is_empty() {
         origin.push_str(&format!(": {}", why.join(", ")));

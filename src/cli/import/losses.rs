@@ -32,7 +32,7 @@ pub(super) fn note_decisions(
     for (operation, decision) in operations.iter().zip(decisions) {
         let which = match decision.access {
             Access::Nobody => &mut closed,
-            Access::Anyone | Access::Require(_) => &mut narrowed,
+            Access::Anyone | Access::Signed | Access::Require(_) => &mut narrowed,
         };
         for obstacle in &decision.obstacles {
             if !causes.contains(&obstacle) {
@@ -69,7 +69,8 @@ pub(super) fn note_decisions(
         );
     }
     for scheme in context.schemes.values() {
-        if let Says::Other(obstacle) = &scheme.says
+        if let Says::Other(obstacle) | Says::Signed(obstacle) = &scheme.says
+            && context.signed.is_none()
             && !causes.contains(&obstacle)
         {
             notes.changed(
@@ -77,6 +78,17 @@ pub(super) fn note_decisions(
                 format!("{}; no operation asks for it", obstacle.text),
             );
         }
+    }
+    let signed = operations.iter().zip(decisions);
+    let signed = signed.filter(|(_, decision)| decision.access == Access::Signed);
+    let signed: Vec<_> = signed.map(|(operation, _)| label(operation)).collect();
+    if !signed.is_empty() {
+        let text = format!(
+            "clients send a token of sts:GetWebIdentityToken instead of a signature, and the rule's principals \
+             decide: no IAM policy (execute-api:Invoke) is read: {}",
+            signed.join(", ")
+        );
+        notes.changed("paths", text);
     }
     if definition.api == Api::Rest && !inherited.is_empty() {
         let text = format!(

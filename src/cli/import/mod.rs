@@ -30,6 +30,7 @@ mod replies;
 mod route;
 mod scheme;
 mod security;
+mod signed;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -47,7 +48,8 @@ use std::process::ExitCode;
 ///
 /// Reads Swagger 2.0 and OpenAPI 3.0 and 3.1 with API Gateway's extensions, in YAML or JSON, and
 /// writes YAML in which a comment names what each rule came from. Operations whose authorizer
-/// cannot be carried over (Lambda, IAM, API keys, other issuers) are closed, and listed, on standard
+/// cannot be carried over (Lambda, API keys, other issuers, IAM unless --aws-account says who may
+/// call) are closed, and listed, on standard
 /// error and at the top of what is written. What guards no operation (gateway responses, request
 /// validation, CORS) is listed alike. Status 1 says that there is such a list, 0 that there is none.
 ///
@@ -83,6 +85,26 @@ pub(crate) struct Args {
     /// The user pool of a security scheme, by its id or ARN, where the definition has a placeholder
     #[arg(long, value_name = "SCHEME=ID")]
     user_pool: Vec<scheme::NamedPool>,
+    /// The AWS account whose roles and users may call what asks for signed requests (IAM), and its
+    /// issuer of tokens, which they send instead of a signature
+    #[arg(long, value_name = "NUMBER=ISSUER", requires_all = ["audience", "principals"])]
+    aws_account: Option<signed::NamedAccount>,
+    /// What those tokens are made for
+    #[arg(
+        long,
+        value_name = "URL,...",
+        value_delimiter = ',',
+        requires = "aws_account"
+    )]
+    audience: Vec<String>,
+    /// The roles and users that may call
+    #[arg(
+        long,
+        value_name = "ARN,...",
+        value_delimiter = ',',
+        requires = "aws_account"
+    )]
+    principals: Vec<String>,
     /// The Envoy cluster that reaches the key endpoint [default: cognito_REGION]
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,

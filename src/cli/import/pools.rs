@@ -21,7 +21,7 @@ pub(super) fn clients(args: &Args) -> Clients {
 fn authorizer_of(scheme: &Scheme) -> Option<&Authorizer> {
     match &scheme.says {
         Says::Token(authorizer) => Some(authorizer),
-        Says::ApiKey | Says::Other(_) => None,
+        Says::ApiKey | Says::Signed(_) | Says::Other(_) => None,
     }
 }
 
@@ -68,10 +68,11 @@ pub(super) fn commonest(
         return Ok(profile.clone());
     }
     // With nothing but closed doors, any place will do.
-    if context
-        .schemes
-        .values()
-        .any(|one| !one.seen.pools.is_empty())
+    if context.signed.is_some()
+        || context
+            .schemes
+            .values()
+            .any(|one| !one.seen.pools.is_empty())
     {
         return Ok(Profile {
             from: TokenPlace::Header("authorization".to_owned()),
@@ -87,6 +88,7 @@ pub(super) fn commonest(
                 unread |= obstacle.advice.is_some();
                 obstacle.to_string()
             }
+            Says::Signed(obstacle) => obstacle.to_string(),
             Says::Token(_) | Says::ApiKey => "API keys".to_owned(),
         };
         found.push(format!("\n{name}: {text}"));

@@ -73,7 +73,7 @@ pub(super) fn read(
             pools.is_empty() || reader.asked,
             "--user-pool {name}: {}",
             match says {
-                Says::Other(obstacle) => obstacle.to_string(),
+                Says::Other(obstacle) | Says::Signed(obstacle) => obstacle.to_string(),
                 Says::ApiKey | Says::Token(_) => "API keys".to_owned(),
             }
         );
@@ -113,6 +113,9 @@ struct Reader<'a> {
     notes: &'a mut Notes,
 }
 
+/// What is not carried over unless the command line says who may call.
+pub(super) const SIGNED: &str = "IAM authorization (signed requests)";
+
 const AUTHORIZER: &str = "x-amazon-apigateway-authorizer";
 
 /// The text of a member, if there is one.
@@ -129,7 +132,7 @@ impl Reader<'_> {
         let signed = text(&scheme, "x-amazon-apigateway-authtype")?
             .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("aws"));
         if signed {
-            return other("IAM authorization (signed requests)".to_owned());
+            return Ok(Says::Signed(part.obstacle(SIGNED)));
         }
         let Some(authorizer) = scheme.member(AUTHORIZER)? else {
             return without_authorizer(part, &scheme);

@@ -4,6 +4,8 @@
 use super::authorizer::{Authorizer, AuthorizerKind, Clients, Profile, Says, Scheme, refusal};
 use super::definition::{Operation, Version};
 use super::part::{Object, Obstacle, Part};
+use super::scheme::SIGNED;
+use super::signed::Callers;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) enum Access {
     Anyone,
     Nobody,
+    /// The principals that the command line names.
+    Signed,
     Require(Requirement),
 }
 
@@ -47,6 +51,8 @@ pub(super) struct Context<'a> {
     pub(super) profile: Option<&'a Profile>,
     /// Whether API keys may be dropped beside an authorizer.
     pub(super) without_api_keys: bool,
+    /// Who may call what asks for signed requests.
+    pub(super) signed: Option<&'a Callers>,
 }
 
 /// What keeps an operation closed.
@@ -64,6 +70,8 @@ struct Asked<'s> {
     tokens: Vec<(&'s str, &'s Authorizer, BTreeSet<String>)>,
     /// Where the schemes of API keys stand.
     keys: BTreeSet<String>,
+    /// What asks for signed requests.
+    signed: Vec<Obstacle>,
     /// Requirements that ask for nothing.
     nothing: Vec<Obstacle>,
     /// What no rule can ask for.
@@ -111,11 +119,17 @@ impl<'a> Context<'a> {
         let requirements = security.map(|all| all.list()).transpose();
         let requirements = requirements.map_err(|one| one.of("security that cannot be read"))?;
         let requirements = requirements.unwrap_or_default();
-        own_authorization(says, requirements.is_empty())?;
+        let own = own_authorization(says, requirements.is_empty())?;
         let mut asked = Asked::default();
+        asked.signed.extend(own);
         for requirement in requirements {
             self.ask(&requirement, &mut asked)
                 .map_err(|one| one.of("security that cannot be read"))?;
+        }
+        // Who may call is said for what asks for a signature alone.
+        let signed = self.signed.is_some() && asked.others.is_empty() && asked.tokens.is_empty();
+        if !signed {
+            asked.others.append(&mut asked.signed);
         }
         if !asked.others.is_empty() {
             return Err(Closed(asked.others));
@@ -123,6 +137,11 @@ impl<'a> Context<'a> {
         asked.tokens.dedup();
         let (name, authorizer, scopes) = match asked.tokens.as_slice() {
             [one] => one.clone(),
+            [] if !asked.signed.is_empty() => {
+                decision.waived = self.without_keys(asked.keys)?;
+                decision.obstacles.extend(asked.nothing);
+                return Ok(Access::Signed);
+            }
             [] if asked.keys.is_empty() => return Ok(Access::Anyone),
             [] => return Err(here("an API key and nothing else").into()),
             [(one, ..), others @ ..] if others.iter().all(|(other, ..)| other == one) => {
@@ -130,19 +149,7 @@ impl<'a> Context<'a> {
             }
             _ => return Err(here("several authorizers, of which a method has one").into()),
         };
-        if !self.without_api_keys {
-            let keys = asked.keys.into_iter().map(|place| Obstacle {
-                place,
-                text: "API keys and their usage plans".to_owned(),
-                advice: None,
-            });
-            let keys: Vec<_> = keys.collect();
-            if !keys.is_empty() {
-                return Err(Closed(keys));
-            }
-        } else {
-            decision.waived = asked.keys;
-        }
+        decision.waived = self.without_keys(asked.keys)?;
         if let Some(profile) = self.profile.filter(|one| **one != authorizer.profile) {
             return Err(self.elsewhere(name, authorizer, profile).into());
         }
@@ -160,6 +167,19 @@ impl<'a> Context<'a> {
             clients: authorizer.clients.clone(),
             scopes,
         }))
+    }
+
+    /// API keys beside an authorizer, if they may be dropped.
+    fn without_keys(&self, keys: BTreeSet<String>) -> Result<BTreeSet<String>, Closed> {
+        if self.without_api_keys || keys.is_empty() {
+            return Ok(keys);
+        }
+        let keys = keys.into_iter().map(|place| Obstacle {
+            place,
+            text: "API keys and their usage plans".to_owned(),
+            advice: None,
+        });
+        Err(Closed(keys.collect()))
     }
 
     /// Adds what one requirement asks for. A method has one authorizer: that several requirements
@@ -191,6 +211,7 @@ impl<'a> Context<'a> {
             };
             match &scheme.says {
                 Says::Other(obstacle) => asked.others.push(obstacle.clone()),
+                Says::Signed(obstacle) => asked.signed.push(obstacle.clone()),
                 Says::ApiKey => {
                     asked.keys.insert(scheme.place.clone());
                 }
@@ -217,22 +238,22 @@ impl<'a> Context<'a> {
     }
 }
 
-/// What `x-amazon-apigateway-auth` asks for beyond `security`.
-fn own_authorization(says: &Object<'_>, open: bool) -> Result<(), Obstacle> {
+/// What `x-amazon-apigateway-auth` asks for beyond `security`: a signature, or nothing.
+fn own_authorization(says: &Object<'_>, open: bool) -> Result<Option<Obstacle>, Obstacle> {
     const AUTH: &str = "x-amazon-apigateway-auth";
     let Some(auth) = says.member(AUTH)? else {
-        return Ok(());
+        return Ok(None);
     };
     let kind = auth.object().and_then(|auth| auth.expect("type")?.text());
     let kind = kind.map_err(|one| one.of("x-amazon-apigateway-auth that cannot be read"))?;
     match kind.to_ascii_uppercase().as_str() {
-        "NONE" => Ok(()),
-        "AWS_IAM" => Err(auth.obstacle("IAM authorization (signed requests)")),
+        "NONE" => Ok(None),
+        "AWS_IAM" => Ok(Some(auth.obstacle(SIGNED))),
         // The others only repeat what `security` says.
         kind if open => {
             Err(auth.obstacle(format!("authorization {kind} without a security scheme")))
         }
-        _ => Ok(()),
+        _ => Ok(None),
     }
 }
 

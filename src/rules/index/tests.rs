@@ -1,6 +1,7 @@
 //! One list of rules at a time, and what it makes of a few requests.
 
 use super::super::pattern::{HostPattern, Method};
+use super::super::work::{MAX_WORK, PLACE};
 use super::*;
 
 fn rule(path: PathPattern, methods: &[&str], hosts: &[&str]) -> Match {
@@ -384,4 +385,137 @@ fn case_makes_two_rules_of_one_only_where_it_counts() {
     assert_eq!(get(&index, "/Admin/x"), Ok(Some(0)));
     assert_eq!(get(&index, "/admin/x"), Ok(Some(1)));
     assert_eq!(get(&index, "/ADMIN/x"), Ok(None));
+}
+
+/// Where letter case counts, no folded text is asked about.
+#[test]
+fn a_regex_is_tried_on_every_reading_where_case_counts() {
+    let sensitive = |matches| MatchIndex::new(matches, PathCase::Sensitive).unwrap();
+    let earlier = sensitive(vec![regex("/a!b"), prefix("/")]);
+    assert_eq!(get(&earlier, "/a!b"), Ok(Some(0)));
+    assert_eq!(get(&earlier, "/a%21b"), Err(UnsafePath::Ambiguous));
+    assert_eq!(get(&earlier, "/a%21c"), Ok(Some(1)));
+    let own = sensitive(vec![regex("/a//b"), regex("/c/+d"), prefix("/")]);
+    assert_eq!(get(&own, "/a//b"), Err(UnsafePath::EmptySegment));
+    assert_eq!(get(&own, "/c//d"), Ok(Some(1)));
+}
+
+#[test]
+fn a_variable_may_be_longer_where_the_rest_matches_all_the_same() {
+    let index = index(vec![template("/{v}/b/{w+}"), prefix("/")]);
+    assert_eq!(get(&index, "/a/b/c"), Ok(Some(0)));
+    assert_eq!(get(&index, "/a%2Fb/b/c"), Ok(Some(0)));
+    assert_eq!(get(&index, "/a%2Fx/b/c"), Err(UnsafePath::EncodedSlash));
+}
+
+/// Each piece behind an encoded slash: whether it is one text, whatever the slash is.
+#[test]
+fn a_variable_is_known_where_all_readings_have_one_text_for_it() {
+    let index = index(vec![template("/{a}/{b}/{rest+}"), prefix("/")]);
+    let variables = |path: &str| {
+        let target = Target {
+            path: Some(path.as_bytes()),
+            ..Target::default()
+        };
+        let Chosen { rule, variables } = index.choose(&target).unwrap();
+        assert_eq!(rule, Some(0), "{path}");
+        ["a", "b", "rest"].map(|name| variables.get(name).map(str::to_owned))
+    };
+    for (path, wanted) in [
+        ("/x/y/z/z", [Some("x"), Some("y"), Some("z/z")]),
+        ("/X/Y/Z/z", [Some("X"), Some("Y"), Some("Z/z")]),
+        ("/x%2Fy/z/z/z", [None, None, None]),
+        ("/x%2Fy/y/z/z", [None, Some("y"), None]),
+        ("/x/y%2Fy/z/z", [Some("x"), None, None]),
+        ("/x/y/z%2Fz", [Some("x"), Some("y"), Some("z/z")]),
+    ] {
+        assert_eq!(variables(path), wanted.map(|text| text.map(str::to_owned)));
+    }
+}
+
+/// Where a path may be cut off, the last segment is what stands before the cut: the first, or the
+/// second to a server that knows `#` and not `?`.
+#[test]
+fn a_path_may_end_at_either_cut() {
+    let index = index(vec![template("/a/{x}"), prefix("/a")]);
+    for (path, refused) in [
+        ("/a/;x%3Fy/z/w", true),
+        ("/a/;x%2Cy/z/w", false),
+        ("/a/%3Fx%23y/z/w", true),
+        ("/a/%3Fx%2Cy/z/w", false),
+    ] {
+        let wanted = match refused {
+            true => Err(UnsafePath::EncodedDelimiter),
+            false => Ok(Some(1)),
+        };
+        assert_eq!(get(&index, path), wanted, "{path}");
+    }
+}
+
+/// `/;x/y/host/b` is `//host/b` once the parameters are removed, up to the slash.
+#[test]
+fn a_host_may_begin_behind_parameters() {
+    let index = index(vec![exact("/b"), prefix("/")]);
+    assert_eq!(get(&index, "/;x%2Fy/host/b"), Err(UnsafePath::EncodedSlash));
+    assert_eq!(get(&index, "/;x%2Fy/host/c"), Ok(Some(1)));
+    assert_eq!(get(&index, "/;x/host/b"), Err(UnsafePath::Parameters));
+    assert_eq!(get(&index, "/;x/y/host/b"), Ok(Some(1)));
+    assert_eq!(get(&index, "/%2Fy/host/b"), Ok(Some(1)));
+}
+
+/// Some letters take up to three bytes where a rule has one.
+#[test]
+fn a_rule_is_seen_in_longer_letters() {
+    for (rule, path) in [
+        ("/k", "/%E2%84%AA"),
+        ("/kk", "/%E2%84%AA%E2%84%AA"),
+        ("/s", "/%C5%BF"),
+    ] {
+        let index = index(vec![exact(rule), prefix("/")]);
+        assert_eq!(get(&index, rule), Ok(Some(0)));
+        assert_eq!(get(&index, path), Err(UnsafePath::Ambiguous), "{path}");
+        assert_eq!(get(&index, "/%C3%A9"), Ok(Some(1)));
+    }
+}
+
+fn cost(index: &MatchIndex, method: &[u8], path: &str) -> Result<usize, UnsafePath> {
+    let target = Target {
+        path: Some(path.as_bytes()),
+        method: Some(method),
+        authority: None,
+    };
+    let mut work = Work::default();
+    index.choose_within(&target, &mut work)?;
+    Ok(work.spent())
+}
+
+#[test]
+fn no_place_is_looked_at_that_could_only_give_a_later_rule() {
+    let get = rule(PathPattern::prefix("/a").unwrap(), &["GET"], &[]);
+    let index = index(vec![exact("/x"), get, exact("/a/b/c/d")]);
+    assert_eq!(cost(&index, b"GET", "/a/b/c/d"), Ok(2 * PLACE));
+    assert_eq!(cost(&index, b"PUT", "/a/b/c/d"), Ok(5 * PLACE));
+}
+
+#[test]
+fn a_segment_costs_its_length() {
+    let index = index(vec![template("/{x}")]);
+    let cost = |length| cost(&index, b"GET", &format!("/{}", "A".repeat(length))).unwrap();
+    // A quarter of a unit for each byte, and twice: for earlier rules, and for its own.
+    assert_eq!(cost(1000) - cost(200), 2 * 800 / 4);
+    assert_eq!(cost(1003), cost(1000));
+}
+
+/// A path of some hundred segments is an honest one; one of some thousand is not.
+#[test]
+fn a_path_may_cost_what_a_request_may_cost() {
+    let places = MAX_WORK / PLACE;
+    for (segments, wanted) in [
+        (places - 1, Ok(places * PLACE)),
+        (places, Err(UnsafePath::TooCostly)),
+    ] {
+        let path = "/a".repeat(segments);
+        assert_eq!(cost(&index(vec![exact(&path)]), b"GET", &path), wanted);
+    }
+    assert_eq!(MAX_WORK, 32 * 1024);
 }

@@ -369,6 +369,19 @@ mod tests {
     }
 
     #[test]
+    fn a_text_costs_its_length_where_it_is_read_and_where_it_is_made() {
+        let cost = |length: usize| {
+            let path = format!("/{}", "a".repeat(length - 1));
+            let path = RequestPath::parse(path.as_bytes()).unwrap();
+            let mut work = Work::default();
+            texts(&path, &mut work).unwrap();
+            work.spent()
+        };
+        assert_eq!(cost(100), 50 + 50);
+        assert_eq!(cost(1000), 500 + 500);
+    }
+
+    #[test]
     fn texts_that_cost_too_much_are_refused() {
         let path = format!("/{}", "%2F%5C;a//".repeat(700));
         let path = RequestPath::parse(path.as_bytes()).unwrap();

@@ -363,6 +363,149 @@ mod tests {
         }
     }
 
+    /// Each operator of the syntax, on every short text.
+    #[test]
+    fn what_is_plain_means_in_a_table_what_it_means_elsewhere() {
+        // What two alternatives share is one step of one state.
+        let shared = syntax::read("(a|b|b)/", Letters::Exact).unwrap();
+        let once = syntax::read("(a|b)/", Letters::Exact).unwrap();
+        assert_eq!(Table::new(&shared), Table::new(&once));
+
+        let characters = ["/", "a", "A", "b", "_", "0", " ", "-", "]", "é", "\n"];
+        let mut texts: Vec<String> = characters.map(str::to_owned).into();
+        for begin in 0.. {
+            let Some(text) = texts.get(begin).filter(|text| text.chars().count() < 3) else {
+                break;
+            };
+            let longer = characters.map(|character| format!("{text}{character}"));
+            texts.extend(longer);
+        }
+        for expression in [
+            "/a|b",
+            "^/a$",
+            "/a^b",
+            "/a$b",
+            "(^/|a)b",
+            "(/|a$)b?",
+            "(/|a$|b$)_?",
+            "(?P<a>/)b",
+            "(?:/)a",
+            "(?i:a)b",
+            "(?i)ab",
+            "(a(?i)b)a",
+            "(?:a(?i:b)|/)a",
+            "a*",
+            "a+b",
+            "/?a",
+            "/a*?",
+            "/a??b",
+            "[ab]{2}",
+            "a{1,}",
+            "a{2,}?",
+            "a{0,1}b",
+            "a{1,2}",
+            "(ab|/){1,2}",
+            "(a|/|b?)*",
+            "(a*)*b",
+            "[ab]",
+            "[^ab]",
+            "[a-b/]",
+            "[-a]",
+            "[a-]",
+            "[^-a]",
+            "[\\d]",
+            "[\\d-]",
+            "[\\W_]",
+            "[^\\s]",
+            "[\\]a]",
+            "[a\\-b]",
+            "[ -/]",
+            "[+-\\-]",
+            "[^^]",
+            "(?i)[A-Z]",
+            "(?i)[^a]",
+            "\\d",
+            "\\D",
+            "\\w",
+            "\\W",
+            "\\s",
+            "\\S",
+            ".",
+            "..",
+            "\\.",
+            "\\/a",
+            "\\]",
+        ] {
+            for letters in [Letters::Exact, Letters::Caseless] {
+                let general = build(&format!("^(?:{expression})$"), letters).unwrap();
+                let read = syntax::read(expression, letters).expect(expression);
+                let table = Table::new(&read).expect(expression);
+                for text in &texts {
+                    let (is_match, _) = table.matches(text);
+                    assert_eq!(is_match, general.is_match(text), "{expression} {text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_plain_is_not_read() {
+        let nested = |depth| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
+        let (deepest, deeper) = (nested(32), nested(33));
+        for (expression, twin) in [
+            ("[]a]", "[\\]a]"),
+            ("[^]a]", "[^\\]a]"),
+            ("[a[b]", "[a\\[b]"),
+            ("[a&&b]", "[a\\&b]"),
+            ("[--a]", "[-a]"),
+            ("[ab-d-f]", "[ab-df-]"),
+            ("[a-\\d]", "[a\\d]"),
+            ("[a-[b]]", "[a-b]"),
+            ("[a", "[a]"),
+            ("a\\b", "a\\."),
+            ("\\x61", "\\d61"),
+            ("\\<a", "\\/a"),
+            ("a\\", "a\\\\"),
+            ("(?s).", "(?i)."),
+            ("(?s:.)", "(?i:.)"),
+            ("(?i)*a", "(?i)a*"),
+            ("(?i){2}", "(?i)2"),
+            ("(?P=a)", "(?P<a>)"),
+            ("(?P<a", "(?P<a>a)"),
+            ("(a", "(a)"),
+            ("a)", "a"),
+            ("*a", "a*"),
+            ("a|+", "a|b+"),
+            ("^*", "^a*"),
+            ("a$?", "a?$"),
+            ("a{2", "a{2}"),
+            ("a{2,1}", "a{2,2}"),
+            ("a{2,3", "a{2,3}"),
+            ("a{,2}", "a{0,2}"),
+            ("a{2,x}", "a{2,}"),
+            ("a{4294967296}", "a{4294967295}"),
+            (&deeper, &deepest),
+        ] {
+            assert_eq!(syntax::read(expression, Letters::Exact), None);
+            let read = syntax::read(twin, Letters::Exact);
+            assert!(read.is_some(), "{twin}");
+        }
+    }
+
+    /// Both limits: of steps, and of places where an expression tells eight kinds of characters apart.
+    #[test]
+    fn what_makes_a_large_table_is_left_to_the_general_engine() {
+        for (expression, fits) in [
+            ("a{2047}", true),
+            ("a{2048}", false),
+            ("abcdefga{2039}", true),
+            ("abcdefga{2040}", false),
+        ] {
+            let read = syntax::read(expression, Letters::Exact).unwrap();
+            assert_eq!(Table::new(&read).is_some(), fits, "{expression}");
+        }
+    }
+
     fn random_expression(random: &mut Seed, depth: usize) -> String {
         let one = |random: &mut Seed| {
             let pieces = [

@@ -31,7 +31,7 @@ fn fetching() -> Gate {
 }
 
 fn endpoint(policy: &Policy) -> Endpoint {
-    let (_, pool) = policy.pools.iter().next().expect("a pool");
+    let pool = policy.issuers.pools().first().expect("a pool");
     match &pool.keys {
         KeySource::Fetched(source) => source.endpoint.clone(),
         KeySource::Inline(_) => panic!("keys are fetched"),

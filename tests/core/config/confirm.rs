@@ -40,7 +40,7 @@ fn rule_case(refused: Value, problem: &str, twin: Value) {
 fn a_pool_says_how_it_is_asked() {
     let asked = |changes| {
         let policy = accepted(changes);
-        let confirm = policy.pools.iter().next().unwrap().1.confirm.clone();
+        let confirm = policy.issuers.pools()[0].confirm.clone();
         confirm.unwrap()
     };
     let Confirm {
@@ -67,16 +67,7 @@ fn a_pool_says_how_it_is_asked() {
         (all.max_per_second, all.grace),
         (7, Duration::from_secs(90))
     );
-    assert!(
-        accepted(json!({}))
-            .pools
-            .iter()
-            .next()
-            .unwrap()
-            .1
-            .confirm
-            .is_none()
-    );
+    assert!(accepted(json!({})).issuers.pools()[0].confirm.is_none());
 }
 
 /// Also with the updated issuer, and in each partition.
@@ -110,7 +101,7 @@ fn the_regional_api_is_asked_whatever_the_issuer_is() {
             "/user_pools/0/issuer": issuer,
             "/user_pools/0/confirm": {"cluster": "c"},
         }));
-        let confirm = policy.pools.iter().next().unwrap().1.confirm.clone();
+        let confirm = policy.issuers.pools()[0].confirm.clone();
         assert_eq!(confirm.unwrap().endpoint.authority, authority);
     }
 }

@@ -59,7 +59,7 @@ fn durations_have_a_unit_and_bounds() {
     let policy = accepted(
         json!({"/user_pools/0/jwks/max_stale": "forever", "/user_pools/0/jwks/timeout": "1.5s"}),
     );
-    let KeySource::Fetched(source) = &policy.pools.iter().next().unwrap().1.keys else {
+    let KeySource::Fetched(source) = &policy.issuers.pools()[0].keys else {
         panic!("inline");
     };
     assert_eq!(source.refresh.max_stale, MaxStale::Forever);

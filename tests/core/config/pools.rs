@@ -52,13 +52,8 @@ fn user_pools_are_one_to_a_hundred() {
 fn a_user_pool_has_one_name() {
     let arn = format!("arn:aws:cognito-idp:us-east-1:123456789012:userpool/{POOL}");
     let by_arn = json!({"-/user_pools/0/user_pool_id": 0, "/user_pools/0/user_pool_arn": arn});
-    let (_, pool) = accepted(by_arn.clone())
-        .pools
-        .iter()
-        .next()
-        .map(|(at, pool)| (at, pool.id.clone()))
-        .unwrap();
-    assert_eq!(pool.as_str(), POOL);
+    let policy = accepted(by_arn.clone());
+    assert_eq!(policy.issuers.pools()[0].id.as_str(), POOL);
     case(
         json!({"/user_pools/0/user_pool_arn": arn}),
         "user_pools[0].user_pool_arn: found beside user_pool_id; expected one of the two",
@@ -162,10 +157,7 @@ fn client_ids_are_a_list_or_the_word_any() {
         json!("any"),
     );
     let policy = accepted(json!({"/user_pools/0/client_ids": "any"}));
-    assert_eq!(
-        policy.pools.iter().next().unwrap().1.clients,
-        AnyOf::Unrestricted
-    );
+    assert_eq!(policy.issuers.pools()[0].clients, AnyOf::Unrestricted);
     accepted(json!({"/user_pools/0/client_ids": ["a", "b", "Any"]}));
 }
 
@@ -215,7 +207,7 @@ fn an_issuer_is_a_form_or_a_url() {
     );
     let read = |issuer: &str| {
         let policy = accepted(json!({"/user_pools/0/issuer": issuer}));
-        let pool = policy.pools.iter().next().unwrap().1;
+        let pool = &policy.issuers.pools()[0];
         let KeySource::Fetched(Source { endpoint, .. }) = &pool.keys else {
             panic!("{:?}", pool.keys);
         };
@@ -337,7 +329,7 @@ fn keys_are_fetched_or_inline() {
         json!(inline["inline"].to_string()),
     ] {
         let policy = accepted(json!({jwks: {"inline": keys}}));
-        let KeySource::Inline(keys) = &policy.pools.iter().next().unwrap().1.keys else {
+        let KeySource::Inline(keys) = &policy.issuers.pools()[0].keys else {
             panic!("not inline");
         };
         assert_eq!((keys.len(), keys.skipped()), (1, 1));
@@ -379,8 +371,7 @@ fn a_key_uri_is_absolute() {
         );
     }
     let policy = accepted(json!({"/user_pools/0/jwks/uri": "http://127.0.0.1:5000/jwks?a=b"}));
-    let KeySource::Fetched(Source { endpoint, .. }) = &policy.pools.iter().next().unwrap().1.keys
-    else {
+    let KeySource::Fetched(Source { endpoint, .. }) = &policy.issuers.pools()[0].keys else {
         panic!("inline");
     };
     assert_eq!(endpoint.scheme, "http");
@@ -414,6 +405,6 @@ fn issuers_have_names_of_their_own() {
         let entries = entries.iter().map(|(id, issuer)| entry(id, issuer));
         document["user_pools"] = entries.collect();
         let policy = config::parse(document.to_string().as_bytes()).unwrap();
-        assert_eq!(policy.pools.labels(), labels);
+        assert_eq!(policy.issuers.labels(), labels);
     }
 }

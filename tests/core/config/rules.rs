@@ -263,7 +263,7 @@ fn a_rule_allows_or_requires() {
         with(json!({})),
     );
     let accesses = format!("{:?}", accepted(rule(&with(json!({})))).rules);
-    assert!(accesses.contains("access: [Require(Requirement { narrows: Narrowing { token_use: Any, pools: Unrestricted, clients: Unrestricted"), "{accesses}");
+    assert!(accesses.contains("access: [Require(Requirement { callers: Users(Narrowing { token_use: Any, pools: Unrestricted, clients: Unrestricted"), "{accesses}");
 }
 
 #[test]

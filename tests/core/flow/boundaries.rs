@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cognito_authorizer::keyring::{Answer, Entropy, Keyring};
-use cognito_authorizer::policy::PoolIndex;
+use cognito_authorizer::policy::IssuerIndex;
 use cognito_authorizer::remote::call::{CallId, CallIds, NotSent};
 use cognito_authorizer::remote::document::Prospect;
 use cognito_authorizer::remote::report::{Counted, Level, Report};
@@ -29,14 +29,14 @@ struct Process {
     space: Space,
     vms: Vec<Keyring>,
     calls: CallIds,
-    pool: PoolIndex,
+    pool: IssuerIndex,
 }
 
 impl Process {
     fn new(vms: u64, jwks: &Value) -> Self {
         let policy = policy(&document(&["a"], jwks));
-        let pool = policy.pools.iter().next().unwrap().0;
-        let vms = (0..vms).map(|seed| Keyring::new(&policy.pools, Entropy::new(seed)));
+        let pool = policy.issuers.iter().next().unwrap().0;
+        let vms = (0..vms).map(|seed| Keyring::new(&policy.issuers, Entropy::new(seed)));
         Self {
             space: Space::default(),
             vms: vms.collect(),
@@ -411,6 +411,25 @@ fn tries_between_two_attempts_are_not_counted() {
     assert_eq!((second.0, second.1), (Some(Counted::Failure), Level::Debug));
 }
 
+/// When calls that are sent fail, the next attempt is when the next fetch is.
+#[test]
+fn a_try_at_the_very_moment_of_the_next_attempt_is_counted() {
+    for (early, counted) in [(NANOSECOND, None), (Duration::ZERO, Some(Counted::Failure))] {
+        let mut process = Process::new(1, &json!({}));
+        let mut now = Duration::ZERO;
+        for _ in 0..4 {
+            let fetch = process.due(0, now).expect("a fetch that is due");
+            process.answer(0, fetch, now, &Answer::NoResponse);
+            now += process.vms[0].keys_expected_in(process.pool, at(now));
+        }
+        // The VM that has the lease has begun in time, and its answer comes a little later.
+        let fetch = process.due(0, now).expect("a fetch that is due");
+        let unknown = Answer::NotSent(NotSent::UnknownCluster);
+        let report = process.answer(0, fetch, now - early, &unknown);
+        assert_eq!(report.expect("a report").counted, counted, "{early:?}");
+    }
+}
+
 #[test]
 fn the_back_off_begins_when_the_cluster_has_come() {
     let mut process = Process::new(1, &json!({}));
@@ -461,6 +480,23 @@ fn the_end_of_the_last_good_keys_is_told() {
     assert_eq!(fail(end - NANOSECOND), (Level::Debug, true));
     assert_eq!(fail(end + 90 * SECOND), (Level::Warning, false));
     assert_eq!(fail(end + 180 * SECOND), (Level::Debug, false));
+}
+
+/// A failure at that very moment tells it, and no later one does again.
+#[test]
+fn the_end_of_the_last_good_keys_is_told_once() {
+    let mut process = Process::new(1, &json!({"max_stale": "1h"}));
+    process.fetched(0, Duration::ZERO);
+    let end = INTERVAL + TIMEOUT + 3600 * SECOND;
+    for (now, wanted) in [
+        (end - 300 * SECOND, Level::Warning),
+        (end, Level::Warning),
+        (end + 90 * SECOND, Level::Debug),
+    ] {
+        let fetch = process.due(0, now).expect("a fetch that is due");
+        let report = process.answer(0, fetch, now, &Answer::NoResponse);
+        assert_eq!(level(&report), Some(wanted), "{now:?}");
+    }
 }
 
 /// A set is missing since its first fetch failed, whatever configurations have come and gone since.

@@ -178,7 +178,7 @@ fn a_back_off_is_waited_for_at_ease() {
     let fetch = worker.begin(Duration::ZERO);
     worker.answer(fetch, Duration::ZERO, &Answer::NoResponse);
     // The next one is 1 to 1.25 s away.
-    let pool = worker.gate.policy().pools.iter().next().unwrap().0;
+    let pool = worker.gate.policy().issuers.iter().next().unwrap().0;
     let next = worker
         .gate
         .keyring()

@@ -405,6 +405,55 @@ fn revocation() -> [Cases; 2] {
     [cases, unsigned]
 }
 
+/// Callers with AWS credentials; the account's key goes by the name that it has in the key set.
+fn principals() -> Cases {
+    let role = |change: Value| {
+        let mut description = json!({"base": "role", "header": {"kid": "k2"}});
+        let members = description.as_object_mut().unwrap();
+        members.extend(change.as_object().unwrap().clone());
+        token(description)
+    };
+    let other = "arn:aws:iam::123456789012:role/batchX";
+    let mut cases = Cases::new("accounts.yaml");
+    cases.ask("principal", role(json!({})), &["--path", "/billing"]);
+    cases.ask(
+        "wrong-principal",
+        role(
+            json!({"claims": {"sub": other, "https://sts.amazonaws.com/": {
+                "aws_account": "123456789012", "org_id": "o-abc1234567", "principal_id": other,
+            }}}),
+        ),
+        &["--path", "/billing"],
+    );
+    cases.ask(
+        "wrong-principal-organization",
+        role(json!({"claims": {"https://sts.amazonaws.com/": {"aws_account": "123456789012"}}})),
+        &["--path", "/billing"],
+    );
+    cases.ask(
+        "wrong-audience-account",
+        role(json!({"claims": {"aud": "https://other.example.com"}})),
+        &["--path", "/billing"],
+    );
+    cases.ask("principal-not-named", role(json!({})), &["--path", "/else"]);
+    cases.ask(
+        "malformed-session",
+        role(json!({"claims": {"sub": "arn:aws:sts::123456789012:assumed-role/billing/s"}})),
+        &["--path", "/billing"],
+    );
+    cases.ask(
+        "token-expired-by-age",
+        role(json!({"claims": {"iat": {"$now": -1000}, "exp": {"$now": 1000}}})),
+        &["--path", "/billing"],
+    );
+    cases.ask(
+        "json-principal",
+        role(json!({})),
+        &["--path", "/billing", "--format", "json"],
+    );
+    cases
+}
+
 /// The user pool is asked nothing from here.
 fn confirmation() -> [Cases; 2] {
     let mut cases = Cases::new("confirming.yaml");
@@ -445,6 +494,7 @@ pub(crate) fn all() -> Vec<Case> {
         rules(),
         api_gateway(),
         without_keys(),
+        principals(),
         as_json(),
     ];
     all.into_iter()

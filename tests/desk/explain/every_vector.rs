@@ -11,11 +11,11 @@ use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::request::Request;
-use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::explain::account::{self, Account, Paint, Question, Secrets, State};
+use crate::harness::curve::verifiers;
 use crate::harness::outcome::{difference, headers, none_wrong, rest, supplied_with};
 use crate::harness::vectors::{Expect, Vector, Vectors};
 use cognito_authorizer::step::Step;
@@ -122,7 +122,7 @@ fn wrong_end(
 /// What the gate decides that is asked without any account, about the lines as Envoy hands them
 /// over: those of `authorization` joined.
 pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Verdict {
-    let gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
+    let gate = Gate::new(Rc::clone(policy), verifiers(policy), Entropy::new(1));
     let list = question.deny_list.clone();
     let mut gate = supplied_with(gate, list, question.now);
     let (joined, others): (Vec<_>, Vec<_>) = question
@@ -254,15 +254,16 @@ fn given_keys_decide_as_fetched_ones() {
     let mut asked = 0;
     for vector in &vectors.all {
         let mut document = vectors.policy(&vector.policy);
-        let [pool] = document["user_pools"]
-            .as_array_mut()
-            .unwrap()
-            .as_mut_slice()
-        else {
+        let kind = match vector.things.get("token.base").map(String::as_str) {
+            Some("\"role\"") => "aws_accounts",
+            _ => "user_pools",
+        };
+        let issuers = document.get_mut(kind).and_then(Value::as_array_mut);
+        let Some([issuer]) = issuers.map(Vec::as_mut_slice) else {
             continue;
         };
-        let keys = pool["jwks"]["inline"].to_string().into_bytes();
-        pool["jwks"] = json!({"cluster": "keys"});
+        let keys = issuer["jwks"]["inline"].to_string().into_bytes();
+        issuer["jwks"] = json!({"cluster": "keys"});
         let policy = policy(&document);
         let given = question(vector, &policy, Some(keys));
         let account = Account::of(&policy, &document, &given);

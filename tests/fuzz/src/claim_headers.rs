@@ -121,10 +121,14 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
             encoding,
         }],
         payload: None,
+        principals: Vec::new(),
     };
     let claims = Claims::parse(payload.to_string().as_bytes()).expect("a payload");
-    let values = headers.render(&claims, "");
-    let (_, value) = values.iter().next().expect("a header");
+    let value = headers
+        .headers
+        .first()
+        .and_then(|header| header.value(&claims));
+    let value = value.as_deref();
     let says_something = |claim: &&Value| match claim {
         Value::Null => false,
         Value::String(text) => !text.is_empty(),
@@ -158,8 +162,6 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
             }
         }
     }
-    let bytes = value.map_or(0, str::len);
-    assert_eq!(values.bytes(), bytes);
     Ok(())
 }
 

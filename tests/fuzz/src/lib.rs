@@ -27,6 +27,7 @@ mod jwks;
 mod notary;
 mod path;
 mod plan;
+mod principals;
 #[path = "../../core/paths/readings.rs"]
 mod readings;
 mod signature;
@@ -45,6 +46,7 @@ pub use decision::decision;
 pub use deny_list::deny_list;
 pub use jwks::jwks;
 pub use path::path;
+pub use principals::principals;
 pub use signature::signature;
 pub use token::token;
 
@@ -52,7 +54,7 @@ pub use token::token;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of a folder under `corpus`.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("token", token),
     ("jwks", jwks),
     ("config_json", config_json),
@@ -64,5 +66,6 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("signature", signature),
     ("decision", decision),
     ("deny_list", deny_list),
+    ("principals", principals),
     ("confirmation", confirmation),
 ];

@@ -9,9 +9,10 @@ use crate::harness::markdown::{Page, Table, spans};
 use crate::readme::configurations::{minimum, parse, summary};
 
 /// The tables, and where in a document their fields stand.
-const PLACES: [(&str, &str); 13] = [
+const PLACES: [(&str, &str); 14] = [
     ("the document", ""),
     ("user_pools", "user_pools[0]"),
+    ("aws_accounts", "aws_accounts[0]"),
     ("jwks", "user_pools[0].jwks"),
     ("confirm", "user_pools[0].confirm"),
     ("deny_list", "deny_list"),
@@ -154,6 +155,14 @@ fn defaults_are_the_ones_shown() {
         let mut base = minimum();
         if place == "claim_headers[0]" {
             base["claim_headers"] = json!([{"header": "x-cognito-sub", "claim": "sub"}]);
+        }
+        if place == "aws_accounts[0]" {
+            base["aws_accounts"] = json!([{
+                "account": "123456789012",
+                "issuer": "https://x.tokens.sts.global.api.aws",
+                "audiences": ["https://api.example.com"],
+                "jwks": {"cluster": "c"},
+            }]);
         }
         if place == "deny_list" {
             base["deny_list"] = json!({"cluster": "c", "uri": "https://h/d.json", "max_age": "1h", "when_stale": "refuse"});

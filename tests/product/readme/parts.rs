@@ -76,7 +76,7 @@ fn the_filter_is_the_one_of_production() {
     let plugin = &mut filter["typed_config"]["config"];
     let configuration = plugin["configuration"]["value"].take();
     let policy = parse(&configuration).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(policy.pools.len(), 1);
+    assert_eq!(policy.issuers.pools().len(), 1);
     // Held bodies stay with the client: with this option Envoy would have to buffer them.
     assert!(plugin["allow_on_headers_stop_iteration"].is_null());
     plugin["configuration"]

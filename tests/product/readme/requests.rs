@@ -128,7 +128,7 @@ fn asked(policy: &Rc<Policy>, table: &Table) {
     let column = |name| table.column(name);
     let (asks, with, gets) = (column("request"), column("token"), column("answer"));
     for row in &table.rows {
-        let (_, pool) = policy.pools.iter().next().expect("a pool");
+        let pool = policy.issuers.pools().first().expect("a pool");
         let headers = headers(&row[asks], token(&row[with], pool.id.as_str()), policy);
         let mut gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1));
         let request = headers

@@ -6,8 +6,9 @@ use super::moment::{apart, instant, span};
 use super::safe::{cut, one_of};
 use super::step::Finding;
 use cognito_authorizer::claims::TokenUse;
-use cognito_authorizer::policy::{AudiencePolicy, Pool};
-use cognito_authorizer::rules::requirement::{AnyOf, Requirement, WantedUse};
+use cognito_authorizer::policy::{AudiencePolicy, Issuer, Pool};
+use cognito_authorizer::rules::requirement::{AnyOf, Callers, Narrowing, WantedUse};
+use cognito_authorizer::signature::Algorithm;
 use cognito_authorizer::step::Step;
 use cognito_authorizer::verify::MAX_AUDIENCE_BYTES;
 use serde_json::{Value, json};
@@ -15,32 +16,43 @@ use std::time::Duration;
 
 /// `iss` is one of the configured issuers, and one that the rule admits.
 pub(super) fn issuer(facts: &Facts<'_>) -> Finding {
-    let pools = &facts.policy.pools;
-    let requirement = facts.requirement();
-    let admitted = |pool: &Pool| {
-        requirement.is_some_and(|requirement| requirement.narrows.pools.admits(&pool.id))
+    let callers = facts.requirement().map(|requirement| &requirement.callers);
+    let admitted = |issuer: &Issuer<'_>| match (issuer, callers) {
+        (Issuer::Pool(pool), Some(Callers::Users(users))) => users.pools.admits(&pool.id),
+        (Issuer::Account(_), Some(Callers::Principals(_))) => true,
+        (Issuer::Pool(_) | Issuer::Account(_), _) => false,
     };
-    let wanted = pools
-        .iter()
-        .map(|(_, pool)| pool)
-        .filter(|pool| admitted(pool));
-    let wanted: Vec<_> = wanted.map(|pool| pool.issuer.clone()).collect();
+    let issuers = facts.policy.issuers.iter().map(|(_, issuer)| issuer);
+    let wanted: Vec<_> = issuers
+        .filter(admitted)
+        .map(|issuer| issuer.iss().to_owned())
+        .collect();
     let found = facts.claim("iss");
     let shown = match &found {
         Value::Null => "iss is missing".to_owned(),
         found => cut(&found.to_string()),
     };
-    let finding = match (facts.pool_index(), facts.pool()) {
-        (Some(index), Some(pool)) if facts.passed(Step::Issuer) => Finding::new(format!(
-            "{shown} is user_pools[{}], {}",
-            index.position(),
+    let algorithm = facts.parsed().map(|token| token.unverified_algorithm());
+    let place = facts.place().unwrap_or_default();
+    let finding = match facts.issuer() {
+        Some(issuer) if facts.passed(Step::Issuer) => {
+            Finding::new(format!("{shown} is {place}, {}", issuer.id()))
+        }
+        Some(Issuer::Pool(pool)) if algorithm == Some(Algorithm::Es384) => Finding::new(format!(
+            "{shown} is the user pool {}, which does not sign with ES384",
             pool.id.as_str()
         )),
-        (_, Some(pool)) => Finding::new(format!(
+        Some(Issuer::Pool(pool)) if matches!(callers, Some(Callers::Principals(_))) => {
+            Finding::new(format!(
+                "{shown} is the user pool {}, but the rule is for AWS principals (require.principals)",
+                pool.id.as_str()
+            ))
+        }
+        Some(issuer) => Finding::new(format!(
             "{shown} is the user pool {}, which the rule does not admit (require.pools)",
-            pool.id.as_str()
+            issuer.id()
         )),
-        (_, None) => {
+        None => {
             let hint = found.as_str().and_then(|issuer| other_form(facts, issuer));
             let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
             Finding::new(format!("{shown}; expected {}{hint}", one_of(&wanted)))
@@ -51,19 +63,30 @@ pub(super) fn issuer(facts: &Facts<'_>) -> Finding {
 
 /// The same pool under its other name: the mistake that is nearly right.
 fn other_form(facts: &Facts<'_>, issuer: &str) -> Option<String> {
-    facts.policy.pools.iter().find_map(|(index, pool)| {
+    let slash = "a slash at its end is one too many";
+    let without = issuer.strip_suffix('/');
+    if facts
+        .policy
+        .issuers
+        .accounts()
+        .iter()
+        .any(|it| Some(&*it.issuer) == without)
+    {
+        return Some(slash.to_owned());
+    }
+    let pools = facts.policy.issuers.pools().iter().enumerate();
+    pools.into_iter().find_map(|(position, pool)| {
         let setting = |word| {
             format!(
-                "it is the {word} issuer of user_pools[{}], which is configured with another (issuer)",
-                index.position()
+                "it is the {word} issuer of user_pools[{position}], which is configured with another (issuer)"
             )
         };
         if issuer == pool.id.original_issuer() {
             Some(setting("original"))
         } else if issuer == pool.id.updated_issuer() {
             Some(setting("updated"))
-        } else if issuer.strip_suffix('/') == Some(pool.issuer.as_str()) {
-            Some("a slash at its end is one too many".to_owned())
+        } else if without == Some(pool.issuer.as_str()) {
+            Some(slash.to_owned())
         } else {
             None
         }
@@ -133,11 +156,15 @@ pub(super) fn start(facts: &Facts<'_>) -> Finding {
 
 /// `token_use` is one of the two, and the wanted one.
 pub(super) fn token_use(facts: &Facts<'_>) -> Finding {
+    if facts.account().is_some() {
+        return Finding::new("of an AWS principal's token there is one use");
+    }
     let found = facts.claim("token_use");
     let everywhere = facts.policy.token.token_use;
     let here = facts
         .requirement()
-        .map_or(WantedUse::Any, |requirement| requirement.narrows.token_use);
+        .and_then(|requirement| requirement.callers.users())
+        .map_or(WantedUse::Any, |users| users.token_use);
     let wanted: Vec<_> = [TokenUse::Id, TokenUse::Access]
         .into_iter()
         .filter(|one| everywhere.admits(*one) && here.admits(*one))
@@ -170,8 +197,9 @@ const fn name(token_use: TokenUse) -> &'static str {
 
 /// The app client is one of the pool's and one of the rule's.
 pub(super) fn client(facts: &Facts<'_>) -> Finding {
-    let (Some(pool), Some(requirement)) = (facts.pool(), facts.requirement()) else {
-        return Finding::new("no user pool to ask");
+    let users = facts.requirement().and_then(|it| it.callers.users());
+    let (Some(pool), Some(users)) = (facts.pool(), users) else {
+        return Finding::new("an AWS principal has none");
     };
     let token_use = facts.ask(|claims| claims.token_use()).flatten();
     let member = match token_use {
@@ -179,7 +207,7 @@ pub(super) fn client(facts: &Facts<'_>) -> Finding {
         Some(TokenUse::Id) | None => "aud",
     };
     let found = facts.claim(member);
-    let wanted = wanted_clients(pool, requirement);
+    let wanted = wanted_clients(pool, users);
     let shown = match &found {
         Value::Null => format!("{member} is missing"),
         found => format!("{member} is {}", cut(&found.to_string())),
@@ -198,8 +226,8 @@ pub(super) fn client(facts: &Facts<'_>) -> Finding {
 }
 
 /// The clients that both the pool and the rule admit; `None` if all are.
-fn wanted_clients(pool: &Pool, requirement: &Requirement) -> Option<Vec<String>> {
-    let narrowed = &requirement.narrows.clients;
+fn wanted_clients(pool: &Pool, users: &Narrowing) -> Option<Vec<String>> {
+    let narrowed = &users.clients;
     match (&pool.clients, narrowed) {
         (AnyOf::Unrestricted, AnyOf::Unrestricted) => None,
         (AnyOf::Only(all), _) => {
@@ -212,6 +240,9 @@ fn wanted_clients(pool: &Pool, requirement: &Requirement) -> Option<Vec<String>>
 
 /// `aud` matches `token.aud_pattern`.
 pub(super) fn audience(facts: &Facts<'_>) -> Finding {
+    if facts.account().is_some() {
+        return Finding::new("token.aud_pattern is for users' tokens");
+    }
     if matches!(facts.policy.token.audience, AudiencePolicy::Any) {
         return Finding::new("token.aud_pattern is not set");
     }

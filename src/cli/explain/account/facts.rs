@@ -2,7 +2,7 @@
 
 use super::simulation::Simulation;
 use cognito_authorizer::claims::{ClaimPlace, Claims};
-use cognito_authorizer::policy::{Policy, Pool, PoolIndex};
+use cognito_authorizer::policy::{Account, Issuer, IssuerIndex, Policy, Pool};
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rules::index::{Target, UnsafePath, Variables};
 use cognito_authorizer::rules::requirement::Requirement;
@@ -51,8 +51,8 @@ impl<'a> Facts<'a> {
         simulation: &'a Simulation,
     ) -> Self {
         let target = request.target();
-        let parse =
-            |compact| UntrustedToken::parse(compact, &KnownHeaders::default(), &mut ()).ok();
+        let known = KnownHeaders::new(simulation.gate.algorithms());
+        let parse = |compact| UntrustedToken::parse(compact, &known, &mut ()).ok();
         Self {
             policy,
             document,
@@ -118,16 +118,39 @@ impl<'a> Facts<'a> {
             .unwrap_or_default()
     }
 
-    /// The pool that the token's issuer is.
-    pub(super) fn pool_index(&self) -> Option<PoolIndex> {
-        self.ask(|claims| {
-            let (index, _) = self.policy.pools.by_issuer(claims.issuer()?)?;
-            Some(index)
-        })
-        .flatten()
+    /// The token's issuer, if it is one of the configured.
+    pub(super) fn issuer_index(&self) -> Option<IssuerIndex> {
+        self.ask(|claims| self.policy.issuers.by_iss(claims.issuer()?))
+            .flatten()
     }
 
+    pub(super) fn issuer(&self) -> Option<Issuer<'_>> {
+        self.policy.issuers.get(self.issuer_index()?)
+    }
+
+    /// The user pool that the token's issuer is.
     pub(super) fn pool(&self) -> Option<&Pool> {
-        self.policy.pools.get(self.pool_index()?)
+        match self.issuer()? {
+            Issuer::Pool(pool) => Some(pool),
+            Issuer::Account(_) => None,
+        }
+    }
+
+    /// The AWS account that the token's issuer is.
+    pub(super) fn account(&self) -> Option<&Account> {
+        match self.issuer()? {
+            Issuer::Account(account) => Some(account),
+            Issuer::Pool(_) => None,
+        }
+    }
+
+    /// Where the issuer stands in the configuration.
+    pub(super) fn place(&self) -> Option<String> {
+        let position = self.issuer_index()?.position();
+        let pools = self.policy.issuers.pools().len();
+        Some(match position.checked_sub(pools) {
+            None => format!("user_pools[{position}]"),
+            Some(account) => format!("aws_accounts[{account}]"),
+        })
     }
 }

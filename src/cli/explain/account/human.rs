@@ -3,8 +3,9 @@
 use super::delivery::{Cause, Upstream, Verdict};
 use super::safe::{cut, safe};
 use super::simulation::Lacks;
-use super::{Account, State, instant};
+use super::{Account, State, StepTaken, instant};
 use anstyle::{AnsiColor, Style};
+use cognito_authorizer::step::Step;
 use std::fmt::Write as _;
 
 /// Whether the output may be coloured.
@@ -131,6 +132,20 @@ fn headline(account: &Account) -> String {
 fn steps(text: &mut String, account: &Account, paint: Paint) {
     /// The longest name of a step.
     const WIDTH: usize = 9;
+    /// What is asked of AWS principals' tokens alone.
+    const OF_ACCOUNTS: [Step; 7] = [
+        Step::Caller,
+        Step::TokenAge,
+        Step::Named,
+        Step::AccountAudience,
+        Step::Account,
+        Step::Organization,
+        Step::Principal,
+    ];
+    let of_account = account.steps.iter().any(|step| {
+        step.step == Step::Caller && !matches!(step.state, State::NotAsked | State::NotReached)
+    });
+    let is_foreign = |step: &StepTaken| !of_account && OF_ACCOUNTS.contains(&step.step);
     let mut spared: Vec<&str> = Vec::new();
     let mut beyond: Vec<&str> = Vec::new();
     for step in &account.steps {
@@ -139,6 +154,8 @@ fn steps(text: &mut String, account: &Account, paint: Paint) {
             State::Passed => paint.good("pass"),
             State::Failed(_) => paint.bad("FAIL"),
             State::NotChecked => paint.faint("  ? "),
+            // Most configurations have no AWS accounts, and their users need not read of them.
+            State::NotAsked | State::NotReached if is_foreign(step) => continue,
             State::NotAsked => {
                 spared.push(name);
                 continue;

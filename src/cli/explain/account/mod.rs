@@ -15,6 +15,8 @@ mod form;
 mod human;
 mod json;
 mod moment;
+mod p384;
+mod principal;
 mod proof;
 mod request;
 mod revocation;
@@ -34,7 +36,7 @@ pub(crate) use secrets::Secrets;
 pub(crate) use simulation::Question;
 pub(crate) use step::{State, StepTaken};
 
-use cognito_authorizer::policy::{KeySource, Policy};
+use cognito_authorizer::policy::{Issuer, KeySource, Policy};
 use cognito_authorizer::request::{Request, Rest};
 use cognito_authorizer::time::Timestamp;
 use facts::Facts;
@@ -134,14 +136,14 @@ fn about_keys(facts: &Facts<'_>, question: &Question) -> Option<String> {
     if given
         && !facts
             .policy
-            .pools
+            .issuers
             .iter()
-            .any(|(_, pool)| fetches(&pool.keys))
+            .any(|(_, issuer)| fetches(issuer.keys()))
     {
         let note = "--jwks was not used: every pool of the configuration has its keys inline";
         return Some(note.to_owned());
     }
-    match facts.pool().map(|pool| &pool.keys) {
+    match facts.issuer().map(Issuer::keys) {
         Some(KeySource::Fetched(source))
             if !given
                 && matches!(&facts.simulation.ending, Ending::Unsettled(lacks, _) if lacks.keys) =>

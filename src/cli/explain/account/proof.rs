@@ -4,7 +4,7 @@ use super::facts::Facts;
 use super::safe::{cut, quoted};
 use super::step::Finding;
 use cognito_authorizer::jwks::KeySet;
-use cognito_authorizer::policy::KeySource;
+use cognito_authorizer::policy::{Issuer, KeySource};
 use cognito_authorizer::remote::document::Source;
 use cognito_authorizer::step::Step;
 use serde_json::Value;
@@ -12,8 +12,8 @@ use std::rc::Rc;
 
 /// The key set of the token's issuer, as the gate had it.
 fn keys(facts: &Facts<'_>) -> Option<Rc<KeySet>> {
-    let pool = facts.pool_index()?;
-    Some(facts.simulation.gate.keyring().keys(pool)?.set)
+    let issuer = facts.issuer_index()?;
+    Some(facts.simulation.gate.keyring().keys(issuer)?.set)
 }
 
 fn kid(facts: &Facts<'_>) -> String {
@@ -27,7 +27,7 @@ fn kid(facts: &Facts<'_>) -> String {
 pub(super) fn key(facts: &Facts<'_>) -> Finding {
     let kid = kid(facts);
     let Some(set) = keys(facts) else {
-        let cause = match facts.pool().map(|pool| &pool.keys) {
+        let cause = match facts.issuer().map(Issuer::keys) {
             Some(KeySource::Fetched(Source { endpoint, .. })) => format!(
                 "no keys at hand; Envoy fetches them from {} through the cluster {}, and a request waits for them at most {}",
                 cut(&endpoint.uri),
@@ -40,10 +40,14 @@ pub(super) fn key(facts: &Facts<'_>) -> Finding {
     };
     let kids: Vec<_> = set.kids().map(str::to_owned).collect();
     let shown: Vec<_> = kids.iter().map(|kid| quoted(kid)).collect();
+    let kind = match facts.account() {
+        None => "RS256",
+        Some(_) => "RS256 or ES384",
+    };
     let skipped = match set.skipped() {
         0 => String::new(),
-        1 => "; one entry of the set is no key for RS256 and was skipped".to_owned(),
-        many => format!("; {many} entries of the set are no keys for RS256 and were skipped"),
+        1 => format!("; one entry of the set is no key for {kind} and was skipped"),
+        many => format!("; {many} entries of the set are no keys for {kind} and were skipped"),
     };
     Finding::either(
         facts.passed(Step::Key),

@@ -76,7 +76,7 @@ pub(super) fn deny_list(facts: &Facts<'_>) -> Finding {
     let Some(list) = list.list() else {
         return Finding::new("there is no list that Envoy would use");
     };
-    let pool = facts.pool().map_or("", |pool| pool.id.as_str());
+    let pool = facts.issuer().map_or("", |issuer| issuer.id());
     let asked = facts.ask(|claims| {
         let all = list.look_up(pool, claims);
         let names: Vec<_> = all.map(|one| (name(&one), entry(&one))).collect();

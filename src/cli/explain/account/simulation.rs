@@ -1,15 +1,15 @@
 //! The decision itself, made by the gate as it is made in Envoy, with keys from the desk.
 
+use super::p384::verifiers;
 use cognito_authorizer::decision::{Decision, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
-use cognito_authorizer::policy::{Policy, Pool};
+use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::remote::call::Answer;
 use cognito_authorizer::remote::schedule::Entropy;
 use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::revocation::Word;
-use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::rules::requirement::Confirmation;
 use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
@@ -66,7 +66,7 @@ impl Simulation {
     /// Asks a gate whose pools were fetched before the request came, as in an Envoy that is up.
     pub(super) fn run(policy: &Rc<Policy>, request: &Request, question: &Question) -> Self {
         // No other VM fetches at the same time: that retries are jittered makes no difference.
-        let gate = Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(0));
+        let gate = Gate::new(Rc::clone(policy), verifiers(policy), Entropy::new(0));
         let mut simulation = Self {
             gate,
             record: Record::default(),
@@ -139,7 +139,8 @@ impl Simulation {
     fn beyond_the_signature(&mut self, request: &Request, question: &Question) -> Option<Refusal> {
         let policy = Rc::clone(self.gate.policy());
         let compact = policy.token.sources.extract(request).ok()??;
-        let token = UntrustedToken::parse(&compact, &KnownHeaders::default(), &mut ()).ok()?;
+        let known = KnownHeaders::new(self.gate.algorithms());
+        let token = UntrustedToken::parse(&compact, &known, &mut ()).ok()?;
         let (ruling, variables) = policy.rules.choose(&request.target()).ok()?;
         let demand = Demand {
             policy: &policy,
@@ -148,10 +149,10 @@ impl Simulation {
             now: question.now,
         };
         let claims = token.unverified_claims();
-        let (pool, _) = policy.pools.by_issuer(claims.issuer()?)?;
+        let issuer = policy.issuers.by_iss(claims.issuer()?)?;
         let list = self.gate.revocations();
-        let listed = |pool: &Pool, seen: &mut Record| {
-            let word = list.map(|list| list.ask(pool.id.as_str(), claims, None, question.now));
+        let listed = |id: &str, seen: &mut Record| {
+            let word = list.map(|list| list.ask(id, claims, None, question.now));
             match word {
                 None => Ok(()),
                 Some(Word::Revoked) => {
@@ -168,7 +169,7 @@ impl Simulation {
                 }
             }
         };
-        verify::conditions(claims, pool, &demand, &mut self.record, listed).err()
+        verify::conditions(claims, issuer, &demand, &mut self.record, listed).err()
     }
 
     /// One tick, with an answer for every fetch that it wants made.

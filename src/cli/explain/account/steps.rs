@@ -4,7 +4,7 @@
 use super::facts::Facts;
 use super::simulation::Ending;
 use super::step::{Finding, State, StepTaken};
-use super::{admission, conditions, form, proof, request, revocation};
+use super::{admission, conditions, form, principal, proof, request, revocation};
 use cognito_authorizer::decision::{Caller, Forward, Verdict};
 use cognito_authorizer::step::Step;
 use std::iter;
@@ -82,16 +82,23 @@ fn findings(facts: &Facts<'_>, step: Step) -> Vec<Finding> {
         Step::Header => vec![form::header(facts)],
         Step::Payload => vec![form::payload(facts)],
         Step::Issuer => vec![admission::issuer(facts)],
+        Step::Caller => vec![principal::caller(facts)],
         Step::Expiry => vec![admission::expiry(facts)],
         Step::Start => vec![admission::start(facts)],
+        Step::TokenAge => vec![principal::token_age(facts)],
+        Step::Named => vec![principal::named(facts)],
         Step::TokenUse => vec![admission::token_use(facts)],
         Step::Client => vec![admission::client(facts)],
+        Step::AccountAudience => vec![principal::audience(facts)],
         Step::Key => vec![proof::key(facts)],
         Step::Signature => vec![proof::signature(facts)],
         Step::Audience => vec![admission::audience(facts)],
         Step::IssuedAfter => vec![revocation::issued_after(facts)],
         Step::SignedInAfter => vec![revocation::signed_in_after(facts)],
         Step::DenyList => vec![revocation::deny_list(facts)],
+        Step::Account => vec![principal::account(facts)],
+        Step::Organization => vec![principal::organization(facts)],
+        Step::Principal => vec![principal::principal(facts)],
         Step::Scopes => vec![conditions::scopes(facts)],
         Step::Groups => vec![conditions::groups(facts)],
         Step::Claim => conditions::claims(facts),

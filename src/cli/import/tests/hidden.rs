@@ -67,7 +67,7 @@ fn satisfying(policy: &Policy, requirement: &Requirement, tokens: &[Token]) -> u
         let parsed = UntrustedToken::parse(compact.as_bytes(), &KnownHeaders::default(), &mut ());
         let claims = Claims::parse(payload.as_bytes()).unwrap();
         Admitted::new(parsed.unwrap(), &demand, &mut ()).is_ok_and(|admitted| {
-            conditions(&claims, admitted.pool(), &demand, &mut (), |_, _| {
+            conditions(&claims, admitted.issuer(), &demand, &mut (), |_, _| {
                 Ok::<_, Refusal>(())
             })
             .is_ok()

@@ -192,11 +192,13 @@ pub(super) fn is_no_wider(
     wanted: &[String],
 ) -> bool {
     let every_pool: Vec<&str> = policy
-        .pools
+        .issuers
+        .pools()
         .iter()
-        .map(|(_, pool)| pool.id.as_str())
+        .map(|pool| pool.id.as_str())
         .collect();
-    let pools: Vec<&str> = match &requirement.narrows.pools {
+    let users = requirement.callers.users().expect("a rule for users");
+    let pools: Vec<&str> = match &users.pools {
         AnyOf::Unrestricted => every_pool,
         AnyOf::Only(pools) => pools.iter().map(|pool| pool.as_str()).collect(),
     };
@@ -210,7 +212,7 @@ pub(super) fn is_no_wider(
     };
     let scheme = TOKENS.iter().find(|(token, ..)| *token == scheme);
     scheme.is_some_and(|(_, known, strict)| {
-        let fits = !strict || requirement.narrows.token_use == WantedUse::Only(kind);
+        let fits = !strict || users.token_use == WantedUse::Only(kind);
         scoped && fits && pools.iter().all(|pool| known.contains(pool))
     })
 }

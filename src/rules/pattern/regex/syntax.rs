@@ -39,11 +39,12 @@ impl Class {
     };
 
     fn of(bytes: impl IntoIterator<Item = u8>) -> Self {
-        let bits = bytes.into_iter().filter(u8::is_ascii);
-        Self {
-            ascii: bits.fold(0, |set, byte| set | (1_u128 << byte)),
+        let bytes = bytes.into_iter().filter(u8::is_ascii);
+        let classes = bytes.map(|byte| Self {
+            ascii: 1 << byte,
             others: false,
-        }
+        });
+        classes.fold(Self::NONE, Self::or)
     }
 
     /// Whether a byte of ASCII, or with `None` any other character, is in the set.
