@@ -83,6 +83,8 @@ pub(super) struct Refresher {
     confirmed: Option<Monotonic>,
     /// The fetch of content that is not for this configuration.
     declined: Option<Monotonic>,
+    /// The next fetch of the record, and when this VM first saw it set there.
+    next_seen: (Monotonic, Monotonic),
     /// How long a renewal is left to other VMs.
     courtesy: Duration,
     /// Counts contents that differ.
@@ -139,6 +141,7 @@ impl Refresher {
             loaded: None,
             confirmed: None,
             declined: None,
+            next_seen: Default::default(),
             courtesy: Duration::ZERO,
             generation: 0,
             usable: false,
@@ -241,8 +244,11 @@ impl Refresher {
         self.record.revision
     }
 
-    /// Works out whether the content may still serve.
+    /// Works out whether the content may still serve, and since when the next fetch is set.
     pub(super) fn look_at_age(&mut self, now: Monotonic) {
+        if self.next_seen.0 != self.record.next_fetch_at {
+            self.next_seen = (self.record.next_fetch_at, now);
+        }
         if self.loaded.is_some() && self.loaded == self.record.content_at {
             self.confirmed = self.record.fetched_at.max(self.confirmed);
         }
@@ -320,7 +326,7 @@ impl Refresher {
     /// When the next refresh is scheduled.
     fn scheduled(&self) -> Monotonic {
         match self.record.fetched_at {
-            Some(_) if self.record.failing_since.is_some() => self.record.next_fetch_at,
+            _ if self.record.failing_since.is_some() => self.next_attempt(),
             Some(at) if self.knows_content() => self
                 .record
                 .next_fetch_at
@@ -329,6 +335,19 @@ impl Refresher {
             // The record promises content that is not there: another plugin wrote over it.
             Some(at) => at.after(RECOVERY_DELAY),
             None => self.record.next_fetch_at,
+        }
+    }
+
+    /// When the back-off allows the next fetch. The VM that failed has set it, and may be one of a
+    /// configuration with a longer interval.
+    fn next_attempt(&self) -> Monotonic {
+        let Record { next_fetch_at, .. } = self.record;
+        match self.next_seen {
+            (seen, at) if seen == next_fetch_at => {
+                next_fetch_at.min(at.after(self.source.refresh.interval))
+            }
+            // Set since the last look, so that nothing is known of when.
+            _ => next_fetch_at,
         }
     }
 

@@ -415,6 +415,25 @@ fn the_back_off_ends_at_the_interval() {
     assert!(gaps.iter().all(|gap| *gap < 5.4), "{gaps:?}");
 }
 
+/// Whichever plugin's fetch has failed last: one that asks rarely makes no other's fetch rarer.
+#[test]
+fn the_back_off_ends_at_each_plugins_own_interval() {
+    let mut script = with_list(&json!({"refresh_interval": "5s"}));
+    let often = Rc::clone(&script.policy);
+    let rarely = with_list(&json!({"refresh_interval": "1h"})).policy;
+    script.happen(list(0.0, &[]));
+    for policy in [&rarely, &often, &rarely] {
+        script.world.start(policy);
+    }
+    script.count(1.0, "");
+    script.happen(List(Plan::Status(500)));
+    script.count(300.0, "");
+    let gaps = script.gaps();
+    assert!(gaps.iter().all(|gap| *gap < 5.6), "{gaps:?}");
+    // And no VM fetches because another has just failed.
+    assert!(gaps.iter().all(|gap| *gap > 0.9), "{gaps:?}");
+}
+
 /// Two plugins with one list: each takes it if it may, and there is one fetch for both.
 #[test]
 fn each_plugin_has_its_own_limit_and_none_its_own_fetch() {
