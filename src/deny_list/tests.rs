@@ -179,6 +179,7 @@ fn two_hundred_thousand_entries_are_read() {
     let error = parse(&of(DenyList::MAX_ENTRIES + 1)).unwrap_err();
     let flaw = Flaw::TooMany;
     assert!(matches!(error, InvalidDenyList::At { flaw: found, .. } if found == flaw));
+    assert_eq!(DenyList::MAX_BYTES, 32 << 20);
     let mut longest = document("{}").into_bytes();
     longest.resize(DenyList::MAX_BYTES, b' ');
     assert!(DenyList::parse(&longest).is_ok());
