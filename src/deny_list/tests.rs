@@ -86,6 +86,9 @@ fn entries_are_as_strict_in_pools_that_nobody_knows() {
             }
             let twice = entry(&format!("{{}}, \"{kind}\": {{}}"));
             case(&twice, 4, Flaw::Duplicate, &twin);
+            // Ids of a list, which may stand twice, have such a time.
+            let late = r#"{"a": 4294967294, "a": 4294967294}"#;
+            case(&entry(late), 1, Flaw::Duplicate, &twin);
             // An escape is another spelling of one name.
             case(
                 &entry(r#"{"a": 1, "\u0061": 1}"#),
@@ -176,6 +179,10 @@ fn two_hundred_thousand_entries_are_read() {
     let error = parse(&of(DenyList::MAX_ENTRIES + 1)).unwrap_err();
     let flaw = Flaw::TooMany;
     assert!(matches!(error, InvalidDenyList::At { flaw: found, .. } if found == flaw));
+    assert_eq!(DenyList::MAX_BYTES, 32 << 20);
+    let mut longest = document("{}").into_bytes();
+    longest.resize(DenyList::MAX_BYTES, b' ');
+    assert!(DenyList::parse(&longest).is_ok());
     let long = vec![b' '; DenyList::MAX_BYTES + 1];
     assert_eq!(
         DenyList::parse(&long).unwrap_err(),
@@ -192,6 +199,7 @@ fn a_list_is_taken_over_whole_and_in_order_or_not_at_all() {
     let good = list.shared().to_vec();
     let taken = DenyList::from_shared(&good).unwrap();
     assert!(taken.same_entries(&list));
+    assert!(!taken.is_empty());
     assert_eq!(taken.written_at(), list.written_at());
     for length in (0..good.len()).filter(|length| *length < 8 || (*length - 8) % 16 != 0) {
         assert!(DenyList::from_shared(&good[..length]).is_none(), "{length}");
