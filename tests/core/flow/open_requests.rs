@@ -10,7 +10,7 @@ use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use serde_json::{Value, json};
 
-use crate::flow::pools::{self, ACCOUNT, POOLS, document, minted, policy};
+use crate::flow::pools::{self, ACCOUNT, POOLS, ROLE, document, minted, policy};
 use crate::flow::world::{BEGIN, WALL};
 use crate::harness::issuer::{TestKey, issuer_of, key_set, signed};
 use crate::harness::space::Space;
@@ -56,13 +56,7 @@ impl Worker {
                 "jwks": {"inline": key_set(&[TestKey::first()])},
             }],
             "token": {"use": "access", "at_expiry": "close", "clock_skew": "0s"},
-            "deny_list": {
-                "cluster": "deny",
-                "uri": "https://lists.example/deny.json",
-                "refresh_interval": "5s",
-                "max_age": "forever",
-                "when_stale": "refuse",
-            },
+            "deny_list": deny_list(),
         }));
         worker.fetch(0.0, &json!({}));
         worker
@@ -70,10 +64,15 @@ impl Worker {
 
     /// The tick of this second fetches a list with these entries of the pool. What is cut then.
     fn fetch(&mut self, second: f64, entries: &Value) -> Vec<u32> {
+        self.fetch_list(second, &json!({POOLS[0].1: entries}))
+    }
+
+    /// The same with the entries of all pools and accounts.
+    fn fetch_list(&mut self, second: f64, pools: &Value) -> Vec<u32> {
         let mut effects = self.gate.tick(at(second), &self.space);
         let (id, _) = effects.calls.pop().expect("a fetch that is due");
         let written_at = (EPOCH + second) as u64;
-        let list = json!({"version": 1, "written_at": written_at, "pools": {POOLS[0].1: entries}});
+        let list = json!({"version": 1, "written_at": written_at, "pools": pools});
         let answer = Answer::Response {
             status: 200,
             body: Some(list.to_string().into_bytes()),
@@ -108,6 +107,16 @@ impl Worker {
         cut.sort_unstable();
         cut
     }
+}
+
+fn deny_list() -> Value {
+    json!({
+        "cluster": "deny",
+        "uri": "https://lists.example/deny.json",
+        "refresh_interval": "5s",
+        "max_age": "forever",
+        "when_stale": "refuse",
+    })
 }
 
 fn at(second: f64) -> Now {
@@ -153,23 +162,47 @@ fn a_request_is_open_for_just_as_long_as_its_token_would_be_accepted() {
     }
 }
 
+/// A configuration of the AWS account, which closes; the path of its name is for its callers.
+fn account(max_token_age: &str) -> Value {
+    let mut document = document(&[ACCOUNT.0], &json!({}));
+    let keys: Value = serde_json::from_slice(&pools::key_set(&["k1"])).unwrap();
+    document["aws_accounts"][0]["jwks"] = json!({"inline": keys});
+    document["aws_accounts"][0]["max_token_age"] = json!(max_token_age);
+    document["token"] = json!({"at_expiry": "close", "clock_skew": "5s"});
+    document
+}
+
+/// A role's token, made ten seconds before the seconds of the tests begin, for an hour.
+fn role_token(role: &str) -> String {
+    let issued_at = EPOCH - 10.0 - WALL - BEGIN.as_secs_f64();
+    minted(ACCOUNT.0, &format!("k1@{issued_at}~{role}"))
+}
+
 /// An AWS principal's also ends when it is older than wanted; the twin lasts as long as its `exp`.
 #[test]
 fn a_request_of_an_aws_principal_ends_at_max_token_age() {
     for (age, end) in [("1m", 55.0), ("1h", 3595.0)] {
-        let mut document = document(&[ACCOUNT.0], &json!({}));
-        let keys: Value = serde_json::from_slice(&pools::key_set(&["k1"])).unwrap();
-        document["aws_accounts"][0]["jwks"] = json!({"inline": keys});
-        document["aws_accounts"][0]["max_token_age"] = json!(age);
-        document["token"] = json!({"at_expiry": "close", "clock_skew": "5s"});
-        let mut worker = Worker::with(document);
-        // Made ten seconds before the test begins, for an hour.
-        let begin = WALL + BEGIN.as_secs_f64() - EPOCH;
-        let token = minted(ACCOUNT.0, &format!("k1@{}", -10.0 - begin));
-        worker.goes_on_with(1, "/c", Some(&token));
+        let mut worker = Worker::with(account(age));
+        worker.goes_on_with(1, "/c", Some(&role_token(ROLE)));
         assert_eq!(worker.cut(end - 0.01), [0_u32; 0], "{age}");
         assert_eq!(worker.cut(end), [1], "{age}");
     }
+}
+
+#[test]
+fn a_request_of_a_revoked_aws_principal_is_cut() {
+    let mut document = account("1h");
+    document["deny_list"] = deny_list();
+    let mut worker = Worker::with(document);
+    worker.fetch_list(0.0, &json!({}));
+    worker.goes_on_with(1, "/c", Some(&role_token(ROLE)));
+    worker.goes_on_with(2, "/c", Some(&role_token("role/reports")));
+    let entries = json!({"issued_before": {pools::arn(ROLE): EPOCH as u64}});
+    // Of an account that is not configured.
+    let another = json!({"123456789013": entries});
+    assert_eq!(worker.fetch_list(10.0, &another), [0_u32; 0]);
+    let named = json!({ACCOUNT.1: entries});
+    assert_eq!(worker.fetch_list(20.0, &named), [1]);
 }
 
 #[test]

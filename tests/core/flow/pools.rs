@@ -100,7 +100,7 @@ fn token(issuer: &str, kid: &str) -> String {
 }
 
 /// A role or user of the account.
-fn arn(resource: &str) -> String {
+pub(crate) fn arn(resource: &str) -> String {
     format!("arn:aws:iam::{}:{resource}", ACCOUNT.1)
 }
 
