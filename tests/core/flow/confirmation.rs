@@ -298,11 +298,15 @@ impl Process {
         let name = claims["jti"].as_str().unwrap().to_owned();
         assert_eq!(body, json!({"AccessToken": token(&name)}));
         let plan = self.plan.get(name.as_str()).copied();
-        let response = |status, headers, body: &str| Answer::Response {
-            status,
-            headers,
-            body: (Some(status) != call.unread).then(|| body.as_bytes().to_vec()),
-        };
+        let response =
+            |status, headers: Vec<(&'static str, Vec<u8>)>, body: &str| Answer::Response {
+                status,
+                headers: headers
+                    .into_iter()
+                    .filter(|(name, _)| call.answer_headers.contains(name))
+                    .collect(),
+                body: (Some(status) != call.unread).then(|| body.as_bytes().to_vec()),
+            };
         let (delay, answer) = match plan.unwrap_or(Plan::Confirm) {
             Plan::NoHosts => (Duration::ZERO, Answer::NotSent(NotSent::NoHosts)),
             _ if self.delay >= call.timeout => (call.timeout, timed_out()),
@@ -963,6 +967,59 @@ fn a_confirmation_is_remembered_until_any_token_is_refused() {
     one.look(first, now, &space);
     one.sync(&space);
     assert_eq!(one.word(first, now), Word::Good);
+}
+
+/// Of the answers nothing is read that is not needed: a 200 is about a person.
+#[test]
+fn a_question_is_get_user_and_reads_no_user() {
+    let ([mut one, _], [first, _]) = two_vms();
+    let (space, now, mut ids) = (Space::default(), Monotonic::new(BEGIN), CallIds::default());
+    let (_, call) = one.ask(first, b"first", now, &space, &mut ids).unwrap();
+    assert_eq!((&*call.cluster, call.method), ("pool", "POST"));
+    assert_eq!(call.body, br#"{"AccessToken":"first"}"#);
+    assert_eq!(call.answer_headers, [TYPE_HEADER]);
+    assert_eq!(call.unread, Some(200));
+}
+
+/// Its VM was busy for longer than its lease, and another has asked since.
+#[test]
+fn an_answer_that_comes_too_late_changes_nothing_that_another_vm_has_learnt() {
+    let confirmed = || Answer::response(200, None);
+    let refused = || Answer::Response {
+        status: 400,
+        headers: vec![(TYPE_HEADER, b"NotAuthorizedException".to_vec())],
+        body: None,
+    };
+    for (late, other, word) in [
+        (confirmed(), refused(), Word::Bad),
+        (timed_out(), confirmed(), Word::Good),
+        (confirmed(), confirmed(), Word::Good),
+        // A refusal goes before all.
+        (refused(), confirmed(), Word::Bad),
+    ] {
+        let ([mut one, mut two], [first, _]) = two_vms();
+        let (space, mut ids) = (Space::default(), CallIds::default());
+        let at = |millis| Monotonic::new(BEGIN).after(Duration::from_millis(millis));
+        let (slow, _) = one.ask(first, b"first", at(0), &space, &mut ids).unwrap();
+        assert!(
+            two.ask(first, b"first", at(2_999), &space, &mut ids)
+                .is_none()
+        );
+        let (fast, _) = two
+            .ask(first, b"first", at(3_000), &space, &mut ids)
+            .unwrap();
+        two.answered(fast, &other, at(3_100), &space).unwrap();
+        one.answered(slow, &late, at(3_200), &space).unwrap();
+        assert_eq!(one.word(first, at(3_200)), word, "{late:?} {other:?}");
+        two.sync(&space);
+        two.look(first, at(3_200), &space);
+        assert_eq!(two.word(first, at(3_200)), word, "{late:?} {other:?}");
+        // By the other's answer, not by the one that was late.
+        if word == Word::Good {
+            assert_eq!(one.word(first, at(63_099)), Word::Good);
+            assert_eq!(one.word(first, at(63_100)), Word::Open);
+        }
+    }
 }
 
 /// Another VM asks between this one's look at the slot and its mark.
