@@ -218,12 +218,17 @@ fn a_remembered_token_grows_too_old() {
         document["aws_accounts"][0]["max_token_age"] = age;
         of(ACCOUNT.0, &document)
     };
-    for (age, oldest) in [("1m", 110.0), ("15m", 950.0), ("1h", 3650.0)] {
+    for (age, last, oldest) in [
+        ("1m", 110.0, 110.0),
+        ("15m", 950.0, 950.0),
+        // It has expired then.
+        ("1h", 3649.99, 3650.0),
+    ] {
         let mut script = made(json!(age));
         script.happen(Start(1));
         script.count(1.0, "");
         script.happen(Ask(0, "x", "k1@-10"));
-        script.count(oldest - 0.01, "");
+        script.count(last, "");
         script.happen(Ask(0, "x", "k1@-10"));
         script.count(oldest + 0.01, "");
         script.happen(Ask(0, "x", "k1@-10"));
