@@ -86,7 +86,7 @@ fn the_forged_signature_of_the_proof_differs_in_one_bit() {
         }
     }
     let witness = Rc::new(Witness(std::cell::RefCell::default()));
-    let host: Rc<dyn HostVerifier> = Rc::clone(&witness) as _;
+    let host: Rc<dyn HostVerifier> = Rc::<Witness>::clone(&witness);
     assert!(Es384::host_if_proven(host).is_supported());
     let good = der(SIGNATURE).unwrap();
     let asked = witness.0.borrow();

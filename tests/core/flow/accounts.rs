@@ -2,12 +2,18 @@
 //! old by their age too.
 
 use cognito_authorizer::decision::CacheUse;
+use cognito_authorizer::gate::Gate;
+use cognito_authorizer::keyring::Entropy;
+use cognito_authorizer::rs256::Rs256;
+use cognito_authorizer::signature::Algorithms;
+use cognito_authorizer::verifiers::Verifiers;
 use serde_json::{Value, json};
 
-use crate::flow::pools::{ACCOUNT, document, key_set};
+use crate::flow::pools::{ACCOUNT, document, key_set, policy};
 use crate::flow::script::Event::{self, Ask, Delay, Flood, Nothing, Serve, Start};
 use crate::flow::script::{Script, keys, list, of};
 use crate::flow::world::{LIST, Plan};
+use crate::harness::curve::with_es384;
 
 type Rows<T> = Vec<(f64, Event, T)>;
 
@@ -245,5 +251,23 @@ fn a_remembered_token_grows_too_old() {
             ],
             "{age}"
         );
+    }
+}
+
+/// Where the host proves that it verifies it, and nowhere else: it is what the log says at the start.
+#[test]
+fn es384_is_for_accounts_alone() {
+    let verifiers: [fn() -> Verifiers; 2] = [
+        || with_es384(Rs256::module()),
+        || Verifiers::from(Rs256::module()),
+    ];
+    for (issuer, algorithms) in [
+        (ACCOUNT.0, [Algorithms::Rs256AndEs384, Algorithms::Rs256]),
+        ("a", [Algorithms::Rs256; 2]),
+    ] {
+        let policy = policy(&document(&[issuer], &json!({})));
+        let named = verifiers
+            .map(|verifiers| Gate::new(policy.clone(), verifiers(), Entropy::new(1)).algorithms());
+        assert_eq!(named, algorithms, "{issuer}");
     }
 }
