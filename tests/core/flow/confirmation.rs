@@ -1025,10 +1025,11 @@ fn an_answer_that_comes_too_late_changes_nothing_that_another_vm_has_learnt() {
 /// Another VM asks between this one's look at the slot and its mark.
 #[test]
 fn whose_mark_comes_too_late_does_not_ask() {
+    type Other<'a> = Box<dyn FnOnce(&Space) + 'a>;
     struct Faster<'a> {
         space: Space,
         /// What happens before the next write.
-        other: RefCell<Option<Box<dyn FnOnce(&Space) + 'a>>>,
+        other: RefCell<Option<Other<'a>>>,
     }
     impl SharedSpace for Faster<'_> {
         fn read(&self, name: &str) -> (Option<Vec<u8>>, Version) {
