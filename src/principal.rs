@@ -405,6 +405,11 @@ mod tests {
             "arn:aws:iam::123456789012:role/",
             "arn:aws:iam::123456789012:role//a",
             "arn:aws:iam::1:role/a",
+            // A session of no role.
+            "arn:aws:sts::123456789012:assumed-role/",
+            "arn:aws:sts::123456789012:assumed-role//session",
+            // Nothing below the whole account is one.
+            "arn:aws:iam::123456789012:root/a",
             "",
         ] {
             refused(

@@ -71,6 +71,34 @@ fn each_forgery_of_the_proof_counts() {
     }
 }
 
+/// A host that looks at some bits of a signature alone would be caught by the smallest change only.
+#[test]
+fn the_forged_signature_of_the_proof_differs_in_one_bit() {
+    struct Witness(std::cell::RefCell<Vec<Vec<u8>>>);
+    impl HostVerifier for Witness {
+        fn verify(&self, _: &[u8], _: &[u8], _: &[u8]) -> HostAnswer {
+            HostAnswer::None
+        }
+
+        fn verify_es384(&self, _: &[u8], message: &[u8], signature: &[u8]) -> HostAnswer {
+            self.0.borrow_mut().push(signature.to_vec());
+            honest(message == MESSAGE && signature == der(SIGNATURE).unwrap())
+        }
+    }
+    let witness = Rc::new(Witness(std::cell::RefCell::default()));
+    let host: Rc<dyn HostVerifier> = Rc::<Witness>::clone(&witness);
+    assert!(Es384::host_if_proven(host).is_supported());
+    let good = der(SIGNATURE).unwrap();
+    let asked = witness.0.borrow();
+    let forged = asked.iter().find(|one| **one != good).unwrap();
+    assert_eq!(forged.len(), good.len());
+    let bits = forged
+        .iter()
+        .zip(&good)
+        .map(|(one, other)| (one ^ other).count_ones());
+    assert_eq!(bits.sum::<u32>(), 1);
+}
+
 #[test]
 fn only_an_outright_yes_counts() {
     assert!(verify(honest, MESSAGE, SIGNATURE));

@@ -159,6 +159,10 @@ mod tests {
             assert_eq!(one.answered(at(second), &space), news, "{second}");
         }
         assert_eq!(one.failed(slow, at(701), &space), New);
+        // It is the last failure that counts, not the one that was told.
+        assert_eq!(other.failed(slow, at(708), &space), Old);
+        assert_eq!(one.answered(at(717), &space), Old);
+        assert_eq!(one.answered(at(718), &space), New);
         assert_eq!(Outage::new("k", &["b"]).failed(slow, at(701), &space), New);
     }
 

@@ -2,12 +2,18 @@
 //! old by their age too.
 
 use cognito_authorizer::decision::CacheUse;
+use cognito_authorizer::gate::Gate;
+use cognito_authorizer::keyring::Entropy;
+use cognito_authorizer::rs256::Rs256;
+use cognito_authorizer::signature::Algorithms;
+use cognito_authorizer::verifiers::Verifiers;
 use serde_json::{Value, json};
 
-use crate::flow::pools::{ACCOUNT, document, key_set};
+use crate::flow::pools::{ACCOUNT, document, key_set, policy};
 use crate::flow::script::Event::{self, Ask, Delay, Flood, Nothing, Serve, Start};
 use crate::flow::script::{Script, keys, list, of};
 use crate::flow::world::{LIST, Plan};
+use crate::harness::curve::with_es384;
 
 type Rows<T> = Vec<(f64, Event, T)>;
 
@@ -218,12 +224,17 @@ fn a_remembered_token_grows_too_old() {
         document["aws_accounts"][0]["max_token_age"] = age;
         of(ACCOUNT.0, &document)
     };
-    for (age, oldest) in [("1m", 110.0), ("15m", 950.0), ("1h", 3650.0)] {
+    for (age, last, oldest) in [
+        ("1m", 110.0, 110.0),
+        ("15m", 950.0, 950.0),
+        // It has expired then.
+        ("1h", 3649.99, 3650.0),
+    ] {
         let mut script = made(json!(age));
         script.happen(Start(1));
         script.count(1.0, "");
         script.happen(Ask(0, "x", "k1@-10"));
-        script.count(oldest - 0.01, "");
+        script.count(last, "");
         script.happen(Ask(0, "x", "k1@-10"));
         script.count(oldest + 0.01, "");
         script.happen(Ask(0, "x", "k1@-10"));
@@ -240,5 +251,23 @@ fn a_remembered_token_grows_too_old() {
             ],
             "{age}"
         );
+    }
+}
+
+/// Where the host proves that it verifies it, and nowhere else: it is what the log says at the start.
+#[test]
+fn es384_is_for_accounts_alone() {
+    let verifiers: [fn() -> Verifiers; 2] = [
+        || with_es384(Rs256::module()),
+        || Verifiers::from(Rs256::module()),
+    ];
+    for (issuer, algorithms) in [
+        (ACCOUNT.0, [Algorithms::Rs256AndEs384, Algorithms::Rs256]),
+        ("a", [Algorithms::Rs256; 2]),
+    ] {
+        let policy = policy(&document(&[issuer], &json!({})));
+        let named = verifiers
+            .map(|verifiers| Gate::new(policy.clone(), verifiers(), Entropy::new(1)).algorithms());
+        assert_eq!(named, algorithms, "{issuer}");
     }
 }

@@ -1,6 +1,7 @@
 //! Tokens that their user pool has to confirm, in scripted time: VMs over one space, and a pool that
 //! is asked.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -9,13 +10,16 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cognito_authorizer::confirmation::standing::Word;
+use cognito_authorizer::confirmation::{Confirmations, Question, Subject, TYPE_HEADER};
 use cognito_authorizer::decision::{Caller, Decision, Forward, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::Refusal;
-use cognito_authorizer::remote::call::{Answer, Call, CallId, NotSent};
+use cognito_authorizer::remote::call::{Answer, Call, CallId, CallIds, NotSent};
 use cognito_authorizer::remote::report::{Counted, Level};
+use cognito_authorizer::remote::space::{Conflict, SharedSpace, Version};
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
@@ -294,11 +298,15 @@ impl Process {
         let name = claims["jti"].as_str().unwrap().to_owned();
         assert_eq!(body, json!({"AccessToken": token(&name)}));
         let plan = self.plan.get(name.as_str()).copied();
-        let response = |status, headers, body: &str| Answer::Response {
-            status,
-            headers,
-            body: (Some(status) != call.unread).then(|| body.as_bytes().to_vec()),
-        };
+        let response =
+            |status, headers: Vec<(&'static str, Vec<u8>)>, body: &str| Answer::Response {
+                status,
+                headers: headers
+                    .into_iter()
+                    .filter(|(name, _)| call.answer_headers.contains(name))
+                    .collect(),
+                body: (Some(status) != call.unread).then(|| body.as_bytes().to_vec()),
+            };
         let (delay, answer) = match plan.unwrap_or(Plan::Confirm) {
             Plan::NoHosts => (Duration::ZERO, Answer::NotSent(NotSent::NoHosts)),
             _ if self.delay >= call.timeout => (call.timeout, timed_out()),
@@ -914,4 +922,141 @@ fn a_space_that_takes_nothing_lets_nobody_in() {
     }
     assert_eq!(happened, "t/pay unknown 1");
     assert_eq!(process.asked, []);
+}
+
+/// What two VMs know, and a question about each of two tokens.
+fn two_vms() -> ([Confirmations; 2], [Question; 2]) {
+    let policy = policy(&document(&json!({})));
+    let vms = [1, 2].map(|seed| Confirmations::new(&policy.issuers, Entropy::new(seed)));
+    let issuer = policy.issuers.by_iss(&issuer_of(POOL)).unwrap();
+    let questions = [b"first", b"other"].map(|token| Question {
+        subject: Subject {
+            issuer,
+            key: vms[0].key(issuer, token),
+        },
+        within: Duration::from_secs(60),
+    });
+    (vms, questions)
+}
+
+/// Without a look at its slot, until another VM learns of a refusal.
+#[test]
+fn a_confirmation_is_remembered_until_any_token_is_refused() {
+    let ([mut one, mut two], [first, other]) = two_vms();
+    let (space, now, mut ids) = (Space::default(), Monotonic::new(BEGIN), CallIds::default());
+    one.sync(&space);
+    let (id, _) = one.ask(first, b"first", now, &space, &mut ids).unwrap();
+    let confirmed = Answer::response(200, None);
+    one.answered(id, &confirmed, now, &space).unwrap();
+    for _ in 0..3 {
+        one.sync(&space);
+        assert_eq!(one.word(first, now), Word::Good);
+    }
+    let (id, _) = two.ask(other, b"other", now, &space, &mut ids).unwrap();
+    let headers = vec![(TYPE_HEADER, b"NotAuthorizedException".to_vec())];
+    let refused = Answer::Response {
+        status: 400,
+        headers,
+        body: None,
+    };
+    two.answered(id, &refused, now, &space).unwrap();
+    assert_eq!(two.word(other, now), Word::Bad);
+    one.sync(&space);
+    assert_eq!(one.word(first, now), Word::Open);
+    // Once: what the slot says now is remembered again.
+    one.look(first, now, &space);
+    one.sync(&space);
+    assert_eq!(one.word(first, now), Word::Good);
+}
+
+/// Of the answers nothing is read that is not needed: a 200 is about a person.
+#[test]
+fn a_question_is_get_user_and_reads_no_user() {
+    let ([mut one, _], [first, _]) = two_vms();
+    let (space, now, mut ids) = (Space::default(), Monotonic::new(BEGIN), CallIds::default());
+    let (_, call) = one.ask(first, b"first", now, &space, &mut ids).unwrap();
+    assert_eq!((&*call.cluster, call.method), ("pool", "POST"));
+    assert_eq!(call.body, br#"{"AccessToken":"first"}"#);
+    assert_eq!(call.answer_headers, [TYPE_HEADER]);
+    assert_eq!(call.unread, Some(200));
+}
+
+/// Its VM was busy for longer than its lease, and another has asked since.
+#[test]
+fn an_answer_that_comes_too_late_changes_nothing_that_another_vm_has_learnt() {
+    let confirmed = || Answer::response(200, None);
+    let refused = || Answer::Response {
+        status: 400,
+        headers: vec![(TYPE_HEADER, b"NotAuthorizedException".to_vec())],
+        body: None,
+    };
+    for (late, other, word) in [
+        (confirmed(), refused(), Word::Bad),
+        (timed_out(), confirmed(), Word::Good),
+        (confirmed(), confirmed(), Word::Good),
+        // A refusal goes before all.
+        (refused(), confirmed(), Word::Bad),
+    ] {
+        let ([mut one, mut two], [first, _]) = two_vms();
+        let (space, mut ids) = (Space::default(), CallIds::default());
+        let at = |millis| Monotonic::new(BEGIN).after(Duration::from_millis(millis));
+        let (slow, _) = one.ask(first, b"first", at(0), &space, &mut ids).unwrap();
+        assert!(
+            two.ask(first, b"first", at(2_999), &space, &mut ids)
+                .is_none()
+        );
+        let (fast, _) = two
+            .ask(first, b"first", at(3_000), &space, &mut ids)
+            .unwrap();
+        two.answered(fast, &other, at(3_100), &space).unwrap();
+        one.answered(slow, &late, at(3_200), &space).unwrap();
+        assert_eq!(one.word(first, at(3_200)), word, "{late:?} {other:?}");
+        two.sync(&space);
+        two.look(first, at(3_200), &space);
+        assert_eq!(two.word(first, at(3_200)), word, "{late:?} {other:?}");
+        // By the other's answer, not by the one that was late.
+        if word == Word::Good {
+            assert_eq!(one.word(first, at(63_099)), Word::Good);
+            assert_eq!(one.word(first, at(63_100)), Word::Open);
+        }
+    }
+}
+
+/// Another VM asks between this one's look at the slot and its mark.
+#[test]
+fn whose_mark_comes_too_late_does_not_ask() {
+    type Other<'a> = Box<dyn FnOnce(&Space) + 'a>;
+    struct Faster<'a> {
+        space: Space,
+        /// What happens before the next write.
+        other: RefCell<Option<Other<'a>>>,
+    }
+    impl SharedSpace for Faster<'_> {
+        fn read(&self, name: &str) -> (Option<Vec<u8>>, Version) {
+            SharedSpace::read(&self.space, name)
+        }
+
+        fn write(&self, name: &str, value: &[u8], version: Version) -> Result<(), Conflict> {
+            if let Some(other) = self.other.take() {
+                other(&self.space);
+            }
+            self.space.write(name, value, version)
+        }
+    }
+    let ([mut one, mut two], [question, _]) = two_vms();
+    let now = Monotonic::new(BEGIN);
+    let asked = RefCell::new(None);
+    let space = Faster {
+        space: Space::default(),
+        other: RefCell::new(Some(Box::new(|space| {
+            let mut ids = CallIds::default();
+            *asked.borrow_mut() = two.ask(question, b"first", now, space, &mut ids);
+        }))),
+    };
+    let mut ids = CallIds::default();
+    let late = one.ask(question, b"first", now, &space, &mut ids);
+    assert!(late.is_none(), "{late:?}");
+    assert!(asked.borrow().is_some());
+    // The other's question is this VM's as well.
+    assert!(!one.wants_a_call(question, now));
 }

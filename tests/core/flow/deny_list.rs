@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use cognito_authorizer::decision::CacheUse;
+use cognito_authorizer::gate::Gate;
 use cognito_authorizer::remote::report::Level;
 use serde_json::json;
 
@@ -538,4 +539,71 @@ fn a_wall_clock_that_jumps_moves_no_fetch_of_the_list() {
     assert_eq!(script.count(29.0, "fetch list"), 1);
     script.happen(Ask(1, "y", "k1~in"));
     assert_eq!(script.world.happened(), "y allowed");
+}
+
+/// A list that was only written again asks no remembered token again; one with another entry asks all.
+#[test]
+fn a_list_that_was_only_written_again_is_of_the_same_generation() {
+    let mut script = with_list(&json!({"refresh_interval": "5s"}));
+    script.happen(list(0.0, &["out"]));
+    script.happen(Start(2));
+    script.count(1.0, "");
+    let first = [0, 1].map(|vm| script.world.list_generation(vm).unwrap());
+    script.happen(list(2.0, &["out"]));
+    script.count(20.0, "");
+    assert_eq!(script.world.standing(1), (1, 18), "it has been taken");
+    let again = [0, 1].map(|vm| script.world.list_generation(vm).unwrap());
+    assert_eq!(again, first);
+    script.happen(list(21.0, &["out", "in"]));
+    script.count(30.0, "");
+    let other = [0, 1].map(|vm| script.world.list_generation(vm).unwrap());
+    assert!(other[0] > first[0] && other[1] > first[1], "{other:?}");
+}
+
+/// Whether anybody waits for it or not: the first request is to find it there.
+#[test]
+fn the_first_list_is_fetched_at_once_and_noticed_at_once() {
+    let mut script = with_list(&json!({}));
+    script.happen(list(0.0, &[]));
+    let vm = script.world.configure(&Rc::clone(&script.policy));
+    assert_eq!(script.world.next_tick(vm), Gate::PROMPT_TICK);
+    script.happen(Start(1));
+    // Its fetch is under way.
+    assert_eq!(script.count(0.01, "fetch list"), 1);
+    assert_eq!(script.world.next_tick(1), Gate::BUSY_TICK);
+    assert_eq!(script.world.next_tick(vm), Gate::PROMPT_TICK);
+    script.count(0.1, "");
+    assert_eq!(script.world.next_tick(1), Gate::IDLE_TICK);
+}
+
+/// With how many entries, and until when it serves: by `max_stale` or by `max_age`, whichever is first.
+#[test]
+fn a_list_that_is_there_or_back_is_told_once() {
+    for (max_age, end) in [
+        ("1h", "22:31:10Z"),
+        ("1m", "22:31:00Z"),
+        ("forever", "22:31:10Z"),
+    ] {
+        let mut script = with_list(&json!({"max_age": max_age, "refresh_interval": "5s"}));
+        let serves = "the list at hand serves until 2023-11-14T";
+        let there = format!("Info 1 entries fetched; {serves}{end}");
+        script.listen(vec![
+            (0.0, list(0.0, &["out"]), &[], 0),
+            (0.0, Start(1), &[], 0),
+            (1.0, Nothing, &[&there], 0),
+            // A fetch that succeeds again is no news.
+            (12.0, List(Plan::Status(500)), &[], 0),
+        ]);
+        script.count(20.0, "");
+        let told: Vec<_> = script.world.told.drain(..).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0].1, Level::Warning, "{told:?}");
+        script.happen(list(20.0, &["out", "in"]));
+        script.count(60.0, "");
+        let told: Vec<_> = script.world.told.drain(..).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        let back = format!("deny list: 2 entries fetched; {serves}22:31:");
+        assert_eq!(told[0].1, Level::Info, "{told:?}");
+        assert!(told[0].2.starts_with(&back), "{told:?}");
+    }
 }

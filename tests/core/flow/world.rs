@@ -457,6 +457,16 @@ impl World {
         (standing.entries, standing.age.as_secs())
     }
 
+    /// Under which generation of the deny list a VM remembers tokens.
+    pub(crate) fn list_generation(&self, vm: usize) -> Option<u64> {
+        self.vms[vm].gate.revocations().unwrap().generation()
+    }
+
+    /// When a VM wants its next tick.
+    pub(crate) fn next_tick(&self, vm: usize) -> Duration {
+        self.vms[vm].gate.next_tick(Monotonic::new(self.now))
+    }
+
     /// The fetches under way, by pool.
     pub(crate) fn in_flight(&self, pool: &str) -> usize {
         let flights = self.flights.iter();
