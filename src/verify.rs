@@ -15,8 +15,8 @@
 //! let forged = cognito_authorizer::verify::Verified { issuer: issuer(), bearer: bearer() };
 //! ```
 //!
-//! The issuer decides whose token it is: a user pool's is a user's ([`user`]), an AWS account's an
-//! AWS principal's ([`principal`]). They have their times and their signature in common. What a token
+//! The issuer decides whose token it is: a user pool's is a user's (`user`), an AWS account's an
+//! AWS principal's (`principal`). They have their times and their signature in common. What a token
 //! says about its own kind is never looked at, and from here on the two are of different types.
 
 mod principal;

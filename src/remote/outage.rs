@@ -2,7 +2,7 @@
 //! and one when it is well, whatever the number of calls and of VMs.
 //!
 //! Of many calls in a second some may fail and some may not. So a service counts as failing until
-//! none has failed for [`QUIET`], and another cause is told only after that time as well. The entry
+//! none has failed for `QUIET`, and another cause is told only after that time as well. The entry
 //! is the format of this space, and then three numbers of 64 bits: when a failure was last told, and
 //! which, and when the last call failed.
 
