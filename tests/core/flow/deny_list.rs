@@ -576,6 +576,23 @@ fn the_first_list_is_fetched_at_once_and_noticed_at_once() {
     assert_eq!(script.world.next_tick(1), Gate::IDLE_TICK);
 }
 
+/// In a long outage a VM has nothing to do until the next attempt is near.
+#[test]
+fn a_first_list_that_is_far_away_is_not_looked_for() {
+    let mut script = with_list(&json!({}));
+    script.happen(List(Plan::Status(500)));
+    script.happen(Start(1));
+    let world = &mut script.world;
+    while world.list_expected_in(0) < Duration::from_secs(5) {
+        world.run_to(world.now + Duration::from_secs(1));
+    }
+    assert_eq!(world.next_tick(0), Gate::IDLE_TICK);
+    world.run_to(world.now + world.list_expected_in(0) - Gate::IDLE_TICK);
+    assert_eq!(world.next_tick(0), Gate::IDLE_TICK);
+    world.run_to(world.now + Duration::from_millis(1));
+    assert_eq!(world.next_tick(0), Gate::BUSY_TICK);
+}
+
 /// With how many entries, and until when it serves: by `max_stale` or by `max_age`, whichever is first.
 #[test]
 fn a_list_that_is_there_or_back_is_told_once() {
