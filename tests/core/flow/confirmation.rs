@@ -1022,6 +1022,25 @@ fn an_answer_that_comes_too_late_changes_nothing_that_another_vm_has_learnt() {
     }
 }
 
+/// However many requests bring a token, a tick tries to ask about it once: eight times at the most where
+/// other VMs are faster.
+#[test]
+fn a_crowd_with_one_token_tries_no_more_often_than_one_request() {
+    for requests in [1, 5] {
+        let mut process = Process::new(1, &json!({}));
+        process.at(500);
+        process.space.races_lost.set(1_000);
+        (0..requests).for_each(|_| {
+            process.ask(0, "t", "/pay");
+        });
+        assert_eq!(process.at(501), "");
+        assert_eq!(process.space.races_lost.get(), 992, "{requests}");
+        process.space.races_lost.set(0);
+        assert_eq!(process.at(600).matches("allowed").count(), requests);
+        assert_eq!(process.asked.len(), 1);
+    }
+}
+
 /// Another VM asks between this one's look at the slot and its mark.
 #[test]
 fn whose_mark_comes_too_late_does_not_ask() {
