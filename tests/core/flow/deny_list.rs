@@ -135,6 +135,22 @@ fn renewals_are_left_to_vms_that_serve_no_request() {
     assert!(gaps.iter().all(|gap| (5.9..7.4).contains(gap)), "{gaps:?}");
 }
 
+/// Whatever the configuration whose requests they are.
+#[test]
+fn renewals_are_left_to_vms_that_serve_no_other_configuration_either() {
+    for serving in [0, 1] {
+        let mut script = with_list(&json!({"refresh_interval": "5s"}));
+        script.happen(list(0.0, &[]));
+        script.happen(Start(2));
+        script.count(1.0, "");
+        script.world.serves(serving);
+        script.count(60.0, "");
+        let renewals = &script.world.began[1..];
+        assert!(renewals.len() > 10, "{}", renewals.len());
+        assert!(renewals.iter().all(|fetch| fetch.vm != serving));
+    }
+}
+
 #[test]
 fn an_unchanged_list_is_not_sent_again() {
     let mut script = with_list(&json!({"refresh_interval": "5s"}));

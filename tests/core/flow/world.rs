@@ -462,6 +462,11 @@ impl World {
         self.vms[vm].gate.revocations().unwrap().generation()
     }
 
+    /// A VM serves requests of another configuration.
+    pub(crate) fn serves(&mut self, vm: usize) {
+        self.vms[vm].gate.serves();
+    }
+
     /// How long until a VM may have another deny list.
     pub(crate) fn list_expected_in(&self, vm: usize) -> Duration {
         let list = self.vms[vm].gate.revocations().unwrap();
