@@ -908,6 +908,31 @@ fn without_a_first_list_the_pool_is_asked_all_the_same() {
     }
 }
 
+/// Who goes on without the list waits for the pool only where there is room.
+#[test]
+fn whoever_has_waited_for_the_list_finds_a_full_room_as_others_do() {
+    let mut document = document(&json!({"max_per_second": 1000}));
+    document["deny_list"] = json!({
+        "cluster": "list", "uri": "https://lists.example.com/deny.json", "timeout": "1s",
+        "max_age": "1h", "when_stale": "serve",
+    });
+    for (crowd, verdict) in [(128, "late/pay unknown 1"), (127, "")] {
+        let mut process = Process::of(1, &document);
+        process.delay = Duration::from_millis(1_500);
+        process.at(1);
+        (0..crowd).for_each(|_| {
+            process.ask(0, "t", "/pay");
+        });
+        // The list has not come, its next attempt lies behind the back-off, and the pool is being asked.
+        assert_eq!(process.at(1_010), "");
+        assert_eq!(process.questions(), ["t"]);
+        process.ask(0, "late", "/pay");
+        assert_eq!(process.at(1_010), verdict, "{crowd}");
+        let allowed = process.at(4_000).matches("allowed").count();
+        assert_eq!(allowed, 128, "{crowd}");
+    }
+}
+
 #[test]
 fn a_space_that_takes_nothing_lets_nobody_in() {
     let mut process = Process::new(1, &json!({}));
