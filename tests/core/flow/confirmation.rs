@@ -908,6 +908,31 @@ fn without_a_first_list_the_pool_is_asked_all_the_same() {
     }
 }
 
+/// Who goes on without the list waits for the pool only where there is room.
+#[test]
+fn whoever_has_waited_for_the_list_finds_a_full_room_as_others_do() {
+    let mut document = document(&json!({"max_per_second": 1000}));
+    document["deny_list"] = json!({
+        "cluster": "list", "uri": "https://lists.example.com/deny.json", "timeout": "1s",
+        "max_age": "1h", "when_stale": "serve",
+    });
+    for (crowd, verdict) in [(128, "late/pay unknown 1"), (127, "")] {
+        let mut process = Process::of(1, &document);
+        process.delay = Duration::from_millis(1_500);
+        process.at(1);
+        (0..crowd).for_each(|_| {
+            process.ask(0, "t", "/pay");
+        });
+        // The list has not come, its next attempt lies behind the back-off, and the pool is being asked.
+        assert_eq!(process.at(1_010), "");
+        assert_eq!(process.questions(), ["t"]);
+        process.ask(0, "late", "/pay");
+        assert_eq!(process.at(1_010), verdict, "{crowd}");
+        let allowed = process.at(4_000).matches("allowed").count();
+        assert_eq!(allowed, 128, "{crowd}");
+    }
+}
+
 #[test]
 fn a_space_that_takes_nothing_lets_nobody_in() {
     let mut process = Process::new(1, &json!({}));
@@ -1019,6 +1044,25 @@ fn an_answer_that_comes_too_late_changes_nothing_that_another_vm_has_learnt() {
             assert_eq!(one.word(first, at(63_099)), Word::Good);
             assert_eq!(one.word(first, at(63_100)), Word::Open);
         }
+    }
+}
+
+/// However many requests bring a token, a tick tries to ask about it once: eight times at the most where
+/// other VMs are faster.
+#[test]
+fn a_crowd_with_one_token_tries_no_more_often_than_one_request() {
+    for requests in [1, 5] {
+        let mut process = Process::new(1, &json!({}));
+        process.at(500);
+        process.space.races_lost.set(1_000);
+        (0..requests).for_each(|_| {
+            process.ask(0, "t", "/pay");
+        });
+        assert_eq!(process.at(501), "");
+        assert_eq!(process.space.races_lost.get(), 992, "{requests}");
+        process.space.races_lost.set(0);
+        assert_eq!(process.at(600).matches("allowed").count(), requests);
+        assert_eq!(process.asked.len(), 1);
     }
 }
 

@@ -135,6 +135,22 @@ fn renewals_are_left_to_vms_that_serve_no_request() {
     assert!(gaps.iter().all(|gap| (5.9..7.4).contains(gap)), "{gaps:?}");
 }
 
+/// Whatever the configuration whose requests they are.
+#[test]
+fn renewals_are_left_to_vms_that_serve_no_other_configuration_either() {
+    for serving in [0, 1] {
+        let mut script = with_list(&json!({"refresh_interval": "5s"}));
+        script.happen(list(0.0, &[]));
+        script.happen(Start(2));
+        script.count(1.0, "");
+        script.world.serves(serving);
+        script.count(60.0, "");
+        let renewals = &script.world.began[1..];
+        assert!(renewals.len() > 10, "{}", renewals.len());
+        assert!(renewals.iter().all(|fetch| fetch.vm != serving));
+    }
+}
+
 #[test]
 fn an_unchanged_list_is_not_sent_again() {
     let mut script = with_list(&json!({"refresh_interval": "5s"}));
@@ -574,6 +590,23 @@ fn the_first_list_is_fetched_at_once_and_noticed_at_once() {
     assert_eq!(script.world.next_tick(vm), Gate::PROMPT_TICK);
     script.count(0.1, "");
     assert_eq!(script.world.next_tick(1), Gate::IDLE_TICK);
+}
+
+/// In a long outage a VM has nothing to do until the next attempt is near.
+#[test]
+fn a_first_list_that_is_far_away_is_not_looked_for() {
+    let mut script = with_list(&json!({}));
+    script.happen(List(Plan::Status(500)));
+    script.happen(Start(1));
+    let world = &mut script.world;
+    while world.list_expected_in(0) < Duration::from_secs(5) {
+        world.run_to(world.now + Duration::from_secs(1));
+    }
+    assert_eq!(world.next_tick(0), Gate::IDLE_TICK);
+    world.run_to(world.now + world.list_expected_in(0) - Gate::IDLE_TICK);
+    assert_eq!(world.next_tick(0), Gate::IDLE_TICK);
+    world.run_to(world.now + Duration::from_millis(1));
+    assert_eq!(world.next_tick(0), Gate::BUSY_TICK);
 }
 
 /// With how many entries, and until when it serves: by `max_stale` or by `max_age`, whichever is first.

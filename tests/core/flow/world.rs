@@ -462,6 +462,17 @@ impl World {
         self.vms[vm].gate.revocations().unwrap().generation()
     }
 
+    /// A VM serves requests of another configuration.
+    pub(crate) fn serves(&mut self, vm: usize) {
+        self.vms[vm].gate.serves();
+    }
+
+    /// How long until a VM may have another deny list.
+    pub(crate) fn list_expected_in(&self, vm: usize) -> Duration {
+        let list = self.vms[vm].gate.revocations().unwrap();
+        list.expected_in(Monotonic::new(self.now))
+    }
+
     /// When a VM wants its next tick.
     pub(crate) fn next_tick(&self, vm: usize) -> Duration {
         self.vms[vm].gate.next_tick(Monotonic::new(self.now))
