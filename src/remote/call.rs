@@ -210,6 +210,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_endpoint_knows_its_calls() {
+        let endpoint = |cluster: &str, path: &str| Endpoint {
+            cluster: cluster.to_owned(),
+            uri: format!("https://keys.example{path}"),
+            scheme: "https".to_owned(),
+            authority: "keys.example".to_owned(),
+            path: path.to_owned(),
+            timeout: Duration::from_secs(5),
+        };
+        let call = endpoint("keys", "/jwks.json").get(100);
+        assert!(endpoint("keys", "/jwks.json").is_called(&call));
+        assert!(!endpoint("keys", "/deny.json").is_called(&call));
+        assert!(!endpoint("other", "/jwks.json").is_called(&call));
+    }
+
+    #[test]
     fn an_answer_of_envoys_own_is_told_from_the_endpoints() {
         let body = || Some(b"upstream connect error\nor so".to_vec());
         let local = Answer::Local {
