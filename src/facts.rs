@@ -1,5 +1,5 @@
 //! What a decision must know that no request brings: the keys of its issuer, what has been revoked,
-//! and where a rule asks for it, whether the user issuer still stands by the token.
+//! and where a rule asks for it, whether the user pool still stands by the token.
 //!
 //! A fact is there, or there is a [`Need`] for it. A request that stopped at a need is held in the
 //! need's [`Place`], and is decided again from its token on once the [`Outlook`] is that the fact
@@ -55,7 +55,7 @@ pub enum Place {
     UnknownKey,
     /// No deny list has been fetched yet.
     NoDenyList,
-    /// The user issuer is asked about the token.
+    /// The user pool is asked about the token.
     Confirmation,
 }
 

@@ -31,7 +31,7 @@
 //!
 //! | module | knows | does not know |
 //! |---|---|---|
-//! | [`time`], [`refusal`], [`step`], [`header`], [`pool`], [`principal`], [`signature`], [`json`], [`work`] | the words of the field, and the order of the checks | how a check is made |
+//! | [`time`], [`refusal`], [`step`], [`header`], [`arn`], [`pool`], [`principal`], [`signature`], [`json`], [`work`] | the words of the field, and the order of the checks | how a check is made |
 //! | [`remote`] | when a document is fetched and a question put, by which VM, how all share the answer, why a call failed | what is in it, and how a call is made |
 //! | [`rs256`], [`es384`], [`jwks`], [`verifiers`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
 //! | [`claims`], [`token`] | what a token looks like | what is allowed |
@@ -95,6 +95,7 @@
 //! | a stream that outlives its token | a tick cuts it, where the policy says so ([`gate`]) |
 //! | everything oversized | named limits, each with its error and its test |
 
+pub mod arn;
 pub mod bearer;
 pub mod cache;
 pub mod claim_headers;

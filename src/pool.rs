@@ -1,5 +1,6 @@
 //! User pools: their ids, where they live, and what their tokens name as issuer.
 
+use crate::arn::{Arn, is_account};
 use std::fmt;
 
 /// The id of an Amazon Cognito user pool, such as `us-east-1_AbCdEf123`.
@@ -91,29 +92,16 @@ impl UserPoolId {
     /// Another form, another region, another partition.
     pub fn from_arn(arn: &str) -> Result<Self, InvalidPool> {
         let invalid = || InvalidPool::Arn(arn.to_owned());
-        let mut parts = arn.splitn(6, ':');
-        let (
-            Some("arn"),
-            Some(partition),
-            Some("cognito-idp"),
-            Some(region),
-            Some(account),
-            Some(resource),
-        ) = (
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-        )
-        else {
-            return Err(invalid());
-        };
-        // AWS account ids have twelve digits.
-        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        let parts = Arn::new(arn).ok_or_else(invalid)?;
+        if parts.service != "cognito-idp" || !is_account(parts.account) {
             return Err(invalid());
         }
+        let Arn {
+            partition,
+            region,
+            resource,
+            ..
+        } = parts;
         let id = Self::new(resource.strip_prefix("userpool/").ok_or_else(invalid)?)?;
         if id.region() != region {
             return Err(InvalidPool::ArnRegion {

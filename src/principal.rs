@@ -1,5 +1,6 @@
 //! AWS principals: accounts, and the ARNs of IAM roles and users as tokens have them in `sub`.
 
+use crate::arn::{Arn, is_account};
 use std::fmt;
 
 /// The ARN of an IAM role or user with its path:
@@ -20,15 +21,14 @@ impl<'a> Principal<'a> {
     /// Takes an ARN apart; `None` if it is not that of a role or user.
     #[must_use]
     pub fn new(arn: &'a str) -> Option<Self> {
-        let mut parts = arn.splitn(6, ':');
-        let (Some("arn"), Some(partition), Some("iam"), Some(""), Some(account), Some(resource)) = (
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-        ) else {
+        let Arn {
+            partition,
+            service: "iam",
+            region: "",
+            account,
+            resource,
+        } = Arn::new(arn)?
+        else {
             return None;
         };
         let (kind, name) = resource.split_once('/')?;
@@ -66,12 +66,6 @@ impl<'a> Principal<'a> {
     pub const fn account(self) -> &'a str {
         self.account
     }
-}
-
-/// Whether a text is the number of an AWS account: twelve digits, with leading zeros.
-#[must_use]
-pub fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The partition in which an issuer of tokens stands, by its host: an account is in one alone.
@@ -247,22 +241,13 @@ impl InvalidPrincipal {
             let roles = format!("arn:aws:iam::{text}:role/*");
             return Self::Account { found, roles };
         }
-        let mut parts = text.splitn(6, ':');
-        let (
-            Some("arn"),
-            Some(partition),
-            Some("sts" | "iam"),
-            Some(_),
-            Some(account),
-            Some(resource),
-        ) = (
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-        )
+        let Some(Arn {
+            partition,
+            service: "sts" | "iam",
+            account,
+            resource,
+            ..
+        }) = Arn::new(text)
         else {
             return Self::Other(found);
         };

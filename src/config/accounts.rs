@@ -7,9 +7,10 @@ use super::issuer::{self, Taken};
 use super::jwks;
 use super::place::quoted;
 use super::problem::Parsed;
+use crate::arn::is_account;
 use crate::jwks::KeyKinds;
 use crate::policy::Account;
-use crate::principal::{PrincipalPattern, is_account, partition_of};
+use crate::principal::{PrincipalPattern, partition_of};
 use crate::rules::requirement::AnyOf;
 use std::time::Duration;
 

@@ -5,15 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 34] = [
+const LAYERS: [(&str, &str); 35] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
     ("step", "refusal"),
     ("remote", "time"),
     ("header", ""),
-    ("pool", ""),
-    ("principal", ""),
+    ("arn", ""),
+    ("pool", "arn"),
+    ("principal", "arn"),
     ("signature", ""),
     ("json", ""),
     ("work", ""),
@@ -39,7 +40,7 @@ const LAYERS: [(&str, &str); 34] = [
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "bearer claim_headers claims deny_list header json jwks owned policy pool principal remote reply rules time",
+        "arn bearer claim_headers claims deny_list header json jwks owned policy pool principal remote reply rules time",
     ),
     // Decisions.
     (

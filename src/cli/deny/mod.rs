@@ -6,6 +6,7 @@ mod list;
 use crate::explain::{clock, read_instant};
 use anyhow::ensure;
 use clap::ArgGroup;
+use cognito_authorizer::arn::is_account;
 use cognito_authorizer::deny_list::DenyList;
 use cognito_authorizer::pool::UserPoolId;
 use cognito_authorizer::time::Timestamp;
@@ -73,7 +74,7 @@ enum Owner {
 
 impl Owner {
     fn read(text: &str) -> Result<Self, String> {
-        if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        if is_account(text) {
             return Ok(Self::Account(text.to_owned()));
         }
         let pool = match text.starts_with("arn:") {

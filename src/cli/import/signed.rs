@@ -1,7 +1,8 @@
 //! Operations that ask for signed requests (IAM): what the command line says is to stand in for them.
 
 use anyhow::ensure;
-use cognito_authorizer::principal::{PrincipalPattern, is_account};
+use cognito_authorizer::arn::is_account;
+use cognito_authorizer::principal::PrincipalPattern;
 use serde_json::{Value, json};
 use std::str::FromStr;
 

@@ -1,0 +1,37 @@
+//! Amazon Resource Names, taken apart: `arn:partition:service:region:account:resource`.
+
+/// The parts of an ARN; what each may be is for whoever expects a certain kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arn<'a> {
+    /// `aws`, `aws-cn`, …
+    pub partition: &'a str,
+    /// `iam`, `cognito-idp`, …
+    pub service: &'a str,
+    /// Empty where a service has no regions.
+    pub region: &'a str,
+    /// The number of the account.
+    pub account: &'a str,
+    /// All that follows, colons too.
+    pub resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    /// Takes a text apart; `None` if it has not all parts.
+    #[must_use]
+    pub fn new(text: &'a str) -> Option<Self> {
+        let mut parts = text.strip_prefix("arn:")?.splitn(5, ':');
+        Some(Self {
+            partition: parts.next()?,
+            service: parts.next()?,
+            region: parts.next()?,
+            account: parts.next()?,
+            resource: parts.next()?,
+        })
+    }
+}
+
+/// Whether a text is the number of an AWS account: twelve digits, with leading zeros.
+#[must_use]
+pub fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
