@@ -38,8 +38,8 @@ cargo test --features cli --doc || failed+=" doc"
 for suite in $waiting; do
   # shellcheck disable=SC2086
   set -- $groups
-  groups=" ${*:2}"
   wait "$1" || failed+=" $suite"
+  groups=" ${*:2}"
   cat "$said/$suite.txt"
 done
 [ -z "$failed" ] || { echo "failed:$failed" >&2 && exit 1; }
