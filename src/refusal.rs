@@ -120,6 +120,29 @@ impl Reason {
             Self::KeysUnavailable => "keys_unavailable",
         }
     }
+
+    /// Whether the token is to blame, and another one would have passed: it is not valid.
+    ///
+    /// Several tokens are not one that is not valid, and of one whose keys, or whose standing, are
+    /// not to be had nothing is known.
+    #[must_use]
+    pub const fn blames_token(self) -> bool {
+        matches!(
+            self,
+            Self::MalformedToken
+                | Self::TokenTooLarge
+                | Self::UnsupportedAlgorithm
+                | Self::UnknownIssuer
+                | Self::TokenExpired
+                | Self::TokenNotYetValid
+                | Self::WrongTokenUse
+                | Self::WrongClient
+                | Self::WrongAudience
+                | Self::UnknownKey
+                | Self::InvalidSignature
+                | Self::TokenRevoked
+        )
+    }
 }
 
 /// A refusal, with what the client needs to know to do better.
@@ -135,6 +158,12 @@ pub enum Refusal {
     KeysUnavailable(Duration),
     /// After this time it may be known what has been revoked.
     RevocationUnknown(Duration),
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self::Plain(reason)
+    }
 }
 
 impl Refusal {

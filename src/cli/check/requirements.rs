@@ -72,7 +72,7 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
                     continue;
                 }
             },
-            Access::Anyone | Access::Optional | Access::Nobody => continue,
+            Access::Anyone | Access::Optional(_) | Access::Nobody => continue,
         };
         let wanted = match users.token_use {
             WantedUse::Any => of_all,
