@@ -23,6 +23,7 @@
 //! What a client can make grow is bounded by the waiting list: a held request is its token and a
 //! few numbers, and its body stays with the client until the verdict.
 
+mod doors;
 mod open;
 mod waiting;
 mod wishes;
@@ -45,6 +46,7 @@ use crate::step::{Observer, Step};
 pub use crate::time::Now;
 use crate::time::{Monotonic, Timestamp};
 use crate::verifiers::Verifiers;
+use doors::Doors;
 use open::Open;
 use std::rc::Rc;
 use std::time::Duration;
@@ -74,6 +76,7 @@ pub struct Gate {
     waiting: Waiting,
     wishes: Wishes,
     open: Open,
+    doors: Doors,
 }
 
 impl Gate {
@@ -98,6 +101,7 @@ impl Gate {
             waiting: Waiting::default(),
             wishes: Wishes::default(),
             open: Open::default(),
+            doors: Doors::of(&policy.rules),
             decider: Decider::new(policy, verifiers.into()),
         }
     }
@@ -130,6 +134,17 @@ impl Gate {
     #[must_use]
     pub fn revocations(&self) -> Option<&Revocations> {
         self.facts.revocations()
+    }
+
+    /// What is told at the start of refusals that are not carried out, if there are any.
+    #[must_use]
+    pub fn not_enforced(&self) -> Option<&str> {
+        self.doors.told()
+    }
+
+    /// Whether any configuration of the process only reports some refusal.
+    pub fn reports_any(&self, now: Now, space: &dyn SharedSpace) -> bool {
+        self.doors.any_open(now.monotonic, space)
     }
 
     /// What of a request [`Gate::decide`] looks at.
@@ -263,7 +278,11 @@ impl Gate {
             verdicts: self.verdicts(now),
             ended: self.ended(now.wall),
             calls,
-            reports: self.facts.take_reports(),
+            reports: {
+                let mut reports = self.facts.take_reports();
+                reports.extend(self.doors.remind(now.monotonic, space));
+                reports
+            },
         }
     }
 

@@ -232,6 +232,8 @@ impl Metrics {
         let oldest = standings().filter_map(|one| one.age).max();
         self.age.set(oldest.unwrap_or_default().as_secs());
         self.signature_host.set(u64::from(gate.verifies_by_host()));
+        self.reporting
+            .set(u64::from(gate.reports_any(now, &Shared)));
         if let (Some(metrics), Some(list)) = (&self.deny_list, gate.revocations()) {
             let all = list.roll(now, &Shared);
             metrics.entries.set(all.entries);

@@ -61,7 +61,7 @@ const LAYERS: [(&str, &str); 35] = [
     ),
     (
         "gate",
-        "cache decision facts keyring policy refusal remote request revocation signature step time verifiers",
+        "cache decision facts keyring policy refusal remote request revocation rules signature step time verifiers",
     ),
     // The adapter.
     (
