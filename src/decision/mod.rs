@@ -341,7 +341,9 @@ impl Decider {
         let (checked, cache_use) = self.check_token(&compact, chosen, facts, patience, now, seen);
         let invalid_token = match access {
             Access::Optional(invalid_token) => *invalid_token,
-            Access::Anyone | Access::Nobody | Access::Require(_) => InvalidToken::Refuse,
+            Access::Anyone | Access::Nobody | Access::Require(_) | Access::Authorizer(_) => {
+                InvalidToken::Refuse
+            }
         };
         let decision = match checked {
             Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
