@@ -65,7 +65,7 @@ const LAYERS: [(&str, &str); 36] = [
     ),
     (
         "gate",
-        "cache decision facts keyring policy refusal remote request revocation signature step time verifiers",
+        "cache decision facts keyring policy refusal remote request revocation rules signature step time verifiers",
     ),
     // The adapter.
     (
