@@ -5,6 +5,7 @@
 
 use super::api::Api;
 use super::headers;
+pub use super::headers::HeaderNames;
 use super::identity::{Identity, IdentitySource};
 use super::method_arn::MethodArn;
 use super::query;
@@ -29,16 +30,6 @@ pub enum Format {
     Http1,
     /// HTTP APIs, payload format version 2.0.
     Http2,
-}
-
-/// How the names of headers are spelled, where the configuration does not spell them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HeaderNames {
-    /// As HTTP/1 clients write them: `X-Api-Key`. Envoy tells names in lower case only.
-    #[default]
-    Canonical,
-    /// In lower case.
-    Lower,
 }
 
 /// What all events of an authorizer have in common.

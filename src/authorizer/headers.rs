@@ -1,9 +1,18 @@
 //! The headers of a request as an event tells them.
 
-use super::event::HeaderNames;
 use super::identity::IdentitySource;
 use crate::request::Request;
 use std::collections::BTreeSet;
+
+/// How the names of headers are spelled, where the configuration does not spell them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeaderNames {
+    /// As HTTP/1 clients write them: `X-Api-Key`. Envoy tells names in lower case only.
+    #[default]
+    Canonical,
+    /// In lower case.
+    Lower,
+}
 
 /// A header with all of its values.
 #[derive(Debug, PartialEq, Eq)]

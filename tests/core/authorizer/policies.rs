@@ -443,7 +443,7 @@ fn refused(policy: &Value) {
 #[test]
 fn what_iam_does_not_know_is_no_policy() {
     let good = statement("Allow", json!("*"));
-    assert!(PolicyDocument::read(&policy(&[good.clone()])).is_some());
+    assert!(PolicyDocument::read(&policy(std::slice::from_ref(&good))).is_some());
     for (member, bad) in [
         ("Effect", json!("allow")),
         ("Effect", json!("")),
