@@ -9,6 +9,7 @@ use cognito_authorizer::owned;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::reply::Reply;
+use cognito_authorizer::request::Request;
 
 /// How it ends.
 #[derive(Clone, Debug)]
@@ -20,7 +21,9 @@ pub(crate) enum Verdict {
         /// What the upstream gets.
         upstream: Upstream,
     },
-    /// It is answered.
+    /// It is answered, whoever asks.
+    Answered(Reply),
+    /// It is refused.
     Refused {
         /// Why.
         reason: Reason,
@@ -113,6 +116,7 @@ impl Cause {
 impl Verdict {
     pub(super) fn of(
         policy: &Policy,
+        request: &Request,
         ending: &Ending,
         headers: &[(String, Vec<u8>)],
         secrets: &Secrets,
@@ -121,7 +125,7 @@ impl Verdict {
             Ending::Decided(verdict) => verdict,
             Ending::Unsettled(lacks, None) => return Self::Unknown(*lacks),
             Ending::Unsettled(lacks, Some(refusal)) => {
-                return Self::refused(policy, refusal, Some(*lacks), headers);
+                return Self::refused(policy, request, refusal, Some(*lacks));
             }
         };
         match verdict {
@@ -132,23 +136,21 @@ impl Verdict {
                 },
                 upstream: Upstream::of(policy, forward, headers, secrets),
             },
-            decision::Verdict::Refuse(refusal) => Self::refused(policy, refusal, None, headers),
+            decision::Verdict::Refuse(refusal) => Self::refused(policy, request, refusal, None),
+            decision::Verdict::Answer(reply) => Self::Answered(reply.clone()),
         }
     }
 
     fn refused(
         policy: &Policy,
+        request: &Request,
         refusal: &Refusal,
         unless: Option<Lacks>,
-        headers: &[(String, Vec<u8>)],
     ) -> Self {
-        let id = headers.iter().find(|(name, _)| name == "x-request-id");
         Self::Refused {
             reason: refusal.reason(),
             unless,
-            reply: policy
-                .responses
-                .reply(refusal, id.map(|(_, value)| value.as_slice())),
+            reply: policy.reply(request, refusal),
         }
     }
 }
