@@ -275,6 +275,12 @@ enum Sighting<'a> {
     Alias,
 }
 
+/// Whether a value of the `authorization` header is several, which Envoy has joined.
+#[must_use]
+pub fn are_several(value: &[u8]) -> bool {
+    credentials(value) == Credentials::Several
+}
+
 /// Reads one header value.
 ///
 /// A comma joins header lines. Whether it joins tokens depends on the scheme: SigV4 and Digest

@@ -30,7 +30,13 @@ pub enum Access {
     Nobody,
     /// Passes with a valid token that satisfies the requirement.
     Require(Requirement),
+    /// Passes if this authorizer says so; no token is looked at.
+    Authorizer(AuthorizerIndex),
 }
+
+/// Which authorizer, by its place in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AuthorizerIndex(pub usize);
 
 /// A rule: what it matches, and what it does with it.
 #[derive(Debug)]
@@ -49,6 +55,9 @@ pub struct Rules {
     default: Access,
     /// What `optional` asks of a token that is there: that it is valid, and nothing more.
     valid_token: Requirement,
+    /// Whether an authorizer is asked by any of them. It decides by method and path, whatever the
+    /// rules look at.
+    asks_authorizers: bool,
 }
 
 /// What was chosen for a request: a rule, or the default.
@@ -75,12 +84,19 @@ impl Rules {
     ) -> Result<Self, Vec<Unreachable>> {
         // Apart, since only the matches are compiled: whether a rule can be reached does not depend
         // on what it does.
-        let (matches, access) = rules
+        let (matches, access): (_, Vec<_>) = rules
             .into_iter()
             .map(|rule| (rule.matches, rule.access))
             .unzip();
+        let asks_one = |access: &Access| matches!(access, Access::Authorizer(_));
+        let asks_authorizers = access.iter().any(asks_one) || asks_one(&default);
+        let index = MatchIndex::new(matches, path_case)?;
         Ok(Self {
-            index: MatchIndex::new(matches, path_case)?,
+            index: match asks_authorizers {
+                true => index.looking_at_paths(),
+                false => index,
+            },
+            asks_authorizers,
             access,
             default,
             valid_token: Requirement::default(),
@@ -138,7 +154,7 @@ impl Rules {
         match self.access(ruling) {
             Access::Require(requirement) => Some(requirement),
             Access::Optional => Some(&self.valid_token),
-            Access::Anyone | Access::Nobody => None,
+            Access::Anyone | Access::Nobody | Access::Authorizer(_) => None,
         }
     }
 
@@ -153,7 +169,7 @@ impl Rules {
         &self.default
     }
 
-    /// Whether any rule looks at paths.
+    /// Whether any rule looks at paths, or has an authorizer look at them.
     #[must_use]
     pub fn looks_at_paths(&self) -> bool {
         self.index.looks_at_paths()
@@ -165,12 +181,19 @@ impl Rules {
         self.index.path_case()
     }
 
-    /// Whether any rule looks at methods.
+    /// Whether any rule looks at methods, or has an authorizer look at them.
     ///
     /// Then the upstream must act on the method that was seen: see [`crate::request`].
     #[must_use]
     pub fn looks_at_methods(&self) -> bool {
-        self.index.looks_at_methods()
+        self.index.looks_at_methods() || self.asks_authorizers
+    }
+
+    /// Whether any rule, or the default, asks for a token.
+    #[must_use]
+    pub fn asks_for_tokens(&self) -> bool {
+        let mut all = self.access.iter().chain([&self.default]);
+        all.any(|access| matches!(access, Access::Require(_) | Access::Optional))
     }
 
     /// Whether any rule looks at hosts.

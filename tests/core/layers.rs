@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 36] = [
+const LAYERS: [(&str, &str); 37] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -30,6 +30,10 @@ const LAYERS: [(&str, &str); 36] = [
     ("request", "rules work"),
     ("bearer", "header refusal request work"),
     ("owned", "header request"),
+    (
+        "authorizer",
+        "arn bearer header json request rules time work",
+    ),
     // The policy.
     ("claim_headers", "claims header json"),
     ("reply", "header json refusal"),

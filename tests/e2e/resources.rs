@@ -170,7 +170,7 @@ fn a_client_finds_its_way_from_the_refusal_to_the_metadata() {
     assert_eq!(count("anonymous"), 7);
     assert_eq!(count("denied.denied_by_rule"), 3);
     assert_eq!(count("denied.missing_token"), 6);
-    envoy.finish(26);
+    envoy.finish(24);
 }
 
 /// A request that waits for keys has its challenge when they come, and is no token.

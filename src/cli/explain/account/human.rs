@@ -158,7 +158,11 @@ fn steps(text: &mut String, account: &Account, paint: Paint) {
     let of_account = account.steps.iter().any(|step| {
         step.step == Step::Caller && !matches!(step.state, State::NotAsked | State::NotReached)
     });
-    let is_foreign = |step: &StepTaken| !of_account && OF_ACCOUNTS.contains(&step.step);
+    /// What is asked under rules with an authorizer alone.
+    const OF_AUTHORIZERS: [Step; 3] = [Step::Event, Step::Identity, Step::Authorizer];
+    let is_foreign = |step: &StepTaken| {
+        !of_account && OF_ACCOUNTS.contains(&step.step) || OF_AUTHORIZERS.contains(&step.step)
+    };
     let mut spared: Vec<&str> = Vec::new();
     let mut beyond: Vec<&str> = Vec::new();
     for step in &account.steps {
@@ -167,7 +171,8 @@ fn steps(text: &mut String, account: &Account, paint: Paint) {
             State::Passed => paint.good("pass"),
             State::Failed(_) => paint.bad("FAIL"),
             State::NotChecked => paint.faint("  ? "),
-            // Most configurations have no AWS accounts, and their users need not read of them.
+            // Most configurations have neither AWS accounts nor authorizers, and their users need not
+            // read of them.
             State::NotAsked | State::NotReached if is_foreign(step) => continue,
             State::NotAsked => {
                 spared.push(name);

@@ -105,6 +105,7 @@ pub(super) fn rule(facts: &Facts<'_>) -> Finding {
         Access::Optional => "lets anyone pass who has no token or a valid one",
         Access::Nobody => "lets nobody pass, with or without a token",
         Access::Require(_) => "asks for a token",
+        Access::Authorizer(_) => "asks an authorizer",
     };
     let mut said = match rule.index {
         Some(_) => format!("{} ({})", rule.name, matching(&rule.matches)),
