@@ -66,7 +66,7 @@ const LAYERS: [(&str, &str); 37] = [
     ),
     (
         "gate",
-        "cache decision facts keyring policy refusal remote request revocation signature step time verifiers",
+        "cache decision facts keyring policy refusal remote request revocation rules signature step time verifiers",
     ),
     // The adapter.
     (

@@ -5,6 +5,7 @@ use super::safe::{cut, safe};
 use super::simulation::Lacks;
 use super::{Account, State, StepTaken, instant};
 use anstyle::{AnsiColor, Style};
+use cognito_authorizer::decision::Despite;
 use cognito_authorizer::reply::Reply;
 use cognito_authorizer::step::Step;
 use std::fmt::Write as _;
@@ -46,13 +47,28 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
     let _ = writeln!(text, "{}\n", headline(account));
     steps(&mut text, account, paint);
     match &account.verdict {
-        Verdict::Forwarded { caller, upstream } => {
+        Verdict::Forwarded {
+            caller,
+            despite,
+            upstream,
+        } => {
             let who = match *caller {
                 "allowed" => "in the name of the token",
                 _ => "in nobody's name",
             };
-            let word = paint.good("FORWARDED");
-            let _ = writeln!(text, "\n{word} {who}; the upstream sees");
+            let verdict = match despite {
+                None => format!("{} {who}", paint.good("FORWARDED")),
+                Some(Despite::Ignored(reason)) => {
+                    let word = paint.good("FORWARDED");
+                    format!("{word} {who}, its token ignored ({})", reason.code())
+                }
+                Some(Despite::Reported(reason)) => {
+                    let word = paint.bad("NOT ENFORCED");
+                    let code = reason.code();
+                    format!("{word} {code}: would be refused, goes on {who} (enforce: report)")
+                }
+            };
+            let _ = writeln!(text, "\n{verdict}; the upstream sees");
             delivered(&mut text, account, upstream, paint);
         }
         Verdict::Unknown(lacks) => {
