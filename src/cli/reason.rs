@@ -5,7 +5,7 @@ use crate::readme;
 use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use cognito_authorizer::refusal::{Reason, Refusal};
-use cognito_authorizer::reply::{Reply, Responses};
+use cognito_authorizer::reply::{Occasion, Reply, Responses};
 use std::ffi::OsStr;
 use std::io::Write;
 use std::process::ExitCode;
@@ -101,5 +101,5 @@ fn row(reason: Reason) -> anyhow::Result<[&'static str; 4]> {
 
 /// What the client gets, unless the configuration's `responses` say otherwise.
 fn reply(reason: Reason) -> Reply {
-    Responses::default().reply(&Refusal::Plain(reason), None)
+    Responses::default().reply(&Refusal::Plain(reason), &Occasion::default())
 }
