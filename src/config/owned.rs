@@ -10,7 +10,7 @@ use crate::owned::{
     HOST_OVERRIDES, HeaderAliases, METHOD_OVERRIDES, Override, PATH_OVERRIDES, Purpose,
     preflight_headers,
 };
-use crate::policy::{Preflight, decides_by_methods};
+use crate::policy::{Authorizer, Preflight, decides_by_methods};
 use crate::rules::Rules;
 
 /// What becomes of headers that name another method, host or path.
@@ -89,6 +89,7 @@ impl Overrides {
         preflight: Preflight,
         claim_headers: &ClaimHeaders,
         sources: &TokenSources,
+        authorizers: &[Authorizer],
     ) -> Vec<(HeaderName, Purpose)> {
         let by_method = decides_by_methods(rules, preflight);
         let mut owned = Vec::new();
@@ -112,6 +113,9 @@ impl Overrides {
             TokenSource::Query(_) | TokenSource::Cookie(_) => None,
         });
         owned.extend(places);
+        // What an authorizer judged under this name the upstream must not find under another.
+        let identities = authorizers.iter().flat_map(Authorizer::identity_headers);
+        owned.extend(identities.map(|name| (name.clone(), Purpose::Token)));
         if preflight == Preflight::Pass {
             let names = preflight_headers().map(HeaderName::known);
             owned.extend(names.map(|name| (name, Purpose::Preflight)));

@@ -15,7 +15,7 @@ use crate::rules::{Access, Rule, Rules};
 /// few hundred resources per API.
 pub const MAX_RULES: usize = 5_000;
 
-const RULE_FIELDS: [&str; 3] = ["match", "allow", "require"];
+const RULE_FIELDS: [&str; 4] = ["match", "allow", "require", "authorizer"];
 
 /// Reads `rules`, `default` and `path_case`.
 pub(super) fn read(fields: &Fields<'_>, context: &Context<'_>) -> Parsed<Rules> {
@@ -23,7 +23,7 @@ pub(super) fn read(fields: &Fields<'_>, context: &Context<'_>) -> Parsed<Rules> 
         None => Ok(Vec::new()),
         Some(field) => entries(&field, context),
     };
-    let default = default(fields, rules.as_ref().is_ok_and(Vec::is_empty));
+    let default = default(fields, context, rules.as_ref().is_ok_and(Vec::is_empty));
     let path_case = fields.word(
         "path_case",
         "insensitive or sensitive",
@@ -78,7 +78,7 @@ fn unreachable_rules(fields: &Fields<'_>, rules: &[Unreachable]) -> Reported {
 type Halves = (Parsed<Match>, Parsed<Access>);
 
 fn entries(field: &Field<'_>, context: &Context<'_>) -> Parsed<Vec<Halves>> {
-    let entries = field.list("an object with match, and with allow or require")?;
+    let entries = field.list("an object with match, and with allow, require or authorizer")?;
     if entries.len() > MAX_RULES {
         let found = entries.len();
         return Err(field.refuse(format_args!(
@@ -111,6 +111,22 @@ fn rule(entry: &Field<'_>, context: &Context<'_>) -> Halves {
     let require = fields
         .optional("require", "an object of conditions")
         .map(|field| (require::read(&field, path, context), field));
+    let authorizer = fields.optional("authorizer", "the name of one of authorizers");
+    if let Some(field) = authorizer {
+        // The others are read for their problems.
+        let beside = match (&allow, &require) {
+            (Some(_), _) => Some("allow"),
+            (None, Some(_)) => Some("require"),
+            (None, None) => None,
+        };
+        let access = match beside {
+            Some(name) => {
+                Err(field.refuse(format_args!("found beside {name}; expected one of the two")))
+            }
+            None => context.authorizers.one(&field).map(Access::Authorizer),
+        };
+        return (matches, access);
+    }
     let access = match (allow, require) {
         // Neither: any valid token.
         (None, None) => Ok(Access::Require(Requirement::default())),
@@ -137,19 +153,24 @@ enum Allow {
 
 /// Reads `default`. Where there are rules, what none of them matches is no afterthought: it has to
 /// be said. Where there are none, the filter asks every request for a token.
-fn default(fields: &Fields<'_>, no_rules: bool) -> Parsed<Access> {
+fn default(fields: &Fields<'_>, context: &Context<'_>, no_rules: bool) -> Parsed<Access> {
     #[derive(Clone, Copy)]
     enum Default {
         Nobody,
         Authenticated,
         Anyone,
     }
-    const EXPECTED: &str = "nobody, authenticated or anyone";
+    const EXPECTED: &str = "nobody, authenticated, anyone or an object with authorizer";
     let field = match fields.optional("default", EXPECTED) {
         Some(field) => field,
         None if no_rules => return Ok(Access::Require(Requirement::default())),
         None => fields.required("default", format!("{EXPECTED}, for what no rule matches"))?,
     };
+    if field.value().is_object() {
+        let fields = field.fields(&["authorizer"])?;
+        let field = fields.required("authorizer", "the name of one of authorizers")?;
+        return context.authorizers.one(&field).map(Access::Authorizer);
+    }
     let words = [
         ("nobody", Default::Nobody),
         ("authenticated", Default::Authenticated),

@@ -26,13 +26,13 @@
 mod open;
 mod waiting;
 
+use crate::authorization::Counts;
 use crate::decision::{
     CacheUse, Caller, Candidate, Decider, Decision, Forward, HeaderReads, Verdict,
 };
-use crate::facts::{Facts, Need, Outlook};
+use crate::facts::{Facts, Outlook};
 use crate::keyring::Keyring;
 use crate::policy::{AtExpiry, Policy};
-use crate::refusal::Refusal;
 use crate::remote::call::{Answer, Call, CallId};
 use crate::remote::report::Report;
 use crate::remote::schedule::Entropy;
@@ -181,14 +181,20 @@ impl Gate {
         // Another VM may have fetched, or asked, since the last tick. To read one entry costs less
         // than to hold the request for a tick.
         self.facts.sync_need(candidate.need(), now, space);
-        let candidate = match self.redecide(candidate, now) {
+        let mut candidate = match self.redecide(candidate, now) {
             Decision::Verdict(verdict) => return Some(verdict),
             Decision::Hold(candidate) => candidate,
         };
         let need = candidate.need();
         let limit = self.facts.wait_limit(need, self.policy(), now.monotonic);
-        if limit.is_zero() || !self.waiting.make_room(need) {
+        if limit.is_zero() || !self.facts.may_wait(need) || !self.waiting.make_room(need) {
             return self.unavailable(context, candidate, now);
+        }
+        // Only now: a call that nobody could wait for would be paid for nothing.
+        if let Some((enquiry, event)) = candidate.take_event()
+            && let Some(asked) = self.facts.ask(enquiry, event)
+        {
+            candidate.waits_for(asked);
         }
         self.wait(context, candidate, limit, now);
         None
@@ -325,7 +331,22 @@ impl Gate {
                 }
             }
         }
+        if self.facts.keeps_outcomes() {
+            let awaited = self.waiting.awaited();
+            self.facts.keep_outcomes(|call| awaited.contains(&call));
+        }
         verdicts
+    }
+
+    /// What is to be counted of each authorizer since this was last asked.
+    pub fn take_authorizer_counts(&mut self) -> impl Iterator<Item = Counts> {
+        self.facts.take_counts()
+    }
+
+    /// How many calls to authorizers are under way.
+    #[must_use]
+    pub fn authorizers_in_flight(&self) -> usize {
+        self.facts.authorizers_in_flight()
     }
 
     /// Decides about a held request again, if the fact that it stopped at has changed or never
@@ -344,7 +365,7 @@ impl Gate {
             Outlook::Changed | Outlook::Open => Decision::Hold(candidate),
             Outlook::Settled(reason) => Decision::Verdict(Verdict::refuse(reason)),
             Outlook::Unavailable(after) => {
-                Decision::Verdict(Verdict::Refuse(refusal(candidate.need(), after)))
+                Decision::Verdict(Verdict::Refuse(candidate.need().refusal(after)))
             }
         }
     }
@@ -369,14 +390,6 @@ impl Gate {
         }
         // The client reads it as `retry-after`. To come back earlier would be of no use.
         let after = self.facts.expected_in(candidate.need(), now.monotonic);
-        Some(Verdict::Refuse(refusal(candidate.need(), after)))
-    }
-}
-
-/// The refusal for want of a fact that may be there after this time.
-const fn refusal(need: Need, after: Duration) -> Refusal {
-    match need {
-        Need::Keys(_) | Need::NewerKeys { .. } => Refusal::KeysUnavailable(after),
-        Need::DenyList(_) | Need::Confirmation(_) => Refusal::RevocationUnknown(after),
+        Some(Verdict::Refuse(candidate.need().refusal(after)))
     }
 }

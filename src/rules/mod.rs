@@ -176,11 +176,10 @@ impl Rules {
         self.index.looks_at_methods() || self.asks_authorizers
     }
 
-    /// Whether any rule, or the default, asks for a token.
+    /// Whether any rule, or the default, asks an authorizer.
     #[must_use]
-    pub fn asks_for_tokens(&self) -> bool {
-        let mut all = self.access.iter().chain([&self.default]);
-        all.any(|access| matches!(access, Access::Require(_) | Access::Optional))
+    pub const fn asks_authorizers(&self) -> bool {
+        self.asks_authorizers
     }
 
     /// Whether any rule looks at hosts.

@@ -128,7 +128,7 @@ impl Verdict {
             decision::Verdict::Forward(forward) => Self::Forwarded {
                 caller: match forward.caller {
                     Caller::Anonymous(_) => "anonymous",
-                    Caller::Known(_) => "allowed",
+                    Caller::Known(_) | Caller::Authorized(_) => "allowed",
                 },
                 upstream: Upstream::of(policy, forward, headers, secrets),
             },
