@@ -8,7 +8,7 @@ use crate::header::{HeaderEdit, HeaderName};
 use crate::refusal::Reason;
 use crate::request::Request;
 use crate::request::cookies::{Cookie, Cookies, trimmed};
-use crate::request::query::{Escaped, Parameter, Query};
+use crate::request::query::{Escaped, Parameter, Query, without_query};
 use crate::request::work::Work;
 use crate::work::TooCostly;
 use std::borrow::Cow;
@@ -248,6 +248,20 @@ impl TokenSources {
             });
         }
         Ok(edits)
+    }
+
+    /// The edits that take off all in which a token could stand, unread: for a request that goes on
+    /// though it is too costly to look through.
+    #[must_use]
+    pub fn clear(&self, request: &Request) -> Vec<HeaderEdit> {
+        let headers = self.headers().map(|name| HeaderEdit::Remove(name.into()));
+        let cookie = (!self.cookies.is_empty()).then(|| HeaderEdit::Remove(Rc::from("cookie")));
+        let path = request.first(":path").filter(|_| !self.queries.is_empty());
+        let path = path.map(|path| {
+            let path = without_query(path).to_vec();
+            HeaderEdit::Set(Rc::from(":path"), path)
+        });
+        headers.chain(cookie).chain(path).collect()
     }
 
     /// The query, if tokens are looked for there.

@@ -448,8 +448,7 @@ mod tests {
                 format: ArrayFormat::Comma,
                 encoding: Encoding::Utf8,
             }],
-            payload: None,
-            principals: Vec::new(),
+            ..ClaimHeaders::default()
         };
         let claims = Claims::parse(br#"{"a":" x","b":"y"}"#).unwrap();
         let value = |headers: &ClaimHeaders| headers.headers[0].value(&claims);
@@ -471,7 +470,7 @@ mod tests {
                 encoding: Encoding::Utf8,
             }],
             payload: Some(HeaderName::new("x-payload").unwrap()),
-            principals: Vec::new(),
+            ..ClaimHeaders::default()
         };
         let claims = Claims::parse(br#"{"cognito:username":"","username":"ann"}"#).unwrap();
         let values = headers.of_user(&UserClaims::verified(claims), "e30");

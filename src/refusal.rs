@@ -141,6 +141,29 @@ impl Reason {
             Self::AuthorizerUnavailable => "authorizer_unavailable",
         }
     }
+
+    /// Whether the token is to blame, and another one would have passed: it is not valid.
+    ///
+    /// Several tokens are not one that is not valid, and of one whose keys, or whose standing, are
+    /// not to be had nothing is known.
+    #[must_use]
+    pub const fn blames_token(self) -> bool {
+        matches!(
+            self,
+            Self::MalformedToken
+                | Self::TokenTooLarge
+                | Self::UnsupportedAlgorithm
+                | Self::UnknownIssuer
+                | Self::TokenExpired
+                | Self::TokenNotYetValid
+                | Self::WrongTokenUse
+                | Self::WrongClient
+                | Self::WrongAudience
+                | Self::UnknownKey
+                | Self::InvalidSignature
+                | Self::TokenRevoked
+        )
+    }
 }
 
 /// A refusal, with what the client needs to know to do better.
@@ -205,6 +228,12 @@ impl AuthorizerCause {
             Self::FunctionFailed | Self::InvalidAnswer => Reason::AuthorizerFailed,
             Self::TimedOut(_) | Self::Unreachable(_) => Reason::AuthorizerUnavailable,
         }
+    }
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self::Plain(reason)
     }
 }
 

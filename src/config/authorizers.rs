@@ -347,10 +347,7 @@ fn answer(fields: &Fields<'_>, format: Option<Format>) -> Parsed<AnswerType> {
 fn memory(field: &Field<'_>, answers: &mut usize) -> Parsed<Memory> {
     let fields = field.fields(&CACHE_FIELDS)?;
     let ttl = fields
-        .required(
-            "ttl",
-            format!("a duration {TTL}; 0s asks for every request"),
-        )
+        .required("ttl", format!("a duration {TTL}"))
         .and_then(|field| field.duration(TTL));
     let entries = fields.integer("entries", &ENTRIES, DEFAULT_ENTRIES);
     let (ttl, entries) = (ttl?, entries?);
@@ -519,7 +516,7 @@ fn source(item: &Field<'_>) -> Parsed<IdentitySource> {
 /// over as the authority.
 fn header(field: &Field<'_>) -> Parsed<IdentityHeader> {
     let spelled = field.any_text()?;
-    let name = field.parsed(|name| HeaderName::reply(name))?;
+    let name = field.parsed(HeaderName::reply)?;
     if name.as_str() == "host" {
         return Err(field.refuse(format_args!(
             "found {}; expected a header that says who calls, such as authorization",

@@ -41,6 +41,7 @@ mod place;
 mod pools;
 mod problem;
 mod require;
+mod resources;
 mod responses;
 mod rules;
 mod token;
@@ -53,6 +54,7 @@ pub use nearest::nearest;
 pub use place::{WHOLE, member};
 pub use pools::MAX_USER_POOLS;
 pub use problem::{Problem, Problems};
+pub use resources::MAX_RESOURCES;
 pub use rules::MAX_RULES;
 pub use token::{MAX_AUD_PATTERN_BYTES, MAX_CACHE_ENTRIES};
 
@@ -61,13 +63,14 @@ use crate::owned::OwnedHeaders;
 use crate::policy::{
     Authorizer, Identity, Issuers, Policy, Preflight, RouteChoice, SignaturePolicy, TokenPolicy,
 };
+use crate::rules::Rules;
 use field::Field;
 use issuer::Taken;
 use problem::{Parsed, Report};
 use require::Context;
 
 /// Every field at the top of the document.
-pub const FIELDS: [&str; 21] = [
+pub const FIELDS: [&str; 23] = [
     "user_pools",
     "aws_accounts",
     "authorizers",
@@ -75,6 +78,7 @@ pub const FIELDS: [&str; 21] = [
     "token",
     "rules",
     "default",
+    "enforce",
     "path_case",
     "method_override",
     "host_override",
@@ -89,6 +93,7 @@ pub const FIELDS: [&str; 21] = [
     "clear_route_cache",
     "signature",
     "responses",
+    "protected_resources",
 ];
 
 /// Reads a configuration: JSON text, or a serialized `google.protobuf.Struct`.
@@ -163,6 +168,11 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         ],
     );
     let responses = responses::read(&fields);
+    let resources = resources::read(
+        &fields,
+        rules.as_ref().map(Rules::path_case).unwrap_or_default(),
+        pools.as_deref().ok(),
+    );
     let (rules, token, claim_headers) = (rules?, token.policy()?, claim_headers?);
     let (overrides, aliases, preflight) = (overrides?, aliases?, preflight?);
     let authorizers = authorizers?;
@@ -186,8 +196,10 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         .map_err(|_| {
             fields.refuse_at("user_pools", "found one issuer twice; expected each once")
         })?;
+    let resources = resources?;
     let owned = overrides.owned(
         &rules,
+        &resources,
         preflight,
         &claim_headers,
         &token.sources,
@@ -201,6 +213,7 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         owned: OwnedHeaders::new(owned, aliases),
         method_override: overrides.method,
         rules,
+        resources,
         preflight,
         claim_headers,
         responses: responses?,

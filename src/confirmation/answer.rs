@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn exception(name: &str) -> Says {
-        Says::Nothing(Failure::Invalid(Exception(name.to_owned())))
+        Says::Nothing(Failure::Invalid(Exception::new(name).unwrap()))
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The steps of a rule with an authorizer: what it is told of, who calls, and its answer.
 
-use super::{Caller, Candidate, Decider, Decision, Forward, Grounds, Verdict};
+use super::{Caller, Candidate, Decider, Decision, Forward, Grounds, Lenience, Verdict};
 use crate::authorization::{Authorization, Enquiry, MAX_EVENT_BYTES, Outcome};
 use crate::authorizer::event::Occasion;
 use crate::authorizer::identity::Identity;
@@ -10,7 +10,7 @@ use crate::authorizer::route::Route;
 use crate::authorizer::source::source_ip;
 use crate::facts::{Facts, Need, Patience};
 use crate::header::HeaderEdit;
-use crate::policy::{Authorizer, IdentityPattern};
+use crate::policy::{AtExpiry, Authorizer, IdentityPattern};
 use crate::refusal::{ApiKind, AuthorizerCause, Reason, Refusal};
 use crate::request::{Peer, Request};
 use crate::rules::{AuthorizerIndex, Ruling};
@@ -84,6 +84,7 @@ impl Decider {
             grounds: Grounds::Authorizer(Box::new(asking.0)),
             edits,
             need: Need::Authorizer(enquiry),
+            lenience: Lenience::default(),
             patience: Patience::Waits,
         })
     }
@@ -183,6 +184,7 @@ pub(super) fn again(
             need: Need::Authorizer(asking.enquiry),
             grounds: Grounds::Authorizer(asking),
             edits,
+            lenience: Lenience::default(),
             patience: Patience::Waits,
         }),
     }
@@ -223,6 +225,8 @@ fn verdict(
         Ok(authorization) => Verdict::Forward(Forward {
             caller: Caller::Authorized(authorization),
             edits,
+            despite: None,
+            at_expiry: AtExpiry::Keep,
         }),
         Err((api, cause)) => Verdict::Refuse(Refusal::Authorizer(api, cause)),
     }

@@ -40,7 +40,7 @@ pub(super) enum Phase {
     /// Goes on to the upstream.
     Forwarded,
     /// Answered here.
-    Refused,
+    Answered,
 }
 
 /// What requests and root share. No borrow of a cell outlives the statement that takes it: a host
@@ -120,6 +120,9 @@ impl Worker {
             policy.rules.len(),
             [verifier, &accounts, list].concat(),
         );
+        if let Some(line) = gate.not_enforced() {
+            log::warn!("{line}");
+        }
     }
 
     /// Decides about the request whose headers the host has just handed over.
@@ -160,7 +163,7 @@ impl Worker {
                 self.gate.borrow_mut().goes_on(context, forward);
                 Phase::Forwarded
             }
-            Verdict::Refuse(_) => Phase::Refused,
+            Verdict::Refuse(_) | Verdict::Answer(_) => Phase::Answered,
         }
     }
 
@@ -234,7 +237,7 @@ impl Worker {
             };
             // Fails for a request that the host has forgotten.
             if hostcalls::set_effective_context(context).is_err() {
-                phase.set(Phase::Refused);
+                phase.set(Phase::Answered);
                 self.metrics.cancelled();
                 continue;
             }

@@ -14,6 +14,7 @@ pub mod work;
 use index::{Chosen, MatchIndex, Target, Unreachable, UnsafePath, Variables};
 use pattern::{Match, PathCase};
 use requirement::Requirement;
+use work::Work;
 
 /// What a rule, or the default, does with a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,9 +22,8 @@ pub enum Access {
     /// Passes; the token is not looked at.
     /// Claim headers that the client sent are taken off here as everywhere.
     Anyone,
-    /// Passes without a token; with one, only if it is valid. A broken token is refused rather than
-    /// ignored: otherwise a client could choose to be unknown.
-    Optional,
+    /// Passes without a token; with one that is valid in the bearer's name.
+    Optional(InvalidToken),
     /// Refused, token or not.
     /// What `default` should be as soon as one rule asks for more than others.
     Nobody,
@@ -31,6 +31,27 @@ pub enum Access {
     Require(Requirement),
     /// Passes if this authorizer says so; no token is looked at.
     Authorizer(AuthorizerIndex),
+}
+
+/// What becomes of a token that is not valid where none would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InvalidToken {
+    /// It is refused: otherwise a client could choose, with a broken token, to be unknown.
+    #[default]
+    Refuse,
+    /// It is as none, and is taken off the request: a browser sends a stale cookie until somebody
+    /// deletes it, and a public page should open all the same.
+    Ignore,
+}
+
+/// Whether refusals are carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Enforcement {
+    /// All of them.
+    #[default]
+    All,
+    /// None: what would be refused is reported, and goes on in nobody's name.
+    Report,
 }
 
 /// Which authorizer, by its place in the configuration.
@@ -44,14 +65,25 @@ pub struct Rule {
     pub matches: Match,
     /// What becomes of them.
     pub access: Access,
+    /// Whether its refusals are carried out.
+    pub enforcement: Enforcement,
+}
+
+/// What becomes of the requests that no rule is about.
+#[derive(Debug)]
+pub struct Otherwise {
+    /// Of those that no rule matches.
+    pub access: Access,
+    /// Whether refusals are carried out there, and where no rule can be chosen.
+    pub enforcement: Enforcement,
 }
 
 /// All rules, compiled, and what becomes of a request that none of them matches.
 #[derive(Debug)]
 pub struct Rules {
     index: MatchIndex,
-    access: Vec<Access>,
-    default: Access,
+    outcomes: Vec<(Access, Enforcement)>,
+    otherwise: Otherwise,
     /// What `optional` asks of a token that is there: that it is valid, and nothing more.
     valid_token: Requirement,
     /// Whether an authorizer is asked by any of them. It decides by method and path, whatever the
@@ -78,17 +110,18 @@ impl Rules {
     /// Every rule that can never be reached, because an earlier one matches all that it matches.
     pub fn new(
         rules: Vec<Rule>,
-        default: Access,
+        otherwise: Otherwise,
         path_case: PathCase,
     ) -> Result<Self, Vec<Unreachable>> {
         // Apart, since only the matches are compiled: whether a rule can be reached does not depend
         // on what it does.
-        let (matches, access): (_, Vec<_>) = rules
+        let (matches, outcomes): (_, Vec<_>) = rules
             .into_iter()
-            .map(|rule| (rule.matches, rule.access))
+            .map(|rule| (rule.matches, (rule.access, rule.enforcement)))
             .unzip();
         let asks_one = |access: &Access| matches!(access, Access::Authorizer(_));
-        let asks_authorizers = access.iter().any(asks_one) || asks_one(&default);
+        let asks_authorizers =
+            outcomes.iter().any(|(access, _)| asks_one(access)) || asks_one(&otherwise.access);
         let index = MatchIndex::new(matches, path_case)?;
         Ok(Self {
             index: match asks_authorizers {
@@ -96,8 +129,8 @@ impl Rules {
                 false => index,
             },
             asks_authorizers,
-            access,
-            default,
+            outcomes,
+            otherwise,
             valid_token: Requirement::default(),
         })
     }
@@ -107,7 +140,19 @@ impl Rules {
     /// # Errors
     /// The path or authority could be read as one under another rule.
     pub fn choose(&self, target: &Target<'_>) -> Result<(Ruling, Variables), UnsafePath> {
-        let Chosen { rule, variables } = self.index.choose(target)?;
+        self.choose_within(target, &mut Work::default())
+    }
+
+    /// The same, with the work that is left for the path.
+    ///
+    /// # Errors
+    /// As of [`Rules::choose`].
+    pub fn choose_within(
+        &self,
+        target: &Target<'_>,
+        work: &mut Work,
+    ) -> Result<(Ruling, Variables), UnsafePath> {
+        let Chosen { rule, variables } = self.index.choose_within(target, work)?;
         let ruling = Ruling(rule);
         let requirement = self.requirement(ruling);
         // A claim is compared with one text. If upstreams disagree about what that is, one of them
@@ -127,9 +172,51 @@ impl Rules {
     pub fn access(&self, ruling: Ruling) -> &Access {
         match ruling.0 {
             // Never out of range. An error here would refuse, and let nothing in.
-            Some(rule) => self.access.get(rule).unwrap_or(&Access::Nobody),
-            None => &self.default,
+            Some(rule) => self
+                .outcomes
+                .get(rule)
+                .map_or(&Access::Nobody, |(access, _)| access),
+            None => &self.otherwise.access,
         }
+    }
+
+    /// Whether the refusals of a ruling are carried out.
+    #[must_use]
+    pub fn enforcement(&self, ruling: Ruling) -> Enforcement {
+        match ruling.0 {
+            Some(rule) => self
+                .outcomes
+                .get(rule)
+                .map_or(Enforcement::All, |(_, enforcement)| *enforcement),
+            None => self.otherwise.enforcement,
+        }
+    }
+
+    /// Whether refusals are carried out where no rule can be chosen.
+    #[must_use]
+    pub const fn enforcement_without_rule(&self) -> Enforcement {
+        self.otherwise.enforcement
+    }
+
+    /// The rules whose refusals are only reported, by their place in the list.
+    pub fn reporting(&self) -> impl Iterator<Item = usize> {
+        let rules = self.outcomes.iter().enumerate();
+        rules
+            .filter(|(_, (_, enforcement))| *enforcement == Enforcement::Report)
+            .map(|(rule, _)| rule)
+    }
+
+    /// Whether any refusal is only reported.
+    #[must_use]
+    pub fn opens_doors(&self) -> bool {
+        self.otherwise.enforcement == Enforcement::Report || self.reporting().next().is_some()
+    }
+
+    /// Whether any rule ignores tokens that are not valid.
+    #[must_use]
+    pub fn ignores_tokens(&self) -> bool {
+        let mut accesses = self.outcomes.iter().map(|(access, _)| access);
+        accesses.any(|access| *access == Access::Optional(InvalidToken::Ignore))
     }
 
     /// What a ruling asks of a token, if it looks at tokens.
@@ -140,20 +227,21 @@ impl Rules {
     pub fn requirement(&self, ruling: Ruling) -> Option<&Requirement> {
         match self.access(ruling) {
             Access::Require(requirement) => Some(requirement),
-            Access::Optional => Some(&self.valid_token),
+            Access::Optional(_) => Some(&self.valid_token),
             Access::Anyone | Access::Nobody | Access::Authorizer(_) => None,
         }
     }
 
     /// The rules in their order, the default not among them.
     pub fn iter(&self) -> impl Iterator<Item = (&Match, &Access)> {
-        self.index.matches().iter().zip(&self.access)
+        let accesses = self.outcomes.iter().map(|(access, _)| access);
+        self.index.matches().iter().zip(accesses)
     }
 
     /// What becomes of a request that no rule matches.
     #[must_use]
     pub fn default(&self) -> &Access {
-        &self.default
+        &self.otherwise.access
     }
 
     /// Whether any rule looks at paths, or has an authorizer look at them.
@@ -182,6 +270,14 @@ impl Rules {
         self.asks_authorizers
     }
 
+    /// Whether any rule, or the default, asks for a token.
+    #[must_use]
+    pub fn asks_for_tokens(&self) -> bool {
+        let rules = self.outcomes.iter().map(|(access, _)| access);
+        let mut all = rules.chain([&self.otherwise.access]);
+        all.any(|access| matches!(access, Access::Require(_) | Access::Optional(_)))
+    }
+
     /// Whether any rule looks at hosts.
     ///
     /// Then no header may name another one: see [`crate::owned`].
@@ -193,13 +289,13 @@ impl Rules {
     /// How many rules there are, the default not counted.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.access.len()
+        self.outcomes.len()
     }
 
     /// Whether there is nothing but the default.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.access.is_empty()
+        self.outcomes.is_empty()
     }
 }
 
@@ -216,9 +312,14 @@ mod tests {
                 hosts: Vec::new(),
             },
             access: Access::Anyone,
+            enforcement: Enforcement::All,
+        };
+        let otherwise = Otherwise {
+            access: Access::Nobody,
+            enforcement: Enforcement::All,
         };
         let list = ["/a", "/b", "/c"].map(open).into();
-        Rules::new(list, Access::Nobody, path_case).unwrap()
+        Rules::new(list, otherwise, path_case).unwrap()
     }
 
     #[test]

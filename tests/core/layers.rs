@@ -37,14 +37,15 @@ const LAYERS: [(&str, &str); 37] = [
     // The policy.
     ("claim_headers", "authorizer claims header json"),
     ("reply", "header json refusal"),
+    ("resource", "json reply rules"),
     (
         "policy",
-        "authorizer bearer claim_headers header jwks owned pool refusal remote reply request rules time",
+        "authorizer bearer claim_headers header jwks owned pool refusal remote reply request resource rules time",
     ),
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "arn authorizer bearer claim_headers claims deny_list header json jwks owned policy pool principal remote reply rules time",
+        "arn authorizer bearer claim_headers claims deny_list header json jwks owned policy pool principal remote reply resource rules time",
     ),
     // Decisions.
     (
@@ -65,16 +66,16 @@ const LAYERS: [(&str, &str); 37] = [
     ),
     (
         "decision",
-        "authorization authorizer cache claim_headers confirmation facts header owned policy refusal request revocation rules signature step time token verifiers verify",
+        "authorization authorizer cache claim_headers confirmation facts header owned policy refusal reply request resource revocation rules signature step time token verifiers verify",
     ),
     (
         "gate",
-        "authorization cache decision facts keyring policy remote request revocation signature step time verifiers",
+        "authorization cache decision facts keyring policy refusal remote request revocation rules signature step time verifiers",
     ),
     // The adapter.
     (
         "host",
-        "config decision es384 gate header policy refusal remote request revocation rs256 signature time verifiers verify",
+        "config decision es384 gate header policy refusal remote reply request revocation rs256 signature time verifiers verify",
     ),
 ];
 

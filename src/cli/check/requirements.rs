@@ -72,7 +72,7 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
                     continue;
                 }
             },
-            Access::Anyone | Access::Optional | Access::Nobody | Access::Authorizer(_) => {
+            Access::Anyone | Access::Optional(_) | Access::Nobody | Access::Authorizer(_) => {
                 continue;
             }
         };

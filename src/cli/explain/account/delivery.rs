@@ -2,13 +2,14 @@
 
 use super::safe::text;
 use super::secrets::Secrets;
-use super::simulation::{Ending, Lacks};
-use cognito_authorizer::decision::{self, Caller, Forward};
+use super::simulation::{Ending, Lacks, Simulation};
+use cognito_authorizer::decision::{self, Caller, Despite, Forward};
 use cognito_authorizer::header::{HeaderEdit, HeaderName};
 use cognito_authorizer::owned;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::reply::Reply;
+use cognito_authorizer::request::Request;
 
 /// How it ends.
 #[derive(Clone, Debug)]
@@ -17,10 +18,14 @@ pub(crate) enum Verdict {
     Forwarded {
         /// `allowed`, or `anonymous`, as the metrics have it.
         caller: &'static str,
+        /// What did not hold, if anything.
+        despite: Option<Despite>,
         /// What the upstream gets.
         upstream: Upstream,
     },
-    /// It is answered.
+    /// It is answered, whoever asks.
+    Answered(Reply),
+    /// It is refused.
     Refused {
         /// Why.
         reason: Reason,
@@ -113,42 +118,48 @@ impl Cause {
 impl Verdict {
     pub(super) fn of(
         policy: &Policy,
-        ending: &Ending,
+        request: &Request,
+        Simulation {
+            ending, reported, ..
+        }: &Simulation,
         headers: &[(String, Vec<u8>)],
         secrets: &Secrets,
     ) -> Self {
-        let verdict = match ending {
-            Ending::Decided(verdict) => verdict,
-            Ending::Unsettled(lacks, None) => return Self::Unknown(*lacks),
-            Ending::Unsettled(lacks, Some(refusal)) => {
-                return Self::refused(policy, refusal, Some(*lacks), headers);
-            }
-        };
-        match verdict {
-            decision::Verdict::Forward(forward) => Self::Forwarded {
-                caller: match forward.caller {
-                    Caller::Anonymous(_) => "anonymous",
-                    Caller::Known(_) | Caller::Authorized(_) => "allowed",
-                },
-                upstream: Upstream::of(policy, forward, headers, secrets),
+        let forwarded = |forward: &Forward, despite: Option<Despite>| Self::Forwarded {
+            caller: match forward.caller {
+                Caller::Anonymous(_) => "anonymous",
+                Caller::Known(_) | Caller::Authorized(_) => "allowed",
             },
-            decision::Verdict::Refuse(refusal) => Self::refused(policy, refusal, None, headers),
+            despite: despite.or(forward.despite),
+            upstream: Upstream::of(policy, forward, headers, secrets),
+        };
+        let (refusal, unless) = match ending {
+            Ending::Unsettled(lacks, None) => return Self::Unknown(*lacks),
+            Ending::Decided(decision::Verdict::Forward(forward)) => {
+                return forwarded(forward, None);
+            }
+            Ending::Decided(decision::Verdict::Answer(reply)) => {
+                return Self::Answered(reply.clone());
+            }
+            Ending::Decided(decision::Verdict::Refuse(refusal)) => (refusal, None),
+            Ending::Unsettled(lacks, Some(refusal)) => (refusal, Some(*lacks)),
+        };
+        match reported {
+            Some(forward) => forwarded(forward, Some(Despite::Reported(refusal.reason()))),
+            None => Self::refused(policy, request, refusal, unless),
         }
     }
 
     fn refused(
         policy: &Policy,
+        request: &Request,
         refusal: &Refusal,
         unless: Option<Lacks>,
-        headers: &[(String, Vec<u8>)],
     ) -> Self {
-        let id = headers.iter().find(|(name, _)| name == "x-request-id");
         Self::Refused {
             reason: refusal.reason(),
             unless,
-            reply: policy
-                .responses
-                .reply(refusal, id.map(|(_, value)| value.as_slice())),
+            reply: policy.reply(request, refusal),
         }
     }
 }

@@ -5,6 +5,8 @@ use super::safe::{cut, safe};
 use super::simulation::Lacks;
 use super::{Account, State, StepTaken, instant};
 use anstyle::{AnsiColor, Style};
+use cognito_authorizer::decision::Despite;
+use cognito_authorizer::reply::Reply;
 use cognito_authorizer::step::Step;
 use std::fmt::Write as _;
 
@@ -45,13 +47,28 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
     let _ = writeln!(text, "{}\n", headline(account));
     steps(&mut text, account, paint);
     match &account.verdict {
-        Verdict::Forwarded { caller, upstream } => {
+        Verdict::Forwarded {
+            caller,
+            despite,
+            upstream,
+        } => {
             let who = match *caller {
                 "allowed" => "in the name of the token",
                 _ => "in nobody's name",
             };
-            let word = paint.good("FORWARDED");
-            let _ = writeln!(text, "\n{word} {who}; the upstream sees");
+            let verdict = match despite {
+                None => format!("{} {who}", paint.good("FORWARDED")),
+                Some(Despite::Ignored(reason)) => {
+                    let word = paint.good("FORWARDED");
+                    format!("{word} {who}, its token ignored ({})", reason.code())
+                }
+                Some(Despite::Reported(reason)) => {
+                    let word = paint.bad("NOT ENFORCED");
+                    let code = reason.code();
+                    format!("{word} {code}: would be refused, goes on {who} (enforce: report)")
+                }
+            };
+            let _ = writeln!(text, "\n{verdict}; the upstream sees");
             delivered(&mut text, account, upstream, paint);
         }
         Verdict::Unknown(lacks) => {
@@ -67,19 +84,31 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
             let code = reason.code();
             let unless = unless.map_or("", unchecked);
             let _ = writeln!(text, "\n{word} {code}{unless}; the client gets");
-            let _ = writeln!(text, "  status {}", reply.status);
-            for (name, value) in &reply.headers {
-                let _ = writeln!(text, "  {}: {}", safe(name), safe(value));
-            }
-            if !reply.body.is_empty() {
-                let _ = writeln!(text, "\n  {}", safe(&reply.body));
-            }
+            replied(&mut text, reply);
+        }
+        Verdict::Answered(reply) => {
+            let word = paint.good("ANSWERED");
+            let _ = writeln!(
+                text,
+                "\n{word} with the metadata of a protected resource; the client gets"
+            );
+            replied(&mut text, reply);
         }
     }
     for note in &account.notes {
         let _ = writeln!(text, "\nNote: {}", safe(note));
     }
     text
+}
+
+fn replied(text: &mut String, reply: &Reply) {
+    let _ = writeln!(text, "  status {}", reply.status);
+    for (name, value) in &reply.headers {
+        let _ = writeln!(text, "  {}: {}", safe(name), safe(value));
+    }
+    if !reply.body.is_empty() {
+        let _ = writeln!(text, "\n  {}", safe(&reply.body));
+    }
 }
 
 /// What a request hangs on that is neither forwarded nor refused.

@@ -3,6 +3,8 @@
 use super::delivery::{Change, Verdict};
 use super::safe::safe_json;
 use super::{Account, RuleChosen, State, StepTaken, instant};
+use cognito_authorizer::decision::Despite;
+use cognito_authorizer::reply::Reply;
 use serde_json::{Map, Value, json};
 
 /// The account as one JSON object, indented, with a line break at its end.
@@ -16,10 +18,18 @@ pub(crate) fn json(account: &Account) -> String {
         "notes": account.notes,
     });
     let end = match &account.verdict {
-        Verdict::Forwarded { caller, upstream } => json!({
+        Verdict::Forwarded {
+            caller,
+            despite,
+            upstream,
+        } => json!({
             "verdict": "forwarded",
-            "reason": null,
-            "metric": caller,
+            "reason": despite.map(|despite| despite.reason().code()),
+            "metric": match despite {
+                None => (*caller).to_owned(),
+                Some(Despite::Ignored(reason)) => format!("ignored.{}", reason.code()),
+                Some(Despite::Reported(reason)) => format!("reported.{}", reason.code()),
+            },
             "reply": null,
             "upstream": {
                 "headers": lines(upstream.headers.iter()),
@@ -37,20 +47,38 @@ pub(crate) fn json(account: &Account) -> String {
             "verdict": "refused",
             "reason": reason.code(),
             "metric": format!("denied.{}", reason.code()),
-            "reply": {
-                "status": reply.status,
-                "headers": lines(reply.headers.iter()),
-                "body": reply.body,
-            },
+            "reply": replied(reply),
+            "upstream": null,
+        }),
+        Verdict::Answered(reply) => json!({
+            "verdict": "answered",
+            "reason": null,
+            "metric": "anonymous",
+            "reply": replied(reply),
             "upstream": null,
         }),
     };
     if let (Value::Object(object), Value::Object(end)) = (&mut object, end) {
         object.extend(end);
+        if let Verdict::Forwarded {
+            despite: Some(Despite::Reported(_)),
+            ..
+        } = account.verdict
+        {
+            object.insert("enforced".to_owned(), false.into());
+        }
     }
     let mut text = safe_json(&format!("{object:#}"));
     text.push('\n');
     text
+}
+
+fn replied(reply: &Reply) -> Value {
+    json!({
+        "status": reply.status,
+        "headers": lines(reply.headers.iter()),
+        "body": reply.body,
+    })
 }
 
 fn rule(rule: &RuleChosen) -> Value {

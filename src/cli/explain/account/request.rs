@@ -7,14 +7,14 @@ use super::step::Finding;
 use cognito_authorizer::bearer::{TokenSource, TokenSources};
 use cognito_authorizer::policy::Preflight;
 use cognito_authorizer::refusal::Reason;
-use cognito_authorizer::rules::Access;
 use cognito_authorizer::rules::index::{Target, UnsafePath};
 use cognito_authorizer::rules::path::RequestPath;
+use cognito_authorizer::rules::{Access, InvalidToken};
 use serde_json::{Value, json};
 
 /// Can the path or the authority be read in two ways?
 pub(super) fn path(facts: &Facts<'_>) -> Finding {
-    let rules = &facts.policy.rules;
+    let policy = facts.policy;
     let authority = facts.target.authority.map(text);
     let path = facts.target.path.map(before_query).map(text);
     let shown = || path.as_deref().map_or_else(|| "no path".to_owned(), cut);
@@ -29,10 +29,10 @@ pub(super) fn path(facts: &Facts<'_>) -> Finding {
             said.push_str(&under_which_rules(facts));
             Finding::new(said).found(found)
         }
-        Ok(_) if !rules.looks_at_paths() && !rules.looks_at_hosts() => {
+        Ok(_) if !policy.decides_by_paths() && !policy.decides_by_hosts() => {
             Finding::new("no rule looks at paths or hosts")
         }
-        Ok(_) if !rules.looks_at_paths() => {
+        Ok(_) if !policy.decides_by_paths() => {
             Finding::new("the authority names one host; no rule looks at paths").found(found)
         }
         Ok(_) => {
@@ -102,7 +102,12 @@ pub(super) fn rule(facts: &Facts<'_>) -> Finding {
     };
     let does = match access {
         Access::Anyone => "lets anyone pass, and looks at no token",
-        Access::Optional => "lets anyone pass who has no token or a valid one",
+        Access::Optional(InvalidToken::Refuse) => {
+            "lets anyone pass who has no token or a valid one"
+        }
+        Access::Optional(InvalidToken::Ignore) => {
+            "lets anyone pass; a token that is not valid is taken off"
+        }
         Access::Nobody => "lets nobody pass, with or without a token",
         Access::Require(_) => "asks for a token",
         Access::Authorizer(_) => "asks an authorizer",
@@ -201,7 +206,7 @@ pub(super) fn token(facts: &Facts<'_>) -> Finding {
         facts.access(),
     ) {
         (Ok(true), _) => Finding::new(format!("one, in the {}", shown.join(" and the "))),
-        (Ok(false), Some(Access::Optional)) => {
+        (Ok(false), Some(Access::Optional(_))) => {
             Finding::new("none, and the rule lets a request without one pass")
         }
         (Ok(false), _) => Finding::new(format!(
