@@ -13,8 +13,9 @@ use crate::remote::call::Endpoint;
 use crate::remote::document::Source;
 use crate::reply::Responses;
 use crate::request::{Request, UnsafeMethod};
-use crate::rules::Rules;
-use crate::rules::requirement::{AnyOf, WantedUse};
+use crate::rules::index::{UnsafePath, Variables};
+use crate::rules::requirement::{AnyOf, Requirement, WantedUse};
+use crate::rules::{Rules, Ruling};
 use crate::time::Timestamp;
 use regex_lite::Regex;
 use std::collections::HashMap;
@@ -55,6 +56,22 @@ impl Policy {
     #[must_use]
     pub fn decides_by_methods(&self) -> bool {
         decides_by_methods(&self.rules, self.preflight)
+    }
+
+    /// The rule that every reading of a request chooses, and what the request has in place of what the
+    /// rule compares claims with.
+    ///
+    /// # Errors
+    /// The path or authority could be read as one under another rule.
+    pub fn choose(&self, request: &Request) -> Result<(Ruling, Variables), UnsafePath> {
+        let (ruling, mut variables) = self.rules.choose(&request.target())?;
+        let requirement = self.rules.requirement(ruling);
+        for header in requirement.into_iter().flat_map(Requirement::headers) {
+            if let Some(value) = request.agreed(header) {
+                variables.bind(header, value);
+            }
+        }
+        Ok((ruling, variables))
     }
 
     /// Whether the upstream will take the method for the one that the rules see. Asked where

@@ -72,6 +72,8 @@ pub enum Step {
     Claim,
     /// The rule's `max_auth_age`.
     AuthAge,
+    /// The rule's `any_of`: of several alternatives one.
+    Alternatives,
     /// The rule's `confirmed_within`: the user pool itself is asked, of nothing but what holds
     /// otherwise.
     Confirmed,
@@ -79,7 +81,7 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Path,
         Self::Method,
         Self::Rule,
@@ -111,6 +113,7 @@ impl Step {
         Self::Groups,
         Self::Claim,
         Self::AuthAge,
+        Self::Alternatives,
         Self::Confirmed,
     ];
 
@@ -149,6 +152,7 @@ impl Step {
             Self::Groups => "groups",
             Self::Claim => "claim",
             Self::AuthAge => "auth_age",
+            Self::Alternatives => "any_of",
             Self::Confirmed => "confirmed",
         }
     }

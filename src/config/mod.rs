@@ -25,6 +25,8 @@
 //! ```
 
 mod accounts;
+mod callers;
+mod claims;
 mod deny_list;
 mod document;
 mod duration;
@@ -43,6 +45,7 @@ mod require;
 mod responses;
 mod rules;
 mod token;
+mod wanted;
 
 pub use accounts::MAX_AWS_ACCOUNTS;
 pub use document::{MAX_BYTES, MAX_DEPTH};
@@ -54,6 +57,7 @@ pub use problem::{Problem, Problems};
 pub use rules::MAX_RULES;
 pub use token::{MAX_AUD_PATTERN_BYTES, MAX_CACHE_ENTRIES};
 
+use crate::header::HeaderName;
 use crate::owned::OwnedHeaders;
 use crate::policy::{Identity, Issuers, Policy, Preflight, RouteChoice, SignaturePolicy};
 use field::Field;
@@ -106,12 +110,6 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     let (accounts, known_accounts) = accounts::read(&fields, &mut taken);
     let deny_list = deny_list::read(&fields);
     let token = token::read(&fields, has_accounts && !fields.has("user_pools"));
-    let context = Context {
-        pools: &known_pools,
-        accounts: &known_accounts,
-        wanted: token.wanted,
-    };
-    let rules = rules::read(&fields, &context);
     let overrides = owned::overrides(&fields);
     let aliases = owned::aliases(&fields, token.sources.as_ref().ok());
     let claim_headers = headers::read(
@@ -119,6 +117,21 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         token.sources.as_ref().ok(),
         aliases.unwrap_or_default(),
     );
+    let problem_with = |header: &HeaderName| {
+        owned::problem_with_bound(
+            header,
+            token.sources.as_ref().ok(),
+            claim_headers.as_ref().ok(),
+            aliases.unwrap_or_default(),
+        )
+    };
+    let context = Context {
+        pools: &known_pools,
+        accounts: &known_accounts,
+        wanted: token.wanted,
+        problem_with: &problem_with,
+    };
+    let rules = rules::read(&fields, &context);
     let preflight = fields.word(
         "cors_preflight",
         "require_token or pass",
@@ -157,6 +170,7 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         .map_err(|_| {
             fields.refuse_at("user_pools", "found one issuer twice; expected each once")
         })?;
+    owned::told_apart(&fields, &rules, aliases)?;
     let owned = overrides.owned(&rules, preflight, &claim_headers, &token.sources);
     Ok(Policy {
         issuers,

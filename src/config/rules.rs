@@ -7,7 +7,6 @@ use super::problem::{Parsed, Reported};
 use super::require::{self, Context};
 use crate::rules::index::Unreachable;
 use crate::rules::pattern::{Match, PathCase};
-use crate::rules::requirement::Requirement;
 use crate::rules::{Access, Rule, Rules};
 
 /// The most rules. Each is compared with all before it, to find the ones that can never be reached:
@@ -94,10 +93,7 @@ fn rule(entry: &Field<'_>, context: &Context<'_>) -> Halves {
         Err(reported) => return (Err(reported), Err(reported)),
     };
     let matches = matching::read(&fields);
-    let path = matches
-        .as_ref()
-        .map(|matches| &matches.path)
-        .map_err(|reported| *reported);
+    let known = matches.as_ref().map_err(|reported| *reported);
     let allow = fields
         .optional("allow", "anyone, optional or nobody")
         .map(|field| {
@@ -110,11 +106,11 @@ fn rule(entry: &Field<'_>, context: &Context<'_>) -> Halves {
         });
     let require = fields
         .optional("require", "an object of conditions")
-        .map(|field| (require::read(&field, path, context), field));
+        .map(|field| (require::read(&field, known, context), field));
     let access = match (allow, require) {
         // Neither: any valid token.
-        (None, None) => Ok(Access::Require(Requirement::default())),
-        (None, Some((requirement, _))) => requirement.map(Access::Require),
+        (None, None) => Ok(Access::Require(Box::default())),
+        (None, Some((requirement, _))) => requirement.map(Box::new).map(Access::Require),
         (Some(allow), None) => allow.map(|allow| match allow {
             Allow::Anyone => Access::Anyone,
             Allow::Optional => Access::Optional,
@@ -147,7 +143,7 @@ fn default(fields: &Fields<'_>, no_rules: bool) -> Parsed<Access> {
     const EXPECTED: &str = "nobody, authenticated or anyone";
     let field = match fields.optional("default", EXPECTED) {
         Some(field) => field,
-        None if no_rules => return Ok(Access::Require(Requirement::default())),
+        None if no_rules => return Ok(Access::Require(Box::default())),
         None => fields.required("default", format!("{EXPECTED}, for what no rule matches"))?,
     };
     let words = [
@@ -157,7 +153,7 @@ fn default(fields: &Fields<'_>, no_rules: bool) -> Parsed<Access> {
     ];
     field.word(&words).map(|default| match default {
         Default::Nobody => Access::Nobody,
-        Default::Authenticated => Access::Require(Requirement::default()),
+        Default::Authenticated => Access::Require(Box::default()),
         Default::Anyone => Access::Anyone,
     })
 }

@@ -60,7 +60,7 @@ impl<'a> Facts<'a> {
             target,
             now,
             simulation,
-            choice: policy.rules.choose(&target),
+            choice: policy.choose(request),
             compact,
             parsed: compact.and_then(parse),
         }
@@ -82,6 +82,20 @@ impl<'a> Facts<'a> {
                 .map(|(name, value)| (name.to_owned(), value.map(str::to_owned)))
                 .collect(),
         })
+    }
+
+    /// Where a variable of the rule stands.
+    pub(super) fn side_of(&self, variable: &str) -> &'static str {
+        let ruling = self
+            .choice
+            .as_ref()
+            .ok()
+            .and_then(|(ruling, _)| ruling.rule());
+        let matches = ruling.and_then(|rule| self.policy.rules.iter().nth(rule));
+        match matches.is_some_and(|(matches, _)| matches.path.has_variable(variable)) {
+            true => "path",
+            false => "host",
+        }
     }
 
     /// Whether the decision came past a step.

@@ -141,7 +141,7 @@ impl Simulation {
         let compact = policy.token.sources.extract(request).ok()??;
         let known = KnownHeaders::new(self.gate.algorithms());
         let token = UntrustedToken::parse(&compact, &known, &mut ()).ok()?;
-        let (ruling, variables) = policy.rules.choose(&request.target()).ok()?;
+        let (ruling, variables) = policy.choose(request).ok()?;
         let demand = Demand {
             policy: &policy,
             requirement: policy.rules.requirement(ruling)?,
