@@ -24,7 +24,7 @@ run: build venv ## The same, left running for curl.
 	@target/venv/bin/python envoy/demo/demo.py run
 
 test: build venv ## Every test, from unit to end-to-end in a real Envoy.
-	cargo test --features cli
+	@tests/suites.sh
 
 # What needs no module and no Envoy, but for the long ones.
 .PHONY: quick

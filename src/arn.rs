@@ -35,3 +35,29 @@ impl<'a> Arn<'a> {
 pub fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
+
+/// An AWS partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// Its name in ARNs.
+    pub name: &'static str,
+    /// The domain of its endpoints.
+    pub suffix: &'static str,
+}
+
+impl Partition {
+    /// The partition to which a region belongs.
+    #[must_use]
+    pub fn of_region(region: &str) -> Self {
+        let (name, suffix) = if region.starts_with("cn-") {
+            ("aws-cn", "amazonaws.com.cn")
+        } else if region.starts_with("eusc-") {
+            ("aws-eusc", "amazonaws.eu")
+        } else if region.starts_with("us-gov-") {
+            ("aws-us-gov", "amazonaws.com")
+        } else {
+            ("aws", "amazonaws.com")
+        };
+        Self { name, suffix }
+    }
+}

@@ -8,7 +8,7 @@ use crate::header::{HeaderEdit, HeaderName};
 use crate::refusal::Reason;
 use crate::request::Request;
 use crate::request::cookies::{Cookie, Cookies, trimmed};
-use crate::request::query::{Escaped, Parameter, Query};
+use crate::request::query::{Escaped, Parameter, Query, without_query};
 use crate::request::work::Work;
 use crate::work::TooCostly;
 use std::borrow::Cow;
@@ -203,6 +203,20 @@ impl TokenSources {
         Ok(edits)
     }
 
+    /// The edits that take off all in which a token could stand, unread: for a request that goes on
+    /// though it is too costly to look through.
+    #[must_use]
+    pub fn clear(&self, request: &Request) -> Vec<HeaderEdit> {
+        let headers = self.headers().map(|name| HeaderEdit::Remove(name.into()));
+        let cookie = (!self.cookies.is_empty()).then(|| HeaderEdit::Remove(Rc::from("cookie")));
+        let path = request.first(":path").filter(|_| !self.queries.is_empty());
+        let path = path.map(|path| {
+            let path = without_query(path).to_vec();
+            HeaderEdit::Set(Rc::from(":path"), path)
+        });
+        headers.chain(cookie).chain(path).collect()
+    }
+
     /// The query, if tokens are looked for there.
     fn query<'a>(&self, request: &'a Request) -> Option<Query<'a>> {
         request.query().filter(|_| !self.queries.is_empty())
@@ -273,6 +287,12 @@ enum Sighting<'a> {
     Token(Cow<'a, [u8]>),
     /// In what some reader alone takes for a configured place.
     Alias,
+}
+
+/// Whether a value of the `authorization` header is several, which Envoy has joined.
+#[must_use]
+pub fn are_several(value: &[u8]) -> bool {
+    credentials(value) == Credentials::Several
 }
 
 /// Reads one header value.

@@ -38,6 +38,7 @@
 //! | [`deny_list`] | whose tokens a list names, and what one looks like | how old it may be |
 //! | [`rules`] | which rule a request falls under, and what it asks of a token | whether the token is true |
 //! | [`request`], [`bearer`] | what a request looks like, and where its token stands | what is in the token |
+//! | [`authorizer`] | what a Lambda authorizer's function is told, what it may answer, and what a policy says | how it is called, and for which rule |
 //! | [`claim_headers`], [`owned`], [`reply`], [`policy`] | what the configuration decides | how it is spelled |
 //! | [`config`] | field names, defaults, limits | what happens to a request |
 //! | [`verify`], [`cache`] | when a token is true, and for how long | where it stood |
@@ -96,6 +97,7 @@
 //! | everything oversized | named limits, each with its error and its test |
 
 pub mod arn;
+pub mod authorizer;
 pub mod bearer;
 pub mod cache;
 pub mod claim_headers;

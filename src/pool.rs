@@ -1,6 +1,6 @@
 //! User pools: their ids, where they live, and what their tokens name as issuer.
 
-use crate::arn::{Arn, is_account};
+use crate::arn::{Arn, Partition, is_account};
 use std::fmt;
 
 /// The id of an Amazon Cognito user pool, such as `us-east-1_AbCdEf123`.
@@ -131,28 +131,7 @@ impl UserPoolId {
     }
 
     fn partition(&self) -> Partition {
-        let region = self.region();
-        if region.starts_with("cn-") {
-            Partition {
-                name: "aws-cn",
-                suffix: "amazonaws.com.cn",
-            }
-        } else if region.starts_with("eusc-") {
-            Partition {
-                name: "aws-eusc",
-                suffix: "amazonaws.eu",
-            }
-        } else if region.starts_with("us-gov-") {
-            Partition {
-                name: "aws-us-gov",
-                suffix: "amazonaws.com",
-            }
-        } else {
-            Partition {
-                name: "aws",
-                suffix: "amazonaws.com",
-            }
-        }
+        Partition::of_region(self.region())
     }
 
     /// The `iss` of tokens in the original form: `https://cognito-idp.{region}.{suffix}/{id}`.
@@ -183,12 +162,6 @@ impl UserPoolId {
         let Partition { suffix, .. } = self.partition();
         format!("{service}.{}.{suffix}", self.region())
     }
-}
-
-/// An AWS partition: its name in ARNs, and the domain of its endpoints.
-struct Partition {
-    name: &'static str,
-    suffix: &'static str,
 }
 
 #[cfg(test)]

@@ -59,11 +59,22 @@ pub enum Reason {
     WrongPrincipal,
     /// The issuer's keys are not to be had at the moment.
     KeysUnavailable,
+    /// What tells an authorizer its callers apart is not there, is there twice, or has not the
+    /// configured form.
+    MissingIdentity,
+    /// The authorizer knows no such caller.
+    AuthorizerUnauthorized,
+    /// The authorizer's answer does not let the request pass.
+    AuthorizerDenied,
+    /// The authorizer failed, or its answer is none.
+    AuthorizerFailed,
+    /// The authorizer could not be asked.
+    AuthorizerUnavailable,
 }
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 29] = [
         Self::MissingToken,
         Self::MultipleTokens,
         Self::MalformedToken,
@@ -88,6 +99,11 @@ impl Reason {
         Self::UnsafeMethod,
         Self::WrongPrincipal,
         Self::KeysUnavailable,
+        Self::MissingIdentity,
+        Self::AuthorizerUnauthorized,
+        Self::AuthorizerDenied,
+        Self::AuthorizerFailed,
+        Self::AuthorizerUnavailable,
     ];
 
     /// The stable code, as metrics, filter state and logs show it.
@@ -118,7 +134,35 @@ impl Reason {
             Self::UnsafeMethod => "unsafe_method",
             Self::WrongPrincipal => "wrong_principal",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::MissingIdentity => "missing_identity",
+            Self::AuthorizerUnauthorized => "authorizer_unauthorized",
+            Self::AuthorizerDenied => "authorizer_denied",
+            Self::AuthorizerFailed => "authorizer_failed",
+            Self::AuthorizerUnavailable => "authorizer_unavailable",
         }
+    }
+
+    /// Whether the token is to blame, and another one would have passed: it is not valid.
+    ///
+    /// Several tokens are not one that is not valid, and of one whose keys, or whose standing, are
+    /// not to be had nothing is known.
+    #[must_use]
+    pub const fn blames_token(self) -> bool {
+        matches!(
+            self,
+            Self::MalformedToken
+                | Self::TokenTooLarge
+                | Self::UnsupportedAlgorithm
+                | Self::UnknownIssuer
+                | Self::TokenExpired
+                | Self::TokenNotYetValid
+                | Self::WrongTokenUse
+                | Self::WrongClient
+                | Self::WrongAudience
+                | Self::UnknownKey
+                | Self::InvalidSignature
+                | Self::TokenRevoked
+        )
     }
 }
 
@@ -135,6 +179,62 @@ pub enum Refusal {
     KeysUnavailable(Duration),
     /// After this time it may be known what has been revoked.
     RevocationUnknown(Duration),
+    /// An authorizer for this kind of API stands in the way.
+    Authorizer(ApiKind, AuthorizerCause),
+}
+
+/// For which of API Gateway's two kinds of API an authorizer is. Their replies differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiKind {
+    /// A REST API.
+    Rest,
+    /// An HTTP API.
+    Http,
+}
+
+/// How an authorizer, or the want of one, stands in a request's way. API Gateway answers some in
+/// words of their own that have one reason here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthorizerCause {
+    /// The request's ARN would be longer than API Gateway has them.
+    UriTooLong,
+    /// No identity, and so no call.
+    MissingIdentity,
+    /// The function says so by its error.
+    Unauthorized,
+    /// No statement allows the request.
+    Denied,
+    /// A statement denies it.
+    ExplicitlyDenied,
+    /// The function ended with an error.
+    FunctionFailed,
+    /// The answer cannot be used.
+    InvalidAnswer,
+    /// There was no answer in time. To ask again is of use after this time.
+    TimedOut(Duration),
+    /// There was none at all, or one of Lambda's own, or no place to wait for one.
+    Unreachable(Duration),
+}
+
+impl AuthorizerCause {
+    /// The stable reason.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::UriTooLong => Reason::UnsafePath,
+            Self::MissingIdentity => Reason::MissingIdentity,
+            Self::Unauthorized => Reason::AuthorizerUnauthorized,
+            Self::Denied | Self::ExplicitlyDenied => Reason::AuthorizerDenied,
+            Self::FunctionFailed | Self::InvalidAnswer => Reason::AuthorizerFailed,
+            Self::TimedOut(_) | Self::Unreachable(_) => Reason::AuthorizerUnavailable,
+        }
+    }
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self::Plain(reason)
+    }
 }
 
 impl Refusal {
@@ -147,6 +247,7 @@ impl Refusal {
             Self::StaleAuthentication(_) => Reason::StaleAuthentication,
             Self::KeysUnavailable(_) => Reason::KeysUnavailable,
             Self::RevocationUnknown(_) => Reason::RevocationUnknown,
+            Self::Authorizer(_, cause) => cause.reason(),
         }
     }
 }

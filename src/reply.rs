@@ -1,8 +1,10 @@
 //! What the refused are told: the same few words for every cause that an attacker could learn from.
 
+mod api_gateway;
+
 use crate::header::HeaderName;
 use crate::json;
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{ApiKind, AuthorizerCause, Reason, Refusal};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -26,19 +28,23 @@ pub enum ReplyKind {
     ExpiredToken,
     /// `access_denied`: group, claim, rule, AWS principal, and the scope in RFC style.
     AccessDenied,
-    /// `authorizer_failure`: the keys, or what has been revoked, are not to be had.
+    /// `authorizer_failure`: the keys, what has been revoked, or an authorizer's answer are not to be
+    /// had.
     AuthorizerFailure,
+    /// `authorizer_configuration_error`: an authorizer failed, or its answer is none.
+    AuthorizerConfigurationError,
     /// `bad_request`: an unsafe path or method.
     BadRequest,
 }
 
 impl ReplyKind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Unauthorized,
         Self::ExpiredToken,
         Self::AccessDenied,
         Self::AuthorizerFailure,
+        Self::AuthorizerConfigurationError,
         Self::BadRequest,
     ];
 
@@ -50,6 +56,7 @@ impl ReplyKind {
             Self::ExpiredToken => "expired_token",
             Self::AccessDenied => "access_denied",
             Self::AuthorizerFailure => "authorizer_failure",
+            Self::AuthorizerConfigurationError => "authorizer_configuration_error",
             Self::BadRequest => "bad_request",
         }
     }
@@ -61,6 +68,7 @@ impl ReplyKind {
             Self::ExpiredToken => "EXPIRED_TOKEN",
             Self::AccessDenied => "ACCESS_DENIED",
             Self::AuthorizerFailure => "AUTHORIZER_FAILURE",
+            Self::AuthorizerConfigurationError => "AUTHORIZER_CONFIGURATION_ERROR",
             Self::BadRequest => "BAD_REQUEST",
         }
     }
@@ -90,6 +98,8 @@ pub struct Responses {
     pub access_denied: Override,
     /// What replaces the default of `authorizer_failure`.
     pub authorizer_failure: Override,
+    /// What replaces the default of `authorizer_configuration_error`.
+    pub authorizer_configuration_error: Override,
     /// What replaces the default of `bad_request`.
     pub bad_request: Override,
 }
@@ -130,7 +140,9 @@ impl Responses {
         let kind = self.style.kind(refusal);
         let mut reply = self.style.reply(kind, refusal);
         let changed = self.overriding(kind);
-        let fill = |template: &Template| template.fill(kind, self.style.message(kind), request_id);
+        let fill = |template: &Template| {
+            template.fill(kind, self.style.message(kind, refusal), request_id)
+        };
         if let Some(status) = changed.status {
             reply.status = status;
         }
@@ -164,6 +176,7 @@ impl Responses {
             ReplyKind::ExpiredToken => &self.expired_token,
             ReplyKind::AccessDenied => &self.access_denied,
             ReplyKind::AuthorizerFailure => &self.authorizer_failure,
+            ReplyKind::AuthorizerConfigurationError => &self.authorizer_configuration_error,
             ReplyKind::BadRequest => &self.bad_request,
         }
     }
@@ -185,7 +198,16 @@ impl Style {
             | Reason::UnknownKey
             | Reason::InvalidSignature
             | Reason::TokenRevoked
-            | Reason::StaleAuthentication => ReplyKind::Unauthorized,
+            | Reason::StaleAuthentication
+            | Reason::MissingIdentity => ReplyKind::Unauthorized,
+            // In place of a REST API an authorizer may say so, in place of an HTTP API it then
+            // failed.
+            Reason::AuthorizerUnauthorized => match (self, refusal) {
+                (Self::ApiGateway, Refusal::Authorizer(ApiKind::Http, _)) => {
+                    ReplyKind::AuthorizerConfigurationError
+                }
+                _ => ReplyKind::Unauthorized,
+            },
             Reason::TokenExpired => ReplyKind::ExpiredToken,
             // A REST API's Cognito authorizer answers 401 when no scope of the method matches.
             Reason::InsufficientScope => match self {
@@ -195,15 +217,22 @@ impl Style {
             Reason::InsufficientGroup
             | Reason::ClaimMismatch
             | Reason::DeniedByRule
-            | Reason::WrongPrincipal => ReplyKind::AccessDenied,
+            | Reason::WrongPrincipal
+            | Reason::AuthorizerDenied => ReplyKind::AccessDenied,
             Reason::UnsafePath | Reason::UnsafeMethod => ReplyKind::BadRequest,
-            Reason::KeysUnavailable | Reason::RevocationUnknown => ReplyKind::AuthorizerFailure,
+            Reason::KeysUnavailable | Reason::RevocationUnknown | Reason::AuthorizerUnavailable => {
+                ReplyKind::AuthorizerFailure
+            }
+            Reason::AuthorizerFailed => ReplyKind::AuthorizerConfigurationError,
         }
     }
 
-    /// `$context.error.message`.
-    const fn message(self, kind: ReplyKind) -> &'static str {
-        match (self, kind) {
+    /// `$context.error.message`; `None` where API Gateway writes `null`.
+    const fn message(self, kind: ReplyKind, refusal: &Refusal) -> Option<&'static str> {
+        if let (Self::ApiGateway, Refusal::Authorizer(api, cause)) = (self, refusal) {
+            return api_gateway::message(*api, *cause);
+        }
+        Some(match (self, kind) {
             (_, ReplyKind::Unauthorized) => "Unauthorized",
             (_, ReplyKind::ExpiredToken) => "The incoming token has expired",
             (Self::Rfc6750, ReplyKind::AccessDenied) => "Forbidden",
@@ -211,8 +240,9 @@ impl Style {
                 "User is not authorized to access this resource"
             }
             (_, ReplyKind::AuthorizerFailure) => "Service Unavailable",
+            (_, ReplyKind::AuthorizerConfigurationError) => "Internal Server Error",
             (_, ReplyKind::BadRequest) => "Bad Request",
-        }
+        })
     }
 
     fn reply(self, kind: ReplyKind, refusal: &Refusal) -> Reply {
@@ -220,21 +250,35 @@ impl Style {
             ReplyKind::Unauthorized | ReplyKind::ExpiredToken => (401, "UnauthorizedException"),
             ReplyKind::AccessDenied => (403, "AccessDeniedException"),
             ReplyKind::AuthorizerFailure => (503, "ServiceUnavailableException"),
+            ReplyKind::AuthorizerConfigurationError => (500, "AuthorizerConfigurationException"),
             ReplyKind::BadRequest => (400, "BadRequestException"),
         };
-        // API Gateway writes this one member with a capital letter.
-        let member = match (self, kind) {
-            (Self::ApiGateway, ReplyKind::AccessDenied) => "Message",
-            _ => "message",
+        let message = self.message(kind, refusal);
+        let (status, error_type, body) = match (self, refusal) {
+            (Self::ApiGateway, Refusal::Authorizer(api, cause)) => {
+                api_gateway::reply(*api, *cause, message)
+            }
+            // API Gateway writes this one member with a capital letter.
+            (Self::ApiGateway, _) if kind == ReplyKind::AccessDenied => {
+                (status, Some(error_type), body("Message", message))
+            }
+            _ => (status, Some(error_type), body("message", message)),
         };
-        let body = format!(r#"{{"{member}":"{}"}}"#, self.message(kind));
         let mut headers = vec![("content-type".into(), "application/json".into())];
         match self {
-            Self::ApiGateway => headers.push(("x-amzn-errortype".into(), error_type.into())),
+            Self::ApiGateway => headers.extend(
+                error_type.map(|error_type| ("x-amzn-errortype".into(), error_type.into())),
+            ),
             Self::Rfc6750 => headers
                 .extend(challenge(refusal).map(|challenge| ("www-authenticate".into(), challenge))),
         }
-        if let Refusal::KeysUnavailable(after) | Refusal::RevocationUnknown(after) = refusal {
+        if let Refusal::KeysUnavailable(after)
+        | Refusal::RevocationUnknown(after)
+        | Refusal::Authorizer(
+            _,
+            AuthorizerCause::TimedOut(after) | AuthorizerCause::Unreachable(after),
+        ) = refusal
+        {
             // Rounded up: a client that comes back early would only be refused again.
             let seconds = after.as_millis().div_ceil(1000).max(1);
             headers.push(("retry-after".into(), seconds.to_string().into()));
@@ -245,6 +289,16 @@ impl Style {
             body: body.into(),
         }
     }
+}
+
+/// A reply's body.
+fn body(member: &str, message: Option<&str>) -> String {
+    format!(r#"{{"{member}":{}}}"#, message_string(message))
+}
+
+/// `$context.error.messageString`.
+fn message_string(message: Option<&str>) -> String {
+    message.map_or_else(|| "null".to_owned(), json_string)
 }
 
 /// The `www-authenticate` of RFC 6750, section 3, and RFC 9470, section 3.
@@ -262,7 +316,9 @@ fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
             )
             .into(),
         ),
-        Refusal::KeysUnavailable(_) | Refusal::RevocationUnknown(_) => None,
+        Refusal::KeysUnavailable(_) | Refusal::RevocationUnknown(_) | Refusal::Authorizer(_, _) => {
+            None
+        }
         Refusal::Plain(reason) => match reason {
             // RFC 6750, section 3.1: no error code where there were no credentials.
             Reason::MissingToken => Some("Bearer".into()),
@@ -278,7 +334,12 @@ fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
             | Reason::KeysUnavailable
             | Reason::RevocationUnknown
             | Reason::InsufficientScope
-            | Reason::StaleAuthentication => None,
+            | Reason::StaleAuthentication
+            | Reason::MissingIdentity
+            | Reason::AuthorizerUnauthorized
+            | Reason::AuthorizerDenied
+            | Reason::AuthorizerFailed
+            | Reason::AuthorizerUnavailable => None,
             Reason::MultipleTokens
             | Reason::MalformedToken
             | Reason::TokenTooLarge
@@ -362,13 +423,15 @@ impl Template {
         Ok(Self(parts))
     }
 
-    fn fill(&self, kind: ReplyKind, message: &str, request_id: Option<&[u8]>) -> String {
+    fn fill(&self, kind: ReplyKind, message: Option<&str>, request_id: Option<&[u8]>) -> String {
         let mut filled = String::new();
         for part in &self.0 {
             match part {
                 Part::Text(text) => filled.push_str(text),
-                Part::Message => filled.push_str(json_string(message).trim_matches('"')),
-                Part::MessageString => filled.push_str(&json_string(message)),
+                Part::Message => {
+                    filled.push_str(json_string(message.unwrap_or_default()).trim_matches('"'));
+                }
+                Part::MessageString => filled.push_str(&message_string(message)),
                 Part::ResponseType => filled.push_str(kind.response_type()),
                 Part::RequestId => filled.push_str(request_id.map_or("", harmless_id)),
             }

@@ -18,6 +18,12 @@ pub enum Step {
     Rule,
     /// A cross-origin preflight that passes without a token.
     Preflight,
+    /// Can the authorizer's rule tell the authorizer of it?
+    Event,
+    /// What the authorizer tells its callers apart by.
+    Identity,
+    /// The authorizer's answer, judged for this request.
+    Authorizer,
     /// Exactly one token, in the configured places.
     Token,
     /// Its length.
@@ -81,11 +87,14 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 36] = [
         Self::Path,
         Self::Method,
         Self::Rule,
         Self::Preflight,
+        Self::Event,
+        Self::Identity,
+        Self::Authorizer,
         Self::Token,
         Self::Size,
         Self::Form,
@@ -125,6 +134,9 @@ impl Step {
             Self::Method => "method",
             Self::Rule => "rule",
             Self::Preflight => "preflight",
+            Self::Event => "event",
+            Self::Identity => "identity",
+            Self::Authorizer => "authorizer",
             Self::Token => "token",
             Self::Size => "size",
             Self::Form => "form",

@@ -66,13 +66,14 @@ use problem::{Parsed, Report};
 use require::Context;
 
 /// Every field at the top of the document.
-pub const FIELDS: [&str; 19] = [
+pub const FIELDS: [&str; 20] = [
     "user_pools",
     "aws_accounts",
     "deny_list",
     "token",
     "rules",
     "default",
+    "enforce",
     "path_case",
     "method_override",
     "host_override",

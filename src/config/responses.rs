@@ -39,6 +39,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Parsed<Responses> {
         expired_token,
         access_denied,
         authorizer_failure,
+        authorizer_configuration_error,
         bad_request,
     ] = ReplyKind::ALL.map(|kind| {
         fields
@@ -51,6 +52,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Parsed<Responses> {
         expired_token: expired_token?,
         access_denied: access_denied?,
         authorizer_failure: authorizer_failure?,
+        authorizer_configuration_error: authorizer_configuration_error?,
         bad_request: bad_request?,
     })
 }

@@ -7,17 +7,22 @@ use super::problem::{Parsed, Reported};
 use super::require::{self, Context};
 use crate::rules::index::Unreachable;
 use crate::rules::pattern::{Match, PathCase};
-use crate::rules::{Access, Rule, Rules};
+use crate::rules::{Access, Enforcement, InvalidToken, Otherwise, Rule, Rules};
 
 /// The most rules. Each is compared with all before it, to find the ones that can never be reached:
 /// for this many some tenths of a second, in which a worker serves no request. API Gateway takes a
 /// few hundred resources per API.
 pub const MAX_RULES: usize = 5_000;
 
-const RULE_FIELDS: [&str; 3] = ["match", "allow", "require"];
+const RULE_FIELDS: [&str; 5] = ["match", "allow", "invalid_token", "require", "enforce"];
 
-/// Reads `rules`, `default` and `path_case`.
+const ENFORCE: &str = "all or report";
+const ENFORCEMENTS: [(&str, Enforcement); 2] =
+    [("all", Enforcement::All), ("report", Enforcement::Report)];
+
+/// Reads `rules`, `default`, `enforce` and `path_case`.
 pub(super) fn read(fields: &Fields<'_>, context: &Context<'_>) -> Parsed<Rules> {
+    let enforcement = fields.word("enforce", ENFORCE, &ENFORCEMENTS);
     let rules = match fields.optional("rules", "a list of rules") {
         None => Ok(Vec::new()),
         Some(field) => entries(&field, context),
@@ -31,26 +36,36 @@ pub(super) fn read(fields: &Fields<'_>, context: &Context<'_>) -> Parsed<Rules> 
             ("sensitive", PathCase::Sensitive),
         ],
     );
-    let (matches, access): (Vec<_>, Vec<_>) = rules?.into_iter().unzip();
+    let (matches, outcomes): (Vec<_>, Vec<_>) = rules?.into_iter().unzip();
     let matches = all(matches.into_iter())?;
     // Rules that can never be reached are found by their matches, whatever else is wrong with them:
     // what could not be read lets nothing in, and is refused below.
     let readable = |access: &Parsed<Access>| access.clone().unwrap_or(Access::Nobody);
+    // What holds for all, where a rule has no word of its own.
+    let for_all = enforcement.unwrap_or_default();
     let rules = matches
         .into_iter()
-        .zip(&access)
-        .map(|(matches, access)| Rule {
-            matches,
-            access: readable(access),
+        .zip(&outcomes)
+        .map(|(matches, outcome)| {
+            let (access, own) = outcome;
+            Rule {
+                matches,
+                access: readable(access),
+                enforcement: own.unwrap_or_default().unwrap_or(for_all),
+            }
         });
-    let compiled = Rules::new(
-        rules.collect(),
-        readable(&default),
-        path_case.unwrap_or_default(),
-    );
+    let otherwise = Otherwise {
+        access: readable(&default),
+        enforcement: for_all,
+    };
+    let compiled = Rules::new(rules.collect(), otherwise, path_case.unwrap_or_default());
     let compiled = compiled.map_err(|rules| unreachable_rules(fields, &rules));
-    all(access.into_iter())?;
+    all(outcomes.into_iter().map(|(access, own)| {
+        own?;
+        access
+    }))?;
     default?;
+    enforcement?;
     path_case?;
     compiled
 }
@@ -73,8 +88,11 @@ fn unreachable_rules(fields: &Fields<'_>, rules: &[Unreachable]) -> Reported {
     })
 }
 
-/// What a rule says, its two halves apart.
-type Halves = (Parsed<Match>, Parsed<Access>);
+/// What a rule says, its two halves apart: what it matches, and what it does with that.
+type Halves = (Parsed<Match>, Outcome);
+
+/// What a rule does, and its own word on whether refusals are carried out.
+type Outcome = (Parsed<Access>, Parsed<Option<Enforcement>>);
 
 fn entries(field: &Field<'_>, context: &Context<'_>) -> Parsed<Vec<Halves>> {
     let entries = field.list("an object with match, and with allow or require")?;
@@ -90,7 +108,7 @@ fn entries(field: &Field<'_>, context: &Context<'_>) -> Parsed<Vec<Halves>> {
 fn rule(entry: &Field<'_>, context: &Context<'_>) -> Halves {
     let fields = match entry.fields(&RULE_FIELDS) {
         Ok(fields) => fields,
-        Err(reported) => return (Err(reported), Err(reported)),
+        Err(reported) => return (Err(reported), (Err(reported), Err(reported))),
     };
     let matches = matching::read(&fields);
     let known = matches.as_ref().map_err(|reported| *reported);
@@ -107,20 +125,45 @@ fn rule(entry: &Field<'_>, context: &Context<'_>) -> Halves {
     let require = fields
         .optional("require", "an object of conditions")
         .map(|field| (require::read(&field, known, context), field));
+    let invalid_token = invalid_token(&fields, allow);
     let access = match (allow, require) {
         // Neither: any valid token.
         (None, None) => Ok(Access::Require(Box::default())),
         (None, Some((requirement, _))) => requirement.map(Box::new).map(Access::Require),
-        (Some(allow), None) => allow.map(|allow| match allow {
-            Allow::Anyone => Access::Anyone,
-            Allow::Optional => Access::Optional,
-            Allow::Nobody => Access::Nobody,
+        (Some(allow), None) => allow.and_then(|allow| {
+            Ok(match allow {
+                Allow::Anyone => Access::Anyone,
+                Allow::Optional => Access::Optional(invalid_token?),
+                Allow::Nobody => Access::Nobody,
+            })
         }),
         (Some(_), Some((_, field))) => {
             Err(field.refuse("found beside allow; expected one of the two"))
         }
     };
-    (matches, access)
+    // A word beside the wrong `allow` is a problem of its own.
+    let access = access.and_then(|access| invalid_token.map(|_| access));
+    let own = fields.optional("enforce", ENFORCE);
+    let own = own.map(|field| field.word(&ENFORCEMENTS)).transpose();
+    (matches, (access, own))
+}
+
+/// Reads `invalid_token`, which is a word about tokens where none would do.
+fn invalid_token(fields: &Fields<'_>, allow: Option<Parsed<Allow>>) -> Parsed<InvalidToken> {
+    let Some(field) = fields.optional("invalid_token", "refuse or ignore") else {
+        return Ok(InvalidToken::default());
+    };
+    let word = field.word(&[
+        ("refuse", InvalidToken::Refuse),
+        ("ignore", InvalidToken::Ignore),
+    ])?;
+    match allow {
+        // Of an `allow` that could not be read nothing more is said.
+        Some(Ok(Allow::Optional) | Err(_)) => Ok(word),
+        Some(Ok(Allow::Anyone | Allow::Nobody)) | None => {
+            Err(field.refuse("found without allow: optional; expected it beside that alone"))
+        }
+    }
 }
 
 /// The words of `allow`.

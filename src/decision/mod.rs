@@ -16,13 +16,13 @@ use crate::claim_headers::HeaderValues;
 use crate::confirmation::{Question, Subject, standing};
 use crate::facts::{Facts, Need, Patience};
 use crate::header::HeaderEdit;
-use crate::policy::{Forwarding, Policy, Preflight};
+use crate::policy::{AtExpiry, Forwarding, Policy, Preflight};
 use crate::refusal::{Reason, Refusal};
 use crate::request::Request;
 use crate::revocation::Word;
 use crate::rules::index::Variables;
 use crate::rules::requirement::Confirmation;
-use crate::rules::{Access, Ruling};
+use crate::rules::{Access, Enforcement, InvalidToken, Ruling};
 use crate::signature::Algorithms;
 use crate::step::{Observer, Step};
 use crate::time::Timestamp;
@@ -70,6 +70,29 @@ pub struct Forward {
     ///
     /// Removals, for the most part: what a client wrote under names that only the filter may write.
     pub edits: Vec<HeaderEdit>,
+    /// What did not hold of it, if anything.
+    pub despite: Option<Despite>,
+    /// What becomes of it if it is open still when its token ends.
+    pub at_expiry: AtExpiry,
+}
+
+/// What did not hold of a request that goes on all the same, in nobody's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Despite {
+    /// Its token is not valid, and under this rule that is as good as none.
+    Ignored(Reason),
+    /// It would be refused, were refusals carried out.
+    Reported(Reason),
+}
+
+impl Despite {
+    /// What it would have been refused for.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Ignored(reason) | Self::Reported(reason) => reason,
+        }
+    }
 }
 
 /// In whose name a request goes on.
@@ -117,6 +140,7 @@ pub struct Candidate {
     ruling: Ruling,
     variables: Variables,
     edits: Vec<HeaderEdit>,
+    lenience: Lenience,
     need: Need,
     patience: Patience,
 }
@@ -133,10 +157,25 @@ impl Candidate {
         &self.compact
     }
 
+    /// Whether it waits: where it would only be reported, a request is not even delayed.
+    pub(crate) const fn waits(&self) -> bool {
+        self.lenience.reported.is_none()
+    }
+
     /// Its need could not be met in time, and is one that the configuration waives.
     pub(crate) fn waive(&mut self) {
         self.patience = self.patience.without(self.need);
     }
+}
+
+/// How a request goes on that something does not hold of, where the configuration lets it: what is
+/// taken off it in either case.
+#[derive(Debug, Default)]
+struct Lenience {
+    /// If its token is not valid.
+    ignored: Option<Vec<HeaderEdit>>,
+    /// In any case.
+    reported: Option<Vec<HeaderEdit>>,
 }
 
 /// Why a token is not let through, or not yet.
@@ -230,7 +269,8 @@ impl Decider {
         let decided = |verdict| (Decision::Verdict(verdict), CacheUse::None);
         let policy = Rc::clone(&self.policy);
         // Every request has headers. A host that shows none of them has not shown the request, and
-        // what it is can only be guessed.
+        // what it is can only be guessed. No word in the configuration helps: what a client forged
+        // could not be taken off.
         if self.reads == HeaderReads::Everything && request.is_empty() {
             return decided(Verdict::refuse(Reason::UnsafePath));
         }
@@ -238,65 +278,99 @@ impl Decider {
         // another rule's.
         let (ruling, variables) = match choose(&policy, request, seen) {
             Ok(chosen) => chosen,
-            Err(reason) => return decided(Verdict::refuse(reason)),
+            Err(reason) => {
+                let enforcement = policy.rules.enforcement_without_rule();
+                let lenience = self.lenience(enforcement, InvalidToken::Refuse, request);
+                return decided(self.give_up(reason, lenience));
+            }
         };
         let access = policy.rules.access(ruling);
+        let enforcement = policy.rules.enforcement(ruling);
+        let refuse = |reason: Reason| {
+            let lenience = self.lenience(enforcement, InvalidToken::Refuse, request);
+            decided(self.give_up(reason, lenience))
+        };
         // Before any token is looked for: a closed door says the same with and without one, and
         // tells nothing about tokens. A preflight does not pass it either.
         let is_open = !matches!(access, Access::Nobody);
         if let Err(reason) = seen.check(Step::Rule, is_open, Reason::DeniedByRule) {
-            return decided(Verdict::refuse(reason));
+            return refuse(reason);
         }
         // Before the first way out, too: an open path is where a forged claim header would be believed
         // most easily.
         if matches!(access, Access::Anyone) {
-            return decided(self.anonymous(request, policy.token.forwarding));
+            return match self.anonymous(request, policy.token.forwarding) {
+                Ok(forward) => decided(Verdict::Forward(forward)),
+                Err(reason) => refuse(reason),
+            };
         }
         // A preflight has no credentials (Fetch standard, "CORS-preflight request"). What looks
         // like one may carry some all the same, and another method in an override header: what
         // passes without a token must be of no use to the sender, so all of these are taken off.
         if policy.preflight == Preflight::Pass && request.is_preflight() {
             seen.saw(Step::Preflight, Ok(()));
-            let mut verdict = self.anonymous(request, Forwarding::Strip);
-            if let Verdict::Forward(forward) = &mut verdict {
-                forward.edits.extend(policy.owned.on_preflight(request));
-            }
-            return decided(verdict);
+            return match self.anonymous(request, Forwarding::Strip) {
+                Ok(mut forward) => {
+                    forward.edits.extend(policy.owned.on_preflight(request));
+                    decided(Verdict::Forward(forward))
+                }
+                Err(reason) => refuse(reason),
+            };
         }
         // Bytes, not text: a header that is not UTF-8 is a malformed token, and no trap.
         let compact = match seen.step(Step::Token, the_one_token(&policy, access, request)) {
             Ok(Some(compact)) => compact,
-            Ok(None) => return decided(self.anonymous(request, policy.token.forwarding)),
-            Err(reason) => return decided(Verdict::refuse(reason)),
+            Ok(None) => {
+                return match self.anonymous(request, policy.token.forwarding) {
+                    Ok(forward) => decided(Verdict::Forward(forward)),
+                    Err(reason) => refuse(reason),
+                };
+            }
+            Err(reason) => return refuse(reason),
         };
         // Not sooner: what has no token is refused without them.
         let edits = match self.edits(request, policy.token.forwarding) {
             Ok(edits) => edits,
-            Err(reason) => return decided(Verdict::refuse(reason)),
+            Err(reason) => return refuse(reason),
         };
-        let (checked, cache_use) = self.check_token(
-            &compact,
-            (ruling, &variables),
-            facts,
-            Patience::Waits,
-            now,
-            seen,
-        );
+        let patience = match enforcement {
+            Enforcement::All => Patience::Waits,
+            // It is not delayed. A pool is asked about its token all the same, for the next one.
+            Enforcement::Report => Patience::OverForList,
+        };
+        let chosen = (ruling, &variables);
+        let (checked, cache_use) = self.check_token(&compact, chosen, facts, patience, now, seen);
+        let invalid_token = match access {
+            Access::Optional(invalid_token) => *invalid_token,
+            Access::Anyone | Access::Nobody | Access::Require(_) | Access::Authorizer(_) => {
+                InvalidToken::Refuse
+            }
+        };
         let decision = match checked {
             Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
                 edits,
+                despite: None,
+                at_expiry: match enforcement {
+                    Enforcement::All => policy.token.at_expiry,
+                    // To be cut is to be refused.
+                    Enforcement::Report => AtExpiry::Keep,
+                },
             })),
-            Err(Stop::Refusal(refusal)) => Decision::Verdict(Verdict::Refuse(refusal)),
+            Err(Stop::Refusal(refusal)) => {
+                let lenience = self.lenience(enforcement, invalid_token, request);
+                Decision::Verdict(self.give_up(refusal, lenience))
+            }
             Err(Stop::Need(need)) => Decision::Hold(Candidate {
                 // Copied only here: a request that is decided at once borrows its token from the
                 // headers.
+                lenience: self.lenience(enforcement, invalid_token, request),
                 compact: compact.into_owned(),
                 ruling,
                 variables,
                 edits,
                 need,
-                patience: Patience::Waits,
+                patience,
             }),
         };
         (decision, cache_use)
@@ -319,13 +393,20 @@ impl Decider {
             Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
                 edits: candidate.edits,
+                despite: None,
+                at_expiry: self.policy.token.at_expiry,
             })),
-            Err(Stop::Refusal(refusal)) => Decision::Verdict(Verdict::Refuse(refusal)),
+            Err(Stop::Refusal(refusal)) => Decision::Verdict(self.conclude(candidate, refusal)),
             Err(Stop::Need(need)) => {
                 candidate.need = need;
                 Decision::Hold(candidate)
             }
         }
+    }
+
+    /// The verdict on a request that waits no longer.
+    pub(crate) fn conclude(&self, candidate: Candidate, refusal: Refusal) -> Verdict {
+        self.give_up(refusal, candidate.lenience)
     }
 
     /// The steps about a token, wherever it stood.
@@ -460,20 +541,90 @@ impl Decider {
         }
     }
 
-    /// Where all headers are read, those among them that are the filter's own are taken off by
-    /// name, and a request that has none costs no call. Otherwise each is taken off unseen.
-    fn anonymous(&self, request: &Request, forwarding: Forwarding) -> Verdict {
-        let mut edits = match self.edits(request, forwarding) {
-            Ok(edits) => edits,
-            Err(reason) => return Verdict::refuse(reason),
-        };
-        if self.reads == HeaderReads::Everything {
-            edits.extend(self.policy.owned.claims_in(request));
+    /// Refuses, or lets the request go on in nobody's name where the configuration says so.
+    ///
+    /// What a client forged is taken off in each case, and none is told of a caller whose token
+    /// failed a check: nothing of it is to be believed.
+    fn give_up(&self, refusal: impl Into<Refusal>, lenience: Lenience) -> Verdict {
+        let refusal = refusal.into();
+        let reason = refusal.reason();
+        let Lenience { ignored, reported } = lenience;
+        let ignored = ignored.filter(|_| reason.blames_token());
+        let ignored = ignored.map(|edits| (edits, Despite::Ignored(reason)));
+        let reported = reported.map(|edits| (edits, Despite::Reported(reason)));
+        match ignored.or(reported) {
+            Some((edits, despite)) => Verdict::Forward(Forward {
+                despite: Some(despite),
+                ..self.in_nobodys_name(edits)
+            }),
+            None => Verdict::Refuse(refusal),
         }
-        Verdict::Forward(Forward {
+    }
+
+    /// What is left of a request where a refusal is not carried out. Worked out for those that fail
+    /// alone.
+    fn lenience(
+        &self,
+        enforcement: Enforcement,
+        invalid_token: InvalidToken,
+        request: &Request,
+    ) -> Lenience {
+        Lenience {
+            ignored: match invalid_token {
+                InvalidToken::Refuse => None,
+                // Wherever it stands, and whoever else would take it for one. Where that is too
+                // costly to see, the token is refused.
+                InvalidToken::Ignore => {
+                    let edits = self.anonymous(request, Forwarding::Strip).ok();
+                    edits.map(|forward| forward.edits)
+                }
+            },
+            reported: match enforcement {
+                Enforcement::All => None,
+                Enforcement::Report => Some(self.reported_edits(request)),
+            },
+        }
+    }
+
+    /// What a request loses that goes on whatever is wrong with it. Where tokens are to be taken out
+    /// of what is too costly to look through, all of that is taken off.
+    fn reported_edits(&self, request: &Request) -> Vec<HeaderEdit> {
+        let sources = &self.policy.token.sources;
+        let mut edits = self.owned_edits(request);
+        if self.policy.token.forwarding == Forwarding::Strip {
+            edits.extend(
+                sources
+                    .strip(request)
+                    .unwrap_or_else(|_| sources.clear(request)),
+            );
+        }
+        edits.extend(self.claims_in(request));
+        edits
+    }
+
+    /// Lets a request go on without a token.
+    fn anonymous(&self, request: &Request, forwarding: Forwarding) -> Result<Forward, Reason> {
+        let mut edits = self.edits(request, forwarding)?;
+        edits.extend(self.claims_in(request));
+        Ok(self.in_nobodys_name(edits))
+    }
+
+    fn in_nobodys_name(&self, edits: Vec<HeaderEdit>) -> Forward {
+        Forward {
             caller: Caller::Anonymous(Rc::clone(&self.anonymous_headers)),
             edits,
-        })
+            despite: None,
+            // Nothing of it ends.
+            at_expiry: AtExpiry::Keep,
+        }
+    }
+
+    /// Where all headers are read, those among them that are the filter's own are taken off by
+    /// name, and a request that has none costs no call. Otherwise each is taken off unseen.
+    fn claims_in(&self, request: &Request) -> impl Iterator<Item = HeaderEdit> {
+        let shown = self.reads == HeaderReads::Everything;
+        let claims = shown.then(|| self.policy.owned.claims_in(request));
+        claims.into_iter().flatten()
     }
 
     /// What every forwarded request loses, whatever rule it is under.
@@ -481,6 +632,15 @@ impl Decider {
     /// Fails only where tokens are to be taken out of a query or a cookie that is too costly to look
     /// through: what cannot be cleaned does not go on.
     fn edits(&self, request: &Request, forwarding: Forwarding) -> Result<Vec<HeaderEdit>, Reason> {
+        let mut edits = self.owned_edits(request);
+        if forwarding == Forwarding::Strip {
+            edits.extend(self.policy.token.sources.strip(request)?);
+        }
+        Ok(edits)
+    }
+
+    /// The same, but for tokens.
+    fn owned_edits(&self, request: &Request) -> Vec<HeaderEdit> {
         let owned = &self.policy.owned;
         let mut edits: Vec<_> = match self.reads {
             HeaderReads::Everything => owned.found_in(request).collect(),
@@ -488,10 +648,7 @@ impl Decider {
         };
         // Envoy keeps it on upgrades, and the next proxy takes off what it names.
         edits.extend(owned.connection(request));
-        if forwarding == Forwarding::Strip {
-            edits.extend(self.policy.token.sources.strip(request)?);
-        }
-        Ok(edits)
+        edits
     }
 }
 
@@ -526,10 +683,11 @@ fn the_one_token<'a>(
     request: &'a Request,
 ) -> Result<Option<Cow<'a, [u8]>>, Reason> {
     match (policy.token.sources.extract(request)?, access) {
-        (None, Access::Optional) => Ok(None),
+        (None, Access::Optional(_)) => Ok(None),
         (None, _) => Err(Reason::MissingToken),
-        // Under `optional` too: a token that is there must be good. To pass it over would let a
-        // client choose, with a broken one, to be anonymous.
+        // Under `optional` too: a token that is there must be good, unless the rule says in writing
+        // that a bad one is as none. To pass it over would let a client choose, with a broken one, to
+        // be anonymous.
         (token, _) => Ok(token),
     }
 }

@@ -23,8 +23,10 @@
 //! What a client can make grow is bounded by the waiting list: a held request is its token and a
 //! few numbers, and its body stays with the client until the verdict.
 
+mod doors;
 mod open;
 mod waiting;
+mod wishes;
 
 use crate::decision::{
     CacheUse, Caller, Candidate, Decider, Decision, Forward, HeaderReads, Verdict,
@@ -32,7 +34,7 @@ use crate::decision::{
 use crate::facts::{Facts, Need, Outlook};
 use crate::keyring::Keyring;
 use crate::policy::{AtExpiry, Policy};
-use crate::refusal::Refusal;
+use crate::refusal::{Reason, Refusal};
 use crate::remote::call::{Answer, Call, CallId};
 use crate::remote::report::Report;
 use crate::remote::schedule::Entropy;
@@ -40,14 +42,16 @@ use crate::remote::space::SharedSpace;
 use crate::request::Request;
 use crate::revocation::Revocations;
 use crate::signature::Algorithms;
-use crate::step::Observer;
+use crate::step::{Observer, Step};
 pub use crate::time::Now;
 use crate::time::{Monotonic, Timestamp};
 use crate::verifiers::Verifiers;
+use doors::Doors;
 use open::Open;
 use std::rc::Rc;
 use std::time::Duration;
 use waiting::{Deadline, Held, Waiting};
+use wishes::Wishes;
 
 /// What a tick or an answer brought about, to be carried out by the host.
 #[derive(Debug, Default)]
@@ -70,7 +74,9 @@ pub struct Gate {
     decider: Decider,
     facts: Facts,
     waiting: Waiting,
+    wishes: Wishes,
     open: Open,
+    doors: Doors,
 }
 
 impl Gate {
@@ -93,7 +99,9 @@ impl Gate {
             // network fault is no fault of the configuration.
             facts: Facts::new(&policy, entropy),
             waiting: Waiting::default(),
+            wishes: Wishes::default(),
             open: Open::default(),
+            doors: Doors::of(&policy.rules),
             decider: Decider::new(policy, verifiers.into()),
         }
     }
@@ -126,6 +134,17 @@ impl Gate {
     #[must_use]
     pub fn revocations(&self) -> Option<&Revocations> {
         self.facts.revocations()
+    }
+
+    /// What is told at the start of refusals that are not carried out, if there are any.
+    #[must_use]
+    pub fn not_enforced(&self) -> Option<&str> {
+        self.doors.told()
+    }
+
+    /// Whether any configuration of the process only reports some refusal.
+    pub fn reports_any(&self, now: Now, space: &dyn SharedSpace) -> bool {
+        self.doors.any_open(now.monotonic, space)
     }
 
     /// What of a request [`Gate::decide`] looks at.
@@ -162,7 +181,29 @@ impl Gate {
         seen: &mut impl Observer,
     ) -> (Decision, CacheUse) {
         self.facts.serves();
-        self.decider.decide(request, &self.facts, now, seen)
+        match self.decider.decide(request, &self.facts, now, seen) {
+            (Decision::Hold(candidate), cache_use) if !candidate.waits() => {
+                let verdict = self.go_without(candidate, seen);
+                (Decision::Verdict(verdict), cache_use)
+            }
+            decided => decided,
+        }
+    }
+
+    /// The verdict on a request that is not delayed whatever it lacks: by what is known at this
+    /// moment. What it lacks is asked for, so that the next one may have it.
+    fn go_without(&mut self, candidate: Candidate, seen: &mut impl Observer) -> Verdict {
+        self.wishes.add(&candidate);
+        let reason = match candidate.need() {
+            Need::Keys(_) => Reason::KeysUnavailable,
+            // The newest set may have it. To look there is to wait.
+            Need::NewerKeys { .. } => {
+                seen.saw(Step::Key, Err(Reason::UnknownKey));
+                Reason::UnknownKey
+            }
+            Need::DenyList(_) | Need::Confirmation(_) => Reason::RevocationUnknown,
+        };
+        self.decider.conclude(candidate, reason.into())
     }
 
     /// Takes in a request that [`Gate::decide`] could not decide. It is held, and `None` returned,
@@ -204,8 +245,7 @@ impl Gate {
     /// Takes in that a request goes on, so that it is cut when its token ends, if the policy says
     /// so.
     pub fn goes_on(&mut self, context: u32, forward: &Forward) {
-        if let (AtExpiry::Close, Caller::Known(token)) =
-            (self.policy().token.at_expiry, &forward.caller)
+        if let (AtExpiry::Close, Caller::Known(token)) = (forward.at_expiry, &forward.caller)
             && let Some(ends) = token.verified.ends(self.policy())
         {
             self.open.add(context, Rc::clone(token), ends);
@@ -229,7 +269,8 @@ impl Gate {
         self.facts.look_at_clocks(now);
         self.facts.sync(now, space);
         // Said anew at each tick by those that wait: a request that has gone away demands nothing.
-        let demands = self.waiting.demands();
+        let wishes = self.wishes.take();
+        let demands = self.waiting.demands().chain(wishes.iter());
         let calls = self.facts.take_calls(demands, now.monotonic, space);
         Effects {
             // Also when nothing was fetched here: the keys may be another VM's, or a deadline may
@@ -237,7 +278,11 @@ impl Gate {
             verdicts: self.verdicts(now),
             ended: self.ended(now.wall),
             calls,
-            reports: self.facts.take_reports(),
+            reports: {
+                let mut reports = self.facts.take_reports();
+                reports.extend(self.doors.remind(now.monotonic, space));
+                reports
+            },
         }
     }
 
@@ -342,9 +387,12 @@ impl Gate {
         // come since then is the next tick's.
         match self.facts.outlook(candidate.need(), now) {
             Outlook::Changed | Outlook::Open => Decision::Hold(candidate),
-            Outlook::Settled(reason) => Decision::Verdict(Verdict::refuse(reason)),
+            Outlook::Settled(reason) => {
+                Decision::Verdict(self.decider.conclude(candidate, reason.into()))
+            }
             Outlook::Unavailable(after) => {
-                Decision::Verdict(Verdict::Refuse(refusal(candidate.need(), after)))
+                let refusal = refusal(candidate.need(), after);
+                Decision::Verdict(self.decider.conclude(candidate, refusal))
             }
         }
     }
@@ -369,7 +417,8 @@ impl Gate {
         }
         // The client reads it as `retry-after`. To come back earlier would be of no use.
         let after = self.facts.expected_in(candidate.need(), now.monotonic);
-        Some(Verdict::Refuse(refusal(candidate.need(), after)))
+        let refusal = refusal(candidate.need(), after);
+        Some(self.decider.conclude(candidate, refusal))
     }
 }
 

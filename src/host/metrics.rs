@@ -16,7 +16,10 @@ use std::cell::Cell;
 pub(super) struct Metrics {
     allowed: Metric,
     anonymous: Metric,
-    denied: Vec<(Reason, Metric)>,
+    denied: Reasons,
+    reported: Reasons,
+    ignored: Reasons,
+    reporting: Metric,
     fetch_success: Metric,
     fetch_failure: Metric,
     confirmed: Metric,
@@ -54,6 +57,26 @@ struct Issuer {
     age: Metric,
 }
 
+/// A counter for each reason; none where there is nothing to count.
+#[derive(Debug, Default)]
+struct Reasons(Vec<(Reason, Metric)>);
+
+impl Reasons {
+    fn define(name: &str) -> Self {
+        let counter = |reason: Reason| {
+            let name = format!("{name}.{}", reason.code());
+            (reason, Metric::new(MetricType::Counter, &name))
+        };
+        Self(Reason::ALL.into_iter().map(counter).collect())
+    }
+
+    fn add(&self, reason: Reason) {
+        if let Some((_, metric)) = self.0.iter().find(|(known, _)| *known == reason) {
+            metric.add(1);
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Metric(Option<u32>);
 
@@ -89,10 +112,17 @@ impl Metrics {
         Self {
             allowed: counter("allowed"),
             anonymous: counter("anonymous"),
-            denied: Reason::ALL
-                .into_iter()
-                .map(|reason| (reason, counter(&format!("denied.{}", reason.code()))))
-                .collect(),
+            denied: Reasons::define("denied"),
+            // Envoy keeps each statistic for good: these only where they can grow.
+            reported: match policy.rules.opens_doors() {
+                true => Reasons::define("reported"),
+                false => Reasons::default(),
+            },
+            ignored: match policy.rules.ignores_tokens() {
+                true => Reasons::define("ignored"),
+                false => Reasons::default(),
+            },
+            reporting: gauge("reporting"),
             fetch_success: counter("jwks_fetch.success"),
             fetch_failure: counter("jwks_fetch.failure"),
             confirmed: counter("confirm.confirmed"),
@@ -128,9 +158,15 @@ impl Metrics {
     }
 
     pub(super) fn denied(&self, reason: Reason) {
-        if let Some((_, metric)) = self.denied.iter().find(|(known, _)| *known == reason) {
-            metric.add(1);
-        }
+        self.denied.add(reason);
+    }
+
+    pub(super) fn reported(&self, reason: Reason) {
+        self.reported.add(reason);
+    }
+
+    pub(super) fn ignored(&self, reason: Reason) {
+        self.ignored.add(reason);
     }
 
     pub(super) fn cache(&self, used: CacheUse) {
@@ -196,6 +232,8 @@ impl Metrics {
         let oldest = standings().filter_map(|one| one.age).max();
         self.age.set(oldest.unwrap_or_default().as_secs());
         self.signature_host.set(u64::from(gate.verifies_by_host()));
+        self.reporting
+            .set(u64::from(gate.reports_any(now, &Shared)));
         if let (Some(metrics), Some(list)) = (&self.deny_list, gate.revocations()) {
             let all = list.roll(now, &Shared);
             metrics.entries.set(all.entries);

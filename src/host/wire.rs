@@ -1,7 +1,7 @@
 //! What of a request is read, how a verdict is carried out on it, and how a call is made.
 
 use super::metrics::Metrics;
-use crate::decision::{Caller, Forward, HeaderReads, Verdict};
+use crate::decision::{Caller, Despite, Forward, HeaderReads, Verdict};
 use crate::header::HeaderEdit;
 use crate::policy::{Identity, Policy, RouteChoice};
 use crate::refusal::Refusal;
@@ -81,6 +81,19 @@ fn forward(metrics: &Metrics, policy: &Policy, forward: &Forward) {
                     Bearer::Principal(principal) => publish("cognito.principal", principal.arn()),
                 }
             }
+        }
+    }
+    match forward.despite {
+        None => {}
+        Some(Despite::Ignored(reason)) => {
+            metrics.ignored(reason);
+            log::debug!("ignored a token: {}", reason.code());
+        }
+        Some(Despite::Reported(reason)) => {
+            metrics.reported(reason);
+            log::debug!("reported: {}", reason.code());
+            publish("cognito.reason", Some(reason.code()));
+            publish("cognito.enforced", Some("no"));
         }
     }
     if policy.route == RouteChoice::Anew {

@@ -120,6 +120,9 @@ impl Worker {
             policy.rules.len(),
             [verifier, &accounts, list].concat(),
         );
+        if let Some(line) = gate.not_enforced() {
+            log::warn!("{line}");
+        }
     }
 
     /// Decides about the request whose headers the host has just handed over.

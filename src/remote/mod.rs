@@ -20,7 +20,8 @@
 //!
 //! [`enquiry::Enquiries`] are the questions of one VM about single requests. Where the whole process
 //! is to ask once, [`slots::Slots`] say what others have asked and learnt, [`rate::Rate`] how much
-//! they ask in a second, and [`outage::Outage`] what they have told of failures.
+//! they ask in a second, and [`outage::Outage`] what they have told of failures;
+//! [`reminder::Reminder`] is a line that one of them tells again and again.
 
 pub mod call;
 pub mod document;
@@ -30,6 +31,7 @@ pub mod outage;
 pub mod rate;
 pub mod record;
 mod refresher;
+pub mod reminder;
 pub mod report;
 pub mod roll;
 pub mod schedule;

@@ -309,3 +309,203 @@ fn the_message_is_that_of_the_style() {
         assert_eq!(reply.body, expected);
     }
 }
+
+#[track_caller]
+fn authorizer(
+    style: Style,
+    api: ApiKind,
+    cause: AuthorizerCause,
+    status: u16,
+    body: &str,
+) -> Reply {
+    let responses = Responses {
+        style,
+        ..Responses::default()
+    };
+    let reply = responses.reply(&Refusal::Authorizer(api, cause), None);
+    assert_eq!((reply.status, &*reply.body), (status, body), "{cause:?}");
+    reply
+}
+
+fn sent<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
+    let mut headers = reply.headers.iter();
+    let (_, value) = headers.find(|(present, _)| present == name)?;
+    Some(value)
+}
+
+const AFTER: Duration = Duration::from_secs(1);
+
+#[test]
+fn an_authorizer_in_the_rfc_style() {
+    for api in [ApiKind::Rest, ApiKind::Http] {
+        for (cause, status, body) in [
+            (AuthorizerCause::UriTooLong, 400, "Bad Request"),
+            (AuthorizerCause::MissingIdentity, 401, "Unauthorized"),
+            (AuthorizerCause::Unauthorized, 401, "Unauthorized"),
+            (AuthorizerCause::Denied, 403, "Forbidden"),
+            (AuthorizerCause::ExplicitlyDenied, 403, "Forbidden"),
+            (
+                AuthorizerCause::FunctionFailed,
+                500,
+                "Internal Server Error",
+            ),
+            (AuthorizerCause::InvalidAnswer, 500, "Internal Server Error"),
+            (AuthorizerCause::TimedOut(AFTER), 503, "Service Unavailable"),
+            (
+                AuthorizerCause::Unreachable(AFTER),
+                503,
+                "Service Unavailable",
+            ),
+        ] {
+            let body = format!(r#"{{"message":"{body}"}}"#);
+            let reply = authorizer(Style::Rfc6750, api, cause, status, &body);
+            assert_eq!(sent(&reply, "www-authenticate"), None);
+            assert_eq!(sent(&reply, "x-amzn-errortype"), None);
+            let retry = (status == 503).then_some("1");
+            assert_eq!(sent(&reply, "retry-after"), retry, "{cause:?}");
+        }
+    }
+}
+
+#[test]
+fn an_authorizer_of_a_rest_api() {
+    let unauthorized = Some("UnauthorizedException");
+    let denied = Some("AccessDeniedException");
+    let failed = Some("AuthorizerConfigurationException");
+    let deny = r#"{"Message":"User is not authorized to access this resource"}"#;
+    let explicit = r#"{"Message":"User is not authorized to access this resource with an explicit deny in an identity-based policy"}"#;
+    let internal = r#"{"message": "Internal server error"}"#;
+    for (cause, status, body, error_type) in [
+        (
+            AuthorizerCause::UriTooLong,
+            414,
+            r#"{"message":"Request URI too long"}"#,
+            None,
+        ),
+        (
+            AuthorizerCause::MissingIdentity,
+            401,
+            r#"{"message":"Unauthorized"}"#,
+            unauthorized,
+        ),
+        (
+            AuthorizerCause::Unauthorized,
+            401,
+            r#"{"message":"Unauthorized"}"#,
+            unauthorized,
+        ),
+        (AuthorizerCause::Denied, 403, deny, denied),
+        (AuthorizerCause::ExplicitlyDenied, 403, explicit, denied),
+        (
+            AuthorizerCause::FunctionFailed,
+            500,
+            r#"{"message":null}"#,
+            failed,
+        ),
+        (
+            AuthorizerCause::TimedOut(AFTER),
+            500,
+            r#"{"message":null}"#,
+            failed,
+        ),
+        (AuthorizerCause::InvalidAnswer, 500, internal, failed),
+        (AuthorizerCause::Unreachable(AFTER), 500, internal, failed),
+    ] {
+        let reply = authorizer(Style::ApiGateway, ApiKind::Rest, cause, status, body);
+        assert_eq!(sent(&reply, "x-amzn-errortype"), error_type, "{cause:?}");
+        assert_eq!(sent(&reply, "www-authenticate"), None);
+        let kept = (status == 414).then_some("no-store");
+        assert_eq!(sent(&reply, "cache-control"), kept);
+    }
+}
+
+#[test]
+fn an_authorizer_of_an_http_api() {
+    let internal = r#"{"message":"Internal Server Error"}"#;
+    for (cause, status, body) in [
+        (
+            AuthorizerCause::UriTooLong,
+            414,
+            r#"{"message":"Request URI too long"}"#,
+        ),
+        (
+            AuthorizerCause::MissingIdentity,
+            401,
+            r#"{"message":"Unauthorized"}"#,
+        ),
+        (AuthorizerCause::Unauthorized, 500, internal),
+        (AuthorizerCause::Denied, 403, r#"{"message":"Forbidden"}"#),
+        (
+            AuthorizerCause::ExplicitlyDenied,
+            403,
+            r#"{"message":"Forbidden"}"#,
+        ),
+        (AuthorizerCause::FunctionFailed, 500, internal),
+        (AuthorizerCause::InvalidAnswer, 500, internal),
+        (AuthorizerCause::TimedOut(AFTER), 500, internal),
+        (AuthorizerCause::Unreachable(AFTER), 500, internal),
+    ] {
+        let reply = authorizer(Style::ApiGateway, ApiKind::Http, cause, status, body);
+        assert_eq!(sent(&reply, "x-amzn-errortype"), None, "{cause:?}");
+    }
+}
+
+/// Each kind of an authorizer's replies can be changed by itself.
+#[test]
+fn an_authorizers_replies_have_kinds() {
+    let changed = |status| Override {
+        status: Some(status),
+        body: Some(
+            Template::new("$context.error.responseType $context.error.messageString").unwrap(),
+        ),
+        ..Override::default()
+    };
+    for (style, api, cause, expected) in [
+        (
+            Style::Rfc6750,
+            ApiKind::Rest,
+            AuthorizerCause::Unreachable(AFTER),
+            (591, r#"AUTHORIZER_FAILURE "Service Unavailable""#),
+        ),
+        (
+            Style::Rfc6750,
+            ApiKind::Rest,
+            AuthorizerCause::InvalidAnswer,
+            (
+                592,
+                r#"AUTHORIZER_CONFIGURATION_ERROR "Internal Server Error""#,
+            ),
+        ),
+        (
+            Style::ApiGateway,
+            ApiKind::Rest,
+            AuthorizerCause::FunctionFailed,
+            (592, "AUTHORIZER_CONFIGURATION_ERROR null"),
+        ),
+        (
+            Style::ApiGateway,
+            ApiKind::Http,
+            AuthorizerCause::Unauthorized,
+            (
+                592,
+                r#"AUTHORIZER_CONFIGURATION_ERROR "Internal Server Error""#,
+            ),
+        ),
+        (
+            Style::ApiGateway,
+            ApiKind::Http,
+            AuthorizerCause::MissingIdentity,
+            (593, r#"UNAUTHORIZED "Unauthorized""#),
+        ),
+    ] {
+        let responses = Responses {
+            style,
+            authorizer_failure: changed(591),
+            authorizer_configuration_error: changed(592),
+            unauthorized: changed(593),
+            ..Responses::default()
+        };
+        let reply = responses.reply(&Refusal::Authorizer(api, cause), None);
+        assert_eq!((reply.status, &*reply.body), expected, "{cause:?}");
+    }
+}

@@ -212,6 +212,17 @@ impl<'a> Escaped<'a> {
     }
 }
 
+/// A path without anything that some reader takes for a query.
+#[must_use]
+pub fn without_query(path: &[u8]) -> &[u8] {
+    let escaped = path
+        .windows(MARK.len())
+        .position(|escape| escape.eq_ignore_ascii_case(MARK));
+    let path = path.get(..escaped.unwrap_or(path.len()));
+    let mut parts = path.unwrap_or_default().split(|byte| *byte == b'?');
+    parts.next().unwrap_or_default()
+}
+
 /// A `?`, percent-encoded.
 const MARK: &[u8] = b"%3F";
 

@@ -134,6 +134,16 @@ impl MatchIndex {
         })
     }
 
+    /// The same, where something else decides by paths: none passes that could be read in two ways,
+    /// though no rule looks at them.
+    #[must_use]
+    pub fn looking_at_paths(self) -> Self {
+        Self {
+            looks_at_paths: true,
+            ..self
+        }
+    }
+
     /// The matches, in their order.
     #[must_use]
     pub fn matches(&self) -> &[Match] {

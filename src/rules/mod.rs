@@ -23,15 +23,41 @@ pub enum Access {
     /// Passes; the token is not looked at.
     /// Claim headers that the client sent are taken off here as everywhere.
     Anyone,
-    /// Passes without a token; with one, only if it is valid. A broken token is refused rather than
-    /// ignored: otherwise a client could choose to be unknown.
-    Optional,
+    /// Passes without a token; with one that is valid in the bearer's name.
+    Optional(InvalidToken),
     /// Refused, token or not.
     /// What `default` should be as soon as one rule asks for more than others.
     Nobody,
     /// Passes with a valid token that satisfies the requirement.
     Require(Box<Requirement>),
+    /// Passes if this authorizer says so; no token is looked at.
+    Authorizer(AuthorizerIndex),
 }
+
+/// What becomes of a token that is not valid where none would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InvalidToken {
+    /// It is refused: otherwise a client could choose, with a broken token, to be unknown.
+    #[default]
+    Refuse,
+    /// It is as none, and is taken off the request: a browser sends a stale cookie until somebody
+    /// deletes it, and a public page should open all the same.
+    Ignore,
+}
+
+/// Whether refusals are carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Enforcement {
+    /// All of them.
+    #[default]
+    All,
+    /// None: what would be refused is reported, and goes on in nobody's name.
+    Report,
+}
+
+/// Which authorizer, by its place in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AuthorizerIndex(pub usize);
 
 /// A rule: what it matches, and what it does with it.
 #[derive(Debug)]
@@ -40,16 +66,30 @@ pub struct Rule {
     pub matches: Match,
     /// What becomes of them.
     pub access: Access,
+    /// Whether its refusals are carried out.
+    pub enforcement: Enforcement,
+}
+
+/// What becomes of the requests that no rule is about.
+#[derive(Debug)]
+pub struct Otherwise {
+    /// Of those that no rule matches.
+    pub access: Access,
+    /// Whether refusals are carried out there, and where no rule can be chosen.
+    pub enforcement: Enforcement,
 }
 
 /// All rules, compiled, and what becomes of a request that none of them matches.
 #[derive(Debug)]
 pub struct Rules {
     index: MatchIndex,
-    access: Vec<Access>,
-    default: Access,
+    outcomes: Vec<(Access, Enforcement)>,
+    otherwise: Otherwise,
     /// What `optional` asks of a token that is there: that it is valid, and nothing more.
     valid_token: Requirement,
+    /// Whether an authorizer is asked by any of them. It decides by method and path, whatever the
+    /// rules look at.
+    asks_authorizers: bool,
 }
 
 /// What was chosen for a request: a rule, or the default.
@@ -71,19 +111,27 @@ impl Rules {
     /// Every rule that can never be reached, because an earlier one matches all that it matches.
     pub fn new(
         rules: Vec<Rule>,
-        default: Access,
+        otherwise: Otherwise,
         path_case: PathCase,
     ) -> Result<Self, Vec<Unreachable>> {
         // Apart, since only the matches are compiled: whether a rule can be reached does not depend
         // on what it does.
-        let (matches, access) = rules
+        let (matches, outcomes): (_, Vec<_>) = rules
             .into_iter()
-            .map(|rule| (rule.matches, rule.access))
+            .map(|rule| (rule.matches, (rule.access, rule.enforcement)))
             .unzip();
+        let asks_one = |access: &Access| matches!(access, Access::Authorizer(_));
+        let asks_authorizers =
+            outcomes.iter().any(|(access, _)| asks_one(access)) || asks_one(&otherwise.access);
+        let index = MatchIndex::new(matches, path_case)?;
         Ok(Self {
-            index: MatchIndex::new(matches, path_case)?,
-            access,
-            default,
+            index: match asks_authorizers {
+                true => index.looking_at_paths(),
+                false => index,
+            },
+            asks_authorizers,
+            outcomes,
+            otherwise,
             valid_token: Requirement::default(),
         })
     }
@@ -111,9 +159,51 @@ impl Rules {
     pub fn access(&self, ruling: Ruling) -> &Access {
         match ruling.0 {
             // Never out of range. An error here would refuse, and let nothing in.
-            Some(rule) => self.access.get(rule).unwrap_or(&Access::Nobody),
-            None => &self.default,
+            Some(rule) => self
+                .outcomes
+                .get(rule)
+                .map_or(&Access::Nobody, |(access, _)| access),
+            None => &self.otherwise.access,
         }
+    }
+
+    /// Whether the refusals of a ruling are carried out.
+    #[must_use]
+    pub fn enforcement(&self, ruling: Ruling) -> Enforcement {
+        match ruling.0 {
+            Some(rule) => self
+                .outcomes
+                .get(rule)
+                .map_or(Enforcement::All, |(_, enforcement)| *enforcement),
+            None => self.otherwise.enforcement,
+        }
+    }
+
+    /// Whether refusals are carried out where no rule can be chosen.
+    #[must_use]
+    pub const fn enforcement_without_rule(&self) -> Enforcement {
+        self.otherwise.enforcement
+    }
+
+    /// The rules whose refusals are only reported, by their place in the list.
+    pub fn reporting(&self) -> impl Iterator<Item = usize> {
+        let rules = self.outcomes.iter().enumerate();
+        rules
+            .filter(|(_, (_, enforcement))| *enforcement == Enforcement::Report)
+            .map(|(rule, _)| rule)
+    }
+
+    /// Whether any refusal is only reported.
+    #[must_use]
+    pub fn opens_doors(&self) -> bool {
+        self.otherwise.enforcement == Enforcement::Report || self.reporting().next().is_some()
+    }
+
+    /// Whether any rule ignores tokens that are not valid.
+    #[must_use]
+    pub fn ignores_tokens(&self) -> bool {
+        let mut accesses = self.outcomes.iter().map(|(access, _)| access);
+        accesses.any(|access| *access == Access::Optional(InvalidToken::Ignore))
     }
 
     /// What a ruling asks of a token, if it looks at tokens.
@@ -124,23 +214,24 @@ impl Rules {
     pub fn requirement(&self, ruling: Ruling) -> Option<&Requirement> {
         match self.access(ruling) {
             Access::Require(requirement) => Some(requirement),
-            Access::Optional => Some(&self.valid_token),
-            Access::Anyone | Access::Nobody => None,
+            Access::Optional(_) => Some(&self.valid_token),
+            Access::Anyone | Access::Nobody | Access::Authorizer(_) => None,
         }
     }
 
     /// The rules in their order, the default not among them.
     pub fn iter(&self) -> impl Iterator<Item = (&Match, &Access)> {
-        self.index.matches().iter().zip(&self.access)
+        let accesses = self.outcomes.iter().map(|(access, _)| access);
+        self.index.matches().iter().zip(accesses)
     }
 
     /// What becomes of a request that no rule matches.
     #[must_use]
     pub fn default(&self) -> &Access {
-        &self.default
+        &self.otherwise.access
     }
 
-    /// Whether any rule looks at paths.
+    /// Whether any rule looks at paths, or has an authorizer look at them.
     #[must_use]
     pub fn looks_at_paths(&self) -> bool {
         self.index.looks_at_paths()
@@ -152,12 +243,20 @@ impl Rules {
         self.index.path_case()
     }
 
-    /// Whether any rule looks at methods.
+    /// Whether any rule looks at methods, or has an authorizer look at them.
     ///
     /// Then the upstream must act on the method that was seen: see [`crate::request`].
     #[must_use]
     pub fn looks_at_methods(&self) -> bool {
-        self.index.looks_at_methods()
+        self.index.looks_at_methods() || self.asks_authorizers
+    }
+
+    /// Whether any rule, or the default, asks for a token.
+    #[must_use]
+    pub fn asks_for_tokens(&self) -> bool {
+        let rules = self.outcomes.iter().map(|(access, _)| access);
+        let mut all = rules.chain([&self.otherwise.access]);
+        all.any(|access| matches!(access, Access::Require(_) | Access::Optional(_)))
     }
 
     /// Whether any rule looks at hosts.
@@ -170,9 +269,9 @@ impl Rules {
 
     /// The headers of requests with which rules compare claims, as often as they do.
     pub fn bound_headers(&self) -> impl Iterator<Item = &HeaderName> {
-        let requirements = self.access.iter().filter_map(|access| match access {
+        let requirements = self.outcomes.iter().filter_map(|(access, _)| match access {
             Access::Require(requirement) => Some(&**requirement),
-            Access::Anyone | Access::Optional | Access::Nobody => None,
+            Access::Anyone | Access::Optional(_) | Access::Nobody | Access::Authorizer(_) => None,
         });
         requirements.flat_map(Requirement::headers)
     }
@@ -180,13 +279,13 @@ impl Rules {
     /// How many rules there are, the default not counted.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.access.len()
+        self.outcomes.len()
     }
 
     /// Whether there is nothing but the default.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.access.is_empty()
+        self.outcomes.is_empty()
     }
 }
 
@@ -203,9 +302,14 @@ mod tests {
                 hosts: Vec::new(),
             },
             access: Access::Anyone,
+            enforcement: Enforcement::All,
+        };
+        let otherwise = Otherwise {
+            access: Access::Nobody,
+            enforcement: Enforcement::All,
         };
         let list = ["/a", "/b", "/c"].map(open).into();
-        Rules::new(list, Access::Nobody, path_case).unwrap()
+        Rules::new(list, otherwise, path_case).unwrap()
     }
 
     #[test]

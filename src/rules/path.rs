@@ -27,7 +27,8 @@ pub(super) use atom::{Atom, Joint};
 pub use error::UnsafePath;
 pub(super) use escape::encode;
 use escape::is_path_character;
-pub(super) use reading::{Letters, Spellings, fold, segments, texts};
+pub use reading::fold;
+pub(super) use reading::{Letters, Spellings, segments, texts};
 use std::borrow::Cow;
 
 /// The longest path that is looked at, in bytes, query not counted: a longer one is refused.
@@ -164,6 +165,25 @@ impl<'a> RequestPath<'a> {
         once
     }
 
+    /// The path in every reading of its structure, each in the spellings that servers compare; the
+    /// literal reading first.
+    ///
+    /// # Errors
+    /// They are longer together than a request may cost.
+    pub fn structures(&self) -> Result<Vec<Structure>, UnsafePath> {
+        let work = &mut Work::default();
+        let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
+        let mut structures = Vec::new();
+        for text in texts(self, work)? {
+            let spellings = Spellings::new(&text, PathCase::Insensitive, work)?;
+            structures.push(Structure {
+                exact: owned(spellings.exact()),
+                caseless: owned(spellings.caseless()),
+            });
+        }
+        Ok(structures)
+    }
+
     /// Whether there is something to remove for servers that remove `;parameters` (`%3B` too).
     #[must_use]
     pub fn has_parameters(&self) -> bool {
@@ -194,6 +214,21 @@ impl<'a> RequestPath<'a> {
         let structure = self.marks.structure.or(parameters);
         structure.unwrap_or(UnsafePath::Ambiguous)
     }
+}
+
+/// A path in one reading of its structure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Structure {
+    /// What servers compare that tell letters apart, the reading itself first.
+    pub exact: Vec<String>,
+    /// What servers compare that do not.
+    pub caseless: Vec<String>,
+}
+
+/// Decodes a part of a literal reading, but for the escapes of some bytes.
+#[must_use]
+pub fn decode_except(literal: &str, kept: &[u8]) -> String {
+    escape::decode_except(literal, kept)
 }
 
 fn scan(path: &[u8]) -> Result<Marks, UnsafePath> {

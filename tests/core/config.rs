@@ -27,6 +27,7 @@ use cognito_authorizer::policy::{
 };
 use cognito_authorizer::remote::call::Endpoint;
 use cognito_authorizer::remote::schedule::{MaxStale, Refresh};
+use cognito_authorizer::rules::Access;
 use cognito_authorizer::rules::requirement::{AnyOf, WantedUse};
 use forms::{serialized, summary, to_struct};
 use serde_json::{Value, json};
@@ -149,7 +150,8 @@ fn the_minimum_and_its_defaults() {
     assert_eq!(policy.token.forwarding, Forwarding::Keep);
     assert_eq!(policy.token.cache_entries, 4_096);
     assert!(policy.rules.is_empty());
-    assert!(format!("{:?}", policy.rules).contains("default: Require(Requirement {"));
+    assert!(matches!(policy.rules.default(), Access::Require(_)));
+    assert!(!policy.rules.opens_doors());
     assert!(policy.owned.owns(b"authorization"));
     for name in METHOD_OVERRIDES
         .iter()
@@ -271,7 +273,7 @@ fn every_problem_is_reported_in_the_order_of_the_reference() {
     .unwrap_err();
     assert_eq!(
         problems.to_string(),
-        r#"extra: found an unknown field; expected user_pools, aws_accounts, deny_list, token, rules, default, path_case, method_override, host_override, path_override, claim_headers, payload_header, principal_headers, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses
+        r#"extra: found an unknown field; expected user_pools, aws_accounts, deny_list, token, rules, default, enforce, path_case, method_override, host_override, path_override, claim_headers, payload_header, principal_headers, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses
 user_pools[0].client_id: found an unknown field; did you mean client_ids?
 user_pools[0].user_pool_id: found "pool"; expected a user pool id such as us-east-1_AbCdEf123
 user_pools[0].client_ids: missing; expected a list of app client ids or "any"

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 35] = [
+const LAYERS: [(&str, &str); 36] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -33,6 +33,10 @@ const LAYERS: [(&str, &str); 35] = [
     ("request", "header rules work"),
     ("bearer", "header refusal request work"),
     ("owned", "header request"),
+    (
+        "authorizer",
+        "arn bearer header json request rules time work",
+    ),
     // The policy.
     ("claim_headers", "claims header json"),
     ("reply", "header json refusal"),
@@ -64,7 +68,7 @@ const LAYERS: [(&str, &str); 35] = [
     ),
     (
         "gate",
-        "cache decision facts keyring policy refusal remote request revocation signature step time verifiers",
+        "cache decision facts keyring policy refusal remote request revocation rules signature step time verifiers",
     ),
     // The adapter.
     (

@@ -185,11 +185,14 @@ fn promised(policy: &Policy, refusal: &Refusal) -> Option<String> {
         Reason::InsufficientGroup
         | Reason::ClaimMismatch
         | Reason::DeniedByRule
-        | Reason::WrongPrincipal => (forbidden, None),
+        | Reason::WrongPrincipal
+        | Reason::AuthorizerDenied => (forbidden, None),
         Reason::UnsafePath | Reason::UnsafeMethod => ((400, r#"{"message":"Bad Request"}"#), None),
-        Reason::KeysUnavailable | Reason::RevocationUnknown => {
+        Reason::KeysUnavailable | Reason::RevocationUnknown | Reason::AuthorizerUnavailable => {
             ((503, r#"{"message":"Service Unavailable"}"#), None)
         }
+        Reason::MissingIdentity | Reason::AuthorizerUnauthorized => (unauthorized, None),
+        Reason::AuthorizerFailed => ((500, r#"{"message":"Internal Server Error"}"#), None),
         _ => (
             unauthorized,
             Some(

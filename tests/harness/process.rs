@@ -1,5 +1,6 @@
 //! Programs that a test starts, and stops by their id.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 /// How long anything that must happen may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 /// Envoys that run at once: each has some ten threads, and the machine few processors.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 4;
 
 /// Calls `probe` until it finds something.
 #[track_caller]
@@ -76,19 +77,27 @@ static RUNNING: Mutex<usize> = Mutex::new(0);
 
 static STOPPED: Condvar = Condvar::new();
 
+thread_local! {
+    static HELD: Cell<usize> = const { Cell::new(0) };
+}
+
 impl Slot {
+    /// Waits for one. A test that has one already gets the next at once: two tests that each wait
+    /// for the other's would wait for ever, and meanwhile what the first Envoy holds runs out.
     pub(crate) fn take() -> Self {
         let mut running = RUNNING.lock().expect("no thread panics with the lock");
-        while *running >= AT_ONCE {
+        while *running >= AT_ONCE && HELD.get() == 0 {
             running = STOPPED.wait(running).expect("no thread panics");
         }
         *running += 1;
+        HELD.set(HELD.get() + 1);
         Self
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        HELD.set(HELD.get().saturating_sub(1));
         *RUNNING.lock().expect("no thread panics with the lock") -= 1;
         STOPPED.notify_one();
     }

@@ -73,7 +73,9 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
                 }
                 Callers::OfAlternatives => continue,
             },
-            Access::Anyone | Access::Optional | Access::Nobody => continue,
+            Access::Anyone | Access::Optional(_) | Access::Nobody | Access::Authorizer(_) => {
+                continue;
+            }
         };
         let wanted = match users.token_use {
             WantedUse::Any => of_all,

@@ -78,7 +78,7 @@ impl<'a> Rule<'a> {
     }
 
     fn is_open(&self) -> bool {
-        matches!(self.access, Access::Anyone | Access::Optional)
+        matches!(self.access, Access::Anyone | Access::Optional(_))
     }
 
     /// A request that this rule, at its position, takes from a later one for fewer paths.

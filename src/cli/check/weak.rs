@@ -80,9 +80,10 @@ fn is_for_everything(matches: &Match, case: PathCase) -> bool {
 /// Whether an access lets no request pass that the other one, above it, refuses.
 fn is_as_strict(lower: &Access, upper: &Access) -> bool {
     match (upper, lower) {
-        (Access::Anyone | Access::Optional, _) | (_, Access::Nobody) => true,
+        (Access::Anyone | Access::Optional(_), _) | (_, Access::Nobody) => true,
         (Access::Require(upper), Access::Require(lower)) => implies(lower, upper),
-        (Access::Nobody | Access::Require(_), _) => false,
+        (Access::Authorizer(upper), Access::Authorizer(lower)) => upper == lower,
+        (Access::Nobody | Access::Require(_) | Access::Authorizer(_), _) => false,
     }
 }
 

@@ -68,7 +68,8 @@ pub(crate) struct Args {
     /// `metric` (the counter that grows, after wasmcustom.cognito_authorizer.), `reply` (status,
     /// headers, body) or `upstream` (headers; changes, each with its cause), `rule` (name, index,
     /// match, variables), `steps` (step, state: passed, failed, not_asked, not_checked or not_reached, reason,
-    /// text, found, wanted), `request`, `now` and `notes`. Members may be added; none is renamed or
+    /// text, found, wanted), `request`, `now`, `notes`, and `enforced`: false where a refusal is only
+    /// reported. Members may be added; none is renamed or
     /// taken away, but the wording of `text` and `notes` is free to change
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,

@@ -28,7 +28,8 @@ pub(in super::super) fn segments(path: &str) -> impl Iterator<Item = &str> + Clo
 /// There and back again, since a few letters meet only on the way: `ſ` and `s`, `ẞ` and `ss`,
 /// the Kelvin sign and `k`. `İ` is an `i` to Java, Python and Turkish readers; to Rust its small
 /// letter is an `i` and a dot above, which other servers may have written that way already.
-pub(in super::super) fn fold(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn fold(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         // The usual case: one pass, and no copy of what is lower-case already.
         return match text.bytes().any(|byte| byte.is_ascii_uppercase()) {

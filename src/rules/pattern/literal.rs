@@ -6,6 +6,7 @@
 use super::super::path::{Joint, PathCase, RequestPath, UnsafePath, encode, fold};
 use super::{InvalidPattern, wildcard};
 use std::borrow::Cow;
+use std::fmt;
 
 /// One segment of a rule's path, in the forms with which the readings of a request are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,19 @@ impl LiteralPath {
 
     pub(super) fn segments(&self) -> &[LiteralSegment] {
         &self.0
+    }
+}
+
+/// As it was written, but for the spelling of escapes and a trailing slash.
+impl fmt::Display for LiteralPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.0 {
+            write!(f, "/{}", segment.literal())?;
+        }
+        match self.0.is_empty() {
+            true => f.write_str("/"),
+            false => Ok(()),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::super::path::RequestPath;
 use super::literal::read_segments;
 use super::{InvalidPattern, LiteralSegment, Piece, Shape, Tail, wildcard};
 use crate::header::HeaderName;
+use std::fmt;
 use std::sync::Arc;
 
 /// A path with variables: `/users/{userId}`, `/files/{path+}`.
@@ -83,16 +84,18 @@ impl Template {
         named.chain(self.rest.as_deref())
     }
 
+    /// What each segment of a path must be, from left to right, but for those that `{name+}` stands
+    /// for.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        self.segments.iter().map(|segment| match segment {
+            Segment::Literal(literal) => Piece::Literal(literal),
+            Segment::Variable(_) => Piece::Variable,
+        })
+    }
+
     pub(super) fn shape(&self) -> Shape<'_> {
         Shape {
-            pieces: self
-                .segments
-                .iter()
-                .map(|segment| match segment {
-                    Segment::Literal(literal) => Piece::Literal(literal),
-                    Segment::Variable(_) => Piece::Variable,
-                })
-                .collect(),
+            pieces: self.pieces().collect(),
             tail: match self.rest {
                 Some(_) => Tail::OneOrMore,
                 None => Tail::End,
@@ -133,6 +136,23 @@ impl Template {
         Variables {
             named: captured,
             headers: Vec::new(),
+        }
+    }
+}
+
+/// As it was written, but for the spelling of escapes and a trailing slash.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(literal) => write!(f, "/{}", literal.literal())?,
+                Segment::Variable(name) => write!(f, "/{{{name}}}")?,
+            }
+        }
+        match &self.rest {
+            Some(name) => write!(f, "/{{{name}+}}"),
+            None if self.segments.is_empty() => f.write_str("/"),
+            None => Ok(()),
         }
     }
 }

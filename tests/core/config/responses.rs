@@ -15,7 +15,7 @@ fn responses_are_changed_by_kind() {
     };
     case(
         json!({"/responses": {"access_token": {}}}),
-        "responses.access_token: found an unknown field; expected style, unauthorized, expired_token, access_denied, authorizer_failure, bad_request",
+        "responses.access_token: found an unknown field; expected style, unauthorized, expired_token, access_denied, authorizer_failure, authorizer_configuration_error, bad_request",
         json!({"/responses": {"style": "api_gateway", "access_denied": {"status": 404}}}),
     );
     case(

@@ -2,6 +2,7 @@
 
 use crate::config::{accepted, case, changed, document, read, values};
 use cognito_authorizer::config;
+use cognito_authorizer::rules::Enforcement;
 use serde_json::{Value, json};
 
 /// The minimal document with one rule.
@@ -47,12 +48,13 @@ fn with_rules_the_default_is_said() {
         json!([]),
     );
     for (word, access) in [
-        ("nobody", "default: Nobody"),
-        ("anyone", "default: Anyone"),
-        ("authenticated", "default: Require("),
+        ("nobody", "Nobody"),
+        ("anyone", "Anyone"),
+        ("authenticated", "Require("),
     ] {
         let policy = accepted(json!({"/rules": open, "/default": word}));
-        assert!(format!("{:?}", policy.rules).contains(access), "{word}");
+        let default = format!("{:?}", policy.rules.default());
+        assert!(default.starts_with(access), "{word}");
     }
 }
 
@@ -89,7 +91,7 @@ fn a_rule_matches_something_and_not_everything() {
     );
     rule_case(
         json!({"match": {"path": "/a"}, "name": "x"}),
-        "rules[0].name: found an unknown field; expected match, allow, require",
+        "rules[0].name: found an unknown field; expected match, allow, invalid_token, require, enforce",
         twin(),
     );
     rule_case(
@@ -262,8 +264,111 @@ fn a_rule_allows_or_requires() {
         "rules[0].require: found null; expected an object of conditions; give it a value or leave it out",
         with(json!({})),
     );
-    let accesses = format!("{:?}", accepted(rule(&with(json!({})))).rules);
-    assert!(accesses.contains("access: [Require(Requirement { callers: Users(Narrowing { token_use: Any, pools: Unrestricted, clients: Unrestricted"), "{accesses}");
+    let rules = accepted(rule(&with(json!({})))).rules;
+    let accesses = format!(
+        "{:?}",
+        rules.iter().map(|(_, access)| access).collect::<Vec<_>>()
+    );
+    assert!(accesses.contains("[Require(Requirement { callers: Users(Narrowing { token_use: Any, pools: Unrestricted, clients: Unrestricted"), "{accesses}");
+}
+
+#[test]
+fn a_token_that_is_not_valid_is_ignored_in_writing() {
+    let with = |changes: Value| {
+        let mut rule = json!({"match": {"path": "/a"}});
+        let members = changes.as_object().unwrap().clone();
+        rule.as_object_mut().unwrap().extend(members);
+        rule
+    };
+    let ignores = || with(json!({"allow": "optional", "invalid_token": "ignore"}));
+    rule_case(
+        with(json!({"allow": "optional", "invalid_token": "allow"})),
+        r#"rules[0].invalid_token: found "allow"; expected refuse or ignore"#,
+        ignores(),
+    );
+    const ALONE: &str =
+        "rules[0].invalid_token: found without allow: optional; expected it beside that alone";
+    for other in [
+        json!({"allow": "anyone"}),
+        json!({"allow": "nobody"}),
+        json!({"require": {"groups": ["a"]}}),
+        json!({}),
+    ] {
+        for word in ["ignore", "refuse"] {
+            let mut one = other.clone();
+            one["invalid_token"] = word.into();
+            rule_case(with(one), ALONE, ignores());
+        }
+    }
+    rule_case(
+        with(json!({"allow": "some", "invalid_token": "ignore"})),
+        r#"rules[0].allow: found "some"; expected anyone, optional or nobody"#,
+        ignores(),
+    );
+    for (rule_, ignored) in [
+        (ignores(), true),
+        (with(json!({"allow": "optional"})), false),
+        (
+            with(json!({"allow": "optional", "invalid_token": "refuse"})),
+            false,
+        ),
+    ] {
+        let rules = accepted(rule(&rule_)).rules;
+        assert_eq!(rules.ignores_tokens(), ignored, "{rule_}");
+    }
+}
+
+#[test]
+fn a_rules_own_word_goes_before_the_one_for_all() {
+    values(
+        "/enforce",
+        &[
+            (
+                json!("none"),
+                r#"enforce: found "none"; expected all or report"#,
+            ),
+            (
+                json!(false),
+                "enforce: found false; expected all or report; quote it",
+            ),
+            (
+                json!(null),
+                "enforce: found null; expected all or report; give it a value or leave it out",
+            ),
+        ],
+        json!("report"),
+    );
+    rule_case(
+        json!({"match": {"path": "/a"}, "enforce": "warn"}),
+        r#"rules[0].enforce: found "warn"; expected all or report"#,
+        json!({"match": {"path": "/a"}, "enforce": "report"}),
+    );
+    for (for_all, own, opens, rule_reports) in [
+        (None, None, false, false),
+        (None, Some("report"), true, true),
+        (Some("all"), Some("report"), true, true),
+        (Some("report"), None, true, true),
+        // What no rule matches, and what no rule can be chosen for, is reported still.
+        (Some("report"), Some("all"), true, false),
+        (Some("all"), Some("all"), false, false),
+    ] {
+        let mut rule = json!({"match": {"path": "/a"}, "allow": "nobody"});
+        if let Some(own) = own {
+            rule["enforce"] = own.into();
+        }
+        let mut document = json!({"/rules": [rule], "/default": "nobody"});
+        if let Some(word) = for_all {
+            document["/enforce"] = word.into();
+        }
+        let rules = accepted(document.clone()).rules;
+        assert_eq!(rules.opens_doors(), opens, "{document}");
+        assert_eq!(rules.reporting().count() == 1, rule_reports, "{document}");
+        let without = match for_all {
+            Some("report") => Enforcement::Report,
+            _ => Enforcement::All,
+        };
+        assert_eq!(rules.enforcement_without_rule(), without, "{document}");
+    }
 }
 
 #[test]

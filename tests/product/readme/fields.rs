@@ -113,6 +113,7 @@ fn values_are_described_as_the_parser_describes_them() {
         "expired_token",
         "access_denied",
         "authorizer_failure",
+        "authorizer_configuration_error",
         "bad_request",
     ] {
         let told = |kind: &str| {

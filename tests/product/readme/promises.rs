@@ -6,7 +6,7 @@ use std::time::Duration;
 use cognito_authorizer::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders, Encoding};
 use cognito_authorizer::claims::{ClaimPlace, Claims};
 use cognito_authorizer::header::HeaderName;
-use cognito_authorizer::refusal::{Reason, Refusal};
+use cognito_authorizer::refusal::{ApiKind, AuthorizerCause, Reason, Refusal};
 use cognito_authorizer::remote::call::Endpoint;
 use cognito_authorizer::remote::failure::Failure;
 use cognito_authorizer::reply::{Reply, Responses, Style};
@@ -22,6 +22,10 @@ fn refusal(reason: Reason) -> Refusal {
         Reason::StaleAuthentication => Refusal::StaleAuthentication(Duration::from_secs(900)),
         Reason::KeysUnavailable => Refusal::KeysUnavailable(Duration::from_secs(7)),
         Reason::RevocationUnknown => Refusal::RevocationUnknown(Duration::from_secs(7)),
+        Reason::AuthorizerUnavailable => Refusal::Authorizer(
+            ApiKind::Rest,
+            AuthorizerCause::Unreachable(Duration::from_secs(7)),
+        ),
         other => Refusal::Plain(other),
     }
 }

@@ -94,9 +94,10 @@ fn why(facts: &Facts<'_>, one: &Alternative, refusal: &Refusal) -> String {
                 None => Finding::new("a claim is another"),
             }
         }
-        Refusal::Plain(_) | Refusal::KeysUnavailable(_) | Refusal::RevocationUnknown(_) => {
-            Finding::new("the caller is another than those that it names")
-        }
+        Refusal::Plain(_)
+        | Refusal::KeysUnavailable(_)
+        | Refusal::RevocationUnknown(_)
+        | Refusal::Authorizer(..) => Finding::new("the caller is another than those that it names"),
     };
     finding.into_text()
 }

@@ -2,8 +2,8 @@
 
 use super::safe::text;
 use super::secrets::Secrets;
-use super::simulation::{Ending, Lacks};
-use cognito_authorizer::decision::{self, Caller, Forward};
+use super::simulation::{Ending, Lacks, Simulation};
+use cognito_authorizer::decision::{self, Caller, Despite, Forward};
 use cognito_authorizer::header::{HeaderEdit, HeaderName};
 use cognito_authorizer::owned;
 use cognito_authorizer::policy::Policy;
@@ -17,6 +17,8 @@ pub(crate) enum Verdict {
     Forwarded {
         /// `allowed`, or `anonymous`, as the metrics have it.
         caller: &'static str,
+        /// What did not hold, if anything.
+        despite: Option<Despite>,
         /// What the upstream gets.
         upstream: Upstream,
     },
@@ -113,26 +115,31 @@ impl Cause {
 impl Verdict {
     pub(super) fn of(
         policy: &Policy,
-        ending: &Ending,
+        Simulation {
+            ending, reported, ..
+        }: &Simulation,
         headers: &[(String, Vec<u8>)],
         secrets: &Secrets,
     ) -> Self {
-        let verdict = match ending {
-            Ending::Decided(verdict) => verdict,
-            Ending::Unsettled(lacks, None) => return Self::Unknown(*lacks),
-            Ending::Unsettled(lacks, Some(refusal)) => {
-                return Self::refused(policy, refusal, Some(*lacks), headers);
-            }
-        };
-        match verdict {
-            decision::Verdict::Forward(forward) => Self::Forwarded {
-                caller: match forward.caller {
-                    Caller::Anonymous(_) => "anonymous",
-                    Caller::Known(_) => "allowed",
-                },
-                upstream: Upstream::of(policy, forward, headers, secrets),
+        let forwarded = |forward: &Forward, despite: Option<Despite>| Self::Forwarded {
+            caller: match forward.caller {
+                Caller::Anonymous(_) => "anonymous",
+                Caller::Known(_) => "allowed",
             },
-            decision::Verdict::Refuse(refusal) => Self::refused(policy, refusal, None, headers),
+            despite: despite.or(forward.despite),
+            upstream: Upstream::of(policy, forward, headers, secrets),
+        };
+        let (refusal, unless) = match ending {
+            Ending::Unsettled(lacks, None) => return Self::Unknown(*lacks),
+            Ending::Decided(decision::Verdict::Forward(forward)) => {
+                return forwarded(forward, None);
+            }
+            Ending::Decided(decision::Verdict::Refuse(refusal)) => (refusal, None),
+            Ending::Unsettled(lacks, Some(refusal)) => (refusal, Some(*lacks)),
+        };
+        match reported {
+            Some(forward) => forwarded(forward, Some(Despite::Reported(refusal.reason()))),
+            None => Self::refused(policy, refusal, unless, headers),
         }
     }
 

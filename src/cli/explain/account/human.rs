@@ -5,6 +5,7 @@ use super::safe::{cut, safe};
 use super::simulation::Lacks;
 use super::{Account, State, StepTaken, instant};
 use anstyle::{AnsiColor, Style};
+use cognito_authorizer::decision::Despite;
 use cognito_authorizer::step::Step;
 use std::fmt::Write as _;
 
@@ -45,13 +46,28 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
     let _ = writeln!(text, "{}\n", headline(account));
     steps(&mut text, account, paint);
     match &account.verdict {
-        Verdict::Forwarded { caller, upstream } => {
+        Verdict::Forwarded {
+            caller,
+            despite,
+            upstream,
+        } => {
             let who = match *caller {
                 "allowed" => "in the name of the token",
                 _ => "in nobody's name",
             };
-            let word = paint.good("FORWARDED");
-            let _ = writeln!(text, "\n{word} {who}; the upstream sees");
+            let verdict = match despite {
+                None => format!("{} {who}", paint.good("FORWARDED")),
+                Some(Despite::Ignored(reason)) => {
+                    let word = paint.good("FORWARDED");
+                    format!("{word} {who}, its token ignored ({})", reason.code())
+                }
+                Some(Despite::Reported(reason)) => {
+                    let word = paint.bad("NOT ENFORCED");
+                    let code = reason.code();
+                    format!("{word} {code}: would be refused, goes on {who} (enforce: report)")
+                }
+            };
+            let _ = writeln!(text, "\n{verdict}; the upstream sees");
             delivered(&mut text, account, upstream, paint);
         }
         Verdict::Unknown(lacks) => {
@@ -145,7 +161,16 @@ fn steps(text: &mut String, account: &Account, paint: Paint) {
     let of_account = account.steps.iter().any(|step| {
         step.step == Step::Caller && !matches!(step.state, State::NotAsked | State::NotReached)
     });
-    let is_foreign = |step: &StepTaken| !of_account && OF_ACCOUNTS.contains(&step.step);
+    /// What is asked under few rules alone: with an authorizer, or with alternatives.
+    const OF_FEW: [Step; 4] = [
+        Step::Event,
+        Step::Identity,
+        Step::Authorizer,
+        Step::Alternatives,
+    ];
+    let is_foreign = |step: &StepTaken| {
+        !of_account && OF_ACCOUNTS.contains(&step.step) || OF_FEW.contains(&step.step)
+    };
     let mut spared: Vec<&str> = Vec::new();
     let mut beyond: Vec<&str> = Vec::new();
     for step in &account.steps {
@@ -154,7 +179,8 @@ fn steps(text: &mut String, account: &Account, paint: Paint) {
             State::Passed => paint.good("pass"),
             State::Failed(_) => paint.bad("FAIL"),
             State::NotChecked => paint.faint("  ? "),
-            // Most configurations have no AWS accounts, and their users need not read of them.
+            // Most configurations have neither AWS accounts nor authorizers, and their users need not
+            // read of them.
             State::NotAsked | State::NotReached if is_foreign(step) => continue,
             State::NotAsked => {
                 spared.push(name);

@@ -3,6 +3,7 @@
 use super::delivery::{Change, Verdict};
 use super::safe::safe_json;
 use super::{Account, RuleChosen, State, StepTaken, instant};
+use cognito_authorizer::decision::Despite;
 use serde_json::{Map, Value, json};
 
 /// The account as one JSON object, indented, with a line break at its end.
@@ -16,10 +17,18 @@ pub(crate) fn json(account: &Account) -> String {
         "notes": account.notes,
     });
     let end = match &account.verdict {
-        Verdict::Forwarded { caller, upstream } => json!({
+        Verdict::Forwarded {
+            caller,
+            despite,
+            upstream,
+        } => json!({
             "verdict": "forwarded",
-            "reason": null,
-            "metric": caller,
+            "reason": despite.map(|despite| despite.reason().code()),
+            "metric": match despite {
+                None => (*caller).to_owned(),
+                Some(Despite::Ignored(reason)) => format!("ignored.{}", reason.code()),
+                Some(Despite::Reported(reason)) => format!("reported.{}", reason.code()),
+            },
             "reply": null,
             "upstream": {
                 "headers": lines(upstream.headers.iter()),
@@ -47,6 +56,13 @@ pub(crate) fn json(account: &Account) -> String {
     };
     if let (Value::Object(object), Value::Object(end)) = (&mut object, end) {
         object.extend(end);
+        if let Verdict::Forwarded {
+            despite: Some(Despite::Reported(_)),
+            ..
+        } = account.verdict
+        {
+            object.insert("enforced".to_owned(), false.into());
+        }
     }
     let mut text = safe_json(&format!("{object:#}"));
     text.push('\n');

@@ -9,6 +9,7 @@
 
 mod admission;
 mod alternatives;
+mod authorizer;
 mod conditions;
 mod delivery;
 mod facts;
@@ -91,7 +92,7 @@ impl Account {
             request: [shown(":method"), shown(":authority"), shown(":path")],
             rule: facts.rule(),
             steps: steps::steps(&facts),
-            verdict: Verdict::of(policy, &simulation.ending, &question.headers, &secrets),
+            verdict: Verdict::of(policy, &simulation, &question.headers, &secrets),
             notes,
             secrets,
         }

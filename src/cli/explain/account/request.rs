@@ -7,9 +7,9 @@ use super::step::Finding;
 use cognito_authorizer::bearer::{TokenSource, TokenSources};
 use cognito_authorizer::policy::Preflight;
 use cognito_authorizer::refusal::Reason;
-use cognito_authorizer::rules::Access;
 use cognito_authorizer::rules::index::{Target, UnsafePath};
 use cognito_authorizer::rules::path::RequestPath;
+use cognito_authorizer::rules::{Access, InvalidToken};
 use serde_json::{Value, json};
 
 /// Can the path or the authority be read in two ways?
@@ -102,9 +102,15 @@ pub(super) fn rule(facts: &Facts<'_>) -> Finding {
     };
     let does = match access {
         Access::Anyone => "lets anyone pass, and looks at no token",
-        Access::Optional => "lets anyone pass who has no token or a valid one",
+        Access::Optional(InvalidToken::Refuse) => {
+            "lets anyone pass who has no token or a valid one"
+        }
+        Access::Optional(InvalidToken::Ignore) => {
+            "lets anyone pass; a token that is not valid is taken off"
+        }
         Access::Nobody => "lets nobody pass, with or without a token",
         Access::Require(_) => "asks for a token",
+        Access::Authorizer(_) => "asks an authorizer",
     };
     let mut said = match rule.index {
         Some(_) => format!("{} ({})", rule.name, matching(&rule.matches)),
@@ -200,7 +206,7 @@ pub(super) fn token(facts: &Facts<'_>) -> Finding {
         facts.access(),
     ) {
         (Ok(true), _) => Finding::new(format!("one, in the {}", shown.join(" and the "))),
-        (Ok(false), Some(Access::Optional)) => {
+        (Ok(false), Some(Access::Optional(_))) => {
             Finding::new("none, and the rule lets a request without one pass")
         }
         (Ok(false), _) => Finding::new(format!(

@@ -1,7 +1,7 @@
 //! The decision itself, made by the gate as it is made in Envoy, with keys from the desk.
 
 use super::p384::verifiers;
-use cognito_authorizer::decision::{Decision, Verdict};
+use cognito_authorizer::decision::{Decision, Despite, Forward, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
@@ -37,9 +37,11 @@ pub(super) struct Simulation {
     /// Every step that the decision took.
     pub(super) record: Record,
     pub(super) ending: Ending,
+    /// How the request goes on though it would be refused, where refusals are only reported.
+    pub(super) reported: Option<Forward>,
 }
 
-/// How a decision ends.
+/// How a decision ends, were refusals carried out.
 pub(super) enum Ending {
     /// The gate had all that it needed.
     Decided(Verdict),
@@ -71,8 +73,17 @@ impl Simulation {
             gate,
             record: Record::default(),
             ending: Ending::Unsettled(Lacks::default(), None),
+            reported: None,
         };
-        let verdict = simulation.decide(request, question);
+        let mut verdict = simulation.decide(request, question);
+        if let Verdict::Forward(forward) = &verdict
+            && let Some(Despite::Reported(reason)) = forward.despite
+        {
+            let refused = Verdict::refuse(reason);
+            if let Verdict::Forward(forward) = std::mem::replace(&mut verdict, refused) {
+                simulation.reported = Some(forward);
+            }
+        }
         let keys = lacks_keys(&verdict, question);
         let unconfirmed = simulation.lacks_confirmation(&verdict);
         let refusal = match &verdict {
@@ -131,7 +142,7 @@ impl Simulation {
 
     /// Whether a decision ended since the user pool was not asked: no step before that has failed.
     fn lacks_confirmation(&self, verdict: &Verdict) -> bool {
-        matches!(verdict, Verdict::Refuse(Refusal::RevocationUnknown(_)))
+        matches!(verdict, Verdict::Refuse(refusal) if refusal.reason() == Reason::RevocationUnknown)
             && self.record.refused_at().is_none()
     }
 

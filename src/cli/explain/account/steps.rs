@@ -4,7 +4,9 @@
 use super::facts::Facts;
 use super::simulation::Ending;
 use super::step::{Finding, State, StepTaken};
-use super::{admission, alternatives, conditions, form, principal, proof, request, revocation};
+use super::{
+    admission, alternatives, authorizer, conditions, form, principal, proof, request, revocation,
+};
 use cognito_authorizer::decision::{Caller, Forward, Verdict};
 use cognito_authorizer::step::Step;
 use std::iter;
@@ -76,6 +78,9 @@ fn findings(facts: &Facts<'_>, step: Step) -> Vec<Finding> {
         Step::Method => vec![request::method(facts)],
         Step::Rule => vec![request::rule(facts)],
         Step::Preflight => vec![request::preflight(facts)],
+        Step::Event => vec![authorizer::event(facts)],
+        Step::Identity => vec![authorizer::identity(facts)],
+        Step::Authorizer => vec![authorizer::answer(facts)],
         Step::Token => vec![request::token(facts)],
         Step::Size => vec![form::size(facts)],
         Step::Form => vec![form::form(facts)],

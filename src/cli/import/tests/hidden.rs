@@ -94,7 +94,7 @@ fn passing(policy: &Policy, tokens: &[Token]) -> Vec<u64> {
         *known.entry(ruling.rule()).or_insert_with(|| match access {
             Access::Anyone => u64::MAX,
             Access::Nobody => 0,
-            Access::Optional => panic!("no API has it"),
+            Access::Optional(_) | Access::Authorizer(_) => panic!("no API has it"),
             Access::Require(requirement) => satisfying(policy, requirement, tokens),
         })
     };

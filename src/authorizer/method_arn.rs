@@ -1,0 +1,139 @@
+//! The ARN of the method that is called, in the path as the upstream sees it.
+//!
+//! A function's policy is made of ARNs, and often of the one that it was shown. So nothing in an
+//! ARN's path may act as a wildcard once it comes back in a policy that is remembered: `*` and `?`
+//! of a request are written as escapes.
+
+use super::api::Api;
+use crate::rules::index::UnsafePath;
+use crate::rules::path::{RequestPath, fold};
+use std::fmt;
+
+/// The longest ARN of a method, in bytes: API Gateway answers 414 to a longer one.
+pub const MAX_ARN_BYTES: usize = 1600;
+
+/// The methods of RFC 9110, section 9, and PATCH (RFC 5789). Another may hold a `*` (it is a token's
+/// character), and would be a wildcard.
+const METHODS: [&str; 9] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+];
+
+/// A request's method and path as an ARN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodArn {
+    /// Up to and with the stage.
+    api: String,
+    method: &'static str,
+    /// The literal reading of the path, without wildcards.
+    path: String,
+    text: String,
+}
+
+/// Why a request has no ARN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoArn {
+    /// The method is none of those that an ARN can name.
+    Method,
+    /// The path can be read in two ways.
+    Path(UnsafePath),
+    /// It would be longer than [`MAX_ARN_BYTES`].
+    TooLong,
+}
+
+impl fmt::Display for NoArn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Method => write!(
+                formatter,
+                "the method is unknown; expected one of {}",
+                METHODS.join(", ")
+            ),
+            Self::Path(cause) => cause.fmt(formatter),
+            Self::TooLong => write!(
+                formatter,
+                "the path is too long; expected an ARN of at most {MAX_ARN_BYTES} bytes"
+            ),
+        }
+    }
+}
+
+impl MethodArn {
+    /// The ARN of a request, by its method and its path, of which the query is cut off.
+    ///
+    /// # Errors
+    /// [`NoArn`].
+    pub fn new(api: &Api, method: &[u8], path: &[u8]) -> Result<Self, NoArn> {
+        let mut known = METHODS.into_iter();
+        let method = known
+            .find(|known| known.as_bytes() == method)
+            .ok_or(NoArn::Method)?;
+        let path = RequestPath::parse(path).map_err(NoArn::Path)?;
+        // No literal reading has a raw `?`: it would begin the query.
+        let path = path.literal().replace('*', "%2A");
+        let api = api.arn();
+        let text = format!("{api}/{method}{path}");
+        if text.len() > MAX_ARN_BYTES {
+            return Err(NoArn::TooLong);
+        }
+        Ok(Self {
+            api,
+            method,
+            path,
+            text,
+        })
+    }
+
+    /// The ARN.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The method.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// The path, without stage and query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The ARN in every reading of the path's structure, and with `GET` for `HEAD`, as servers
+    /// spell it when they come to compare it; the literal reading first.
+    ///
+    /// # Errors
+    /// They are longer together than a request may cost.
+    pub(super) fn readings(&self) -> Result<Vec<Reading>, UnsafePath> {
+        let structures = RequestPath::parse(self.path.as_bytes())?.structures()?;
+        let head_is_get = (self.method == "HEAD").then_some("GET");
+        let mut readings = Vec::new();
+        for method in [self.method].into_iter().chain(head_is_get) {
+            let arn = |path: &String| format!("{}/{method}{path}", self.api);
+            for structure in &structures {
+                let exact: Vec<_> = structure.exact.iter().map(arn).collect();
+                let caseless = structure.caseless.iter().map(arn);
+                let mut folded: Vec<_> = Vec::new();
+                for text in exact.iter().cloned().chain(caseless) {
+                    let text = fold(&text).into_owned();
+                    if !folded.contains(&text) {
+                        folded.push(text);
+                    }
+                }
+                readings.push(Reading { exact, folded });
+            }
+        }
+        Ok(readings)
+    }
+}
+
+/// An ARN in one reading of its path's structure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    /// In each spelling, letters kept.
+    pub(super) exact: Vec<String>,
+    /// The same, and the spellings of those who ignore letter case, folded.
+    pub(super) folded: Vec<String>,
+}

@@ -1,0 +1,200 @@
+//! One statement of a policy.
+
+use super::condition::{Condition, Holds};
+use super::glob::Glob;
+use super::method_arn::Reading;
+use super::work::Work;
+use crate::json::Object;
+use crate::work::TooCostly;
+use serde_json::Value;
+use std::net::IpAddr;
+
+/// What a caller of an API does.
+const ACTION: &str = "execute-api:invoke";
+
+/// Begins a policy variable, and the escape of a wildcard. In neither case is it known here what
+/// the text stands for.
+const VARIABLE: &str = "${";
+
+/// The members of a statement.
+const MEMBERS: [&str; 7] = [
+    "Sid",
+    "Effect",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+];
+
+/// A statement that is about calls of an API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Statement {
+    pub(super) effect: Effect,
+    resources: Elements,
+    condition: Condition,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    Allow,
+    Deny,
+}
+
+/// `Action` and `Resource`, or `NotAction` and `NotResource`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Elements {
+    These(Vec<Glob>),
+    AllBut(Vec<Glob>),
+    /// Something in the list is not understood.
+    Unknown,
+}
+
+impl Statement {
+    /// Reads a statement, and takes its globs off those that a policy may still have; `Ok(None)` if
+    /// it is not about calls of an API.
+    pub(super) fn read(value: &Value, globs: &mut usize) -> Option<Option<Self>> {
+        let members = value.as_object()?;
+        if !members.keys().all(|name| MEMBERS.contains(&&**name)) {
+            return None;
+        }
+        if members.get("Sid").is_some_and(|sid| !sid.is_string()) {
+            return None;
+        }
+        let effect = match members.get("Effect")?.as_str()? {
+            "Allow" => Effect::Allow,
+            "Deny" => Effect::Deny,
+            _ => return None,
+        };
+        let actions = Elements::read(members, ["Action", "NotAction"], globs)?;
+        let resources = Elements::read(members, ["Resource", "NotResource"], globs)?;
+        let condition = match members.get("Condition") {
+            Some(condition) => Condition::read(condition)?,
+            None => Condition::All(Vec::new()),
+        };
+        let about_calls = actions.cover_the_action(effect)?;
+        Some(about_calls.then_some(Self {
+            effect,
+            resources,
+            condition,
+        }))
+    }
+
+    /// Whether an Allow statement is one for this ARN, as it stands.
+    pub(super) fn allows(
+        &self,
+        arn: &str,
+        source: Option<IpAddr>,
+        work: &mut Work,
+    ) -> Result<bool, TooCostly> {
+        if self.effect != Effect::Allow || self.condition.holds(source) != Holds::Yes {
+            return Ok(false);
+        }
+        match &self.resources {
+            Elements::These(globs) => any(globs, arn, work),
+            Elements::AllBut(globs) => Ok(!any(globs, arn, work)?),
+            Elements::Unknown => Ok(false),
+        }
+    }
+
+    /// Whether a Deny statement could be one for a request from there.
+    pub(super) fn may_deny(&self, source: Option<IpAddr>) -> bool {
+        self.effect == Effect::Deny && self.condition.holds(source) != Holds::No
+    }
+
+    /// Whether a Deny statement is one for a reading of the ARN, in some spelling of it. One for all
+    /// *but* some resources is, where no spelling is one of those.
+    pub(super) fn denies(&self, reading: &Reading, work: &mut Work) -> Result<bool, TooCostly> {
+        match &self.resources {
+            Elements::These(globs) => {
+                for text in &reading.folded {
+                    if any_folded(globs, text, work)? {
+                        return Ok(true);
+                    }
+                }
+                // Folding may change the number of characters, which `?` counts; not of ASCII.
+                for text in reading.exact.iter().filter(|text| !text.is_ascii()) {
+                    if any(globs, text, work)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Elements::AllBut(globs) => {
+                for text in &reading.exact {
+                    if any(globs, text, work)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Elements::Unknown => Ok(true),
+        }
+    }
+
+    /// How many bytes it has allocated.
+    pub(super) fn bytes(&self) -> usize {
+        let globs = match &self.resources {
+            Elements::These(globs) | Elements::AllBut(globs) => &globs[..],
+            Elements::Unknown => &[],
+        };
+        let texts = globs.iter().map(Glob::bytes);
+        texts
+            .fold(0, usize::saturating_add)
+            .saturating_add(globs.len().saturating_mul(size_of::<Glob>()))
+            .saturating_add(self.condition.bytes())
+    }
+}
+
+impl Elements {
+    /// One of the two members, and not both.
+    fn read(members: &Object, names: [&str; 2], globs: &mut usize) -> Option<Self> {
+        let [these, all_but] = names.map(|name| members.get(name));
+        let (value, kind): (_, fn(Vec<Glob>) -> Self) = match (these, all_but) {
+            (Some(value), None) => (value, Self::These),
+            (None, Some(value)) => (value, Self::AllBut),
+            _ => return None,
+        };
+        let texts: Vec<&str> = match value {
+            Value::String(text) => vec![text],
+            Value::Array(values) => values.iter().map(Value::as_str).collect::<Option<_>>()?,
+            _ => return None,
+        };
+        *globs = globs.checked_sub(texts.len())?;
+        let read: Option<Vec<_>> = texts.iter().map(|text| Glob::new(text)).collect();
+        let read = read?;
+        Some(match texts.iter().any(|text| text.contains(VARIABLE)) {
+            true => Self::Unknown,
+            false => kind(read),
+        })
+    }
+
+    /// Whether the actions of a statement cover the one that callers take; `None` if that costs too
+    /// much to say.
+    fn cover_the_action(&self, effect: Effect) -> Option<bool> {
+        let work = &mut Work::default();
+        match self {
+            Self::These(globs) => any_folded(globs, ACTION, work).ok(),
+            Self::AllBut(globs) => Some(!any_folded(globs, ACTION, work).ok()?),
+            Self::Unknown => Some(effect == Effect::Deny),
+        }
+    }
+}
+
+fn any(globs: &[Glob], text: &str, work: &mut Work) -> Result<bool, TooCostly> {
+    for glob in globs {
+        if glob.matches(text, work)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn any_folded(globs: &[Glob], folded: &str, work: &mut Work) -> Result<bool, TooCostly> {
+    for glob in globs {
+        if glob.matches_folded(folded, work)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
