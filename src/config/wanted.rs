@@ -172,6 +172,17 @@ fn value_in(
     Ok(WantedValue::Literal(text.into_owned()))
 }
 
+/// Reads a scope that stands for itself alone (RFC 6749, section 3.3): the scopes that are wanted are
+/// repeated in `www-authenticate`, in quotes.
+pub(super) fn scope<'doc>(item: &Field<'doc>) -> Parsed<&'doc str> {
+    let scope = item.text()?;
+    if !is_scope(scope) {
+        return Err(item.wrong());
+    }
+    literal(item, scope, List::Any, Elements::Scopes)?;
+    Ok(scope)
+}
+
 /// A value without the signs by which other systems mean "not" and "anything". Values are
 /// compared to the letter: with such a sign none would ever match, or worse, one that a user may
 /// choose.

@@ -66,7 +66,7 @@ impl Conditions {
         if self.scopes.is_given() {
             let has = self.scopes_hold(claims, variables);
             seen.check(Step::Scopes, has, Reason::InsufficientScope)
-                .map_err(|_| Refusal::InsufficientScope(self.wanted_scopes(variables)))?;
+                .map_err(|_| Refusal::InsufficientScope(self.lacking_scopes(variables)))?;
         }
         if self.groups.is_given() {
             let is_member = self.groups_hold(claims, variables);
@@ -112,13 +112,22 @@ impl Conditions {
 
     /// What the client is told that it lacks. Some of it the request itself may have named: a quote
     /// would end the text that it is told in.
-    fn wanted_scopes(&self, variables: &Variables) -> Vec<String> {
+    fn lacking_scopes(&self, variables: &Variables) -> Vec<String> {
         let wanted = self.scopes.all.iter().chain(&self.scopes.any);
         wanted
             .filter_map(|wanted| wanted.text(variables))
             .filter(|scope| is_scope(scope))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// The scopes that a client does well to ask for (RFC 6750, section 3: `scope`), whatever its request.
+    pub fn wanted_scopes(&self) -> impl Iterator<Item = &str> {
+        let wanted = self.scopes.all.iter().chain(&self.scopes.any);
+        wanted.filter_map(|wanted| match wanted {
+            WantedValue::Literal(scope) => Some(scope.as_str()),
+            WantedValue::Variable(_) | WantedValue::Header(_) => None,
+        })
     }
 
     /// Every value with which a claim is compared.

@@ -11,6 +11,7 @@ use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::revocation::Word;
 use cognito_authorizer::rules::requirement::Confirmation;
+use cognito_authorizer::rules::work::Work;
 use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
@@ -89,7 +90,7 @@ impl Simulation {
         let refusal = match &verdict {
             Verdict::Refuse(_) if keys => simulation.beyond_the_signature(request, question),
             Verdict::Refuse(refusal) if !unconfirmed => Some(refusal.clone()),
-            Verdict::Refuse(_) | Verdict::Forward(_) => None,
+            Verdict::Refuse(_) | Verdict::Forward(_) | Verdict::Answer(_) => None,
         };
         let lacks = Lacks {
             keys,
@@ -152,7 +153,7 @@ impl Simulation {
         let compact = policy.token.sources.extract(request).ok()??;
         let known = KnownHeaders::new(self.gate.algorithms());
         let token = UntrustedToken::parse(&compact, &known, &mut ()).ok()?;
-        let (ruling, variables) = policy.choose(request).ok()?;
+        let (ruling, variables) = policy.choose(request, &mut Work::default()).ok()?;
         let demand = Demand {
             policy: &policy,
             requirement: policy.rules.requirement(ruling)?,
@@ -224,7 +225,7 @@ fn empty_list(now: Timestamp) -> Vec<u8> {
 fn lacks_keys(verdict: &Verdict, question: &Question) -> bool {
     let reason = match verdict {
         Verdict::Refuse(refusal) => Some(refusal.reason()),
-        Verdict::Forward(_) => None,
+        Verdict::Forward(_) | Verdict::Answer(_) => None,
     };
     question.keys.is_none() && reason == Some(Reason::KeysUnavailable)
 }
