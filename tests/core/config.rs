@@ -282,7 +282,7 @@ user_pools[0].jwks.cluster: missing; expected the Envoy cluster that reaches the
 token.use: missing; expected id, access or any
 token.max_bytes: found 0; expected a whole number from 1 to 65536
 rules[0].match: found an empty object; expected an object with path, prefix, template, regex, methods or hosts; what matches everything is default
-rules[1].require.groups: found an empty list; expected a list of groups
+rules[1].require.groups: found an empty list; expected a list of groups, or an object with any, all or none
 default: missing; expected nobody, authenticated, anyone or an object with authorizer, for what no rule matches
 responses.style: found "aws"; expected rfc6750 or api_gateway"#
     );

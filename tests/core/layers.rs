@@ -26,8 +26,11 @@ const LAYERS: [(&str, &str); 38] = [
     ("claims", "json refusal time"),
     ("token", "claims json refusal signature step"),
     ("deny_list", "claims json time"),
-    ("rules", "claims pool principal refusal step time work"),
-    ("request", "rules work"),
+    (
+        "rules",
+        "claims header pool principal refusal step time work",
+    ),
+    ("request", "header rules work"),
     ("bearer", "header refusal request work"),
     ("owned", "header request"),
     (
