@@ -220,7 +220,7 @@ fn path(input: &mut Unstructured<'_>) -> Result<String> {
 }
 
 /// What servers do one after the other, and some of it again after escapes are decoded.
-fn in_order(steps: &mut Vec<Step>) {
+fn in_order(steps: &mut [Step]) {
     let place = |step: &Step| match step {
         Step::StripParameters | Step::StripLastParameters | Step::StripParametersOfNames => 0,
         Step::TakeAuthorityOff => 1,
