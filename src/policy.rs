@@ -9,12 +9,15 @@ use crate::claim_headers::ClaimHeaders;
 use crate::jwks::{KeyKinds, KeySet};
 use crate::owned::{Override, OwnedHeaders};
 use crate::pool::UserPoolId;
+use crate::refusal::Refusal;
 use crate::remote::call::Endpoint;
 use crate::remote::document::Source;
-use crate::reply::Responses;
+use crate::reply::{Occasion, Reply, ResourceHint, Responses};
 use crate::request::{Request, UnsafeMethod};
+use crate::resource::{Asked, Resources};
 use crate::rules::Rules;
 use crate::rules::requirement::{AnyOf, WantedUse};
+use crate::rules::work::Work;
 use crate::time::Timestamp;
 use regex_lite::Regex;
 use std::collections::HashMap;
@@ -32,6 +35,8 @@ pub struct Policy {
     pub token: TokenPolicy,
     /// The rules, and what becomes of a request that none of them matches.
     pub rules: Rules,
+    /// The resources whose metadata is answered here.
+    pub resources: Resources,
     /// What becomes of a cross-origin preflight.
     pub preflight: Preflight,
     /// What becomes of a query that names another method.
@@ -54,7 +59,60 @@ impl Policy {
     /// Whether anything is decided by methods: a rule, or what passes as a preflight.
     #[must_use]
     pub fn decides_by_methods(&self) -> bool {
-        decides_by_methods(&self.rules, self.preflight)
+        decides_by_methods(&self.rules, &self.resources, self.preflight)
+    }
+
+    /// Whether anything is decided by paths.
+    #[must_use]
+    pub fn decides_by_paths(&self) -> bool {
+        decides_by_paths(&self.rules, &self.resources)
+    }
+
+    /// Whether anything is decided by hosts.
+    #[must_use]
+    pub fn decides_by_hosts(&self) -> bool {
+        decides_by_hosts(&self.rules, &self.resources)
+    }
+
+    /// Whether the reply to a refusal says anything of the request: the host has to read it once
+    /// more then, which other refusals are spared.
+    #[must_use]
+    pub fn reply_depends_on_request(&self, refusal: &Refusal) -> bool {
+        self.responses.repeats_request_id(refusal)
+            || !self.resources.is_empty() && self.responses.challenges(refusal)
+    }
+
+    /// The reply to a refusal of this request.
+    #[must_use]
+    pub fn reply(&self, request: &Request, refusal: &Refusal) -> Reply {
+        let occasion = Occasion {
+            request_id: request.first("x-request-id"),
+            resource: self
+                .responses
+                .challenges(refusal)
+                .then(|| self.hint(request))
+                .flatten(),
+        };
+        self.responses.reply(refusal, &occasion)
+    }
+
+    /// What the client is told of the resource that a request is for.
+    fn hint(&self, request: &Request) -> Option<ResourceHint<'_>> {
+        let target = request.target();
+        let mut work = Work::default();
+        // Paths that could be another's have been refused as such, without a challenge.
+        let Asked::Under(metadata_url) = self.resources.asked(&target, &mut work).ok()? else {
+            return None;
+        };
+        let chosen = self.rules.choose_within(&target, &mut work).ok();
+        let requirement = chosen.and_then(|(ruling, _)| self.rules.requirement(ruling));
+        let scopes = requirement
+            .into_iter()
+            .flat_map(|requirement| requirement.conditions.wanted_scopes());
+        Some(ResourceHint {
+            metadata_url,
+            scopes: scopes.collect(),
+        })
     }
 
     /// Whether the upstream will take the method for the one that the rules see. Asked where
@@ -71,10 +129,22 @@ impl Policy {
     }
 }
 
-/// Whether rules, or what passes as a preflight, decide by methods.
+/// Whether rules, resources, or what passes as a preflight, decide by methods.
 #[must_use]
-pub fn decides_by_methods(rules: &Rules, preflight: Preflight) -> bool {
-    rules.looks_at_methods() || preflight == Preflight::Pass
+pub fn decides_by_methods(rules: &Rules, resources: &Resources, preflight: Preflight) -> bool {
+    rules.looks_at_methods() || resources.looks_at_methods() || preflight == Preflight::Pass
+}
+
+/// Whether rules or resources decide by paths.
+#[must_use]
+pub fn decides_by_paths(rules: &Rules, resources: &Resources) -> bool {
+    rules.looks_at_paths() || resources.looks_at_paths()
+}
+
+/// Whether rules or resources decide by hosts.
+#[must_use]
+pub fn decides_by_hosts(rules: &Rules, resources: &Resources) -> bool {
+    rules.looks_at_hosts() || resources.looks_at_hosts()
 }
 
 /// A user pool, as one of the issuers whose tokens are admitted.

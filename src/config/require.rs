@@ -261,7 +261,7 @@ fn clients(
 
 /// RFC 6749, section 3.3: visible ASCII but `"` and `\`. The scopes of a refused request are
 /// repeated in `www-authenticate`, in quotes.
-fn scope<'doc>(item: &Field<'doc>) -> Parsed<&'doc str> {
+pub(super) fn scope<'doc>(item: &Field<'doc>) -> Parsed<&'doc str> {
     let scope = item.text()?;
     let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
     if !scope.bytes().all(allowed) {

@@ -18,10 +18,13 @@ use crate::facts::{Facts, Need, Patience};
 use crate::header::HeaderEdit;
 use crate::policy::{AtExpiry, Forwarding, Policy, Preflight};
 use crate::refusal::{Reason, Refusal};
+use crate::reply::Reply;
 use crate::request::Request;
+use crate::resource::{self, Asked};
 use crate::revocation::Word;
-use crate::rules::index::Variables;
+use crate::rules::index::{UnsafePath, Variables};
 use crate::rules::requirement::Confirmation;
+use crate::rules::work::Work;
 use crate::rules::{Access, Enforcement, InvalidToken, Ruling};
 use crate::signature::Algorithms;
 use crate::step::{Observer, Step};
@@ -48,8 +51,10 @@ pub enum Decision {
 pub enum Verdict {
     /// It goes on to the upstream.
     Forward(Forward),
-    /// It is answered here.
+    /// It is refused, which is answered here.
     Refuse(Refusal),
+    /// It is answered here, as anybody's question.
+    Answer(Reply),
 }
 
 impl Verdict {
@@ -276,7 +281,9 @@ impl Decider {
         // Before the rule is even known to be open: a path that could be read in two ways could be
         // another rule's.
         let (ruling, variables) = match choose(&policy, request, seen) {
-            Ok(chosen) => chosen,
+            Ok(Chosen::Rule(ruling, variables)) => (ruling, variables),
+            // No rule is asked: clients without a token read here how to get one.
+            Ok(Chosen::Answer(reply)) => return decided(Verdict::Answer(reply)),
             Err(reason) => {
                 let enforcement = policy.rules.enforcement_without_rule();
                 let lenience = self.lenience(enforcement, InvalidToken::Refuse, request);
@@ -649,18 +656,20 @@ impl Decider {
     }
 }
 
-/// The rule that every reading of the request chooses.
-fn choose(
-    policy: &Policy,
-    request: &Request,
-    seen: &mut impl Observer,
-) -> Result<(Ruling, Variables), Reason> {
-    let rules = &policy.rules;
-    let chosen = rules.choose(&request.target());
-    let chosen = chosen.map_err(|_| Reason::UnsafePath);
+/// What decides about a request.
+enum Chosen {
+    /// A rule, or the default.
+    Rule(Ruling, Variables),
+    /// Nothing: it is answered.
+    Answer(Reply),
+}
+
+/// What every reading of the request chooses.
+fn choose(policy: &Policy, request: &Request, seen: &mut impl Observer) -> Result<Chosen, Reason> {
+    let chosen = chosen(policy, request).map_err(|_| Reason::UnsafePath);
     // Without such rules there is only one answer, and the step is no step: `explain` does not show what
     // was not asked.
-    let chosen = match rules.looks_at_paths() || rules.looks_at_hosts() {
+    let chosen = match policy.decides_by_paths() || policy.decides_by_hosts() {
         true => seen.step(Step::Path, chosen),
         false => chosen,
     }?;
@@ -671,6 +680,17 @@ fn choose(
         seen.step(Step::Method, safe.map_err(|_| Reason::UnsafeMethod))?;
     }
     Ok(chosen)
+}
+
+/// The same, from the path and the authority. Both lists share the work of one request.
+fn chosen(policy: &Policy, request: &Request) -> Result<Chosen, UnsafePath> {
+    let target = request.target();
+    let mut work = Work::default();
+    if let Asked::Metadata(document) = policy.resources.asked(&target, &mut work)? {
+        return Ok(Chosen::Answer(resource::answer(document, target.method)));
+    }
+    let (ruling, variables) = policy.rules.choose_within(&target, &mut work)?;
+    Ok(Chosen::Rule(ruling, variables))
 }
 
 /// The token, or none where the rule lets a request without one pass.

@@ -43,7 +43,6 @@ impl HeaderReads {
     pub(super) fn of(policy: &Policy) -> Self {
         let Policy {
             token,
-            rules,
             preflight,
             owned,
             ..
@@ -70,10 +69,11 @@ impl HeaderReads {
         read("authorization", token.sources.reads_authorization());
         read(
             ":path",
-            rules.looks_at_paths() || token.sources.reads_query() || parameters,
+            policy.decides_by_paths() || token.sources.reads_query() || parameters,
         );
-        read(":method", methods);
-        read(":authority", rules.looks_at_hosts());
+        // Metadata is answered to some methods alone.
+        read(":method", methods || !policy.resources.is_empty());
+        read(":authority", policy.decides_by_hosts());
         read("origin", preflights);
         read("access-control-request-method", preflights);
         // It may name claim headers, for the next proxy to take off. Envoy passes it on with

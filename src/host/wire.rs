@@ -6,6 +6,7 @@ use crate::header::HeaderEdit;
 use crate::policy::{Identity, Policy, RouteChoice};
 use crate::refusal::Refusal;
 use crate::remote::call::{Answer, Call, NotSent, RESPONSE_MARKS};
+use crate::reply::Reply;
 use crate::request::{Request, Rest};
 use crate::verify::Bearer;
 use proxy_wasm::hostcalls;
@@ -51,6 +52,10 @@ pub(super) fn carry_out(metrics: &Metrics, policy: &Policy, verdict: &Verdict) {
     match verdict {
         Verdict::Forward(forward) => self::forward(metrics, policy, forward),
         Verdict::Refuse(refusal) => refuse(metrics, policy, refusal),
+        Verdict::Answer(reply) => {
+            metrics.anonymous();
+            send_reply(reply);
+        }
     }
 }
 
@@ -106,23 +111,23 @@ fn refuse(metrics: &Metrics, policy: &Policy, refusal: &Refusal) {
     metrics.denied(reason);
     log::debug!("refused: {}", reason.code());
     publish("cognito.reason", Some(reason.code()));
-    let responses = &policy.responses;
-    let request_id = responses
-        .wants_request_id(refusal)
-        .then(|| hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, "x-request-id"))
-        .and_then(Result::ok)
-        .flatten();
-    let reply = responses.reply(refusal, request_id.as_deref());
+    // A refused request costs no look at its headers unless the reply repeats something of them.
+    let request = policy
+        .reply_depends_on_request(refusal)
+        .then(|| request(&HeaderReads::Everything, Rest::Nothing).ok())
+        .flatten()
+        .unwrap_or_default();
+    send_reply(&policy.reply(&request, refusal));
+}
+
+fn send_reply(reply: &Reply) {
     let headers = reply
         .headers
         .iter()
         .map(|(name, value)| (&**name, &**value))
         .collect();
-    let _ = hostcalls::send_http_response(
-        u32::from(reply.status),
-        headers,
-        Some(reply.body.as_bytes()),
-    );
+    let body = Some(reply.body.as_bytes()).filter(|body| !body.is_empty());
+    let _ = hostcalls::send_http_response(u32::from(reply.status), headers, body);
 }
 
 /// Filter state for access logs, where a control character could begin a line of its own.

@@ -40,7 +40,7 @@ pub(super) enum Phase {
     /// Goes on to the upstream.
     Forwarded,
     /// Answered here.
-    Refused,
+    Answered,
 }
 
 /// What requests and root share. No borrow of a cell outlives the statement that takes it: a host
@@ -163,7 +163,7 @@ impl Worker {
                 self.gate.borrow_mut().goes_on(context, forward);
                 Phase::Forwarded
             }
-            Verdict::Refuse(_) => Phase::Refused,
+            Verdict::Refuse(_) | Verdict::Answer(_) => Phase::Answered,
         }
     }
 
@@ -232,7 +232,7 @@ impl Worker {
             };
             // Fails for a request that the host has forgotten.
             if hostcalls::set_effective_context(context).is_err() {
-                phase.set(Phase::Refused);
+                phase.set(Phase::Answered);
                 self.metrics.cancelled();
                 continue;
             }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 36] = [
+const LAYERS: [(&str, &str); 37] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -37,14 +37,15 @@ const LAYERS: [(&str, &str); 36] = [
     // The policy.
     ("claim_headers", "claims header json"),
     ("reply", "header json refusal"),
+    ("resource", "json reply rules"),
     (
         "policy",
-        "bearer claim_headers jwks owned pool remote reply request rules time",
+        "bearer claim_headers jwks owned pool refusal remote reply request resource rules time",
     ),
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "arn bearer claim_headers claims deny_list header json jwks owned policy pool principal remote reply rules time",
+        "arn bearer claim_headers claims deny_list header json jwks owned policy pool principal remote reply resource rules time",
     ),
     // Decisions.
     (
@@ -61,7 +62,7 @@ const LAYERS: [(&str, &str); 36] = [
     ),
     (
         "decision",
-        "cache claim_headers confirmation facts header owned policy refusal request revocation rules signature step time token verifiers verify",
+        "cache claim_headers confirmation facts header owned policy refusal reply request resource revocation rules signature step time token verifiers verify",
     ),
     (
         "gate",
@@ -70,7 +71,7 @@ const LAYERS: [(&str, &str); 36] = [
     // The adapter.
     (
         "host",
-        "config decision es384 gate header policy refusal remote request revocation rs256 signature time verifiers verify",
+        "config decision es384 gate header policy refusal remote reply request revocation rs256 signature time verifiers verify",
     ),
 ];
 

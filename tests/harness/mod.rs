@@ -14,6 +14,7 @@ pub(crate) mod issuer;
 pub(crate) mod keyserver;
 pub(crate) mod listener;
 pub(crate) mod markdown;
+pub(crate) mod ministack;
 pub(crate) mod minting;
 pub(crate) mod outcome;
 pub(crate) mod poolserver;

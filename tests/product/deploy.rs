@@ -17,6 +17,7 @@ mod configurations;
 mod demo;
 mod image;
 mod kubernetes;
+mod lambda;
 mod metrics;
 mod production;
 #[cfg_attr(not(feature = "promtool"), allow(dead_code))]

@@ -1,5 +1,6 @@
 //! Authorizers: whose tokens one takes, and where it finds them.
 
+use super::function::Function;
 use super::part::Obstacle;
 use cognito_authorizer::config;
 use cognito_authorizer::pool::UserPoolId;
@@ -26,6 +27,10 @@ pub(super) enum Says {
     Token(Authorizer),
     /// A signed request (IAM): what no rule can ask for, unless the command line says who may call.
     Signed(Obstacle),
+    /// What a function decides about, which the command line does not have asked.
+    Lambda(Obstacle),
+    /// The verdict of a function.
+    Function(Function),
     /// API Gateway's own API key, which identifies a client for its usage plan.
     ApiKey,
     /// Something that no configuration of the filter can ask for.
@@ -154,8 +159,12 @@ pub(super) fn refusal(part: &str, says: Value) -> Option<String> {
     least.insert("token".to_owned(), json!({"use": "any"}));
     least.insert("default".to_owned(), json!("nobody"));
     least.insert(part.to_owned(), says);
-    let least = Value::Object(least).to_string();
-    let problems = config::parse(least.as_bytes()).err()?;
+    refusal_of(&Value::Object(least))
+}
+
+/// What the filter would say of a configuration.
+pub(super) fn refusal_of(configuration: &Value) -> Option<String> {
+    let problems = config::parse(configuration.to_string().as_bytes()).err()?;
     Some(problems.to_string())
 }
 

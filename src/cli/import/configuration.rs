@@ -1,6 +1,7 @@
 //! The configuration, as text with a comment for everything that came from somewhere.
 
 use super::authorizer::{Clients, IssuerForm, Pool, Profile, TokenPlace};
+use super::function::Function;
 use super::note::{Kind, Notes};
 use super::order::{Matching, Ordered};
 use super::security::{Access, Requirement};
@@ -24,6 +25,8 @@ pub(super) struct Configuration {
     pub(super) title: String,
     /// Who may call what asks for signed requests, if something does.
     pub(super) callers: Option<Callers>,
+    /// The functions that some rule asks, with the names of their schemes.
+    pub(super) functions: Vec<(String, Function)>,
     /// By pool id.
     pub(super) pools: BTreeMap<String, Entry>,
     pub(super) profile: Profile,
@@ -73,20 +76,15 @@ impl Configuration {
         if let Some(callers) = &self.callers {
             write_account(&mut text, callers);
         }
-        let mut token = Map::new();
-        token.insert("use".to_owned(), json!("any"));
-        if self.profile.from != TokenPlace::Header("authorization".to_owned()) {
-            token.insert("from".to_owned(), json!([self.profile.from.json()]));
+        if !self.functions.is_empty() {
+            text.push_str("authorizers:\n");
         }
-        if let Some(pattern) = &self.profile.aud_pattern {
-            token.insert("aud_pattern".to_owned(), json!(pattern));
+        for (scheme, function) in &self.functions {
+            write_function(&mut text, scheme, function);
         }
-        comment(
-            &mut text,
-            "",
-            "Which of the two kinds of token is wanted, each rule says.",
-        );
-        member(&mut text, "", "token", &Value::Object(token));
+        if !self.pools.is_empty() || self.callers.is_some() {
+            self.write_token(&mut text);
+        }
         if self.rules.is_empty() {
             text.push_str("rules: []\n");
         } else {
@@ -107,6 +105,23 @@ impl Configuration {
         }
         write_responses(&mut text, &self.responses);
         text
+    }
+
+    fn write_token(&self, text: &mut String) {
+        let mut token = Map::new();
+        token.insert("use".to_owned(), json!("any"));
+        if self.profile.from != TokenPlace::Header("authorization".to_owned()) {
+            token.insert("from".to_owned(), json!([self.profile.from.json()]));
+        }
+        if let Some(pattern) = &self.profile.aud_pattern {
+            token.insert("aud_pattern".to_owned(), json!(pattern));
+        }
+        comment(
+            text,
+            "",
+            "Which of the two kinds of token is wanted, each rule says.",
+        );
+        member(text, "", "token", &Value::Object(token));
     }
 
     fn write_rule(&self, text: &mut String, rule: &Ordered) {
@@ -147,6 +162,7 @@ impl Configuration {
         match &rule.access {
             Access::Anyone => text.push_str("  allow: anyone\n"),
             Access::Nobody => text.push_str("  allow: nobody\n"),
+            Access::Ask(name) => member(text, "  ", "authorizer", &json!(name)),
             Access::Signed => {
                 let principals = self.callers.as_ref().map(Callers::principals);
                 let principals = json!({"principals": principals.unwrap_or_default()});
@@ -214,6 +230,18 @@ fn write_account(text: &mut String, callers: &Callers) {
         }
         let indent = if position == 0 { "- " } else { "  " };
         member(text, indent, name, &value);
+    }
+}
+
+fn write_function(text: &mut String, scheme: &str, function: &Function) {
+    comment(text, "", &format!("authorizer {scheme}"));
+    member(text, "- ", "name", &json!(function.name));
+    for (name, value) in &function.entry {
+        if *name == "cluster" {
+            let signs = "Signs the call itself: envoy/lambda/cluster.yaml";
+            comment(text, "  ", signs);
+        }
+        member(text, "  ", name, value);
     }
 }
 

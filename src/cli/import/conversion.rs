@@ -2,7 +2,8 @@
 
 use super::configuration::Configuration;
 use super::definition::{Definition, Operation};
-use super::losses::{label, note_audience, note_decisions, note_differences};
+use super::function::Calls;
+use super::losses::{functions, label, note_audience, note_decisions, note_differences};
 use super::note::Notes;
 use super::order::Routes;
 use super::part::Obstacle;
@@ -36,7 +37,16 @@ pub(super) fn import(
     let mut notes = Notes::default();
     definition.note_top(&mut notes);
     let prefix = prefix(definition, args, &mut notes)?;
-    let schemes = scheme::read(definition, &clients(args), &args.user_pool, &mut notes)?;
+    let below: String = prefix.iter().map(|segment| format!("/{segment}")).collect();
+    let calls = args.lambda_cluster.as_ref().map(|cluster| Calls {
+        cluster: cluster.clone(),
+        stage: args.stage.clone(),
+        api_id: args.api_id.clone(),
+        below: below.clone(),
+    });
+    let clients = clients(args);
+    let calls = calls.as_ref();
+    let schemes = scheme::read(definition, &clients, &args.user_pool, calls, &mut notes)?;
     let operations = definition.operations();
     let account = args.aws_account.as_ref();
     let signed = Callers::of(account, &args.audience, &args.principals)?;
@@ -97,14 +107,16 @@ pub(super) fn import(
         title => format!("{title:?} ({name})"),
     };
     let used = |decision: &Decision| decision.access == Access::Signed;
+    let functions = functions(&schemes, &decisions, &mut notes);
     let configuration = Configuration {
         title,
         callers: signed.filter(|_| pools.is_empty() || decisions.iter().any(used)),
         pools,
+        functions,
         profile,
         rules,
         path_case,
-        prefix: prefix.iter().map(|segment| format!("/{segment}")).collect(),
+        prefix: below,
         cors_preflight: cors::read(definition, &mut notes),
         responses: replies::read(definition, &mut notes),
     };
@@ -137,6 +149,14 @@ fn prefix(
     for (option, path) in [("--stage", &args.stage), ("--base-path", &args.base_path)] {
         let path = path.as_deref().unwrap_or_default().trim_matches('/');
         if path.is_empty() {
+            continue;
+        }
+        // The path of a method's ARN is below its stage, as the rules' paths are then, too.
+        if option == "--stage" && args.lambda_cluster.is_some() {
+            notes.changed(
+                "",
+                format!("paths are without the stage {path}, which method ARNs name: requests come here without it"),
+            );
             continue;
         }
         if let Err(error) = PathPattern::exact(&format!("/{path}")) {
@@ -239,7 +259,7 @@ fn origin(operation: &Operation<'_>, decision: &Decision) -> String {
             .iter()
             .map(|one| one.text.as_str())
             .collect(),
-        Access::Anyone | Access::Signed | Access::Require(_) => {
+        Access::Anyone | Access::Signed | Access::Require(_) | Access::Ask(_) => {
             decision.authorizer.as_deref().into_iter().collect()
         }
     };

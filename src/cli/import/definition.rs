@@ -309,6 +309,25 @@ impl<'d> Definition<'d> {
         (!path.is_empty()).then(|| (place, format!("/{path}")))
     }
 
+    /// The API's id and its stage, as far as the API's own URL says them.
+    pub(super) fn endpoint(&self) -> (Option<String>, Option<String>) {
+        let host = match self.version {
+            Version::Swagger2 => self.root.get("host").and_then(|host| host.text().ok()),
+            Version::OpenApi3 => self.root.get("servers").and_then(|servers| {
+                let server = servers.list().ok()?.first()?.object().ok()?;
+                // Its basePath is a placeholder: only what is before it is a host.
+                let url = server.get("url")?.raw().as_str()?;
+                url.split_once("://").map(|(_, rest)| rest)
+            }),
+        };
+        let Some((id, _)) = host.and_then(|host| host.split_once(".execute-api.")) else {
+            return (None, None);
+        };
+        let base = self.base_path().map(|(_, path)| path);
+        let stage = base.and_then(|path| path.split('/').nth(1).map(str::to_owned));
+        (Some(id.to_owned()), stage)
+    }
+
     /// What there is to say about the top: extensions of API Gateway that nobody reads, and slips.
     pub(super) fn note_top(&self, notes: &mut Notes) {
         for (name, part) in self.root.members() {

@@ -1,7 +1,8 @@
 //! What is said about the parts of a definition that a configuration does not have.
 
-use super::authorizer::{Profile, Says};
+use super::authorizer::{Profile, Says, Scheme};
 use super::definition::{Api, Definition, Operation, note_slip};
+use super::function::Function;
 use super::note::Notes;
 use super::part::{Obstacle, Part};
 use super::security::{Access, Context, Decision};
@@ -32,7 +33,7 @@ pub(super) fn note_decisions(
     for (operation, decision) in operations.iter().zip(decisions) {
         let which = match decision.access {
             Access::Nobody => &mut closed,
-            Access::Anyone | Access::Signed | Access::Require(_) => &mut narrowed,
+            Access::Anyone | Access::Signed | Access::Require(_) | Access::Ask(_) => &mut narrowed,
         };
         for obstacle in &decision.obstacles {
             if !causes.contains(&obstacle) {
@@ -69,7 +70,8 @@ pub(super) fn note_decisions(
         );
     }
     for scheme in context.schemes.values() {
-        if let Says::Other(obstacle) | Says::Signed(obstacle) = &scheme.says
+        if let Says::Other(obstacle) | Says::Signed(obstacle) | Says::Lambda(obstacle) =
+            &scheme.says
             && context.signed.is_none()
             && !causes.contains(&obstacle)
         {
@@ -97,6 +99,36 @@ pub(super) fn note_decisions(
         );
         notes.changed("security", text);
     }
+}
+
+/// The functions that some rule asks, each once, and what is different about being asked by this filter.
+pub(super) fn functions(
+    schemes: &BTreeMap<String, Scheme>,
+    decisions: &[Decision],
+    notes: &mut Notes,
+) -> Vec<(String, Function)> {
+    let asked = |decision: &Decision, name: &String| {
+        matches!(decision.access, Access::Ask(_)) && decision.authorizer.as_ref() == Some(name)
+    };
+    let mut functions = Vec::new();
+    for (name, scheme) in schemes {
+        let Says::Function(function) = &scheme.says else {
+            continue;
+        };
+        if !decisions.iter().any(|decision| asked(decision, name)) {
+            continue;
+        }
+        let permitted = format!(
+            "Envoy's role calls it, and needs lambda:InvokeFunction on {}",
+            function.arn()
+        );
+        notes.changed(scheme.place.clone(), permitted);
+        for difference in &function.differences {
+            notes.changed(scheme.place.clone(), difference.clone());
+        }
+        functions.push((name.clone(), function.clone()));
+    }
+    functions
 }
 
 /// What else API Gateway does before the integration, or in its place.

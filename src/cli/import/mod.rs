@@ -19,6 +19,7 @@ mod configuration;
 mod conversion;
 mod cors;
 mod definition;
+mod function;
 mod head;
 mod losses;
 mod note;
@@ -48,8 +49,8 @@ use std::process::ExitCode;
 ///
 /// Reads Swagger 2.0 and OpenAPI 3.0 and 3.1 with API Gateway's extensions, in YAML or JSON, and
 /// writes YAML in which a comment names what each rule came from. Operations whose authorizer
-/// cannot be carried over (Lambda, API keys, other issuers, IAM unless --aws-account says who may
-/// call) are closed, and listed, on standard
+/// cannot be carried over (API keys, other issuers, Lambda unless --lambda-cluster says how it is
+/// called, IAM unless --aws-account says who may call) are closed, and listed, on standard
 /// error and at the top of what is written. What guards no operation (gateway responses, request
 /// validation, CORS) is listed alike. Status 1 says that there is such a list, 0 that there is none.
 ///
@@ -65,7 +66,8 @@ use std::process::ExitCode;
 pub(crate) struct Args {
     /// The definition; - reads standard input
     openapi: PathBuf,
-    /// Put /STAGE before all paths, as in the API's own URL
+    /// Put /STAGE before all paths, as in the API's own URL; with --lambda-cluster, the stage that
+    /// method ARNs name, whose paths are without it
     #[arg(long, value_name = "STAGE")]
     stage: Option<String>,
     /// Put PATH before all paths, after the stage, as basepath=prepend does
@@ -105,6 +107,12 @@ pub(crate) struct Args {
         requires = "aws_account"
     )]
     principals: Vec<String>,
+    /// The Envoy cluster that calls Lambda, signed, for the functions of Lambda authorizers
+    #[arg(long, value_name = "NAME")]
+    lambda_cluster: Option<String>,
+    /// The API's id in method ARNs, where the definition has no server that says it
+    #[arg(long, value_name = "ID", requires = "lambda_cluster")]
+    api_id: Option<String>,
     /// The Envoy cluster that reaches the key endpoint [default: cognito_REGION]
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,

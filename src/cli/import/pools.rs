@@ -21,7 +21,9 @@ pub(super) fn clients(args: &Args) -> Clients {
 fn authorizer_of(scheme: &Scheme) -> Option<&Authorizer> {
     match &scheme.says {
         Says::Token(authorizer) => Some(authorizer),
-        Says::ApiKey | Says::Signed(_) | Says::Other(_) => None,
+        Says::ApiKey | Says::Signed(_) | Says::Lambda(_) | Says::Function(_) | Says::Other(_) => {
+            None
+        }
     }
 }
 
@@ -68,12 +70,8 @@ pub(super) fn commonest(
         return Ok(profile.clone());
     }
     // With nothing but closed doors, any place will do.
-    if context.signed.is_some()
-        || context
-            .schemes
-            .values()
-            .any(|one| !one.seen.pools.is_empty())
-    {
+    let known = |one: &Scheme| !one.seen.pools.is_empty() || matches!(one.says, Says::Function(_));
+    if context.signed.is_some() || context.schemes.values().any(known) {
         return Ok(Profile {
             from: TokenPlace::Header("authorization".to_owned()),
             aud_pattern: None,
@@ -88,7 +86,8 @@ pub(super) fn commonest(
                 unread |= obstacle.advice.is_some();
                 obstacle.to_string()
             }
-            Says::Signed(obstacle) => obstacle.to_string(),
+            Says::Signed(obstacle) | Says::Lambda(obstacle) => obstacle.to_string(),
+            Says::Function(_) => "a Lambda authorizer".to_owned(),
             Says::Token(_) | Says::ApiKey => "API keys".to_owned(),
         };
         found.push(format!("\n{name}: {text}"));

@@ -5,6 +5,7 @@ use super::authorizer::{
     client_refusal,
 };
 use super::definition::{Definition, Version};
+use super::function::{self, Calls, Kind};
 use super::note::Notes;
 use super::part::{Object, Obstacle, Part};
 use anyhow::ensure;
@@ -42,7 +43,7 @@ impl FromStr for NamedPool {
 }
 
 /// Reads every security scheme; `clients` is for authorizers that name none, `named` for those whose
-/// pools the definition does not say.
+/// pools the definition does not say, `calls` for those whose function decides.
 ///
 /// # Errors
 /// A pool is named for what has none.
@@ -50,6 +51,7 @@ pub(super) fn read(
     definition: &Definition<'_>,
     clients: &Clients,
     named: &[NamedPool],
+    calls: Option<&Calls>,
     notes: &mut Notes,
 ) -> anyhow::Result<BTreeMap<String, Scheme>> {
     let parts = definition.schemes();
@@ -58,7 +60,9 @@ pub(super) fn read(
         let pools = named.iter().filter(|one| one.scheme == *name);
         let pools: Vec<_> = pools.map(|one| one.pool.clone()).collect();
         let mut reader = Reader {
-            version: definition.version,
+            definition,
+            name,
+            calls,
             clients,
             pools: &pools,
             asked: false,
@@ -73,7 +77,10 @@ pub(super) fn read(
             pools.is_empty() || reader.asked,
             "--user-pool {name}: {}",
             match says {
-                Says::Other(obstacle) | Says::Signed(obstacle) => obstacle.to_string(),
+                Says::Other(obstacle) | Says::Signed(obstacle) | Says::Lambda(obstacle) => {
+                    obstacle.to_string()
+                }
+                Says::Function(_) => "a Lambda authorizer".to_owned(),
                 Says::ApiKey | Says::Token(_) => "API keys".to_owned(),
             }
         );
@@ -103,7 +110,11 @@ pub(super) fn read(
 
 /// What a scheme is read with.
 struct Reader<'a> {
-    version: Version,
+    definition: &'a Definition<'a>,
+    /// What the scheme is called.
+    name: &'a str,
+    /// How functions are called, if they are.
+    calls: Option<&'a Calls>,
     clients: &'a Clients,
     /// Those that the command line names.
     pools: &'a [Pool],
@@ -142,11 +153,8 @@ impl Reader<'_> {
         let authorizer = match kind.to_ascii_lowercase().as_str() {
             "cognito_user_pools" => self.user_pools(&scheme, &authorizer)?,
             "jwt" => self.jwt(part, &scheme, &authorizer)?,
-            kind @ ("token" | "request") => {
-                return other(format!(
-                    "a Lambda authorizer ({kind}), whose verdict is code"
-                ));
-            }
+            "token" => return self.function(part, &scheme, &authorizer, Kind::Token),
+            "request" => return self.function(part, &scheme, &authorizer, Kind::Request),
             _ => return other("an authorizer of an unknown type".to_owned()),
         };
         match authorizer.profile.problem() {
@@ -155,6 +163,27 @@ impl Reader<'_> {
                 "an authorizer that the filter cannot follow: {problem}"
             )),
         }
+    }
+
+    fn function(
+        &self,
+        part: &Part<'_>,
+        scheme: &Object<'_>,
+        authorizer: &Object<'_>,
+        kind: Kind,
+    ) -> Result<Says, Obstacle> {
+        let Some(calls) = self.calls else {
+            let kind = match kind {
+                Kind::Token => "token",
+                Kind::Request => "request",
+            };
+            let text = format!("a Lambda authorizer ({kind}), whose verdict is code");
+            let advice = "--lambda-cluster NAME has the filter ask it";
+            return Ok(Says::Lambda(part.obstacle(text).advised(advice)));
+        };
+        let function = function::read(self.definition, calls, self.name, scheme, authorizer, kind);
+        let function = function.map_err(|one| one.of("a Lambda authorizer"))?;
+        Ok(Says::Function(function))
     }
 
     fn user_pools(
@@ -175,7 +204,7 @@ impl Reader<'_> {
                 // An export names the header in the scheme itself.
                 None => match (text(scheme, "in")?, text(scheme, "name")?) {
                     (Some("header"), Some(name)) => TokenPlace::Header(name.to_ascii_lowercase()),
-                    (None, None) if self.version == Version::OpenApi3 => authorization(),
+                    (None, None) if self.definition.version == Version::OpenApi3 => authorization(),
                     _ => return Err(scheme.obstacle("found no header for its token")),
                 },
             };

@@ -3,6 +3,7 @@
 
 use super::authorizer::{Authorizer, AuthorizerKind, Clients, Profile, Says, Scheme, refusal};
 use super::definition::{Operation, Version};
+use super::function::Function;
 use super::part::{Object, Obstacle, Part};
 use super::scheme::SIGNED;
 use super::signed::Callers;
@@ -17,6 +18,8 @@ pub(super) enum Access {
     /// The principals that the command line names.
     Signed,
     Require(Requirement),
+    /// The verdict of this Lambda authorizer.
+    Ask(String),
 }
 
 /// What a rule asks of a token.
@@ -70,6 +73,8 @@ struct Asked<'s> {
     tokens: Vec<(&'s str, &'s Authorizer, BTreeSet<String>)>,
     /// Where the schemes of API keys stand.
     keys: BTreeSet<String>,
+    /// Functions that decide, by the names of their schemes.
+    functions: BTreeMap<&'s str, &'s Function>,
     /// What asks for signed requests.
     signed: Vec<Obstacle>,
     /// Requirements that ask for nothing.
@@ -127,7 +132,10 @@ impl<'a> Context<'a> {
                 .map_err(|one| one.of("security that cannot be read"))?;
         }
         // Who may call is said for what asks for a signature alone.
-        let signed = self.signed.is_some() && asked.others.is_empty() && asked.tokens.is_empty();
+        let signed = self.signed.is_some()
+            && asked.others.is_empty()
+            && asked.tokens.is_empty()
+            && asked.functions.is_empty();
         if !signed {
             asked.others.append(&mut asked.signed);
         }
@@ -135,6 +143,18 @@ impl<'a> Context<'a> {
             return Err(Closed(asked.others));
         }
         asked.tokens.dedup();
+        let several = "several authorizers, of which a method has one";
+        let function = asked.functions.iter().next();
+        if let Some((name, function)) = function {
+            if asked.functions.len() > 1 || !asked.tokens.is_empty() {
+                return Err(here(several).into());
+            }
+            let access = Access::Ask(function.name.clone());
+            decision.authorizer = Some((*name).to_owned());
+            decision.waived = self.without_keys(asked.keys)?;
+            decision.obstacles.extend(asked.nothing);
+            return Ok(access);
+        }
         let (name, authorizer, scopes) = match asked.tokens.as_slice() {
             [one] => one.clone(),
             [] if !asked.signed.is_empty() => {
@@ -147,7 +167,7 @@ impl<'a> Context<'a> {
             [(one, ..), others @ ..] if others.iter().all(|(other, ..)| other == one) => {
                 return Err(here("one authorizer twice, with other scopes").into());
             }
-            _ => return Err(here("several authorizers, of which a method has one").into()),
+            _ => return Err(here(several).into()),
         };
         decision.waived = self.without_keys(asked.keys)?;
         if let Some(profile) = self.profile.filter(|one| **one != authorizer.profile) {
@@ -210,7 +230,16 @@ impl<'a> Context<'a> {
                 continue;
             };
             match &scheme.says {
-                Says::Other(obstacle) => asked.others.push(obstacle.clone()),
+                Says::Other(obstacle) | Says::Lambda(obstacle) => {
+                    asked.others.push(obstacle.clone())
+                }
+                Says::Function(_) if !scopes.is_empty() => {
+                    let text = format!("scopes beside {name:?}, whose function alone decides");
+                    asked.others.push(requirement.obstacle(text));
+                }
+                Says::Function(function) => {
+                    asked.functions.insert(name, function);
+                }
                 Says::Signed(obstacle) => asked.signed.push(obstacle.clone()),
                 Says::ApiKey => {
                     asked.keys.insert(scheme.place.clone());

@@ -10,6 +10,7 @@ use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::remote::space::MemorySpace;
+use cognito_authorizer::reply::Reply;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use serde_json::{Value, json};
@@ -88,6 +89,7 @@ fn wrong_end(
 ) -> Option<String> {
     let (verdict, reason, metric) = match &vector.expect {
         Expect::Refused(reason) => ("refused", json!(reason), format!("denied.{reason}")),
+        Expect::Answered => ("answered", Value::Null, "anonymous".to_owned()),
         Expect::Forwarded(true, _) => ("forwarded", Value::Null, "allowed".to_owned()),
         Expect::Forwarded(false, _) => ("forwarded", Value::Null, "anonymous".to_owned()),
     };
@@ -109,20 +111,9 @@ fn wrong_end(
     }
     match (&verdict, &vector.expect) {
         (Verdict::Refuse(refusal), _) => {
-            let id = question
-                .headers
-                .iter()
-                .find(|(name, _)| name == "x-request-id");
-            let id = id.map(|(_, value)| value.as_slice());
-            let reply = policy.responses.reply(refusal, id);
-            let lines = reply.headers.iter();
-            let lines: Vec<_> = lines
-                .map(|(name, value)| json!({"name": name, "value": value}))
-                .collect();
-            let expected = json!({"status": reply.status, "headers": lines, "body": reply.body});
-            (json["reply"] != expected || !json["upstream"].is_null())
-                .then(|| format!("expected the reply {expected}, found {}", json["reply"]))
+            wrong_reply(&policy.reply(&handed_over(question), refusal), json)
         }
+        (Verdict::Answer(reply), _) => wrong_reply(reply, json),
         (_, Expect::Forwarded(_, upstream)) => wrong_headers(upstream, policy, question, json),
         _ => None,
     }
@@ -134,17 +125,7 @@ pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Verdict {
     let gate = Gate::new(Rc::clone(policy), verifiers(policy), Entropy::new(1));
     let list = question.deny_list.clone();
     let mut gate = supplied_with(gate, list, question.now);
-    let (joined, others): (Vec<_>, Vec<_>) = question
-        .headers
-        .iter()
-        .cloned()
-        .partition(|(name, _)| name == "authorization");
-    let lines: Vec<_> = joined.into_iter().map(|(_, value)| value).collect();
-    let joined = (!lines.is_empty()).then(|| ("authorization".to_owned(), lines.join(&b',')));
-    let request = others.into_iter().chain(joined);
-    let request = Request::new(request.map(|(name, value)| (name.into(), value)).collect())
-        .followed_by(rest(&question.headers));
-    match gate.decide(&request, question.now).0 {
+    match gate.decide(&handed_over(question), question.now).0 {
         Decision::Verdict(verdict) => verdict,
         // Only for want of a key that inline keys will never have.
         Decision::Hold(candidate) => {
@@ -156,6 +137,29 @@ pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Verdict {
                 .expect("a verdict at once")
         }
     }
+}
+
+fn handed_over(question: &Question) -> Request {
+    let (joined, others): (Vec<_>, Vec<_>) = question
+        .headers
+        .iter()
+        .cloned()
+        .partition(|(name, _)| name == "authorization");
+    let lines: Vec<_> = joined.into_iter().map(|(_, value)| value).collect();
+    let joined = (!lines.is_empty()).then(|| ("authorization".to_owned(), lines.join(&b',')));
+    let request = others.into_iter().chain(joined);
+    Request::new(request.map(|(name, value)| (name.into(), value)).collect())
+        .followed_by(rest(&question.headers))
+}
+
+fn wrong_reply(reply: &Reply, json: &Value) -> Option<String> {
+    let lines = reply.headers.iter();
+    let lines: Vec<_> = lines
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
+    let expected = json!({"status": reply.status, "headers": lines, "body": reply.body});
+    (json["reply"] != expected || !json["upstream"].is_null())
+        .then(|| format!("expected the reply {expected}, found {}", json["reply"]))
 }
 
 fn wrong_headers(
@@ -322,13 +326,13 @@ fn given_keys_decide_as_fetched_ones() {
                         false => Value::Null,
                     }
                 }
-                Expect::Forwarded(..) => Value::Null,
+                Expect::Forwarded(..) | Expect::Answered => Value::Null,
                 // What a bad signature hides may be anything.
                 Expect::Refused(_) => json["reason"].clone(),
             };
             let verdict = match (reason.is_null(), &vector.expect) {
                 (true, _) => "unknown",
-                (false, Expect::Forwarded(..)) => "forwarded",
+                (false, Expect::Forwarded(..) | Expect::Answered) => "forwarded",
                 (false, Expect::Refused(_)) => "refused",
             };
             let found = (&json["verdict"], &json["reason"], &unchecked);

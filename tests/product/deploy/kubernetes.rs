@@ -193,6 +193,45 @@ fn envoy_gateway_is_given_the_cluster_of_production() {
     assert_eq!(&traffic["spec"]["targetRefs"][0], gateway);
 }
 
+/// Both are given the cluster of `envoy/lambda/cluster.yaml`: what signs the calls, and whom it trusts.
+#[test]
+fn functions_are_invoked_as_with_envoy_alone() {
+    const ENDPOINT: &str = "lambda.us-east-1.amazonaws.com";
+    let cluster = files::document("lambda/cluster.yaml")["clusters"][0].take();
+    let policy = of_kind("gateway/lambda.yaml", "EnvoyPatchPolicy");
+    let keys = of_kind("gateway/keys.yaml", "EnvoyPatchPolicy");
+    assert_eq!(policy["spec"]["targetRef"], keys["spec"]["targetRef"]);
+    let patch = &policy["spec"]["jsonPatches"][0];
+    assert_eq!(patch["operation"]["value"], cluster);
+    assert_eq!(patch["operation"]["op"], "add");
+    assert_eq!(patch["operation"]["path"], "");
+    assert_eq!(patch["name"], cluster["name"]);
+
+    let entry = &of_kind("istio/lambda.yaml", "ServiceEntry")["spec"];
+    let rule = &of_kind("istio/lambda.yaml", "DestinationRule")["spec"];
+    let filter = of_kind("istio/lambda.yaml", "EnvoyFilter");
+    let patch = &filter["spec"]["configPatches"][0];
+    let host = &entry["hosts"][0];
+    assert_eq!(&rule["host"], host);
+    assert_eq!(&patch["match"]["cluster"]["service"], host);
+    let named = format!("# outbound|443||{}\n", host.as_str().expect("a host"));
+    assert!(files::text("istio/lambda.yaml").contains(&named), "{named}");
+    assert_eq!(entry["endpoints"], json!([{"address": ENDPOINT}]));
+    let policy = &rule["trafficPolicy"];
+    assert_eq!(policy["tls"]["sni"], ENDPOINT);
+    assert_eq!(policy["tls"]["subjectAltNames"], json!([ENDPOINT]));
+    assert!(policy["tls"]["caCertificates"].is_string());
+    let threshold = &cluster["circuit_breakers"]["thresholds"][0]["max_connections"];
+    assert_eq!(
+        &policy["connectionPool"]["tcp"]["maxConnections"],
+        threshold
+    );
+    assert_eq!(patch["applyTo"], "CLUSTER");
+    assert_eq!(patch["patch"]["operation"], "MERGE");
+    let options = "typed_extension_protocol_options";
+    assert_eq!(patch["patch"]["value"], json!({options: cluster[options]}));
+}
+
 /// What Istio merges into its connection managers stands in production.yaml as well.
 #[test]
 fn istio_refuses_underscores_as_production_does() {

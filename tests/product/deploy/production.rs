@@ -1,6 +1,7 @@
 //! `envoy/production.yaml`: accepted by Envoy as it is, and doing what its comments say.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
@@ -201,23 +202,26 @@ fn a_developer_may_be_told_the_reason() {
     stack.finish();
 }
 
-/// The check that operators run before they roll a file out.
+/// Whether Envoy finds a configuration valid, and what it says: the check that operators run before they
+/// roll a file out.
+pub(crate) fn validate(setup: &Setup) -> (bool, String) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("validate-{}-{number}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a writable target directory");
+    let output = Command::new(provided("ENVOY"))
+        .args(["--mode", "validate", "--config-path"])
+        .arg(setup.write(&directory, &module()))
+        .output()
+        .expect("ENVOY names a program");
+    let _ = std::fs::remove_dir_all(&directory);
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.success(), log)
+}
+
 #[test]
 fn envoy_finds_the_file_valid() {
-    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("validate");
-    std::fs::create_dir_all(&directory).expect("a writable target directory");
-    let module = module();
-    let validate = |setup: &Setup| {
-        let output = Command::new(provided("ENVOY"))
-            .args(["--mode", "validate", "--config-path"])
-            .arg(setup.write(&directory, &module))
-            .output()
-            .expect("ENVOY names a program");
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&output.stderr).into_owned(),
-        )
-    };
     // No request is sent, so any port will do for the servers.
     let mut setup = Setup::production(1, 1, GENUINE);
     let (valid, log) = validate(&setup);

@@ -9,7 +9,7 @@ use crate::harness::markdown::{Page, Table, spans};
 use crate::readme::configurations::{minimum, parse, summary};
 
 /// The tables, and where in a document their fields stand.
-const PLACES: [(&str, &str); 14] = [
+const PLACES: [(&str, &str); 15] = [
     ("the document", ""),
     ("user_pools", "user_pools[0]"),
     ("aws_accounts", "aws_accounts[0]"),
@@ -24,6 +24,7 @@ const PLACES: [(&str, &str); 14] = [
     ("claim_headers", "claim_headers[0]"),
     ("responses", "responses"),
     ("unauthorized", "responses.unauthorized"),
+    ("protected_resources", "protected_resources[0]"),
 ];
 
 /// A document with nothing but this field in this place.

@@ -105,7 +105,7 @@ impl Simulation {
                 }
             }
             Verdict::Refuse(refusal) if !unconfirmed => Some(refusal.clone()),
-            Verdict::Refuse(_) | Verdict::Forward(_) => None,
+            Verdict::Refuse(_) | Verdict::Forward(_) | Verdict::Answer(_) => None,
         };
         let lacks = Lacks {
             keys,
@@ -150,6 +150,7 @@ impl Simulation {
         let reason = match &verdict {
             Verdict::Refuse(refusal) => Some(refusal.reason()),
             Verdict::Forward(forward) => forward.despite.map(Despite::reason),
+            Verdict::Answer(_) => None,
         };
         if let Some(reason) = reason
             && !lacks_keys(&verdict, question)
@@ -251,7 +252,7 @@ fn empty_list(now: Timestamp) -> Vec<u8> {
 fn lacks_keys(verdict: &Verdict, question: &Question) -> bool {
     let reason = match verdict {
         Verdict::Refuse(refusal) => Some(refusal.reason()),
-        Verdict::Forward(_) => None,
+        Verdict::Forward(_) | Verdict::Answer(_) => None,
     };
     question.keys.is_none() && reason == Some(Reason::KeysUnavailable)
 }
