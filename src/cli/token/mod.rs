@@ -91,8 +91,8 @@ fn verdict(text: &mut String, account: &Account) -> u8 {
     steps(text, account, paint());
     let (verdict, status) = match &account.verdict {
         Verdict::Forwarded { .. } => ("ADMITTED".to_owned(), 0),
-        Verdict::Unknown(lacks) => (
-            format!("UNKNOWN: admitted if {}", hangs_on(*lacks)),
+        Verdict::Unknown { lacks, .. } => (
+            format!("UNKNOWN: admitted if {}", hangs_on(*lacks, "refused")),
             crate::UNREADABLE,
         ),
         Verdict::Refused { reason, unless, .. } => {
