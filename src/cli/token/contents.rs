@@ -143,7 +143,6 @@ impl Contents {
     fn part(&self, title: &str, part: &Part, now: Timestamp, text: &mut String) {
         text.push_str(&format!("{title}\n"));
         let members = match part {
-            Part::Object(members) if members.is_empty() => &[] as &[_],
             Part::Object(members) => members,
             Part::Other(what) => {
                 text.push_str(&format!("  {what}\n"));
