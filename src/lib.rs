@@ -18,7 +18,7 @@
 //!                 │          │ ──────▶ verify   the rule's principals, scopes, groups, claims, age of the sign-in
 //!                 │          │ ──────▶ facts    the user pool's word, where the rule asks for it (confirmation)
 //!                 │          ▼
-//!                 └─ Hold  ·  Forward + claim_headers, owned  ·  Refuse + reply
+//!                 └─ Hold  ·  Forward + claim_headers, owned  ·  Refuse + reply  ·  Answer (resource)
 //! ```
 //!
 //! The steps and their order are data ([`step::Step`]); [`decision`] takes them from top to bottom,
@@ -39,11 +39,12 @@
 //! | [`rules`] | which rule a request falls under, and what it asks of a token | whether the token is true |
 //! | [`request`], [`bearer`] | what a request looks like, and where its token stands | what is in the token |
 //! | [`authorizer`] | what a Lambda authorizer's function is told, what it may answer, and what a policy says | how it is called, and for which rule |
-//! | [`claim_headers`], [`owned`], [`reply`], [`policy`] | what the configuration decides | how it is spelled |
+//! | [`claim_headers`], [`owned`], [`reply`], [`resource`], [`policy`] | what the configuration decides | how it is spelled |
 //! | [`config`] | field names, defaults, limits | what happens to a request |
 //! | [`verify`], [`cache`] | when a token is true, and for how long | where it stood |
 //! | [`keyring`], [`revocation`] | which issuer has which keys, what has been revoked, and what an operator is told of both | when they are fetched |
 //! | [`confirmation`] | whether a user pool still stands by a token, and how it is asked | which rule wants to know |
+//! | [`authorization`] | what authorizers have answered, for how long, and how they are asked | what an answer means |
 //! | [`facts`] | what a decision may lack, and whether it will come | what is decided with it |
 //! | [`decision`] | all steps, top to bottom | that a request can wait |
 //! | [`gate`] | which requests wait for what | that there is an Envoy |
@@ -90,6 +91,7 @@
 //! | floods of one-time tokens | only accepted ones are remembered, and newcomers push out newcomers ([`cache`]) |
 //! | tokens that take many times their text in memory | the cache weighs what an entry takes ([`cache`], [`claims`]) |
 //! | a hash that collides | the cache compares whole tokens ([`cache`]) |
+//! | a path that is a resource's metadata to some servers only | its path is found as rules find theirs ([`resource`]) |
 //! | a refusal that a shared cache keeps | `no-store` with every status that caches keep unasked ([`reply`]) |
 //! | a host that says yes to everything | it must first refuse two forgeries ([`rs256`]) |
 //! | one byte that is not UTF-8 | `host` reads and writes headers as bytes |
@@ -97,6 +99,7 @@
 //! | everything oversized | named limits, each with its error and its test |
 
 pub mod arn;
+pub mod authorization;
 pub mod authorizer;
 pub mod bearer;
 pub mod cache;
@@ -121,6 +124,7 @@ pub mod refusal;
 pub mod remote;
 pub mod reply;
 pub mod request;
+pub mod resource;
 pub mod revocation;
 pub mod rs256;
 pub mod rules;

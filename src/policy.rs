@@ -4,17 +4,24 @@
 //! is either an outright "nothing asked for" or the documented default of an optional field; no
 //! default lets a request pass.
 
+use crate::authorizer::answer::AnswerType;
+use crate::authorizer::event::{EventSettings, Format};
+use crate::authorizer::identity::IdentitySource;
 use crate::bearer::TokenSources;
 use crate::claim_headers::ClaimHeaders;
+use crate::header::HeaderName;
 use crate::jwks::{KeyKinds, KeySet};
 use crate::owned::{Override, OwnedHeaders};
 use crate::pool::UserPoolId;
+use crate::refusal::{ApiKind, Refusal};
 use crate::remote::call::Endpoint;
 use crate::remote::document::Source;
-use crate::reply::Responses;
+use crate::reply::{Occasion, Reply, ResourceHint, Responses};
 use crate::request::{Request, UnsafeMethod};
+use crate::resource::{Asked, Resources};
 use crate::rules::Rules;
 use crate::rules::requirement::{AnyOf, WantedUse};
+use crate::rules::work::Work;
 use crate::time::Timestamp;
 use regex_lite::Regex;
 use std::collections::HashMap;
@@ -26,12 +33,16 @@ use std::time::Duration;
 pub struct Policy {
     /// Whose tokens are admitted.
     pub issuers: Issuers,
+    /// Functions of one's own that decide instead of tokens, in the order of the configuration.
+    pub authorizers: Vec<Authorizer>,
     /// Where it is said which tokens have been revoked, if anywhere.
     pub deny_list: Option<DenyListPolicy>,
     /// What is asked of every token, and where it is looked for.
     pub token: TokenPolicy,
     /// The rules, and what becomes of a request that none of them matches.
     pub rules: Rules,
+    /// The resources whose metadata is answered here.
+    pub resources: Resources,
     /// What becomes of a cross-origin preflight.
     pub preflight: Preflight,
     /// What becomes of a query that names another method.
@@ -54,7 +65,60 @@ impl Policy {
     /// Whether anything is decided by methods: a rule, or what passes as a preflight.
     #[must_use]
     pub fn decides_by_methods(&self) -> bool {
-        decides_by_methods(&self.rules, self.preflight)
+        decides_by_methods(&self.rules, &self.resources, self.preflight)
+    }
+
+    /// Whether anything is decided by paths.
+    #[must_use]
+    pub fn decides_by_paths(&self) -> bool {
+        decides_by_paths(&self.rules, &self.resources)
+    }
+
+    /// Whether anything is decided by hosts.
+    #[must_use]
+    pub fn decides_by_hosts(&self) -> bool {
+        decides_by_hosts(&self.rules, &self.resources)
+    }
+
+    /// Whether the reply to a refusal says anything of the request: the host has to read it once
+    /// more then, which other refusals are spared.
+    #[must_use]
+    pub fn reply_depends_on_request(&self, refusal: &Refusal) -> bool {
+        self.responses.repeats_request_id(refusal)
+            || !self.resources.is_empty() && self.responses.challenges(refusal)
+    }
+
+    /// The reply to a refusal of this request.
+    #[must_use]
+    pub fn reply(&self, request: &Request, refusal: &Refusal) -> Reply {
+        let occasion = Occasion {
+            request_id: request.first("x-request-id"),
+            resource: self
+                .responses
+                .challenges(refusal)
+                .then(|| self.hint(request))
+                .flatten(),
+        };
+        self.responses.reply(refusal, &occasion)
+    }
+
+    /// What the client is told of the resource that a request is for.
+    fn hint(&self, request: &Request) -> Option<ResourceHint<'_>> {
+        let target = request.target();
+        let mut work = Work::default();
+        // Paths that could be another's have been refused as such, without a challenge.
+        let Asked::Under(metadata_url) = self.resources.asked(&target, &mut work).ok()? else {
+            return None;
+        };
+        let chosen = self.rules.choose_within(&target, &mut work).ok();
+        let requirement = chosen.and_then(|(ruling, _)| self.rules.requirement(ruling));
+        let scopes = requirement
+            .into_iter()
+            .flat_map(|requirement| requirement.conditions.wanted_scopes());
+        Some(ResourceHint {
+            metadata_url,
+            scopes: scopes.collect(),
+        })
     }
 
     /// Whether the upstream will take the method for the one that the rules see. Asked where
@@ -71,10 +135,22 @@ impl Policy {
     }
 }
 
-/// Whether rules, or what passes as a preflight, decide by methods.
+/// Whether rules, resources, or what passes as a preflight, decide by methods.
 #[must_use]
-pub fn decides_by_methods(rules: &Rules, preflight: Preflight) -> bool {
-    rules.looks_at_methods() || preflight == Preflight::Pass
+pub fn decides_by_methods(rules: &Rules, resources: &Resources, preflight: Preflight) -> bool {
+    rules.looks_at_methods() || resources.looks_at_methods() || preflight == Preflight::Pass
+}
+
+/// Whether rules or resources decide by paths.
+#[must_use]
+pub fn decides_by_paths(rules: &Rules, resources: &Resources) -> bool {
+    rules.looks_at_paths() || resources.looks_at_paths()
+}
+
+/// Whether rules or resources decide by hosts.
+#[must_use]
+pub fn decides_by_hosts(rules: &Rules, resources: &Resources) -> bool {
+    rules.looks_at_hosts() || resources.looks_at_hosts()
 }
 
 /// A user pool, as one of the issuers whose tokens are admitted.
@@ -156,6 +232,75 @@ pub enum AtExpiry {
     Keep,
     /// It is cut.
     Close,
+}
+
+/// A function of one's own that decides, as a Lambda authorizer of API Gateway.
+#[derive(Debug)]
+pub struct Authorizer {
+    /// What rules and metrics call it.
+    pub name: String,
+    /// What it is told of a request, and what it tells its callers apart by.
+    pub settings: EventSettings,
+    /// What it answers.
+    pub answer: AnswerType,
+    /// What the one value of its identity must match.
+    pub pattern: IdentityPattern,
+    /// Where it is asked. The cluster signs the call: nothing here has a key.
+    pub endpoint: Endpoint,
+    /// How long its answers are remembered.
+    pub memory: Memory,
+}
+
+impl Authorizer {
+    /// For which kind of API the function was written.
+    #[must_use]
+    pub const fn api_kind(&self) -> ApiKind {
+        match self.settings.format {
+            Format::Token | Format::Rest => ApiKind::Rest,
+            Format::Http1 | Format::Http2 => ApiKind::Http,
+        }
+    }
+
+    /// The headers that its callers are told apart by.
+    pub fn identity_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.settings
+            .identity
+            .iter()
+            .filter_map(|source| match source {
+                IdentitySource::Header(header) => Some(&header.name),
+                IdentitySource::Query(_) | IdentitySource::Context(_) => None,
+            })
+    }
+
+    /// The parameters of the query that its callers are told apart by.
+    pub fn identity_queries(&self) -> impl Iterator<Item = &str> {
+        self.settings
+            .identity
+            .iter()
+            .filter_map(|source| match source {
+                IdentitySource::Query(name) => Some(&**name),
+                IdentitySource::Header(_) | IdentitySource::Context(_) => None,
+            })
+    }
+}
+
+/// What the value of an identity must match before anybody is asked (API Gateway's identity
+/// validation expression).
+#[derive(Debug)]
+pub enum IdentityPattern {
+    /// Nothing.
+    Any,
+    /// This expression, anchored at both ends.
+    Matching(Regex),
+}
+
+/// What a worker remembers of an authorizer's answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// For how long; not at all if zero.
+    pub ttl: Duration,
+    /// How many of them.
+    pub entries: usize,
 }
 
 /// An AWS account, as one of the issuers whose tokens are admitted.

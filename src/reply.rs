@@ -104,6 +104,41 @@ pub struct Responses {
     pub bad_request: Override,
 }
 
+/// What a reply says of the request, beside the refusal.
+#[derive(Clone, Debug, Default)]
+pub struct Occasion<'a> {
+    /// The request's id.
+    pub request_id: Option<&'a [u8]>,
+    /// The protected resource that it is for.
+    pub resource: Option<ResourceHint<'a>>,
+}
+
+/// What a client is told of a protected resource, so that it can get the token that is wanted.
+#[derive(Clone, Debug)]
+pub struct ResourceHint<'a> {
+    /// Where the resource's metadata stands.
+    pub metadata_url: &'a str,
+    /// The scopes that the rule asks for.
+    pub scopes: Vec<&'a str>,
+}
+
+impl ResourceHint<'_> {
+    /// The challenge with `resource_metadata` (RFC 9728, section 5.1), and in a 401 the scopes. A
+    /// challenge for a scope has its own.
+    fn complete(&self, challenge: Cow<'static, str>, status: u16) -> String {
+        let separator = match challenge.contains(' ') {
+            true => ",",
+            false => "",
+        };
+        let scope = match status == 401 && !self.scopes.is_empty() {
+            true => format!(r#", scope="{}""#, self.scopes.join(" ")),
+            false => String::new(),
+        };
+        let url = self.metadata_url;
+        format!(r#"{challenge}{separator} resource_metadata="{url}"{scope}"#)
+    }
+}
+
 /// A reply, ready to be sent instead of forwarding the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -124,9 +159,9 @@ const CACHE_CONTROL: &str = "cache-control";
 pub const NOT_MODIFIED: u16 = 304;
 
 impl Responses {
-    /// Whether the reply would repeat the request's id, which costs the host a look-up.
+    /// Whether the reply would repeat the request's id.
     #[must_use]
-    pub fn wants_request_id(&self, refusal: &Refusal) -> bool {
+    pub fn repeats_request_id(&self, refusal: &Refusal) -> bool {
         let changed = self.overriding(self.style.kind(refusal));
         let headers = changed.headers.iter().map(|(_, value)| value);
         headers
@@ -134,14 +169,20 @@ impl Responses {
             .any(|template| template.0.contains(&Part::RequestId))
     }
 
+    /// Whether the reply has a challenge, which says more if the resource is known.
+    #[must_use]
+    pub fn challenges(&self, refusal: &Refusal) -> bool {
+        self.style == Style::Rfc6750 && challenge(refusal).is_some()
+    }
+
     /// The reply to a refusal.
     #[must_use]
-    pub fn reply(&self, refusal: &Refusal, request_id: Option<&[u8]>) -> Reply {
+    pub fn reply(&self, refusal: &Refusal, occasion: &Occasion<'_>) -> Reply {
         let kind = self.style.kind(refusal);
-        let mut reply = self.style.reply(kind, refusal);
+        let mut reply = self.style.reply(kind, refusal, occasion);
         let changed = self.overriding(kind);
         let fill = |template: &Template| {
-            template.fill(kind, self.style.message(kind, refusal), request_id)
+            template.fill(kind, self.style.message(kind, refusal), occasion.request_id)
         };
         if let Some(status) = changed.status {
             reply.status = status;
@@ -245,7 +286,7 @@ impl Style {
         })
     }
 
-    fn reply(self, kind: ReplyKind, refusal: &Refusal) -> Reply {
+    fn reply(self, kind: ReplyKind, refusal: &Refusal, occasion: &Occasion<'_>) -> Reply {
         let (status, error_type) = match kind {
             ReplyKind::Unauthorized | ReplyKind::ExpiredToken => (401, "UnauthorizedException"),
             ReplyKind::AccessDenied => (403, "AccessDeniedException"),
@@ -269,8 +310,13 @@ impl Style {
             Self::ApiGateway => headers.extend(
                 error_type.map(|error_type| ("x-amzn-errortype".into(), error_type.into())),
             ),
-            Self::Rfc6750 => headers
-                .extend(challenge(refusal).map(|challenge| ("www-authenticate".into(), challenge))),
+            Self::Rfc6750 => {
+                let challenge = challenge(refusal).map(|challenge| match &occasion.resource {
+                    Some(resource) => resource.complete(challenge, status).into(),
+                    None => challenge,
+                });
+                headers.extend(challenge.map(|challenge| ("www-authenticate".into(), challenge)));
+            }
         }
         if let Refusal::KeysUnavailable(after)
         | Refusal::RevocationUnknown(after)

@@ -25,6 +25,7 @@
 //! ```
 
 mod accounts;
+mod authorizers;
 mod deny_list;
 mod document;
 mod duration;
@@ -40,31 +41,39 @@ mod place;
 mod pools;
 mod problem;
 mod require;
+mod resources;
 mod responses;
 mod rules;
 mod token;
 
 pub use accounts::MAX_AWS_ACCOUNTS;
+pub use authorizers::{MAX_ANSWERS, MAX_AUTHORIZERS, MAX_IDENTITY_SOURCES};
 pub use document::{MAX_BYTES, MAX_DEPTH};
 pub use headers::MAX_CLAIM_HEADERS;
 pub use nearest::nearest;
 pub use place::{WHOLE, member};
 pub use pools::MAX_USER_POOLS;
 pub use problem::{Problem, Problems};
+pub use resources::MAX_RESOURCES;
 pub use rules::MAX_RULES;
 pub use token::{MAX_AUD_PATTERN_BYTES, MAX_CACHE_ENTRIES};
 
+use crate::bearer::Identities;
 use crate::owned::OwnedHeaders;
-use crate::policy::{Identity, Issuers, Policy, Preflight, RouteChoice, SignaturePolicy};
+use crate::policy::{
+    Authorizer, Identity, Issuers, Policy, Preflight, RouteChoice, SignaturePolicy, TokenPolicy,
+};
+use crate::rules::Rules;
 use field::Field;
 use issuer::Taken;
 use problem::{Parsed, Report};
 use require::Context;
 
 /// Every field at the top of the document.
-pub const FIELDS: [&str; 20] = [
+pub const FIELDS: [&str; 23] = [
     "user_pools",
     "aws_accounts",
+    "authorizers",
     "deny_list",
     "token",
     "rules",
@@ -77,12 +86,14 @@ pub const FIELDS: [&str; 20] = [
     "claim_headers",
     "payload_header",
     "principal_headers",
+    "context_headers",
     "header_aliases",
     "cors_preflight",
     "log_identity",
     "clear_route_cache",
     "signature",
     "responses",
+    "protected_resources",
 ];
 
 /// Reads a configuration: JSON text, or a serialized `google.protobuf.Struct`.
@@ -103,13 +114,18 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     // Pools first, though accounts decide whether there must be any: of two with one issuer, the
     // problem is the later one's.
     let has_accounts = fields.has_some("aws_accounts");
-    let (pools, known_pools) = pools::read(&fields, has_accounts, &mut taken);
+    // Nor need there be any where authorizers decide about everything.
+    let needs_no_pools = has_accounts
+        || fields.has_some("authorizers") && !authorizers::tokens_are_asked_for(&fields);
+    let (pools, known_pools) = pools::read(&fields, needs_no_pools, &mut taken);
     let (accounts, known_accounts) = accounts::read(&fields, &mut taken);
+    let (authorizers, known_authorizers) = authorizers::read(&fields);
     let deny_list = deny_list::read(&fields);
-    let token = token::read(&fields, has_accounts && !fields.has("user_pools"));
+    let token = token::read(&fields, needs_no_pools && !fields.has("user_pools"));
     let context = Context {
         pools: &known_pools,
         accounts: &known_accounts,
+        authorizers: &known_authorizers,
         wanted: token.wanted,
     };
     let rules = rules::read(&fields, &context);
@@ -118,6 +134,7 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     let claim_headers = headers::read(
         &fields,
         token.sources.as_ref().ok(),
+        authorizers.as_deref().unwrap_or_default(),
         aliases.unwrap_or_default(),
     );
     let preflight = fields.word(
@@ -151,21 +168,52 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         ],
     );
     let responses = responses::read(&fields);
+    let resources = resources::read(
+        &fields,
+        rules.as_ref().map(Rules::path_case).unwrap_or_default(),
+        pools.as_deref().ok(),
+    );
     let (rules, token, claim_headers) = (rules?, token.policy()?, claim_headers?);
     let (overrides, aliases, preflight) = (overrides?, aliases?, preflight?);
+    let authorizers = authorizers?;
+    let token = TokenPolicy {
+        sources: token.sources.with_identities(Identities {
+            headers: authorizers
+                .iter()
+                .flat_map(Authorizer::identity_headers)
+                .cloned()
+                .collect(),
+            queries: authorizers
+                .iter()
+                .flat_map(Authorizer::identity_queries)
+                .map(str::to_owned)
+                .collect(),
+        }),
+        ..token
+    };
     let issuers = Issuers::new(pools?, accounts?)
         // They were told apart above already.
         .map_err(|_| {
             fields.refuse_at("user_pools", "found one issuer twice; expected each once")
         })?;
-    let owned = overrides.owned(&rules, preflight, &claim_headers, &token.sources);
+    let resources = resources?;
+    let owned = overrides.owned(
+        &rules,
+        &resources,
+        preflight,
+        &claim_headers,
+        &token.sources,
+        &authorizers,
+    );
     Ok(Policy {
         issuers,
+        authorizers,
         deny_list: deny_list?,
         token,
         owned: OwnedHeaders::new(owned, aliases),
         method_override: overrides.method,
         rules,
+        resources,
         preflight,
         claim_headers,
         responses: responses?,

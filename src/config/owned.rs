@@ -10,7 +10,10 @@ use crate::owned::{
     HOST_OVERRIDES, HeaderAliases, METHOD_OVERRIDES, Override, PATH_OVERRIDES, Purpose,
     preflight_headers,
 };
-use crate::policy::{Preflight, decides_by_methods};
+use crate::policy::{
+    Authorizer, Preflight, decides_by_hosts, decides_by_methods, decides_by_paths,
+};
+use crate::resource::Resources;
 use crate::rules::Rules;
 
 /// What becomes of headers that name another method, host or path.
@@ -86,11 +89,13 @@ impl Overrides {
     pub(super) fn owned(
         &self,
         rules: &Rules,
+        resources: &Resources,
         preflight: Preflight,
         claim_headers: &ClaimHeaders,
         sources: &TokenSources,
+        authorizers: &[Authorizer],
     ) -> Vec<(HeaderName, Purpose)> {
-        let by_method = decides_by_methods(rules, preflight);
+        let by_method = decides_by_methods(rules, resources, preflight);
         let mut owned = Vec::new();
         let mut add = |names: &[&'static str], purpose| {
             let names = names.iter().map(|name| HeaderName::known(name));
@@ -99,10 +104,10 @@ impl Overrides {
         if by_method && self.method == Override::Strip {
             add(&METHOD_OVERRIDES, Purpose::Method);
         }
-        if rules.looks_at_hosts() && self.host == Override::Strip {
+        if decides_by_hosts(rules, resources) && self.host == Override::Strip {
             add(&HOST_OVERRIDES, Purpose::Host);
         }
-        if rules.looks_at_paths() && self.path == Override::Strip {
+        if decides_by_paths(rules, resources) && self.path == Override::Strip {
             add(&PATH_OVERRIDES, Purpose::Path);
         }
         let claims = claim_headers.names().cloned();
@@ -112,6 +117,9 @@ impl Overrides {
             TokenSource::Query(_) | TokenSource::Cookie(_) => None,
         });
         owned.extend(places);
+        // What an authorizer judged under this name the upstream must not find under another.
+        let identities = authorizers.iter().flat_map(Authorizer::identity_headers);
+        owned.extend(identities.map(|name| (name.clone(), Purpose::Token)));
         if preflight == Preflight::Pass {
             let names = preflight_headers().map(HeaderName::known);
             owned.extend(names.map(|name| (name, Purpose::Preflight)));

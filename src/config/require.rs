@@ -3,6 +3,7 @@
 //! A rule that no token could ever satisfy is refused: it was meant to open a door.
 
 use super::accounts::KnownAccounts;
+use super::authorizers::KnownAuthorizers;
 use super::duration::Bounds;
 use super::field::{Field, all};
 use super::fields::Fields;
@@ -64,6 +65,8 @@ pub(super) struct Context<'a> {
     pub(super) pools: &'a KnownPools,
     /// The configured AWS accounts.
     pub(super) accounts: &'a KnownAccounts,
+    /// The configured authorizers.
+    pub(super) authorizers: &'a KnownAuthorizers,
     /// What `token.use` says.
     pub(super) wanted: Parsed<WantedUse>,
 }
@@ -261,7 +264,7 @@ fn clients(
 
 /// RFC 6749, section 3.3: visible ASCII but `"` and `\`. The scopes of a refused request are
 /// repeated in `www-authenticate`, in quotes.
-fn scope<'doc>(item: &Field<'doc>) -> Parsed<&'doc str> {
+pub(super) fn scope<'doc>(item: &Field<'doc>) -> Parsed<&'doc str> {
     let scope = item.text()?;
     let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
     if !scope.bytes().all(allowed) {

@@ -9,8 +9,10 @@
 //! comes first, then what the token claims, and the signature, which costs more than all the rest
 //! together, is verified only for a token that would be admitted if it were genuine.
 
+mod authorizers;
 mod reads;
 
+use crate::authorization::Authorization;
 use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
 use crate::confirmation::{Question, Subject, standing};
@@ -18,10 +20,13 @@ use crate::facts::{Facts, Need, Patience};
 use crate::header::HeaderEdit;
 use crate::policy::{AtExpiry, Forwarding, Policy, Preflight};
 use crate::refusal::{Reason, Refusal};
+use crate::reply::Reply;
 use crate::request::Request;
+use crate::resource::{self, Asked};
 use crate::revocation::Word;
-use crate::rules::index::Variables;
+use crate::rules::index::{UnsafePath, Variables};
 use crate::rules::requirement::Confirmation;
+use crate::rules::work::Work;
 use crate::rules::{Access, Enforcement, InvalidToken, Ruling};
 use crate::signature::Algorithms;
 use crate::step::{Observer, Step};
@@ -29,6 +34,7 @@ use crate::time::Timestamp;
 use crate::token::{KnownHeaders, UntrustedToken};
 use crate::verifiers::Verifiers;
 use crate::verify::{Admitted, Bearer, Demand, Unverified, Verified};
+use authorizers::Asking;
 pub use reads::HeaderReads;
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
@@ -48,8 +54,10 @@ pub enum Decision {
 pub enum Verdict {
     /// It goes on to the upstream.
     Forward(Forward),
-    /// It is answered here.
+    /// It is refused, which is answered here.
     Refuse(Refusal),
+    /// It is answered here, as anybody's question.
+    Answer(Reply),
 }
 
 impl Verdict {
@@ -103,6 +111,8 @@ pub enum Caller {
     Anonymous(Rc<HeaderValues>),
     /// That of the bearer of a verified token.
     Known(Rc<Remembered>),
+    /// In that which an authorizer says.
+    Authorized(Rc<Authorization>),
 }
 
 impl Caller {
@@ -112,6 +122,7 @@ impl Caller {
         match self {
             Self::Anonymous(headers) => headers,
             Self::Known(remembered) => &remembered.headers,
+            Self::Authorized(authorization) => &authorization.headers,
         }
     }
 }
@@ -128,20 +139,31 @@ pub enum CacheUse {
     Miss,
 }
 
-/// A request that may pass once a fact is there: all that is left of it. It holds the token and
-/// what was chosen by the rest, never a body.
+/// A request that may pass once a fact is there: all that is left of it. It holds the token, or what
+/// an authorizer judges, and what was chosen by the rest, never a body.
 ///
 /// The edits are kept from the first decision, and not made again: Envoy shows the headers of a
 /// request that it has stopped, but another filter may have changed them since.
 #[derive(Debug)]
 pub struct Candidate {
-    compact: Vec<u8>,
-    ruling: Ruling,
-    variables: Variables,
+    grounds: Grounds,
     edits: Vec<HeaderEdit>,
     lenience: Lenience,
     need: Need,
     patience: Patience,
+}
+
+/// By what a request is decided.
+#[derive(Debug)]
+enum Grounds {
+    /// Its token.
+    Token {
+        compact: Vec<u8>,
+        ruling: Ruling,
+        variables: Variables,
+    },
+    /// An authorizer's answer.
+    Authorizer(Box<Asking>),
 }
 
 impl Candidate {
@@ -151,9 +173,12 @@ impl Candidate {
         self.need
     }
 
-    /// The token.
+    /// The token; empty if there is none.
     pub(crate) fn compact(&self) -> &[u8] {
-        &self.compact
+        match &self.grounds {
+            Grounds::Token { compact, .. } => compact,
+            Grounds::Authorizer(_) => &[],
+        }
     }
 
     /// Whether it waits: where it would only be reported, a request is not even delayed.
@@ -276,7 +301,9 @@ impl Decider {
         // Before the rule is even known to be open: a path that could be read in two ways could be
         // another rule's.
         let (ruling, variables) = match choose(&policy, request, seen) {
-            Ok(chosen) => chosen,
+            Ok(Chosen::Rule(ruling, variables)) => (ruling, variables),
+            // No rule is asked: clients without a token read here how to get one.
+            Ok(Chosen::Answer(reply)) => return decided(Verdict::Answer(reply)),
             Err(reason) => {
                 let enforcement = policy.rules.enforcement_without_rule();
                 let lenience = self.lenience(enforcement, InvalidToken::Refuse, request);
@@ -315,6 +342,11 @@ impl Decider {
                 }
                 Err(reason) => refuse(reason),
             };
+        }
+        // Nor does an authorizer look at tokens: whatever it tells its callers apart by is its own.
+        if let Access::Authorizer(index) = access {
+            let decision = self.ask(request, (ruling, *index), facts, now, seen);
+            return (decision, CacheUse::None);
         }
         // Bytes, not text: a header that is not UTF-8 is a malformed token, and no trap.
         let compact = match seen.step(Step::Token, the_one_token(&policy, access, request)) {
@@ -364,9 +396,11 @@ impl Decider {
                 // Copied only here: a request that is decided at once borrows its token from the
                 // headers.
                 lenience: self.lenience(enforcement, invalid_token, request),
-                compact: compact.into_owned(),
-                ruling,
-                variables,
+                grounds: Grounds::Token {
+                    compact: compact.into_owned(),
+                    ruling,
+                    variables,
+                },
                 edits,
                 need,
                 patience,
@@ -378,28 +412,48 @@ impl Decider {
     /// Decides about a held request again, from its token on, since a fact has changed.
     pub(crate) fn redecide(
         &mut self,
-        mut candidate: Candidate,
+        candidate: Candidate,
         facts: &Facts,
         now: Timestamp,
     ) -> Decision {
+        let Candidate {
+            grounds,
+            edits,
+            lenience,
+            patience,
+            ..
+        } = candidate;
+        let (compact, ruling, variables) = match grounds {
+            Grounds::Authorizer(asking) => return authorizers::again(asking, edits, facts, now),
+            Grounds::Token {
+                compact,
+                ruling,
+                variables,
+            } => (compact, ruling, variables),
+        };
         // The rule stays the one that was chosen. It depends on the request alone, and that has not
         // changed.
-        let chosen = (candidate.ruling, &candidate.variables);
-        let patience = candidate.patience;
-        let compact = &candidate.compact;
-        let (checked, _) = self.check_token(compact, chosen, facts, patience, now, &mut ());
+        let chosen = (ruling, &variables);
+        let (checked, _) = self.check_token(&compact, chosen, facts, patience, now, &mut ());
         match checked {
             Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
-                edits: candidate.edits,
+                edits,
                 despite: None,
                 at_expiry: self.policy.token.at_expiry,
             })),
-            Err(Stop::Refusal(refusal)) => Decision::Verdict(self.conclude(candidate, refusal)),
-            Err(Stop::Need(need)) => {
-                candidate.need = need;
-                Decision::Hold(candidate)
-            }
+            Err(Stop::Refusal(refusal)) => Decision::Verdict(self.give_up(refusal, lenience)),
+            Err(Stop::Need(need)) => Decision::Hold(Candidate {
+                grounds: Grounds::Token {
+                    compact,
+                    ruling,
+                    variables,
+                },
+                edits,
+                lenience,
+                need,
+                patience,
+            }),
         }
     }
 
@@ -649,18 +703,20 @@ impl Decider {
     }
 }
 
-/// The rule that every reading of the request chooses.
-fn choose(
-    policy: &Policy,
-    request: &Request,
-    seen: &mut impl Observer,
-) -> Result<(Ruling, Variables), Reason> {
-    let rules = &policy.rules;
-    let chosen = rules.choose(&request.target());
-    let chosen = chosen.map_err(|_| Reason::UnsafePath);
+/// What decides about a request.
+enum Chosen {
+    /// A rule, or the default.
+    Rule(Ruling, Variables),
+    /// Nothing: it is answered.
+    Answer(Reply),
+}
+
+/// What every reading of the request chooses.
+fn choose(policy: &Policy, request: &Request, seen: &mut impl Observer) -> Result<Chosen, Reason> {
+    let chosen = chosen(policy, request).map_err(|_| Reason::UnsafePath);
     // Without such rules there is only one answer, and the step is no step: `explain` does not show what
     // was not asked.
-    let chosen = match rules.looks_at_paths() || rules.looks_at_hosts() {
+    let chosen = match policy.decides_by_paths() || policy.decides_by_hosts() {
         true => seen.step(Step::Path, chosen),
         false => chosen,
     }?;
@@ -671,6 +727,17 @@ fn choose(
         seen.step(Step::Method, safe.map_err(|_| Reason::UnsafeMethod))?;
     }
     Ok(chosen)
+}
+
+/// The same, from the path and the authority. Both lists share the work of one request.
+fn chosen(policy: &Policy, request: &Request) -> Result<Chosen, UnsafePath> {
+    let target = request.target();
+    let mut work = Work::default();
+    if let Asked::Metadata(document) = policy.resources.asked(&target, &mut work)? {
+        return Ok(Chosen::Answer(resource::answer(document, target.method)));
+    }
+    let (ruling, variables) = policy.rules.choose_within(&target, &mut work)?;
+    Ok(Chosen::Rule(ruling, variables))
 }
 
 /// The token, or none where the rule lets a request without one pass.

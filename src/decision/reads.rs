@@ -43,14 +43,17 @@ impl HeaderReads {
     pub(super) fn of(policy: &Policy) -> Self {
         let Policy {
             token,
-            rules,
             preflight,
             owned,
             ..
         } = policy;
         // A token may stand in a second line of its header, and a name of the filter's own in any
         // spelling: a look-up by name shows neither.
-        if token.sources.needs_every_header() || owned.needs_every_header() {
+        // An authorizer is told of all headers.
+        if token.sources.needs_every_header()
+            || owned.needs_every_header()
+            || policy.rules.asks_authorizers()
+        {
             return Self::Everything;
         }
         // What makes a preflight is told by these two headers and the method.
@@ -70,10 +73,11 @@ impl HeaderReads {
         read("authorization", token.sources.reads_authorization());
         read(
             ":path",
-            rules.looks_at_paths() || token.sources.reads_query() || parameters,
+            policy.decides_by_paths() || token.sources.reads_query() || parameters,
         );
-        read(":method", methods);
-        read(":authority", rules.looks_at_hosts());
+        // Metadata is answered to some methods alone.
+        read(":method", methods || !policy.resources.is_empty());
+        read(":authority", policy.decides_by_hosts());
         read("origin", preflights);
         read("access-control-request-method", preflights);
         // It may name claim headers, for the next proxy to take off. Envoy passes it on with

@@ -27,7 +27,7 @@ impl Exchange {
     fn action(&self) -> Action {
         match self.phase.get() {
             Phase::Forwarded => Action::Continue,
-            Phase::Undecided | Phase::Held | Phase::Refused => Action::Pause,
+            Phase::Undecided | Phase::Held | Phase::Answered => Action::Pause,
         }
     }
 }
@@ -62,7 +62,7 @@ impl HttpContext for Exchange {
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
         if let Some(worker) = &self.worker
-            && self.phase.get() != Phase::Refused
+            && self.phase.get() != Phase::Answered
         {
             worker.clean_trailers();
         }
@@ -77,7 +77,7 @@ impl Drop for Exchange {
         match self.phase.get() {
             Phase::Held => worker.abandon(self.context),
             Phase::Forwarded => worker.finished(self.context),
-            Phase::Undecided | Phase::Refused => {}
+            Phase::Undecided | Phase::Answered => {}
         }
     }
 }

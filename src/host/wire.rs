@@ -6,7 +6,8 @@ use crate::header::HeaderEdit;
 use crate::policy::{Identity, Policy, RouteChoice};
 use crate::refusal::Refusal;
 use crate::remote::call::{Answer, Call, NotSent, RESPONSE_MARKS};
-use crate::request::{Request, Rest};
+use crate::reply::Reply;
+use crate::request::{Peer, Request, Rest};
 use crate::verify::Bearer;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, Status};
@@ -32,7 +33,18 @@ pub(super) fn request(reads: &HeaderReads, rest: Rest) -> Result<Request, Status
             .map(|(name, value)| (Cow::Owned(name), value))
             .collect(),
     };
-    Ok(Request::new(headers).followed_by(rest))
+    let request = Request::new(headers).followed_by(rest);
+    Ok(request.asking_for_peer(peer))
+}
+
+/// Who sent the request whose context is in effect. What the host does not tell is not known.
+fn peer() -> Peer {
+    let property = |path: [&str; 2]| hostcalls::get_property(path.into()).ok().flatten();
+    let protocol = property(["request", "protocol"]).map(String::from_utf8);
+    Peer {
+        address: property(["source", "address"]).unwrap_or_default(),
+        protocol: protocol.and_then(Result::ok).unwrap_or_default(),
+    }
 }
 
 /// Takes the filter's own names off the trailers, which servers may merge into the headers (RFC
@@ -51,6 +63,10 @@ pub(super) fn carry_out(metrics: &Metrics, policy: &Policy, verdict: &Verdict) {
     match verdict {
         Verdict::Forward(forward) => self::forward(metrics, policy, forward),
         Verdict::Refuse(refusal) => refuse(metrics, policy, refusal),
+        Verdict::Answer(reply) => {
+            metrics.anonymous();
+            send_reply(reply);
+        }
     }
 }
 
@@ -69,6 +85,7 @@ fn forward(metrics: &Metrics, policy: &Policy, forward: &Forward) {
     }
     match &forward.caller {
         Caller::Anonymous(_) => metrics.anonymous(),
+        Caller::Authorized(_) => metrics.allowed(),
         Caller::Known(remembered) => {
             metrics.allowed();
             if policy.identity == Identity::Publish {
@@ -106,23 +123,23 @@ fn refuse(metrics: &Metrics, policy: &Policy, refusal: &Refusal) {
     metrics.denied(reason);
     log::debug!("refused: {}", reason.code());
     publish("cognito.reason", Some(reason.code()));
-    let responses = &policy.responses;
-    let request_id = responses
-        .wants_request_id(refusal)
-        .then(|| hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, "x-request-id"))
-        .and_then(Result::ok)
-        .flatten();
-    let reply = responses.reply(refusal, request_id.as_deref());
+    // A refused request costs no look at its headers unless the reply repeats something of them.
+    let request = policy
+        .reply_depends_on_request(refusal)
+        .then(|| request(&HeaderReads::Everything, Rest::Nothing).ok())
+        .flatten()
+        .unwrap_or_default();
+    send_reply(&policy.reply(&request, refusal));
+}
+
+fn send_reply(reply: &Reply) {
     let headers = reply
         .headers
         .iter()
         .map(|(name, value)| (&**name, &**value))
         .collect();
-    let _ = hostcalls::send_http_response(
-        u32::from(reply.status),
-        headers,
-        Some(reply.body.as_bytes()),
-    );
+    let body = Some(reply.body.as_bytes()).filter(|body| !body.is_empty());
+    let _ = hostcalls::send_http_response(u32::from(reply.status), headers, body);
 }
 
 /// Filter state for access logs, where a control character could begin a line of its own.

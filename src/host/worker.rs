@@ -40,7 +40,7 @@ pub(super) enum Phase {
     /// Goes on to the upstream.
     Forwarded,
     /// Answered here.
-    Refused,
+    Answered,
 }
 
 /// What requests and root share. No borrow of a cell outlives the statement that takes it: a host
@@ -163,13 +163,17 @@ impl Worker {
                 self.gate.borrow_mut().goes_on(context, forward);
                 Phase::Forwarded
             }
-            Verdict::Refuse(_) => Phase::Refused,
+            Verdict::Refuse(_) | Verdict::Answer(_) => Phase::Answered,
         }
     }
 
     /// Gives up what other VMs would wait for: the configuration is being replaced.
     pub(super) fn retire(&self) {
-        self.gate.borrow_mut().retire(&Shared);
+        let mut gate = self.gate.borrow_mut();
+        gate.retire(&Shared);
+        self.metrics.authorizers(&mut gate);
+        // Their answers will find nobody.
+        self.metrics.in_flight(0);
     }
 
     /// Trailers have come, after a verdict or before it: what was promised of headers holds for
@@ -198,6 +202,7 @@ impl Worker {
         }
         let effects = self.gate.borrow_mut().tick(now, &Shared);
         self.bring_about(effects);
+        self.metrics.authorizers(&mut self.gate.borrow_mut());
         self.metrics.gauges(&self.gate.borrow(), now);
         // The level may be changed while Envoy runs.
         if let Ok(level) = hostcalls::get_log_level() {
@@ -232,7 +237,7 @@ impl Worker {
             };
             // Fails for a request that the host has forgotten.
             if hostcalls::set_effective_context(context).is_err() {
-                phase.set(Phase::Refused);
+                phase.set(Phase::Answered);
                 self.metrics.cancelled();
                 continue;
             }

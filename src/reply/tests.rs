@@ -1,13 +1,20 @@
 use super::*;
 use std::time::Duration;
 
+fn with_id(request_id: Option<&[u8]>) -> Occasion<'_> {
+    Occasion {
+        request_id,
+        ..Occasion::default()
+    }
+}
+
 #[track_caller]
 fn replied(style: Style, refusal: &Refusal, status: u16, body: &str, header: Option<(&str, &str)>) {
     let responses = Responses {
         style,
         ..Responses::default()
     };
-    let reply = responses.reply(refusal, None);
+    let reply = responses.reply(refusal, &Occasion::default());
     assert_eq!((reply.status, &*reply.body), (status, body), "{refusal:?}");
     let mut expected = vec![("content-type", "application/json")];
     expected.extend(header);
@@ -138,7 +145,10 @@ fn the_api_gateway_style() {
         style: Style::ApiGateway,
         ..Responses::default()
     };
-    let reply = responses.reply(&Refusal::KeysUnavailable(Duration::ZERO), None);
+    let reply = responses.reply(
+        &Refusal::KeysUnavailable(Duration::ZERO),
+        &Occasion::default(),
+    );
     assert_eq!(reply.status, 503);
     assert!(reply.headers.contains(&("retry-after".into(), "1".into())));
     assert!(reply.headers.contains(&(
@@ -169,7 +179,7 @@ fn what_caches_keep_unasked_they_are_told_not_to_store() {
             headers,
             body: None,
         });
-        responses.reply(&Refusal::Plain(Reason::MissingToken), None)
+        responses.reply(&Refusal::Plain(Reason::MissingToken), &Occasion::default())
     };
     let said = |reply: Reply| {
         let mut said = reply.headers.into_iter();
@@ -194,7 +204,7 @@ fn a_reply_of_304_has_no_body() {
             status: Some(status),
             ..Override::default()
         });
-        let reply = responses.reply(&Refusal::Plain(Reason::MissingToken), None);
+        let reply = responses.reply(&Refusal::Plain(Reason::MissingToken), &Occasion::default());
         let typed = reply.headers.iter().any(|(name, _)| name == "content-type");
         (reply.body.is_empty(), typed)
     };
@@ -212,8 +222,8 @@ fn a_header_is_filled_in_like_a_body() {
         ..Override::default()
     });
     let refusal = Refusal::Plain(Reason::MissingToken);
-    assert!(responses.wants_request_id(&refusal));
-    let reply = responses.reply(&refusal, Some(b"a-1"));
+    assert!(responses.repeats_request_id(&refusal));
+    let reply = responses.reply(&refusal, &with_id(Some(b"a-1")));
     assert!(
         reply
             .headers
@@ -232,7 +242,7 @@ fn an_override_changes_what_it_names() {
         ],
         body: None,
     });
-    let reply = responses.reply(&Refusal::Plain(Reason::MissingToken), None);
+    let reply = responses.reply(&Refusal::Plain(Reason::MissingToken), &Occasion::default());
     assert_eq!(reply.status, 302);
     assert_eq!(reply.body, r#"{"message":"Unauthorized"}"#);
     let mut headers = reply.headers;
@@ -247,7 +257,7 @@ fn an_override_changes_what_it_names() {
     // Another kind keeps its default.
     assert_eq!(
         responses
-            .reply(&Refusal::Plain(Reason::DeniedByRule), None)
+            .reply(&Refusal::Plain(Reason::DeniedByRule), &Occasion::default())
             .status,
         403
     );
@@ -261,9 +271,9 @@ fn a_body_is_filled_in() {
         ..Override::default()
     });
     let refusal = Refusal::Plain(Reason::MissingToken);
-    assert!(responses.wants_request_id(&refusal));
-    assert!(!responses.wants_request_id(&Refusal::Plain(Reason::UnsafePath)));
-    let filled = |id: Option<&[u8]>| responses.reply(&refusal, id).body.into_owned();
+    assert!(responses.repeats_request_id(&refusal));
+    assert!(!responses.repeats_request_id(&Refusal::Plain(Reason::UnsafePath)));
+    let filled = |id: Option<&[u8]>| responses.reply(&refusal, &with_id(id)).body.into_owned();
     let with = |id: &str| {
         format!(r#"{{"m":"Unauthorized","t":"UNAUTHORIZED","x":"Unauthorized. $5 $","id":"{id}"}}"#)
     };
@@ -305,7 +315,7 @@ fn the_message_is_that_of_the_style() {
             },
             ..Responses::default()
         };
-        let reply = responses.reply(&Refusal::Plain(Reason::DeniedByRule), None);
+        let reply = responses.reply(&Refusal::Plain(Reason::DeniedByRule), &Occasion::default());
         assert_eq!(reply.body, expected);
     }
 }
@@ -322,7 +332,7 @@ fn authorizer(
         style,
         ..Responses::default()
     };
-    let reply = responses.reply(&Refusal::Authorizer(api, cause), None);
+    let reply = responses.reply(&Refusal::Authorizer(api, cause), &Occasion::default());
     assert_eq!((reply.status, &*reply.body), (status, body), "{cause:?}");
     reply
 }
@@ -505,7 +515,7 @@ fn an_authorizers_replies_have_kinds() {
             unauthorized: changed(593),
             ..Responses::default()
         };
-        let reply = responses.reply(&Refusal::Authorizer(api, cause), None);
+        let reply = responses.reply(&Refusal::Authorizer(api, cause), &Occasion::default());
         assert_eq!((reply.status, &*reply.body), expected, "{cause:?}");
     }
 }

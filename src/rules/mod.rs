@@ -14,6 +14,7 @@ pub mod work;
 use index::{Chosen, MatchIndex, Target, Unreachable, UnsafePath, Variables};
 use pattern::{Match, PathCase};
 use requirement::Requirement;
+use work::Work;
 
 /// What a rule, or the default, does with a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -139,7 +140,19 @@ impl Rules {
     /// # Errors
     /// The path or authority could be read as one under another rule.
     pub fn choose(&self, target: &Target<'_>) -> Result<(Ruling, Variables), UnsafePath> {
-        let Chosen { rule, variables } = self.index.choose(target)?;
+        self.choose_within(target, &mut Work::default())
+    }
+
+    /// The same, with the work that is left for the path.
+    ///
+    /// # Errors
+    /// As of [`Rules::choose`].
+    pub fn choose_within(
+        &self,
+        target: &Target<'_>,
+        work: &mut Work,
+    ) -> Result<(Ruling, Variables), UnsafePath> {
+        let Chosen { rule, variables } = self.index.choose_within(target, work)?;
         let ruling = Ruling(rule);
         let requirement = self.requirement(ruling);
         // A claim is compared with one text. If upstreams disagree about what that is, one of them
@@ -249,6 +262,12 @@ impl Rules {
     #[must_use]
     pub fn looks_at_methods(&self) -> bool {
         self.index.looks_at_methods() || self.asks_authorizers
+    }
+
+    /// Whether any rule, or the default, asks an authorizer.
+    #[must_use]
+    pub const fn asks_authorizers(&self) -> bool {
+        self.asks_authorizers
     }
 
     /// Whether any rule, or the default, asks for a token.

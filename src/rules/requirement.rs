@@ -194,6 +194,15 @@ pub enum AuthAge {
 }
 
 impl Conditions {
+    /// The scopes that a client does well to ask for (RFC 6750, section 3: `scope`).
+    pub fn wanted_scopes(&self) -> impl Iterator<Item = &str> {
+        let scopes = match &self.scopes {
+            AnyOf::Only(scopes) => &scopes[..],
+            AnyOf::Unrestricted => &[],
+        };
+        scopes.iter().map(String::as_str)
+    }
+
     /// Checks scopes, groups, claims and age of the sign-in, in this order.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod headers;
 mod mutations;
 mod pools;
 mod require;
+mod resources;
 mod responses;
 mod revocation;
 mod rules;
@@ -273,7 +274,7 @@ fn every_problem_is_reported_in_the_order_of_the_reference() {
     .unwrap_err();
     assert_eq!(
         problems.to_string(),
-        r#"extra: found an unknown field; expected user_pools, aws_accounts, deny_list, token, rules, default, enforce, path_case, method_override, host_override, path_override, claim_headers, payload_header, principal_headers, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses
+        r#"extra: found an unknown field; expected user_pools, aws_accounts, deny_list, token, rules, default, enforce, path_case, method_override, host_override, path_override, claim_headers, payload_header, principal_headers, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses, protected_resources
 user_pools[0].client_id: found an unknown field; did you mean client_ids?
 user_pools[0].user_pool_id: found "pool"; expected a user pool id such as us-east-1_AbCdEf123
 user_pools[0].client_ids: missing; expected a list of app client ids or "any"

@@ -134,7 +134,7 @@ fn steps_are_taken_in_order_until_one_fails() {
         let Steps(steps) = seen;
         assert!(steps.is_sorted_by_key(|(step, _)| *step), "{}", vector.name);
         let taken = |wanted| steps.iter().any(|(step, _)| *step == wanted);
-        let asks_where = policy.rules.looks_at_paths() || policy.rules.looks_at_hosts();
+        let asks_where = policy.decides_by_paths() || policy.decides_by_hosts();
         assert_eq!(taken(Step::Path), asks_where, "{}", vector.name);
         let (last, before) = steps.split_last().expect("a step");
         assert!(
@@ -144,7 +144,9 @@ fn steps_are_taken_in_order_until_one_fails() {
         );
         let ended = match &decision {
             Decision::Verdict(Verdict::Refuse(refusal)) => Err(refusal.reason()),
-            Decision::Verdict(Verdict::Forward(_)) | Decision::Hold(_) => Ok(()),
+            Decision::Verdict(Verdict::Forward(_) | Verdict::Answer(_)) | Decision::Hold(_) => {
+                Ok(())
+            }
         };
         assert_eq!(last.1, ended, "{}", vector.name);
     }
@@ -227,6 +229,7 @@ fn a_host_that_verifies_decides_alike() {
     let asked = vectors.all.iter().filter(|vector| match &vector.expect {
         Expect::Refused(reason) => reasons.contains(&reason.as_str()),
         Expect::Forwarded(known, _) => *known,
+        Expect::Answered => false,
     });
     for vector in asked {
         let policy = policy(&vectors.policy(&vector.policy));
@@ -352,7 +355,7 @@ fn every_refusal_has_an_accepted_twin() {
         if !names.insert(&vector.name) {
             wrong.push(format!("{}: the name stands twice", vector.name));
         }
-        if matches!(vector.expect, Expect::Forwarded(..)) {
+        if matches!(vector.expect, Expect::Forwarded(..) | Expect::Answered) {
             continue;
         }
         let twin = vector.twin.as_deref().and_then(|name| vectors.named(name));
@@ -385,7 +388,7 @@ fn every_reason_is_asked_for() {
         .iter()
         .filter_map(|vector| match &vector.expect {
             Expect::Refused(reason) => Some(reason.as_str()),
-            Expect::Forwarded(..) => None,
+            Expect::Forwarded(..) | Expect::Answered => None,
         })
         .collect();
     // With keys that are there or never, no decision ends so; `flow` asks for it.

@@ -183,6 +183,6 @@ fn core_says(core: &mut Gate, lines: &[Vec<u8>]) -> Verdict {
     };
     match verdict {
         decision::Verdict::Forward(_) => Verdict::Accepts,
-        decision::Verdict::Refuse(_) => Verdict::Refuses,
+        decision::Verdict::Refuse(_) | decision::Verdict::Answer(_) => Verdict::Refuses,
     }
 }

@@ -56,6 +56,7 @@ mod recipes;
 mod refusals;
 mod reload;
 mod replies;
+mod resources;
 mod rotation;
 mod rules;
 mod secrecy;

@@ -7,6 +7,7 @@ use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::remote::call::Answer;
 use cognito_authorizer::remote::space::MemorySpace;
+use cognito_authorizer::reply::Occasion;
 use cognito_authorizer::request::Rest;
 use cognito_authorizer::time::{Monotonic, Timestamp};
 
@@ -85,11 +86,13 @@ pub(crate) fn difference(vector: &Vector, policy: &Policy, verdict: &Verdict) ->
             ..
         }) => "anonymous",
         Verdict::Forward(Forward {
-            caller: Caller::Known(_),
+            caller: Caller::Known(_) | Caller::Authorized(_),
             ..
         }) => "allowed",
+        Verdict::Answer(_) => "answered",
     };
     let expected = match &vector.expect {
+        Expect::Answered => "answered",
         Expect::Refused(reason) => reason,
         Expect::Forwarded(true, _) => "allowed",
         Expect::Forwarded(false, _) => "anonymous",
@@ -201,7 +204,7 @@ fn promised(policy: &Policy, refusal: &Refusal) -> Option<String> {
             ),
         ),
     };
-    let reply = policy.responses.reply(refusal, None);
+    let reply = policy.responses.reply(refusal, &Occasion::default());
     let header = |name: &str| {
         let found = reply.headers.iter().find(|(present, _)| present == name);
         found.map(|(_, value)| value.to_string())

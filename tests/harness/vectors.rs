@@ -40,11 +40,13 @@ pub(crate) enum Expect {
     /// It is forwarded in the name of the token: `true`; or in nobody's. The upstream sees these
     /// headers, each once, or not at all.
     Forwarded(bool, Vec<(String, Option<Vec<u8>>)>),
+    /// It is answered by the filter, whoever asks.
+    Answered,
     /// It is refused for this reason.
     Refused(String),
 }
 
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     include_str!("../vectors/decisions/sources.json"),
     include_str!("../vectors/decisions/structure.json"),
     include_str!("../vectors/decisions/signature.json"),
@@ -58,6 +60,7 @@ const FILES: [&str; 13] = [
     include_str!("../vectors/decisions/revocation.json"),
     include_str!("../vectors/decisions/confirmation.json"),
     include_str!("../vectors/decisions/upstreams.json"),
+    include_str!("../vectors/decisions/resources.json"),
 ];
 
 impl Vectors {
@@ -186,6 +189,7 @@ impl Vector {
                 let upstream = upstream.map(|(name, value)| (name.clone(), seen(value)));
                 Expect::Forwarded(outcome == "allowed", upstream.collect())
             }
+            "answered" => Expect::Answered,
             reason => Expect::Refused(reason.to_owned()),
         };
         Self {

@@ -2,7 +2,7 @@
 //! answers is what the filter answers. Its clients are run in `e2e/aws_callers.rs`.
 
 use cognito_authorizer::refusal::{Reason, Refusal};
-use cognito_authorizer::reply::Responses;
+use cognito_authorizer::reply::{Occasion, Responses};
 use serde_json::Value;
 
 use crate::harness::markdown::{Block, Page, spans};
@@ -54,7 +54,7 @@ fn answers_are_the_ones_that_are_given() {
         };
         let reason = Reason::ALL.into_iter().find(|reason| reason.code() == code);
         let refusal = Refusal::Plain(reason.unwrap_or_else(|| panic!("{code} is no reason")));
-        let reply = Responses::default().reply(&refusal, None);
+        let reply = Responses::default().reply(&refusal, &Occasion::default());
         assert_eq!(row[answer], reply.status.to_string(), "{row:?}");
         refused += 1;
     }

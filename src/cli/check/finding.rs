@@ -121,6 +121,9 @@ codes! {
     PREFLIGHT_PASS = "preflight-pass", Warning,
         "Preflights pass without a token",
         "an upstream that does not look at methods serves a preflight as the request itself; let Envoy's CORS filter answer them, or keep such upstreams behind another authorizer";
+    NO_CHALLENGE = "no-challenge", Warning,
+        "Clients are not told where a resource's metadata stands",
+        "`style: api_gateway` has no www-authenticate, by which OAuth clients find it; use rfc6750, or configure the clients by hand";
     PLACEHOLDER = "placeholder", Warning,
         "An example's value, or one that was never filled in",
         "no token has it, or nothing is there; put in your own";

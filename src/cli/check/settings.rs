@@ -6,6 +6,7 @@ use crate::document::{below, item};
 use cognito_authorizer::owned::{HOST_OVERRIDES, METHOD_OVERRIDES, PATH_OVERRIDES};
 use cognito_authorizer::policy::{KeySource, Policy, Preflight};
 use cognito_authorizer::remote::schedule::MaxStale;
+use cognito_authorizer::reply::Style;
 use cognito_authorizer::rules::pattern::PathCase;
 use cognito_authorizer::rules::requirement::AnyOf;
 use serde_json::Value;
@@ -68,6 +69,10 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
         let text = "/admin and /Admin are two paths";
         notes.add(&finding::CASE_SENSITIVE, "path_case", text);
     }
+    if !policy.resources.is_empty() && policy.responses.style == Style::ApiGateway {
+        let text = "no challenge names the metadata of a resource";
+        notes.add(&finding::NO_CHALLENGE, "protected_resources", text);
+    }
     waived(policy, notes);
 }
 
@@ -86,13 +91,13 @@ fn waived(policy: &Policy, notes: &mut Notes<'_>) {
         (
             "host_override",
             &finding::HOST_OVERRIDE,
-            policy.rules.looks_at_hosts(),
+            policy.decides_by_hosts(),
             reach(&HOST_OVERRIDES),
         ),
         (
             "path_override",
             &finding::PATH_OVERRIDE,
-            policy.rules.looks_at_paths(),
+            policy.decides_by_paths(),
             reach(&PATH_OVERRIDES),
         ),
         (

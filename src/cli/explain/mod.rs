@@ -64,7 +64,7 @@ pub(crate) struct Args {
     now: Option<Timestamp>,
     /// For people, or for scripts
     ///
-    /// JSON is one object: `verdict` (forwarded, refused or unknown), `reason` (the reason code, or null),
+    /// JSON is one object: `verdict` (forwarded, refused, answered or unknown), `reason` (the reason code, or null),
     /// `metric` (the counter that grows, after wasmcustom.cognito_authorizer.), `reply` (status,
     /// headers, body) or `upstream` (headers; changes, each with its cause), `rule` (name, index,
     /// match, variables), `steps` (step, state: passed, failed, not_asked, not_checked or not_reached, reason,
@@ -118,7 +118,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     };
     out.write_all(text.as_bytes())?;
     Ok(match account.verdict {
-        Verdict::Forwarded { .. } => ExitCode::SUCCESS,
+        Verdict::Forwarded { .. } | Verdict::Answered(_) => ExitCode::SUCCESS,
         Verdict::Refused { .. } => ExitCode::from(crate::REFUSED),
         Verdict::Unknown(_) => ExitCode::from(crate::UNREADABLE),
     })

@@ -63,6 +63,7 @@ fn counted() -> (Gate, Rc<Counted>) {
 fn reason(gate: &mut Gate, token: &str) -> Option<Reason> {
     match gate.decide(&bearer(token), now(0).wall).0 {
         Decision::Verdict(Verdict::Forward(_)) => None,
+        Decision::Verdict(Verdict::Answer(_)) => panic!("nothing is answered here"),
         Decision::Verdict(Verdict::Refuse(refusal)) => Some(refusal.reason()),
         // Inline keys: it would be told so at once.
         Decision::Hold(_) => Some(Reason::UnknownKey),

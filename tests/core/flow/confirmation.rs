@@ -389,7 +389,7 @@ fn said(verdict: &Verdict) -> String {
             caller: Caller::Known(_),
             ..
         }) => "allowed".into(),
-        Verdict::Forward(_) => panic!("nobody is let in without a token"),
+        Verdict::Forward(_) | Verdict::Answer(_) => panic!("nobody is let in without a token"),
         Verdict::Refuse(Refusal::InsufficientScope(scopes)) => {
             format!("insufficient_scope {}", scopes.join(" "))
         }

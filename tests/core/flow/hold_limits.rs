@@ -99,6 +99,7 @@ impl Worker {
 fn told(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Forward(_) => "allowed".into(),
+        Verdict::Answer(_) => "answered".into(),
         Verdict::Refuse(Refusal::KeysUnavailable(after)) => format!("unavailable {after:?}"),
         Verdict::Refuse(refusal) => refusal.reason().code().into(),
     }

@@ -271,7 +271,7 @@ impl World {
                 caller: Caller::Known(_),
                 ..
             }) => "allowed".to_owned(),
-            Verdict::Forward(_) => panic!("nobody is let in without a token"),
+            Verdict::Forward(_) | Verdict::Answer(_) => panic!("nobody is let in without a token"),
             Verdict::Refuse(
                 Refusal::KeysUnavailable(after) | Refusal::RevocationUnknown(after),
             ) => {

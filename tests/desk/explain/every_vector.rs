@@ -10,6 +10,7 @@ use cognito_authorizer::gate::Gate;
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
+use cognito_authorizer::reply::Reply;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
@@ -88,6 +89,7 @@ fn wrong_end(
 ) -> Option<String> {
     let (verdict, reason, metric) = match &vector.expect {
         Expect::Refused(reason) => ("refused", json!(reason), format!("denied.{reason}")),
+        Expect::Answered => ("answered", Value::Null, "anonymous".to_owned()),
         Expect::Forwarded(true, _) => ("forwarded", Value::Null, "allowed".to_owned()),
         Expect::Forwarded(false, _) => ("forwarded", Value::Null, "anonymous".to_owned()),
     };
@@ -101,20 +103,9 @@ fn wrong_end(
     }
     match (&verdict, &vector.expect) {
         (Verdict::Refuse(refusal), _) => {
-            let id = question
-                .headers
-                .iter()
-                .find(|(name, _)| name == "x-request-id");
-            let id = id.map(|(_, value)| value.as_slice());
-            let reply = policy.responses.reply(refusal, id);
-            let lines = reply.headers.iter();
-            let lines: Vec<_> = lines
-                .map(|(name, value)| json!({"name": name, "value": value}))
-                .collect();
-            let expected = json!({"status": reply.status, "headers": lines, "body": reply.body});
-            (json["reply"] != expected || !json["upstream"].is_null())
-                .then(|| format!("expected the reply {expected}, found {}", json["reply"]))
+            wrong_reply(&policy.reply(&handed_over(question), refusal), json)
         }
+        (Verdict::Answer(reply), _) => wrong_reply(reply, json),
         (_, Expect::Forwarded(_, upstream)) => wrong_headers(upstream, policy, question, json),
         _ => None,
     }
@@ -126,6 +117,14 @@ pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Verdict {
     let gate = Gate::new(Rc::clone(policy), verifiers(policy), Entropy::new(1));
     let list = question.deny_list.clone();
     let mut gate = supplied_with(gate, list, question.now);
+    match gate.decide(&handed_over(question), question.now).0 {
+        Decision::Verdict(verdict) => verdict,
+        // Only for want of a key that inline keys will never have.
+        Decision::Hold(_) => Verdict::Refuse(Refusal::Plain(Reason::UnknownKey)),
+    }
+}
+
+fn handed_over(question: &Question) -> Request {
     let (joined, others): (Vec<_>, Vec<_>) = question
         .headers
         .iter()
@@ -134,13 +133,18 @@ pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Verdict {
     let lines: Vec<_> = joined.into_iter().map(|(_, value)| value).collect();
     let joined = (!lines.is_empty()).then(|| ("authorization".to_owned(), lines.join(&b',')));
     let request = others.into_iter().chain(joined);
-    let request = Request::new(request.map(|(name, value)| (name.into(), value)).collect())
-        .followed_by(rest(&question.headers));
-    match gate.decide(&request, question.now).0 {
-        Decision::Verdict(verdict) => verdict,
-        // Only for want of a key that inline keys will never have.
-        Decision::Hold(_) => Verdict::Refuse(Refusal::Plain(Reason::UnknownKey)),
-    }
+    Request::new(request.map(|(name, value)| (name.into(), value)).collect())
+        .followed_by(rest(&question.headers))
+}
+
+fn wrong_reply(reply: &Reply, json: &Value) -> Option<String> {
+    let lines = reply.headers.iter();
+    let lines: Vec<_> = lines
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
+    let expected = json!({"status": reply.status, "headers": lines, "body": reply.body});
+    (json["reply"] != expected || !json["upstream"].is_null())
+        .then(|| format!("expected the reply {expected}, found {}", json["reply"]))
 }
 
 fn wrong_headers(
@@ -300,7 +304,7 @@ fn given_keys_decide_as_fetched_ones() {
             let unchecked = ["key", "signature"].map(|step| state(&json, step));
             let reason = match &vector.expect {
                 Expect::Refused(reason) if !by_the_signature(reason) => json!(reason),
-                Expect::Forwarded(..) => Value::Null,
+                Expect::Forwarded(..) | Expect::Answered => Value::Null,
                 // What a bad signature hides may be anything.
                 Expect::Refused(_) => json["reason"].clone(),
             };

@@ -121,7 +121,8 @@ fn asked(policy: &Rc<Policy>, document: &Value, question: &Question) -> Result<V
     let json: Value = serde_json::from_str(&written).map_err(|error| error.to_string())?;
     let reason = match decided(policy, question) {
         cognito_authorizer::decision::Verdict::Refuse(refusal) => json!(refusal.reason().code()),
-        cognito_authorizer::decision::Verdict::Forward(_) => Value::Null,
+        cognito_authorizer::decision::Verdict::Forward(_)
+        | cognito_authorizer::decision::Verdict::Answer(_) => Value::Null,
     };
     if json["reason"] != reason {
         return Err(format!("expected {reason}, found {}", json["reason"]));

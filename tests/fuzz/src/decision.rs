@@ -171,6 +171,7 @@ fn expected(
 fn found(verdict: &Verdict) -> core::result::Result<bool, Reason> {
     match verdict {
         Verdict::Forward(Forward { caller, .. }) => Ok(matches!(caller, Caller::Known(_))),
+        Verdict::Answer(_) => panic!("no protected resource is configured"),
         Verdict::Refuse(refusal) => Err(refusal.reason()),
     }
 }

@@ -314,6 +314,7 @@ fn check(input: &mut Unstructured<'_>, policy: &Rc<Policy>, verifiers: &Verifier
                 Ok(())
             }
             Decision::Verdict(Verdict::Refuse(refusal)) => Err(refusal.reason().code()),
+            Decision::Verdict(Verdict::Answer(_)) => Err("answered"),
             Decision::Hold(_) => Err("unknown_key"),
         };
         assert_eq!(found, plan.verdict(path), "{path}: {plan:?}");

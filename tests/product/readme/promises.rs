@@ -9,7 +9,7 @@ use cognito_authorizer::header::HeaderName;
 use cognito_authorizer::refusal::{ApiKind, AuthorizerCause, Reason, Refusal};
 use cognito_authorizer::remote::call::Endpoint;
 use cognito_authorizer::remote::failure::Failure;
-use cognito_authorizer::reply::{Reply, Responses, Style};
+use cognito_authorizer::reply::{Occasion, Reply, Responses, Style};
 
 use crate::harness::markdown::{Page, file, span, spans};
 
@@ -35,7 +35,7 @@ fn reply(style: Style, reason: Reason) -> Reply {
         style,
         ..Responses::default()
     };
-    responses.reply(&refusal(reason), None)
+    responses.reply(&refusal(reason), &Occasion::default())
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
@@ -150,8 +150,7 @@ fn claims_become_headers_as_shown() {
                     format,
                     encoding: Encoding::Utf8,
                 }],
-                payload: None,
-                principals: Vec::new(),
+                ..ClaimHeaders::default()
             };
             let claims = Claims::parse(format!(r#"{{"c":{}}}"#, span(&row[0])).as_bytes()).unwrap();
             let value = headers.headers[0].value(&claims);

@@ -146,9 +146,10 @@ fn asked(policy: &Rc<Policy>, table: &Table) {
         let answer = match &decision {
             Decision::Verdict(Verdict::Forward(_)) => "200".to_owned(),
             Decision::Verdict(Verdict::Refuse(refusal)) => {
-                let status = policy.responses.reply(refusal, None).status;
+                let status = policy.reply(&request, refusal).status;
                 format!("{status} `{}`", refusal.reason().code())
             }
+            Decision::Verdict(Verdict::Answer(reply)) => reply.status.to_string(),
             Decision::Hold(_) => "held".to_owned(),
         };
         assert_eq!(

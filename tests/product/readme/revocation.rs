@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cognito_authorizer::deny_list::DenyList;
 use cognito_authorizer::refusal::{Reason, Refusal};
-use cognito_authorizer::reply::{Responses, Style};
+use cognito_authorizer::reply::{Occasion, Responses, Style};
 use serde_json::Value;
 
 use crate::deploy::files;
@@ -82,7 +82,7 @@ fn reply(reason: &str) -> String {
         style: Style::Rfc6750,
         ..Responses::default()
     };
-    let reply = responses.reply(&refusal, None);
+    let reply = responses.reply(&refusal, &Occasion::default());
     let phrase = match reply.status {
         401 => "Unauthorized",
         403 => "Forbidden",

@@ -9,6 +9,7 @@ use cognito_authorizer::owned;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::reply::Reply;
+use cognito_authorizer::request::Request;
 
 /// How it ends.
 #[derive(Clone, Debug)]
@@ -22,7 +23,9 @@ pub(crate) enum Verdict {
         /// What the upstream gets.
         upstream: Upstream,
     },
-    /// It is answered.
+    /// It is answered, whoever asks.
+    Answered(Reply),
+    /// It is refused.
     Refused {
         /// Why.
         reason: Reason,
@@ -115,6 +118,7 @@ impl Cause {
 impl Verdict {
     pub(super) fn of(
         policy: &Policy,
+        request: &Request,
         Simulation {
             ending, reported, ..
         }: &Simulation,
@@ -124,7 +128,7 @@ impl Verdict {
         let forwarded = |forward: &Forward, despite: Option<Despite>| Self::Forwarded {
             caller: match forward.caller {
                 Caller::Anonymous(_) => "anonymous",
-                Caller::Known(_) => "allowed",
+                Caller::Known(_) | Caller::Authorized(_) => "allowed",
             },
             despite: despite.or(forward.despite),
             upstream: Upstream::of(policy, forward, headers, secrets),
@@ -134,28 +138,28 @@ impl Verdict {
             Ending::Decided(decision::Verdict::Forward(forward)) => {
                 return forwarded(forward, None);
             }
+            Ending::Decided(decision::Verdict::Answer(reply)) => {
+                return Self::Answered(reply.clone());
+            }
             Ending::Decided(decision::Verdict::Refuse(refusal)) => (refusal, None),
             Ending::Unsettled(lacks, Some(refusal)) => (refusal, Some(*lacks)),
         };
         match reported {
             Some(forward) => forwarded(forward, Some(Despite::Reported(refusal.reason()))),
-            None => Self::refused(policy, refusal, unless, headers),
+            None => Self::refused(policy, request, refusal, unless),
         }
     }
 
     fn refused(
         policy: &Policy,
+        request: &Request,
         refusal: &Refusal,
         unless: Option<Lacks>,
-        headers: &[(String, Vec<u8>)],
     ) -> Self {
-        let id = headers.iter().find(|(name, _)| name == "x-request-id");
         Self::Refused {
             reason: refusal.reason(),
             unless,
-            reply: policy
-                .responses
-                .reply(refusal, id.map(|(_, value)| value.as_slice())),
+            reply: policy.reply(request, refusal),
         }
     }
 }

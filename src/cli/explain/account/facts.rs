@@ -1,11 +1,13 @@
 //! The facts that the steps are told from: the request, the rule, the token, the keys.
 
-use super::simulation::Simulation;
+use super::simulation::{Ending, Simulation};
 use cognito_authorizer::claims::{ClaimPlace, Claims};
+use cognito_authorizer::decision::Verdict;
 use cognito_authorizer::policy::{Account, Issuer, IssuerIndex, Policy, Pool};
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rules::index::{Target, UnsafePath, Variables};
 use cognito_authorizer::rules::requirement::Requirement;
+use cognito_authorizer::rules::work::Work;
 use cognito_authorizer::rules::{Access, Ruling};
 use cognito_authorizer::step::Step;
 use cognito_authorizer::time::Timestamp;
@@ -60,7 +62,10 @@ impl<'a> Facts<'a> {
             target,
             now,
             simulation,
-            choice: policy.rules.choose(&target),
+            choice: policy
+                .resources
+                .asked(&target, &mut Work::default())
+                .and_then(|_| policy.rules.choose(&target)),
             compact,
             parsed: compact.and_then(parse),
         }
@@ -68,6 +73,9 @@ impl<'a> Facts<'a> {
 
     /// The rule that was chosen, as people find it in their configuration.
     pub(super) fn rule(&self) -> Option<RuleChosen> {
+        if let Ending::Decided(Verdict::Answer(_)) = self.simulation.ending {
+            return None;
+        }
         let (ruling, variables) = self.choice.as_ref().ok()?;
         let index = ruling.rule();
         let variables = variables.iter();

@@ -6,6 +6,7 @@ use super::simulation::Lacks;
 use super::{Account, State, StepTaken, instant};
 use anstyle::{AnsiColor, Style};
 use cognito_authorizer::decision::Despite;
+use cognito_authorizer::reply::Reply;
 use cognito_authorizer::step::Step;
 use std::fmt::Write as _;
 
@@ -83,19 +84,31 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
             let code = reason.code();
             let unless = unless.map_or("", unchecked);
             let _ = writeln!(text, "\n{word} {code}{unless}; the client gets");
-            let _ = writeln!(text, "  status {}", reply.status);
-            for (name, value) in &reply.headers {
-                let _ = writeln!(text, "  {}: {}", safe(name), safe(value));
-            }
-            if !reply.body.is_empty() {
-                let _ = writeln!(text, "\n  {}", safe(&reply.body));
-            }
+            replied(&mut text, reply);
+        }
+        Verdict::Answered(reply) => {
+            let word = paint.good("ANSWERED");
+            let _ = writeln!(
+                text,
+                "\n{word} with the metadata of a protected resource; the client gets"
+            );
+            replied(&mut text, reply);
         }
     }
     for note in &account.notes {
         let _ = writeln!(text, "\nNote: {}", safe(note));
     }
     text
+}
+
+fn replied(text: &mut String, reply: &Reply) {
+    let _ = writeln!(text, "  status {}", reply.status);
+    for (name, value) in &reply.headers {
+        let _ = writeln!(text, "  {}: {}", safe(name), safe(value));
+    }
+    if !reply.body.is_empty() {
+        let _ = writeln!(text, "\n  {}", safe(&reply.body));
+    }
 }
 
 /// What a request hangs on that is neither forwarded nor refused.

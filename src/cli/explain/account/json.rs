@@ -4,6 +4,7 @@ use super::delivery::{Change, Verdict};
 use super::safe::safe_json;
 use super::{Account, RuleChosen, State, StepTaken, instant};
 use cognito_authorizer::decision::Despite;
+use cognito_authorizer::reply::Reply;
 use serde_json::{Map, Value, json};
 
 /// The account as one JSON object, indented, with a line break at its end.
@@ -46,11 +47,14 @@ pub(crate) fn json(account: &Account) -> String {
             "verdict": "refused",
             "reason": reason.code(),
             "metric": format!("denied.{}", reason.code()),
-            "reply": {
-                "status": reply.status,
-                "headers": lines(reply.headers.iter()),
-                "body": reply.body,
-            },
+            "reply": replied(reply),
+            "upstream": null,
+        }),
+        Verdict::Answered(reply) => json!({
+            "verdict": "answered",
+            "reason": null,
+            "metric": "anonymous",
+            "reply": replied(reply),
             "upstream": null,
         }),
     };
@@ -67,6 +71,14 @@ pub(crate) fn json(account: &Account) -> String {
     let mut text = safe_json(&format!("{object:#}"));
     text.push('\n');
     text
+}
+
+fn replied(reply: &Reply) -> Value {
+    json!({
+        "status": reply.status,
+        "headers": lines(reply.headers.iter()),
+        "body": reply.body,
+    })
 }
 
 fn rule(rule: &RuleChosen) -> Value {

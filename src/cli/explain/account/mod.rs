@@ -91,7 +91,7 @@ impl Account {
             request: [shown(":method"), shown(":authority"), shown(":path")],
             rule: facts.rule(),
             steps: steps::steps(&facts),
-            verdict: Verdict::of(policy, &simulation, &question.headers, &secrets),
+            verdict: Verdict::of(policy, &request, &simulation, &question.headers, &secrets),
             notes,
             secrets,
         }

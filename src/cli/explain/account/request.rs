@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 /// Can the path or the authority be read in two ways?
 pub(super) fn path(facts: &Facts<'_>) -> Finding {
-    let rules = &facts.policy.rules;
+    let policy = facts.policy;
     let authority = facts.target.authority.map(text);
     let path = facts.target.path.map(before_query).map(text);
     let shown = || path.as_deref().map_or_else(|| "no path".to_owned(), cut);
@@ -29,10 +29,10 @@ pub(super) fn path(facts: &Facts<'_>) -> Finding {
             said.push_str(&under_which_rules(facts));
             Finding::new(said).found(found)
         }
-        Ok(_) if !rules.looks_at_paths() && !rules.looks_at_hosts() => {
+        Ok(_) if !policy.decides_by_paths() && !policy.decides_by_hosts() => {
             Finding::new("no rule looks at paths or hosts")
         }
-        Ok(_) if !rules.looks_at_paths() => {
+        Ok(_) if !policy.decides_by_paths() => {
             Finding::new("the authority names one host; no rule looks at paths").found(found)
         }
         Ok(_) => {

@@ -89,7 +89,7 @@ impl Simulation {
         let refusal = match &verdict {
             Verdict::Refuse(_) if keys => simulation.beyond_the_signature(request, question),
             Verdict::Refuse(refusal) if !unconfirmed => Some(refusal.clone()),
-            Verdict::Refuse(_) | Verdict::Forward(_) => None,
+            Verdict::Refuse(_) | Verdict::Forward(_) | Verdict::Answer(_) => None,
         };
         let lacks = Lacks {
             keys,
@@ -224,7 +224,7 @@ fn empty_list(now: Timestamp) -> Vec<u8> {
 fn lacks_keys(verdict: &Verdict, question: &Question) -> bool {
     let reason = match verdict {
         Verdict::Refuse(refusal) => Some(refusal.reason()),
-        Verdict::Forward(_) => None,
+        Verdict::Forward(_) | Verdict::Answer(_) => None,
     };
     question.keys.is_none() && reason == Some(Reason::KeysUnavailable)
 }

@@ -35,10 +35,13 @@ pub(super) fn steps(facts: &Facts<'_>) -> Vec<StepTaken> {
 fn end(facts: &Facts<'_>) -> Option<Step> {
     let record = &facts.simulation.record;
     match &facts.simulation.ending {
-        Ending::Decided(Verdict::Forward(Forward {
-            caller: Caller::Anonymous(_),
-            ..
-        })) => record.last(),
+        Ending::Decided(
+            Verdict::Answer(_)
+            | Verdict::Forward(Forward {
+                caller: Caller::Anonymous(_),
+                ..
+            }),
+        ) => record.last(),
         _ => record.refused_at(),
     }
 }
