@@ -147,9 +147,11 @@ impl Clusters {
         let all =
             wanted.flat_map(|(name, wanted)| defined(name).map(move |one| (name, wanted, one)));
         for (name, wanted, cluster) in all {
-            let mut note = |code, place: &Place, text: String| {
+            let mut note = |code, place: &Place, text: String, advice: Option<&'static str>| {
                 if place.file == file {
-                    findings.push(place.finding(code, text));
+                    let finding = place.finding(code, text);
+                    let advice = advice.unwrap_or(finding.advice);
+                    findings.push(Finding { advice, ..finding });
                 }
             };
             if !cluster.lacks.is_empty() {
@@ -163,24 +165,29 @@ impl Clusters {
                     (false, false) => None,
                 };
                 if let Some(text) = pools {
-                    note(&finding::UNVERIFIED_KEY_SERVER, &cluster.place, lacks(text));
+                    note(
+                        &finding::UNVERIFIED_KEY_SERVER,
+                        &cluster.place,
+                        lacks(text),
+                        None,
+                    );
                 }
                 if serves(Purpose::DenyList) {
                     let text = lacks("the deny list comes through");
-                    note(&finding::UNVERIFIED_LIST_SERVER, &cluster.place, text);
+                    note(&finding::UNVERIFIED_LIST_SERVER, &cluster.place, text, None);
                 }
                 if serves(Purpose::Function) || serves(Purpose::Verdict) {
                     let text = lacks("verdicts come through");
-                    note(&finding::UNVERIFIED_AUTHORIZER, &cluster.place, text);
+                    note(&finding::UNVERIFIED_AUTHORIZER, &cluster.place, text, None);
                 }
             }
             if wanted.iter().any(|one| one.purpose == Purpose::Function) {
                 for (place, text) in cluster.signing.problems(name, &cluster.place) {
-                    note(&finding::UNSIGNED_CALL, place, text);
+                    note(&finding::UNSIGNED_CALL, place, text, None);
                 }
             }
             for (place, text) in cluster.reach.plain_ports() {
-                note(&finding::PLAIN_PORT, place, text);
+                note(&finding::PLAIN_PORT, place, text, None);
             }
             for Wanted {
                 purpose,
@@ -201,8 +208,12 @@ impl Clusters {
                 for (place, host, found) in cluster.reach.regions().chain(signed) {
                     if !regions.is_empty() && !regions.contains(&found) {
                         let expected = regions.join(" or ");
-                        let text = format!("found {host:?}, of {found}; {is} in {expected}");
-                        note(&finding::WRONG_REGION, place, text);
+                        let text = match host == found {
+                            true => format!("found {found}; {is} in {expected}"),
+                            false => format!("found {host:?}, of {found}; {is} in {expected}"),
+                        };
+                        let advice = (*purpose == Purpose::Function).then_some(ELSEWHERE);
+                        note(&finding::WRONG_REGION, place, text, advice);
                     }
                 }
             }
@@ -213,6 +224,9 @@ impl Clusters {
         findings
     }
 }
+
+/// What follows if a function is called in another region.
+const ELSEWHERE: &str = "that endpoint does not know the function, and every request that the authorizer decides about is answered 503; address, sni, SAN and the region of the signature all name the function's";
 
 /// What follows if a function cannot be asked.
 const WITHOUT_FUNCTION: &str = "without an answer every request that the authorizer decides about is answered 503; envoy/lambda/cluster.yaml has a cluster";

@@ -101,7 +101,8 @@ pub(super) fn note_decisions(
     }
 }
 
-/// The functions that some rule asks, each once, and what is different about being asked by this filter.
+/// The functions that some rule asks, and what is different about being asked by this filter; if none
+/// does, all of them.
 pub(super) fn functions(
     schemes: &BTreeMap<String, Scheme>,
     decisions: &[Decision],
@@ -110,12 +111,15 @@ pub(super) fn functions(
     let asked = |decision: &Decision, name: &String| {
         matches!(decision.access, Access::Ask(_)) && decision.authorizer.as_ref() == Some(name)
     };
+    let none = !decisions
+        .iter()
+        .any(|decision| matches!(decision.access, Access::Ask(_)));
     let mut functions = Vec::new();
     for (name, scheme) in schemes {
         let Says::Function(function) = &scheme.says else {
             continue;
         };
-        if !decisions.iter().any(|decision| asked(decision, name)) {
+        if !none && !decisions.iter().any(|decision| asked(decision, name)) {
             continue;
         }
         let permitted = format!(
