@@ -497,3 +497,172 @@ fn the_gateway_and_the_filter_agree() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     envoy.finish(rows.len());
 }
+
+/// A configuration with an authorizer for each of these, by its path: its cluster, and its function.
+fn by_path(authorizers: &[(&str, String)]) -> Value {
+    let place = json!({
+        "region": REGION, "account_id": ACCOUNT, "api_id": "a1b2c3d4e5", "stage": "prod",
+    });
+    let entries = authorizers.iter().map(|(name, function)| {
+        json!({
+            "name": name,
+            "type": "token",
+            "function": function,
+            "cluster": name,
+            "answer": "policy",
+            "identity": [{"header": "authorization"}],
+            "cache": {"ttl": "5m"},
+            "api": place,
+        })
+    });
+    let rules = authorizers
+        .iter()
+        .map(|(name, _)| json!({"match": {"prefix": format!("/{name}")}, "authorizer": name}));
+    json!({
+        "authorizers": entries.collect::<Vec<_>>(),
+        "rules": rules.collect::<Vec<_>>(),
+        "default": "nobody",
+    })
+}
+
+/// The shipped cluster under another name.
+fn named(name: &str, lambda: &Ministack, credentials: Option<&Credentials>) -> Value {
+    let mut cluster = cluster(lambda.address(), credentials);
+    cluster["name"] = json!(name);
+    cluster["load_assignment"]["cluster_name"] = json!(name);
+    cluster
+}
+
+/// Lambda's own 403 and 404 say that Envoy's call was wrong, and nothing about the caller: 503, and the
+/// log has the status. What is right but for that is let in.
+#[test]
+fn a_call_that_lambda_refuses_is_no_verdict() {
+    let lambda = Ministack::start();
+    let furniture = lambda.furnish(json!({
+        "functions": {"policy": "policy.js"},
+        "callers": {"envoy": ["policy"], "stranger": []},
+    }));
+    let right = furniture.caller("envoy");
+    let forged = Credentials {
+        secret: "another-secret".to_owned(),
+        ..right.clone()
+    };
+    let stranger = furniture.caller("stranger");
+    let root = Credentials {
+        key: "root".to_owned(),
+        secret: "root-secret".to_owned(),
+    };
+    let function = furniture.function("policy");
+    let cases = [
+        ("right", Some(&right), function.clone()),
+        ("forged", Some(&forged), function.clone()),
+        ("stranger", Some(&stranger), function.clone()),
+        ("unsigned", None, function.clone()),
+        ("absent", Some(&root), format!("{function}-of-another-name")),
+        // By its name, and by an alias that there is not.
+        ("by-name", Some(&right), "policy".to_owned()),
+        ("alias", Some(&root), format!("{function}:live")),
+    ];
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    let setup = Setup::new(&keys, &upstream);
+    let setup = cases.iter().fold(setup, |setup, (name, credentials, _)| {
+        setup.resource("clusters", named(name, &lambda, *credentials))
+    });
+    let authorizers: Vec<_> = cases
+        .iter()
+        .map(|(name, _, function)| (*name, function.clone()))
+        .collect();
+    let document = by_path(&authorizers);
+    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document)));
+    let mut table = Table::new(&envoy, &upstream);
+    for (name, ..) in &cases {
+        let request = Request::get(&format!("/{name}/orders")).bearer("admin");
+        if ["right", "by-name"].contains(name) {
+            table.accepted(MAIN, name, &request);
+        } else {
+            table.refused(MAIN, name, &request, "authorizer_unavailable");
+        }
+    }
+    let requests = table.done();
+    let log = envoy.log();
+    for (name, status) in [
+        ("forged", 403),
+        ("stranger", 403),
+        ("unsigned", 403),
+        ("absent", 404),
+        ("alias", 404),
+    ] {
+        let warned = log.lines().any(|line| {
+            line.contains("[warning]")
+                && line.contains(&format!("{name:?}"))
+                && line.contains(&format!(" {status} "))
+        });
+        assert!(warned, "{name}: no warning with {status}:\n{log}");
+    }
+    envoy.finish(requests);
+}
+
+/// AWS's own library makes the signature again, over what Envoy sent.
+#[test]
+fn the_call_is_signed_as_aws_wants_it() {
+    let credentials = Credentials {
+        key: "AKIDEXAMPLE".to_owned(),
+        secret: "example-secret".to_owned(),
+    };
+    let (keys, lambda, upstream) = (KeyServer::start(), Upstream::start(), Upstream::start());
+    let mut cluster = cluster(lambda.address(), Some(&credentials));
+    cluster["name"] = json!("right");
+    cluster["load_assignment"]["cluster_name"] = json!("right");
+    let function = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:partner-auth:live");
+    let document = by_path(&[("right", function.clone())]);
+    let setup = Setup::new(&keys, &upstream)
+        .resource("clusters", cluster)
+        .listener(Listener::new(MAIN, document));
+    let envoy = EnvoyUnderTest::start(&setup);
+    let request = Request::get("/right/orders?q=1").bearer("admin");
+    // What answers is no function: it greets.
+    assert_eq!(request.send(envoy.main()).status, 500);
+    let calls = lambda.everything();
+    let [call] = calls.as_slice() else {
+        panic!("{calls:?}")
+    };
+    let value = |name: &str| call.value(name).unwrap_or_else(|| panic!("no {name}"));
+    let path = format!("/2015-03-31/functions/{function}/invocations");
+    assert_eq!(
+        (call.method.as_str(), call.path.as_str()),
+        ("POST", path.as_str())
+    );
+    let host = format!("lambda.{REGION}.amazonaws.com");
+    assert_eq!(value("host"), host);
+    let event: Value = serde_json::from_slice(&call.body).expect("JSON");
+    let arn = format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:a1b2c3d4e5/prod/GET/right/orders");
+    let expected = json!({
+        "type": "TOKEN", "methodArn": arn, "authorizationToken": "Bearer admin",
+    });
+    assert_eq!(event, expected);
+    let authorization = value("authorization");
+    let part = |name: &str| {
+        let (_, after) = authorization.split_once(name).expect(name);
+        after.split(',').next().expect("a value").to_owned()
+    };
+    assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"));
+    assert!(part("Credential=").ends_with(&format!("/{REGION}/lambda/aws4_request")));
+    let signed = part("SignedHeaders=");
+    let names: Vec<_> = signed.split(';').collect();
+    assert!(
+        names.iter().all(|name| !name.starts_with("x-envoy")),
+        "{signed}"
+    );
+    let headers: BTreeMap<_, _> = names.iter().map(|name| (*name, value(name))).collect();
+    let made = |body: &[u8]| {
+        let body = String::from_utf8_lossy(body).into_owned();
+        signature(&json!({
+            "key": credentials.key, "secret": credentials.secret, "method": "POST",
+            "url": format!("https://{host}{path}"), "headers": headers, "body": body,
+        }))
+    };
+    assert_eq!(made(&call.body), part("Signature="));
+    let without_hash = headers.contains_key("x-amz-content-sha256");
+    assert!(without_hash, "the body is part of what is signed: {signed}");
+    envoy.finish(1);
+}
