@@ -5,7 +5,7 @@
 
 use crate::authorizer::answer::Answer;
 use crate::claims::{Claim, ClaimPlace, Claims, PrincipalClaims, UserClaims};
-use crate::header::{HeaderName, is_header_value};
+use crate::header::{HeaderName, is_header_value, is_trimmed};
 use crate::json;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -176,13 +176,6 @@ fn present(claim: Claim<'_>) -> Option<Claim<'_>> {
         }
         _ => Some(claim),
     }
-}
-
-/// Whether some reader takes a character off the edge of a header's value, and so reads two claims
-/// as one: HTTP itself does so with ASCII's white space (RFC 9110, section 5.5), Python and .NET
-/// with Unicode's, and JavaScript with the byte order mark besides.
-fn is_trimmed(character: char) -> bool {
-    character.is_whitespace() || character == '\u{feff}'
 }
 
 /// Whether every reader gets the text as it is.

@@ -19,9 +19,10 @@ use crate::remote::document::Source;
 use crate::reply::{Occasion, Reply, ResourceHint, Responses};
 use crate::request::{Request, UnsafeMethod};
 use crate::resource::{Asked, Resources};
-use crate::rules::Rules;
-use crate::rules::requirement::{AnyOf, WantedUse};
+use crate::rules::index::{UnsafePath, Variables};
+use crate::rules::requirement::{AnyOf, Requirement, WantedUse};
 use crate::rules::work::Work;
+use crate::rules::{Rules, Ruling};
 use crate::time::Timestamp;
 use regex_lite::Regex;
 use std::collections::HashMap;
@@ -119,6 +120,26 @@ impl Policy {
             metadata_url,
             scopes: scopes.collect(),
         })
+    }
+
+    /// The rule that every reading of a request chooses, and what the request has in place of what the
+    /// rule compares claims with.
+    ///
+    /// # Errors
+    /// The path or authority could be read as one under another rule.
+    pub fn choose(
+        &self,
+        request: &Request,
+        work: &mut Work,
+    ) -> Result<(Ruling, Variables), UnsafePath> {
+        let (ruling, mut variables) = self.rules.choose_within(&request.target(), work)?;
+        let requirement = self.rules.requirement(ruling);
+        for header in requirement.into_iter().flat_map(Requirement::headers) {
+            if let Some(value) = request.agreed(header) {
+                variables.bind(header, value);
+            }
+        }
+        Ok((ruling, variables))
     }
 
     /// Whether the upstream will take the method for the one that the rules see. Asked where

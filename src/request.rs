@@ -5,6 +5,7 @@ mod name;
 pub mod query;
 pub mod work;
 
+use crate::header::{HeaderName, is_header_value, is_trimmed};
 use crate::rules::index::Target;
 use crate::work::TooCostly;
 use query::{Escaped, Query};
@@ -141,6 +142,23 @@ impl Request {
             .iter()
             .filter(move |(entry, _)| entry == name)
             .map(|(_, value)| value.as_slice())
+    }
+
+    /// A header's value, if every server reads the same one: it stands in one line, which is not empty
+    /// and cannot be taken apart. A comma separates values to some, also those of two lines that a
+    /// proxy has joined; white space at an edge belongs to the value for some and not for others.
+    #[must_use]
+    pub fn agreed(&self, name: &HeaderName) -> Option<&str> {
+        let mut lines = self.all(name.as_str());
+        let (Some(line), None) = (lines.next(), lines.next()) else {
+            return None;
+        };
+        let value = std::str::from_utf8(line).ok()?;
+        let is_one = !value.is_empty()
+            && !value.contains(',')
+            && value.trim_matches(is_trimmed).len() == value.len()
+            && is_header_value(value);
+        is_one.then_some(value)
     }
 
     /// What the rules look at.

@@ -26,6 +26,8 @@
 
 mod accounts;
 mod authorizers;
+mod callers;
+mod claims;
 mod deny_list;
 mod document;
 mod duration;
@@ -45,6 +47,7 @@ mod resources;
 mod responses;
 mod rules;
 mod token;
+mod wanted;
 
 pub use accounts::MAX_AWS_ACCOUNTS;
 pub use authorizers::{MAX_ANSWERS, MAX_AUTHORIZERS, MAX_IDENTITY_SOURCES};
@@ -59,6 +62,7 @@ pub use rules::MAX_RULES;
 pub use token::{MAX_AUD_PATTERN_BYTES, MAX_CACHE_ENTRIES};
 
 use crate::bearer::Identities;
+use crate::header::HeaderName;
 use crate::owned::OwnedHeaders;
 use crate::policy::{
     Authorizer, Identity, Issuers, Policy, Preflight, RouteChoice, SignaturePolicy, TokenPolicy,
@@ -122,13 +126,6 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     let (authorizers, known_authorizers) = authorizers::read(&fields);
     let deny_list = deny_list::read(&fields);
     let token = token::read(&fields, needs_no_pools && !fields.has("user_pools"));
-    let context = Context {
-        pools: &known_pools,
-        accounts: &known_accounts,
-        authorizers: &known_authorizers,
-        wanted: token.wanted,
-    };
-    let rules = rules::read(&fields, &context);
     let overrides = owned::overrides(&fields);
     let aliases = owned::aliases(&fields, token.sources.as_ref().ok());
     let claim_headers = headers::read(
@@ -137,6 +134,22 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         authorizers.as_deref().unwrap_or_default(),
         aliases.unwrap_or_default(),
     );
+    let problem_with = |header: &HeaderName| {
+        owned::problem_with_bound(
+            header,
+            token.sources.as_ref().ok(),
+            claim_headers.as_ref().ok(),
+            aliases.unwrap_or_default(),
+        )
+    };
+    let context = Context {
+        pools: &known_pools,
+        accounts: &known_accounts,
+        authorizers: &known_authorizers,
+        wanted: token.wanted,
+        problem_with: &problem_with,
+    };
+    let rules = rules::read(&fields, &context);
     let preflight = fields.word(
         "cors_preflight",
         "require_token or pass",
@@ -196,6 +209,7 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         .map_err(|_| {
             fields.refuse_at("user_pools", "found one issuer twice; expected each once")
         })?;
+    owned::told_apart(&fields, &rules, aliases)?;
     let resources = resources?;
     let owned = overrides.owned(
         &rules,

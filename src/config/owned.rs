@@ -78,6 +78,60 @@ pub(super) fn aliases(
     Ok(aliases)
 }
 
+/// What is wrong with a header that a rule compares with claims. The upstream must get what was
+/// compared: a header that the filter writes, takes off, or takes for an alias, is of no use.
+pub(super) fn problem_with_bound(
+    header: &HeaderName,
+    sources: Option<&TokenSources>,
+    claim_headers: Option<&ClaimHeaders>,
+    aliases: HeaderAliases,
+) -> Option<String> {
+    let places = sources.into_iter().flat_map(TokenSources::iter);
+    let places = places.filter_map(|place| match place {
+        TokenSource::Header(name) => Some((name, "token.from reads")),
+        TokenSource::Query(_) | TokenSource::Cookie(_) => None,
+    });
+    let written = claim_headers.into_iter().flat_map(ClaimHeaders::names);
+    let written = written.map(|name| (name, "the filter itself writes"));
+    places.chain(written).find_map(|(name, does)| {
+        let (found, name) = (header.as_str(), name.as_str());
+        if found == name {
+            Some(format!(
+                "found {found:?}, which {does}; expected another header"
+            ))
+        } else if aliases == HeaderAliases::Strip && header.folds_to(name) {
+            Some(format!(
+                "found {found:?}, {FOLDED} {name:?}, which {does}; {INSTEAD}"
+            ))
+        } else {
+            None
+        }
+    })
+}
+
+/// Refuses rules that compare two headers of which one is an alias of the other: it would be taken
+/// off.
+pub(super) fn told_apart(fields: &Fields<'_>, rules: &Rules, aliases: HeaderAliases) -> Parsed<()> {
+    let bound: Vec<_> = rules.bound_headers().collect();
+    for (at, header) in bound.iter().enumerate() {
+        let mut earlier = bound.iter().take(at);
+        if aliases == HeaderAliases::Strip
+            && let Some(other) =
+                earlier.find(|other| *other != header && header.folds_to(other.as_str()))
+        {
+            return Err(fields.refuse_at(
+                "rules",
+                format_args!(
+                    "found {{header.{}}}, {FOLDED} {{header.{}}}; {INSTEAD}",
+                    header.as_str(),
+                    other.as_str()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// How a problem says that a name is an alias of what it names next.
 pub(super) const FOLDED: &str = "which servers that fold header names take for";
 
@@ -120,6 +174,8 @@ impl Overrides {
         // What an authorizer judged under this name the upstream must not find under another.
         let identities = authorizers.iter().flat_map(Authorizer::identity_headers);
         owned.extend(identities.map(|name| (name.clone(), Purpose::Token)));
+        let bound = rules.bound_headers().cloned();
+        owned.extend(bound.map(|name| (name, Purpose::Bound)));
         if preflight == Preflight::Pass {
             let names = preflight_headers().map(HeaderName::known);
             owned.extend(names.map(|name| (name, Purpose::Preflight)));

@@ -7,7 +7,6 @@ use super::problem::{Parsed, Reported};
 use super::require::{self, Context};
 use crate::rules::index::Unreachable;
 use crate::rules::pattern::{Match, PathCase};
-use crate::rules::requirement::Requirement;
 use crate::rules::{Access, Enforcement, InvalidToken, Otherwise, Rule, Rules};
 
 /// The most rules. Each is compared with all before it, to find the ones that can never be reached:
@@ -147,10 +146,7 @@ fn rule(entry: &Field<'_>, context: &Context<'_>) -> Halves {
         Err(reported) => return (Err(reported), (Err(reported), Err(reported))),
     };
     let matches = matching::read(&fields);
-    let path = matches
-        .as_ref()
-        .map(|matches| &matches.path)
-        .map_err(|reported| *reported);
+    let known = matches.as_ref().map_err(|reported| *reported);
     let allow = fields
         .optional("allow", "anyone, optional or nobody")
         .map(|field| {
@@ -163,7 +159,7 @@ fn rule(entry: &Field<'_>, context: &Context<'_>) -> Halves {
         });
     let require = fields
         .optional("require", "an object of conditions")
-        .map(|field| (require::read(&field, path, context), field));
+        .map(|field| (require::read(&field, known, context), field));
     let invalid_token = invalid_token(&fields, allow);
     let own = fields.optional("enforce", ENFORCE);
     let own = own.map(|field| field.word(&ENFORCEMENTS)).transpose();
@@ -180,8 +176,8 @@ fn rule(entry: &Field<'_>, context: &Context<'_>) -> Halves {
     }
     let access = match (allow, require) {
         // Neither: any valid token.
-        (None, None) => Ok(Access::Require(Requirement::default())),
-        (None, Some((requirement, _))) => requirement.map(Access::Require),
+        (None, None) => Ok(Access::Require(Box::default())),
+        (None, Some((requirement, _))) => requirement.map(Box::new).map(Access::Require),
         (Some(allow), None) => allow.and_then(|allow| {
             Ok(match allow {
                 Allow::Anyone => Access::Anyone,
@@ -236,7 +232,7 @@ fn default(fields: &Fields<'_>, context: &Context<'_>, no_rules: bool) -> Parsed
     const EXPECTED: &str = "nobody, authenticated, anyone or an object with authorizer";
     let field = match fields.optional("default", EXPECTED) {
         Some(field) => field,
-        None if no_rules => return Ok(Access::Require(Requirement::default())),
+        None if no_rules => return Ok(Access::Require(Box::default())),
         None => fields.required("default", format!("{EXPECTED}, for what no rule matches"))?,
     };
     if field.value().is_object() {
@@ -251,7 +247,7 @@ fn default(fields: &Fields<'_>, context: &Context<'_>, no_rules: bool) -> Parsed
     ];
     field.word(&words).map(|default| match default {
         Default::Nobody => Access::Nobody,
-        Default::Authenticated => Access::Require(Requirement::default()),
+        Default::Authenticated => Access::Require(Box::default()),
         Default::Anyone => Access::Anyone,
     })
 }

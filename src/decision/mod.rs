@@ -39,6 +39,7 @@ pub use reads::HeaderReads;
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// What is known about a request once its headers have been read.
 #[derive(Debug)]
@@ -509,8 +510,10 @@ impl Decider {
         };
         // Last: a token is shown to its pool only if all else about it holds, so that strangers have
         // nobody asked, and the answer alone is what is missing.
-        let checked = checked.and_then(|remembered| {
-            confirm(&remembered, compact, &demand, facts, patience, seen)?;
+        let checked = checked.and_then(|(remembered, confirmation)| {
+            if let Confirmation::Within(within) = confirmation {
+                confirm(&remembered, compact, within, (facts, patience), now, seen)?;
+            }
             Ok(remembered)
         });
         (checked, cache_use)
@@ -539,7 +542,7 @@ impl Decider {
         facts: &Facts,
         patience: Patience,
         seen: &mut impl Observer,
-    ) -> Result<Rc<Remembered>, Stop> {
+    ) -> Result<(Rc<Remembered>, Confirmation), Stop> {
         // Form and header: the text is not a token of Cognito's, or may be.
         let token = UntrustedToken::parse(compact, &self.known_headers, seen)?;
         // What it claims: a token that would be refused if it were genuine is refused without a
@@ -568,7 +571,7 @@ impl Decider {
         // Revocation, scopes, groups and claims of a genuine token. A refusal here may name what
         // would have sufficed, since the bearer is known.
         let clear_under = Cell::new(None);
-        satisfies(&verified, &clear_under, demand, facts, patience, seen)?;
+        let confirmation = satisfies(&verified, &clear_under, demand, facts, patience, seen)?;
         // Only what was accepted is remembered, so that no refused token takes a place from a good
         // one. One that its pool has yet to confirm is genuine, and need not be verified twice.
         let remembered = Rc::new(Remembered {
@@ -579,7 +582,7 @@ impl Decider {
             name: OnceCell::new(),
         });
         self.cache.insert(compact, Rc::clone(&remembered));
-        Ok(remembered)
+        Ok((remembered, confirmation))
     }
 
     /// What the upstream is told of the bearer. Of a user and of an AWS principal it is told under
@@ -736,7 +739,7 @@ fn chosen(policy: &Policy, request: &Request) -> Result<Chosen, UnsafePath> {
     if let Asked::Metadata(document) = policy.resources.asked(&target, &mut work)? {
         return Ok(Chosen::Answer(resource::answer(document, target.method)));
     }
-    let (ruling, variables) = policy.rules.choose_within(&target, &mut work)?;
+    let (ruling, variables) = policy.choose(request, &mut work)?;
     Ok(Chosen::Rule(ruling, variables))
 }
 
@@ -763,7 +766,7 @@ fn check_again(
     facts: &Facts,
     patience: Patience,
     seen: &mut impl Observer,
-) -> Result<Rc<Remembered>, Stop> {
+) -> Result<(Rc<Remembered>, Confirmation), Stop> {
     // In the order of a first decision, so that a token is refused for the same reason whether it
     // is remembered or not.
     remembered.verified.readmit(demand, seen)?;
@@ -772,27 +775,24 @@ fn check_again(
         clear_under,
         ..
     } = &*remembered;
-    satisfies(verified, clear_under, demand, facts, patience, seen)?;
-    Ok(remembered)
+    let confirmation = satisfies(verified, clear_under, demand, facts, patience, seen)?;
+    Ok((remembered, confirmation))
 }
 
 /// The rule's `confirmed_within`: the word of the token's user pool.
 fn confirm(
     remembered: &Remembered,
     compact: &[u8],
-    demand: &Demand<'_>,
-    facts: &Facts,
-    patience: Patience,
+    within: Duration,
+    (facts, patience): (&Facts, Patience),
+    now: Timestamp,
     seen: &mut impl Observer,
 ) -> Result<(), Stop> {
-    let Confirmation::Within(within) = demand.requirement.confirmation else {
-        return Ok(());
-    };
     let issuer = remembered.verified.issuer();
     let key = *remembered.name.get_or_init(|| facts.name(issuer, compact));
     let subject = Subject { issuer, key };
     let question = Question { subject, within };
-    let word = match facts.confirmed(question, demand.now, patience) {
+    let word = match facts.confirmed(question, now, patience) {
         standing::Word::Good => Ok(()),
         standing::Word::Bad => Err(Refusal::Plain(Reason::TokenRevoked)),
         standing::Word::Unknown(after) => Err(Refusal::RevocationUnknown(after)),
@@ -806,7 +806,7 @@ fn confirm(
 }
 
 /// What is asked of the issuer's word: that it has not been taken back, and the rule's
-/// conditions.
+/// conditions. How lately the user pool must have stood by it is yet to be asked.
 fn satisfies<O: Observer>(
     verified: &Verified,
     clear_under: &Cell<Option<u64>>,
@@ -814,7 +814,7 @@ fn satisfies<O: Observer>(
     facts: &Facts,
     patience: Patience,
     seen: &mut O,
-) -> Result<(), Stop> {
+) -> Result<Confirmation, Stop> {
     verified.satisfies(demand, seen, |issuer, seen| {
         let Some(list) = facts.revocations() else {
             return Ok(());

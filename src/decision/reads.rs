@@ -52,6 +52,7 @@ impl HeaderReads {
         // An authorizer is told of all headers.
         if token.sources.needs_every_header()
             || owned.needs_every_header()
+            || owned.has_bound()
             || policy.rules.asks_authorizers()
         {
             return Self::Everything;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 37] = [
+const LAYERS: [(&str, &str); 38] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -26,8 +26,11 @@ const LAYERS: [(&str, &str); 37] = [
     ("claims", "json refusal time"),
     ("token", "claims json refusal signature step"),
     ("deny_list", "claims json time"),
-    ("rules", "claims pool principal refusal step time work"),
-    ("request", "rules work"),
+    (
+        "rules",
+        "claims header pool principal refusal step time work",
+    ),
+    ("request", "header rules work"),
     ("bearer", "header refusal request work"),
     ("owned", "header request"),
     (

@@ -46,7 +46,7 @@ pub(crate) enum Expect {
     Refused(String),
 }
 
-const FILES: [&str; 14] = [
+const FILES: [&str; 16] = [
     include_str!("../vectors/decisions/sources.json"),
     include_str!("../vectors/decisions/structure.json"),
     include_str!("../vectors/decisions/signature.json"),
@@ -54,6 +54,8 @@ const FILES: [&str; 14] = [
     include_str!("../vectors/decisions/claims.json"),
     include_str!("../vectors/decisions/request.json"),
     include_str!("../vectors/decisions/rules.json"),
+    include_str!("../vectors/decisions/matchers.json"),
+    include_str!("../vectors/decisions/alternatives.json"),
     include_str!("../vectors/decisions/headers.json"),
     include_str!("../vectors/decisions/order.json"),
     include_str!("../vectors/decisions/principals.json"),
