@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use cognito_authorizer::arn::Partition;
 use cognito_authorizer::authorizer::method_arn::MethodArn;
-use cognito_authorizer::refusal::{Reason, Refusal};
-use cognito_authorizer::reply::{Reply, Responses};
+use cognito_authorizer::refusal::{ApiKind, AuthorizerCause, Reason, Refusal};
+use cognito_authorizer::reply::{Occasion, Reply, Responses};
 use serde_json::{Value, json};
 
 use crate::deploy::files;
@@ -56,7 +56,7 @@ fn every_snippet_of_the_page_is_checked() {
                 let event = snippet.value();
                 assert_eq!(event["methodArn"], arn("/orders/7").as_str(), "line {line}");
                 let members: Vec<_> = event.as_object().expect("an event").keys().collect();
-                assert_eq!(members, ["type", "methodArn", "authorizationToken"]);
+                assert_eq!(members, ["authorizationToken", "methodArn", "type"]);
                 4
             }
             "" if snippet.language == "sh" => 5,
@@ -85,10 +85,13 @@ fn arn(path: &str) -> MethodArn {
 fn reply(code: &str) -> Reply {
     let reason = Reason::ALL.into_iter().find(|one| one.code() == code);
     let refusal = match reason.unwrap_or_else(|| panic!("{code} is no reason")) {
-        Reason::AuthorizerUnavailable => Refusal::AuthorizerUnavailable(Duration::from_secs(1)),
+        Reason::AuthorizerUnavailable => {
+            let cause = AuthorizerCause::Unreachable(Duration::from_secs(1));
+            Refusal::Authorizer(ApiKind::Rest, cause)
+        }
         other => Refusal::Plain(other),
     };
-    Responses::default().reply(&refusal, None)
+    Responses::default().reply(&refusal, &Occasion::default())
 }
 
 /// As the page shows it.
