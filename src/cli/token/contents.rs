@@ -190,6 +190,10 @@ impl Contents {
             let Issuer::Pool(pool, issuer) = Issuer::of(self.iss()?) else {
                 return None;
             };
+            // A replica is named by its ARN, of which the token tells no account.
+            if pool.is_replica() {
+                return None;
+            }
             let token_use = self.claim("token_use")?.as_str()?;
             let client = match token_use {
                 "id" => "aud",
@@ -198,7 +202,7 @@ impl Contents {
             };
             let client = self.claim(client)?.as_str()?;
             let plain = client.bytes().all(|byte| byte.is_ascii_alphanumeric());
-            (plain && !client.is_empty()).then(|| entry(&pool, issuer, client, token_use))
+            (plain && !client.is_empty()).then(|| entry(pool.id(), issuer, client, token_use))
         };
         part().unwrap_or_default()
     }

@@ -1,12 +1,12 @@
 //! What an `iss` is: one of a user pool's two names, an AWS account's, or another's.
 
-use cognito_authorizer::pool::UserPoolId;
+use cognito_authorizer::pool::{UserPool, UserPoolId};
 
 /// An issuer, as far as its name says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Issuer {
-    /// A user pool, by one of its names.
-    Pool(UserPoolId, &'static str),
+    /// A user pool or a replica of one, by one of its names.
+    Pool(UserPool, &'static str),
     /// A user pool, but for what is wrong.
     NearlyPool(UserPoolId, &'static str),
     /// An AWS account that gives its roles tokens.
@@ -17,8 +17,12 @@ pub(super) enum Issuer {
 
 impl Issuer {
     pub(super) fn of(iss: &str) -> Self {
+        let host = iss.strip_prefix("https://").unwrap_or_default();
         let last = iss.trim_end_matches('/').rsplit('/').next();
-        if let Some(Ok(pool)) = last.map(UserPoolId::new) {
+        if let Some(Ok(id)) = last.map(UserPoolId::new) {
+            // The original name has the region in which the token was made.
+            let region = host.split('.').nth(1).unwrap_or_default();
+            let pool = UserPool::in_region(id.clone(), region);
             let names = [
                 (pool.original_issuer(), "original"),
                 (pool.updated_issuer(), "updated"),
@@ -28,14 +32,13 @@ impl Issuer {
                     return Self::Pool(pool, word);
                 }
                 if iss.strip_suffix('/') == Some(&name) {
-                    return Self::NearlyPool(pool, "the slash at its end is one too many");
+                    return Self::NearlyPool(id, "the slash at its end is one too many");
                 }
             }
             if iss.contains("cognito-idp.") {
-                return Self::NearlyPool(pool, "its region, domain or scheme is not the pool's");
+                return Self::NearlyPool(id, "its region, domain or scheme is not the pool's");
             }
         }
-        let host = iss.strip_prefix("https://").unwrap_or_default();
         match host.contains(".tokens.sts.") && !host.contains('/') {
             true => Self::Account,
             false => Self::Other,
@@ -45,9 +48,16 @@ impl Issuer {
     /// In words.
     pub(super) fn told(&self) -> String {
         match self {
-            Self::Pool(pool, word) => format!("the {word} issuer of user pool {}", pool.as_str()),
-            Self::NearlyPool(pool, why) => {
-                format!("not quite an issuer of user pool {}: {why}", pool.as_str())
+            Self::Pool(pool, word) if pool.is_replica() => format!(
+                "the {word} issuer of the replica in {} of user pool {}",
+                pool.region(),
+                pool.id().as_str()
+            ),
+            Self::Pool(pool, word) => {
+                format!("the {word} issuer of user pool {}", pool.id().as_str())
+            }
+            Self::NearlyPool(id, why) => {
+                format!("not quite an issuer of user pool {}: {why}", id.as_str())
             }
             Self::Account => "an AWS account's issuer, for its roles and users".to_owned(),
             Self::Other => "no issuer of Cognito's or of an AWS account".to_owned(),
@@ -76,6 +86,10 @@ mod tests {
             ),
             (
                 "https://cognito-idp.us-east-2.amazonaws.com/us-east-1_AbCdEf123",
+                "the original issuer of the replica in us-east-2 of user pool us-east-1_AbCdEf123",
+            ),
+            (
+                "https://cognito-idp.us-east-1.amazonaws.com.cn/us-east-1_AbCdEf123",
                 "not quite an issuer of user pool us-east-1_AbCdEf123: its region, domain or scheme is not the pool's",
             ),
             (

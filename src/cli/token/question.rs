@@ -180,7 +180,8 @@ fn lenient(contents: &Contents) -> Value {
         })
     };
     let id = match Issuer::of(iss) {
-        Issuer::Pool(pool, _) | Issuer::NearlyPool(pool, _) => pool.as_str().to_owned(),
+        Issuer::Pool(pool, _) => pool.id().as_str().to_owned(),
+        Issuer::NearlyPool(id, _) => id.as_str().to_owned(),
         Issuer::Account | Issuer::Other => "us-east-1_Unknown".to_owned(),
     };
     let document = with(&id, iss);
