@@ -3,7 +3,7 @@
 //! The headers named here are the filter's alone. A client's own value is taken away on every
 //! path, so that what the upstream reads was written from a verified token, or is not there.
 
-use crate::claims::{Claim, ClaimPlace, Claims, PrincipalClaims, UserClaims};
+use crate::claims::{Claim, ClaimPlace, Claims, PrincipalClaims, ReadAs, UserClaims};
 use crate::header::{HeaderName, is_header_value, is_trimmed};
 use crate::json;
 use serde_json::Value;
@@ -40,6 +40,8 @@ pub struct ClaimHeader {
     pub header: HeaderName,
     /// Where the value may stand, in order of preference.
     pub claims: Vec<ClaimPlace>,
+    /// How a text there is read as an array; one that cannot be read so is not sent.
+    pub read_as: ReadAs,
     /// How an array is written.
     pub format: ArrayFormat,
     /// How characters outside ASCII are written.
@@ -152,7 +154,21 @@ impl ClaimHeader {
     #[must_use]
     pub fn value(&self, claims: &Claims) -> Option<String> {
         let mut places = self.claims.iter();
-        places.find_map(|place| self.render(present(claims.get(place)?)?))
+        places.find_map(|place| self.written(claims.get(place)?))
+    }
+
+    fn written(&self, claim: Claim<'_>) -> Option<String> {
+        let claim = present(claim)?;
+        if self.read_as == ReadAs::Text {
+            return self.render(claim);
+        }
+        let read = match claim {
+            Claim::Text(text) => Value::Array(self.read_as.elements(text)?),
+            // It is one already.
+            Claim::Other(Value::Array(_)) => return self.render(claim),
+            Claim::Other(_) => return None,
+        };
+        self.render(present(Claim::Other(&read))?)
     }
 
     /// The header's value; `None` if the claim has none that could be sent.
@@ -245,6 +261,7 @@ mod tests {
             headers: vec![ClaimHeader {
                 header: HeaderName::new("x-claim").unwrap(),
                 claims: vec![ClaimPlace::new("c").unwrap()],
+                read_as: ReadAs::Text,
                 format,
                 encoding,
             }],
@@ -380,6 +397,7 @@ mod tests {
                     .iter()
                     .filter_map(|name| ClaimPlace::new(name))
                     .collect(),
+                read_as: ReadAs::Text,
                 format: ArrayFormat::Comma,
                 encoding: Encoding::Utf8,
             }],
@@ -402,6 +420,7 @@ mod tests {
                     .iter()
                     .filter_map(|name| ClaimPlace::new(name))
                     .collect(),
+                read_as: ReadAs::Text,
                 format: ArrayFormat::Comma,
                 encoding: Encoding::Utf8,
             }],

@@ -1,5 +1,6 @@
 //! `claim_headers`, `payload_header` and `principal_headers`: what the upstream is told.
 
+use super::claims::read_as;
 use super::field::{Field, all};
 use super::fields::Fields;
 use super::owned::{FOLDED, INSTEAD};
@@ -15,7 +16,7 @@ use crate::owned::HeaderAliases;
 /// (`max_headers_count`).
 pub const MAX_CLAIM_HEADERS: usize = 100;
 
-const FIELDS: [&str; 4] = ["header", "claim", "format", "encoding"];
+const FIELDS: [&str; 5] = ["header", "claim", "read_as", "format", "encoding"];
 const HEADER: &str = "the name of a header, such as x-cognito-sub";
 const CLAIM: &str = "the name of a claim or a JSON Pointer, or a list of them";
 
@@ -75,6 +76,7 @@ fn headers(field: &Field<'_>, targets: &mut Targets<'_>) -> Parsed<Vec<ClaimHead
         let claims = fields
             .required("claim", CLAIM)
             .and_then(|field| claims(&field));
+        let read_as = read_as(&fields);
         let format = fields.word(
             "format",
             "comma, space or json",
@@ -92,6 +94,7 @@ fn headers(field: &Field<'_>, targets: &mut Targets<'_>) -> Parsed<Vec<ClaimHead
         Ok(ClaimHeader {
             header: header?,
             claims: claims?,
+            read_as: read_as?,
             format: format?,
             encoding: encoding?,
         })
@@ -151,11 +154,18 @@ fn claims(field: &Field<'_>) -> Parsed<Vec<ClaimPlace>> {
 
 fn claim(field: &Field<'_>) -> Parsed<ClaimPlace> {
     let text = field.text()?;
-    ClaimPlace::new(text).ok_or_else(|| {
+    let place = ClaimPlace::new(text).ok_or_else(|| {
         // RFC 6901, section 3.
         field.refuse(format_args!(
             "found {}; expected a JSON Pointer, in which \"~\" stands before 0 or 1 only",
             quoted(text)
         ))
-    })
+    })?;
+    if place.wildcards() > 0 {
+        return Err(field.refuse(format_args!(
+            "found {}; expected the number of an element: a header has the value of one claim",
+            quoted(text)
+        )));
+    }
+    Ok(place)
 }

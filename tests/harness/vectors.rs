@@ -46,7 +46,7 @@ pub(crate) enum Expect {
     Refused(String),
 }
 
-const FILES: [&str; 16] = [
+const FILES: [&str; 17] = [
     include_str!("../vectors/decisions/sources.json"),
     include_str!("../vectors/decisions/structure.json"),
     include_str!("../vectors/decisions/signature.json"),
@@ -56,6 +56,7 @@ const FILES: [&str; 16] = [
     include_str!("../vectors/decisions/rules.json"),
     include_str!("../vectors/decisions/matchers.json"),
     include_str!("../vectors/decisions/alternatives.json"),
+    include_str!("../vectors/decisions/bound.json"),
     include_str!("../vectors/decisions/headers.json"),
     include_str!("../vectors/decisions/order.json"),
     include_str!("../vectors/decisions/principals.json"),
