@@ -3,6 +3,7 @@
 //! The headers named here are the filter's alone. A client's own value is taken away on every
 //! path, so that what the upstream reads was written from a verified token, or is not there.
 
+use crate::authorizer::answer::Answer;
 use crate::claims::{Claim, ClaimPlace, Claims, PrincipalClaims, ReadAs, UserClaims};
 use crate::header::{HeaderName, is_header_value, is_trimmed};
 use crate::json;
@@ -48,6 +49,19 @@ pub struct ClaimHeader {
     pub encoding: Encoding,
 }
 
+/// One header and the key of an authorizer's answer that it comes from.
+#[derive(Clone, Debug)]
+pub struct ContextHeader {
+    /// The header's name.
+    pub header: HeaderName,
+    /// A key of the answer's `context`, or `principalId`.
+    pub key: String,
+    /// How an array is written.
+    pub format: ArrayFormat,
+    /// How characters outside ASCII are written.
+    pub encoding: Encoding,
+}
+
 /// All headers that the filter owns.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimHeaders {
@@ -57,6 +71,8 @@ pub struct ClaimHeaders {
     pub payload: Option<HeaderName>,
     /// Headers with a claim of an AWS principal each.
     pub principals: Vec<ClaimHeader>,
+    /// Headers with a value of an authorizer's answer each.
+    pub context: Vec<ContextHeader>,
 }
 
 /// A value for each of the filter's own headers, or the word that there is none.
@@ -85,7 +101,14 @@ impl ClaimHeaders {
     /// The names of all headers that the filter owns.
     pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
         let users = self.headers.iter().map(|header| &header.header);
-        users.chain(&self.payload).chain(self.principal_names())
+        let users = users.chain(&self.payload);
+        users
+            .chain(self.principal_names())
+            .chain(self.context_names())
+    }
+
+    fn context_names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.context.iter().map(|header| &header.header)
     }
 
     fn principal_names(&self) -> impl Iterator<Item = &HeaderName> {
@@ -105,7 +128,8 @@ impl ClaimHeaders {
         let whole = self.payload.iter();
         let whole = whole.map(|name| (name.into(), Some(payload.to_owned())));
         // To a reader of these an id of a user would be the name of a role.
-        let absent = self.principal_names().map(|name| (name.into(), None));
+        let others = self.principal_names().chain(self.context_names());
+        let absent = others.map(|name| (name.into(), None));
         HeaderValues(claimed.chain(whole).chain(absent).collect())
     }
 
@@ -113,12 +137,24 @@ impl ClaimHeaders {
     #[must_use]
     pub fn of_principal(&self, principal: &PrincipalClaims) -> HeaderValues {
         let users = self.headers.iter().map(|header| &header.header);
-        let absent = users.chain(&self.payload).map(|name| (name.into(), None));
+        let others = users.chain(&self.payload).chain(self.context_names());
+        let absent = others.map(|name| (name.into(), None));
         HeaderValues(
             absent
                 .chain(values(&self.principals, principal.claims()))
                 .collect(),
         )
+    }
+
+    /// The values for a request that an authorizer lets pass: none of them is a claim's.
+    #[must_use]
+    pub fn of_answer(&self, answer: &Answer) -> HeaderValues {
+        let users = self.headers.iter().map(|header| &header.header);
+        let others = users.chain(&self.payload).chain(self.principal_names());
+        let absent = others.map(|name| (name.into(), None));
+        let context = self.context.iter();
+        let context = context.map(|header| ((&header.header).into(), header.value(answer)));
+        HeaderValues(absent.chain(context).collect())
     }
 }
 
@@ -153,24 +189,47 @@ impl ClaimHeader {
     /// The value for these claims: of the first that can be sent.
     #[must_use]
     pub fn value(&self, claims: &Claims) -> Option<String> {
+        let writing = Writing {
+            format: self.format,
+            encoding: self.encoding,
+        };
         let mut places = self.claims.iter();
-        places.find_map(|place| self.written(claims.get(place)?))
+        places.find_map(|place| self.written(&writing, claims.get(place)?))
     }
 
-    fn written(&self, claim: Claim<'_>) -> Option<String> {
+    fn written(&self, writing: &Writing, claim: Claim<'_>) -> Option<String> {
         let claim = present(claim)?;
         if self.read_as == ReadAs::Text {
-            return self.render(claim);
+            return writing.render(claim);
         }
         let read = match claim {
             Claim::Text(text) => Value::Array(self.read_as.elements(text)?),
             // It is one already.
-            Claim::Other(Value::Array(_)) => return self.render(claim),
+            Claim::Other(Value::Array(_)) => return writing.render(claim),
             Claim::Other(_) => return None,
         };
-        self.render(present(Claim::Other(&read))?)
+        writing.render(present(Claim::Other(&read))?)
     }
+}
 
+impl ContextHeader {
+    /// The value for this answer.
+    fn value(&self, answer: &Answer) -> Option<String> {
+        let writing = Writing {
+            format: self.format,
+            encoding: self.encoding,
+        };
+        writing.render(present(answer.get(&self.key)?.into())?)
+    }
+}
+
+/// How a value is written.
+struct Writing {
+    format: ArrayFormat,
+    encoding: Encoding,
+}
+
+impl Writing {
     /// The header's value; `None` if the claim has none that could be sent.
     fn render(&self, claim: Claim<'_>) -> Option<String> {
         let separator = match self.format {
@@ -265,8 +324,7 @@ mod tests {
                 format,
                 encoding,
             }],
-            payload: None,
-            principals: Vec::new(),
+            ..ClaimHeaders::default()
         };
         let claims = Claims::parse(format!(r#"{{"c":{claim}}}"#).as_bytes()).unwrap();
         let values = headers.of_user(&UserClaims::verified(claims), "");
@@ -401,8 +459,7 @@ mod tests {
                 format: ArrayFormat::Comma,
                 encoding: Encoding::Utf8,
             }],
-            payload: None,
-            principals: Vec::new(),
+            ..ClaimHeaders::default()
         };
         let claims = Claims::parse(br#"{"a":" x","b":"y"}"#).unwrap();
         let value = |headers: &ClaimHeaders| headers.headers[0].value(&claims);
@@ -425,7 +482,7 @@ mod tests {
                 encoding: Encoding::Utf8,
             }],
             payload: Some(HeaderName::new("x-payload").unwrap()),
-            principals: Vec::new(),
+            ..ClaimHeaders::default()
         };
         let claims = Claims::parse(br#"{"cognito:username":"","username":"ann"}"#).unwrap();
         let values = headers.of_user(&UserClaims::verified(claims), "e30");

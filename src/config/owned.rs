@@ -10,7 +10,9 @@ use crate::owned::{
     HOST_OVERRIDES, HeaderAliases, METHOD_OVERRIDES, Override, PATH_OVERRIDES, Purpose,
     preflight_headers,
 };
-use crate::policy::{Preflight, decides_by_hosts, decides_by_methods, decides_by_paths};
+use crate::policy::{
+    Authorizer, Preflight, decides_by_hosts, decides_by_methods, decides_by_paths,
+};
 use crate::resource::Resources;
 use crate::rules::Rules;
 
@@ -145,6 +147,7 @@ impl Overrides {
         preflight: Preflight,
         claim_headers: &ClaimHeaders,
         sources: &TokenSources,
+        authorizers: &[Authorizer],
     ) -> Vec<(HeaderName, Purpose)> {
         let by_method = decides_by_methods(rules, resources, preflight);
         let mut owned = Vec::new();
@@ -168,6 +171,9 @@ impl Overrides {
             TokenSource::Query(_) | TokenSource::Cookie(_) => None,
         });
         owned.extend(places);
+        // What an authorizer judged under this name the upstream must not find under another.
+        let identities = authorizers.iter().flat_map(Authorizer::identity_headers);
+        owned.extend(identities.map(|name| (name.clone(), Purpose::Token)));
         let bound = rules.bound_headers().cloned();
         owned.extend(bound.map(|name| (name, Purpose::Bound)));
         if preflight == Preflight::Pass {

@@ -3,6 +3,7 @@
 //! A rule that no token could ever satisfy is refused: it was meant to open a door.
 
 use super::accounts::KnownAccounts;
+use super::authorizers::KnownAuthorizers;
 use super::callers::{self, Surroundings, Users};
 use super::claims;
 use super::duration::Bounds;
@@ -65,6 +66,8 @@ pub(super) struct Context<'a> {
     pub(super) pools: &'a KnownPools,
     /// The configured AWS accounts.
     pub(super) accounts: &'a KnownAccounts,
+    /// The configured authorizers.
+    pub(super) authorizers: &'a KnownAuthorizers,
     /// What `token.use` says.
     pub(super) wanted: Parsed<WantedUse>,
     /// What is wrong with a header that a rule would read, if anything is.

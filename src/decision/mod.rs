@@ -9,8 +9,10 @@
 //! comes first, then what the token claims, and the signature, which costs more than all the rest
 //! together, is verified only for a token that would be admitted if it were genuine.
 
+mod authorizers;
 mod reads;
 
+use crate::authorization::Authorization;
 use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
 use crate::confirmation::{Question, Subject, standing};
@@ -32,6 +34,7 @@ use crate::time::Timestamp;
 use crate::token::{KnownHeaders, UntrustedToken};
 use crate::verifiers::Verifiers;
 use crate::verify::{Admitted, Bearer, Demand, Unverified, Verified};
+use authorizers::Asking;
 pub use reads::HeaderReads;
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
@@ -109,6 +112,8 @@ pub enum Caller {
     Anonymous(Rc<HeaderValues>),
     /// That of the bearer of a verified token.
     Known(Rc<Remembered>),
+    /// In that which an authorizer says.
+    Authorized(Rc<Authorization>),
 }
 
 impl Caller {
@@ -118,6 +123,7 @@ impl Caller {
         match self {
             Self::Anonymous(headers) => headers,
             Self::Known(remembered) => &remembered.headers,
+            Self::Authorized(authorization) => &authorization.headers,
         }
     }
 }
@@ -134,20 +140,31 @@ pub enum CacheUse {
     Miss,
 }
 
-/// A request that may pass once a fact is there: all that is left of it. It holds the token and
-/// what was chosen by the rest, never a body.
+/// A request that may pass once a fact is there: all that is left of it. It holds the token, or what
+/// an authorizer judges, and what was chosen by the rest, never a body.
 ///
 /// The edits are kept from the first decision, and not made again: Envoy shows the headers of a
 /// request that it has stopped, but another filter may have changed them since.
 #[derive(Debug)]
 pub struct Candidate {
-    compact: Vec<u8>,
-    ruling: Ruling,
-    variables: Variables,
+    grounds: Grounds,
     edits: Vec<HeaderEdit>,
     lenience: Lenience,
     need: Need,
     patience: Patience,
+}
+
+/// By what a request is decided.
+#[derive(Debug)]
+enum Grounds {
+    /// Its token.
+    Token {
+        compact: Vec<u8>,
+        ruling: Ruling,
+        variables: Variables,
+    },
+    /// An authorizer's answer.
+    Authorizer(Box<Asking>),
 }
 
 impl Candidate {
@@ -157,9 +174,12 @@ impl Candidate {
         self.need
     }
 
-    /// The token.
+    /// The token; empty if there is none.
     pub(crate) fn compact(&self) -> &[u8] {
-        &self.compact
+        match &self.grounds {
+            Grounds::Token { compact, .. } => compact,
+            Grounds::Authorizer(_) => &[],
+        }
     }
 
     /// Whether it waits: where it would only be reported, a request is not even delayed.
@@ -324,6 +344,11 @@ impl Decider {
                 Err(reason) => refuse(reason),
             };
         }
+        // Nor does an authorizer look at tokens: whatever it tells its callers apart by is its own.
+        if let Access::Authorizer(index) = access {
+            let decision = self.ask(request, (ruling, *index), facts, now, seen);
+            return (decision, CacheUse::None);
+        }
         // Bytes, not text: a header that is not UTF-8 is a malformed token, and no trap.
         let compact = match seen.step(Step::Token, the_one_token(&policy, access, request)) {
             Ok(Some(compact)) => compact,
@@ -372,9 +397,11 @@ impl Decider {
                 // Copied only here: a request that is decided at once borrows its token from the
                 // headers.
                 lenience: self.lenience(enforcement, invalid_token, request),
-                compact: compact.into_owned(),
-                ruling,
-                variables,
+                grounds: Grounds::Token {
+                    compact: compact.into_owned(),
+                    ruling,
+                    variables,
+                },
                 edits,
                 need,
                 patience,
@@ -386,28 +413,48 @@ impl Decider {
     /// Decides about a held request again, from its token on, since a fact has changed.
     pub(crate) fn redecide(
         &mut self,
-        mut candidate: Candidate,
+        candidate: Candidate,
         facts: &Facts,
         now: Timestamp,
     ) -> Decision {
+        let Candidate {
+            grounds,
+            edits,
+            lenience,
+            patience,
+            ..
+        } = candidate;
+        let (compact, ruling, variables) = match grounds {
+            Grounds::Authorizer(asking) => return authorizers::again(asking, edits, facts, now),
+            Grounds::Token {
+                compact,
+                ruling,
+                variables,
+            } => (compact, ruling, variables),
+        };
         // The rule stays the one that was chosen. It depends on the request alone, and that has not
         // changed.
-        let chosen = (candidate.ruling, &candidate.variables);
-        let patience = candidate.patience;
-        let compact = &candidate.compact;
-        let (checked, _) = self.check_token(compact, chosen, facts, patience, now, &mut ());
+        let chosen = (ruling, &variables);
+        let (checked, _) = self.check_token(&compact, chosen, facts, patience, now, &mut ());
         match checked {
             Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
-                edits: candidate.edits,
+                edits,
                 despite: None,
                 at_expiry: self.policy.token.at_expiry,
             })),
-            Err(Stop::Refusal(refusal)) => Decision::Verdict(self.conclude(candidate, refusal)),
-            Err(Stop::Need(need)) => {
-                candidate.need = need;
-                Decision::Hold(candidate)
-            }
+            Err(Stop::Refusal(refusal)) => Decision::Verdict(self.give_up(refusal, lenience)),
+            Err(Stop::Need(need)) => Decision::Hold(Candidate {
+                grounds: Grounds::Token {
+                    compact,
+                    ruling,
+                    variables,
+                },
+                edits,
+                lenience,
+                need,
+                patience,
+            }),
         }
     }
 
