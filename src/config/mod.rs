@@ -110,7 +110,8 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     let (pools, known_pools) = pools::read(&fields, has_accounts, &mut taken);
     let (accounts, known_accounts) = accounts::read(&fields, &mut taken);
     let deny_list = deny_list::read(&fields);
-    let token = token::read(&fields, has_accounts && !fields.has("user_pools"));
+    let no_pools = has_accounts && !fields.has("user_pools");
+    let token = token::read(&fields, no_pools, pools.as_deref().ok());
     let context = Context {
         pools: &known_pools,
         accounts: &known_accounts,

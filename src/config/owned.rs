@@ -3,7 +3,7 @@
 
 use super::fields::Fields;
 use super::problem::Parsed;
-use crate::bearer::{TokenSource, TokenSources};
+use crate::bearer::{PROTOCOLS, TokenSource, TokenSources};
 use crate::claim_headers::ClaimHeaders;
 use crate::header::HeaderName;
 use crate::owned::{
@@ -56,12 +56,13 @@ pub(super) fn aliases(
     )?;
     let mut places: Vec<(usize, &HeaderName)> = Vec::new();
     for (position, place) in sources.into_iter().flat_map(TokenSources::iter).enumerate() {
-        let TokenSource::Header(name) = place else {
+        let TokenSource::Header(name, _) = place else {
             continue;
         };
         let mut earlier = places.iter();
         if aliases == HeaderAliases::Strip
-            && let Some((at, _)) = earlier.find(|(_, earlier)| name.folds_to(earlier.as_str()))
+            && let Some((at, _)) =
+                earlier.find(|(_, earlier)| name != *earlier && name.folds_to(earlier.as_str()))
         {
             return Err(fields.refuse_below(
                 &format!("token.from[{position}].header"),
@@ -110,8 +111,9 @@ impl Overrides {
         let claims = claim_headers.names().cloned();
         owned.extend(claims.map(|name| (name, Purpose::Claim)));
         let places = sources.iter().filter_map(|place| match place {
-            TokenSource::Header(name) => Some((name.clone(), Purpose::Token)),
-            TokenSource::Query(_) | TokenSource::Cookie(_) => None,
+            TokenSource::Header(name, _) => Some((name.clone(), Purpose::Token)),
+            TokenSource::WebSocket(_) => Some((HeaderName::known(PROTOCOLS), Purpose::Token)),
+            TokenSource::Query(_) | TokenSource::Cookie(_) | TokenSource::Amplify(_) => None,
         });
         owned.extend(places);
         if preflight == Preflight::Pass {

@@ -28,7 +28,7 @@ const LAYERS: [(&str, &str); 37] = [
     ("deny_list", "claims json time"),
     ("rules", "claims pool principal refusal step time work"),
     ("request", "rules work"),
-    ("bearer", "header refusal request work"),
+    ("bearer", "claims header refusal request work"),
     ("owned", "header request"),
     (
         "authorizer",
