@@ -61,3 +61,21 @@ impl Partition {
         Self { name, suffix }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_in_one_partition() {
+        for (region, name, suffix) in [
+            ("us-east-1", "aws", "amazonaws.com"),
+            ("us-gov-west-1", "aws-us-gov", "amazonaws.com"),
+            ("cn-north-1", "aws-cn", "amazonaws.com.cn"),
+            ("eusc-de-east-1", "aws-eusc", "amazonaws.eu"),
+            ("eu-central-1", "aws", "amazonaws.com"),
+        ] {
+            assert_eq!(Partition::of_region(region), Partition { name, suffix });
+        }
+    }
+}

@@ -37,6 +37,18 @@ pub enum TokenSource {
     Amplify(Amplify),
 }
 
+impl TokenSource {
+    /// The header that is the place's own. Cookies and the path have other uses.
+    #[must_use]
+    pub fn header(&self) -> Option<HeaderName> {
+        match self {
+            Self::Header(name, _) => Some(name.clone()),
+            Self::WebSocket(_) => Some(HeaderName::known(PROTOCOLS)),
+            Self::Query(_) | Self::Cookie(_) | Self::Amplify(_) => None,
+        }
+    }
+}
+
 /// The places where a token may stand; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSources {
@@ -46,6 +58,35 @@ pub struct TokenSources {
     cookies: Vec<String>,
     protocols: Vec<WebSocketProtocol>,
     amplify: Vec<Amplify>,
+    /// What authorizers tell their callers apart by: not looked at here, but taken out with the
+    /// tokens.
+    identities: Identities,
+}
+
+/// The places by which authorizers tell their callers apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identities {
+    /// Headers, which go whole.
+    pub headers: Vec<HeaderName>,
+    /// Parameters of the query.
+    pub queries: Vec<String>,
+}
+
+/// The path without the parameters of these names; `None` if it has none.
+fn strip_path(path: &[u8], names: &[&str], work: &mut Work) -> Result<Option<Vec<u8>>, TooCostly> {
+    let cut = match Escaped::of(path, work)? {
+        Some(escaped) => {
+            let mut parameters = escaped.query().parameters(work)?;
+            let hides_one = parameters.next(names, work)?.is_some();
+            hides_one.then(|| escaped.cut_off())
+        }
+        None => None,
+    };
+    let stripped = match Query::of(cut.as_deref().unwrap_or(path)) {
+        Some(query) => query.without(names, work)?,
+        None => None,
+    };
+    Ok(stripped.or(cut))
 }
 
 impl TokenSources {
@@ -71,6 +112,7 @@ impl TokenSources {
             cookies: Vec::new(),
             protocols: Vec::new(),
             amplify: Vec::new(),
+            identities: Identities::default(),
             places: places.clone(),
         };
         for place in places {
@@ -90,6 +132,12 @@ impl TokenSources {
             }
         }
         sources
+    }
+
+    /// The same places, where these are taken out with the tokens.
+    #[must_use]
+    pub fn with_identities(self, identities: Identities) -> Self {
+        Self { identities, ..self }
     }
 
     /// The places.
@@ -216,10 +264,21 @@ impl TokenSources {
                 edits.push(HeaderEdit::Remove(name.into()));
             }
         }
+        for name in &self.identities.headers {
+            let is_there = request.first(name.as_str()).is_some();
+            edits.extend(is_there.then(|| HeaderEdit::Remove(name.into())));
+        }
         let mut work = Work::default();
-        if !self.queries.is_empty()
+        let identities = self.identities.queries.iter();
+        let names: Vec<&str> = self
+            .queries
+            .iter()
+            .chain(identities)
+            .map(|name| &**name)
+            .collect();
+        if !names.is_empty()
             && let Some(path) = request.first(":path")
-            && let Some(path) = self.strip_path(path, &mut work)?
+            && let Some(path) = strip_path(path, &names, &mut work)?
         {
             edits.push(HeaderEdit::Set(Rc::from(":path"), path));
         }
@@ -293,23 +352,6 @@ impl TokenSources {
         amplify
             .next()
             .map_or(Ok(None), |amplify| amplify.without(line, work))
-    }
-
-    /// The path without tokens; `None` if it has none.
-    fn strip_path(&self, path: &[u8], work: &mut Work) -> Result<Option<Vec<u8>>, TooCostly> {
-        let cut = match Escaped::of(path, work)? {
-            Some(escaped) => {
-                let mut parameters = escaped.query().parameters(work)?;
-                let hides_one = parameters.next(&self.queries, work)?.is_some();
-                hides_one.then(|| escaped.cut_off())
-            }
-            None => None,
-        };
-        let stripped = match Query::of(cut.as_deref().unwrap_or(path)) {
-            Some(query) => query.without(&self.queries, work)?,
-            None => None,
-        };
-        Ok(stripped.or(cut))
     }
 
     fn in_query<'a>(&self, parameter: Parameter<'a>) -> Option<Sighting<'a>> {

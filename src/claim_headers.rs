@@ -3,8 +3,9 @@
 //! The headers named here are the filter's alone. A client's own value is taken away on every
 //! path, so that what the upstream reads was written from a verified token, or is not there.
 
+use crate::authorizer::answer::Answer;
 use crate::claims::{Claim, ClaimPlace, Claims, PrincipalClaims, UserClaims};
-use crate::header::{HeaderName, is_header_value};
+use crate::header::{HeaderName, is_header_value, is_trimmed};
 use crate::json;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -46,6 +47,19 @@ pub struct ClaimHeader {
     pub encoding: Encoding,
 }
 
+/// One header and the key of an authorizer's answer that it comes from.
+#[derive(Clone, Debug)]
+pub struct ContextHeader {
+    /// The header's name.
+    pub header: HeaderName,
+    /// A key of the answer's `context`, or `principalId`.
+    pub key: String,
+    /// How an array is written.
+    pub format: ArrayFormat,
+    /// How characters outside ASCII are written.
+    pub encoding: Encoding,
+}
+
 /// All headers that the filter owns.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimHeaders {
@@ -55,6 +69,8 @@ pub struct ClaimHeaders {
     pub payload: Option<HeaderName>,
     /// Headers with a claim of an AWS principal each.
     pub principals: Vec<ClaimHeader>,
+    /// Headers with a value of an authorizer's answer each.
+    pub context: Vec<ContextHeader>,
 }
 
 /// A value for each of the filter's own headers, or the word that there is none.
@@ -83,7 +99,14 @@ impl ClaimHeaders {
     /// The names of all headers that the filter owns.
     pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
         let users = self.headers.iter().map(|header| &header.header);
-        users.chain(&self.payload).chain(self.principal_names())
+        let users = users.chain(&self.payload);
+        users
+            .chain(self.principal_names())
+            .chain(self.context_names())
+    }
+
+    fn context_names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.context.iter().map(|header| &header.header)
     }
 
     fn principal_names(&self) -> impl Iterator<Item = &HeaderName> {
@@ -103,7 +126,8 @@ impl ClaimHeaders {
         let whole = self.payload.iter();
         let whole = whole.map(|name| (name.into(), Some(payload.to_owned())));
         // To a reader of these an id of a user would be the name of a role.
-        let absent = self.principal_names().map(|name| (name.into(), None));
+        let others = self.principal_names().chain(self.context_names());
+        let absent = others.map(|name| (name.into(), None));
         HeaderValues(claimed.chain(whole).chain(absent).collect())
     }
 
@@ -111,12 +135,24 @@ impl ClaimHeaders {
     #[must_use]
     pub fn of_principal(&self, principal: &PrincipalClaims) -> HeaderValues {
         let users = self.headers.iter().map(|header| &header.header);
-        let absent = users.chain(&self.payload).map(|name| (name.into(), None));
+        let others = users.chain(&self.payload).chain(self.context_names());
+        let absent = others.map(|name| (name.into(), None));
         HeaderValues(
             absent
                 .chain(values(&self.principals, principal.claims()))
                 .collect(),
         )
+    }
+
+    /// The values for a request that an authorizer lets pass: none of them is a claim's.
+    #[must_use]
+    pub fn of_answer(&self, answer: &Answer) -> HeaderValues {
+        let users = self.headers.iter().map(|header| &header.header);
+        let others = users.chain(&self.payload).chain(self.principal_names());
+        let absent = others.map(|name| (name.into(), None));
+        let context = self.context.iter();
+        let context = context.map(|header| ((&header.header).into(), header.value(answer)));
+        HeaderValues(absent.chain(context).collect())
     }
 }
 
@@ -142,13 +178,6 @@ fn present(claim: Claim<'_>) -> Option<Claim<'_>> {
     }
 }
 
-/// Whether some reader takes a character off the edge of a header's value, and so reads two claims
-/// as one: HTTP itself does so with ASCII's white space (RFC 9110, section 5.5), Python and .NET
-/// with Unicode's, and JavaScript with the byte order mark besides.
-fn is_trimmed(character: char) -> bool {
-    character.is_whitespace() || character == '\u{feff}'
-}
-
 /// Whether every reader gets the text as it is.
 fn can_be_sent(text: &str) -> bool {
     is_header_value(text) && !text.starts_with(is_trimmed) && !text.ends_with(is_trimmed)
@@ -158,10 +187,33 @@ impl ClaimHeader {
     /// The value for these claims: of the first that can be sent.
     #[must_use]
     pub fn value(&self, claims: &Claims) -> Option<String> {
+        let writing = Writing {
+            format: self.format,
+            encoding: self.encoding,
+        };
         let mut places = self.claims.iter();
-        places.find_map(|place| self.render(present(claims.get(place)?)?))
+        places.find_map(|place| writing.render(present(claims.get(place)?)?))
     }
+}
 
+impl ContextHeader {
+    /// The value for this answer.
+    fn value(&self, answer: &Answer) -> Option<String> {
+        let writing = Writing {
+            format: self.format,
+            encoding: self.encoding,
+        };
+        writing.render(present(answer.get(&self.key)?.into())?)
+    }
+}
+
+/// How a value is written.
+struct Writing {
+    format: ArrayFormat,
+    encoding: Encoding,
+}
+
+impl Writing {
     /// The header's value; `None` if the claim has none that could be sent.
     fn render(&self, claim: Claim<'_>) -> Option<String> {
         let separator = match self.format {
@@ -255,8 +307,7 @@ mod tests {
                 format,
                 encoding,
             }],
-            payload: None,
-            principals: Vec::new(),
+            ..ClaimHeaders::default()
         };
         let claims = Claims::parse(format!(r#"{{"c":{claim}}}"#).as_bytes()).unwrap();
         let values = headers.of_user(&UserClaims::verified(claims), "");
@@ -390,8 +441,7 @@ mod tests {
                 format: ArrayFormat::Comma,
                 encoding: Encoding::Utf8,
             }],
-            payload: None,
-            principals: Vec::new(),
+            ..ClaimHeaders::default()
         };
         let claims = Claims::parse(br#"{"a":" x","b":"y"}"#).unwrap();
         let value = |headers: &ClaimHeaders| headers.headers[0].value(&claims);
@@ -413,7 +463,7 @@ mod tests {
                 encoding: Encoding::Utf8,
             }],
             payload: Some(HeaderName::new("x-payload").unwrap()),
-            principals: Vec::new(),
+            ..ClaimHeaders::default()
         };
         let claims = Claims::parse(br#"{"cognito:username":"","username":"ann"}"#).unwrap();
         let values = headers.of_user(&UserClaims::verified(claims), "e30");

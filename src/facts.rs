@@ -1,6 +1,8 @@
 //! What a decision must know that no request brings: the keys of its issuer, what has been revoked,
 //! and where a rule asks for it, whether the user pool still stands by the token.
 //!
+//! Beside tokens there is one more fact: what an authorizer answered about a request's identity.
+//!
 //! A fact is there, or there is a [`Need`] for it. A request that stopped at a need is held in the
 //! need's [`Place`], and is decided again from its token on once the [`Outlook`] is that the fact
 //! has changed: no step is resumed in its middle, so a request is decided at most once more
@@ -9,11 +11,12 @@
 //! A decision borrows the facts and cannot change them. Whatever it lacks it can only name; the
 //! gate tells the facts once per tick what is lacking, and sends the calls that this makes due.
 
+use crate::authorization::{Authorizations, Counts, Enquiry, Outcome};
 use crate::confirmation::standing::{ASK_AGAIN, Word};
 use crate::confirmation::{Confirmations, Question, Subject};
 use crate::keyring::{CurrentKeys, Keyring};
 use crate::policy::{IssuerIndex, Policy, WhenStale};
-use crate::refusal::Reason;
+use crate::refusal::{Reason, Refusal};
 use crate::remote::call::{Answer, Call, CallId, CallIds};
 use crate::remote::document::Prospect;
 use crate::remote::report::Report;
@@ -21,7 +24,9 @@ use crate::remote::schedule::Entropy;
 use crate::remote::slots::Key;
 use crate::remote::space::SharedSpace;
 use crate::revocation::Revocations;
+use crate::rules::AuthorizerIndex;
 use crate::time::{Monotonic, Now, Timestamp};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A fact that a decision stopped for.
@@ -43,6 +48,17 @@ pub enum Need {
     DenyList(IssuerIndex),
     /// The word of the token's user pool.
     Confirmation(Question),
+    /// An authorizer's answer.
+    Authorizer(Enquiry),
+}
+
+/// Whose fact is waited for. Of several, none takes all places from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A token's issuer.
+    Issuer(IssuerIndex),
+    /// An authorizer.
+    Authorizer(AuthorizerIndex),
 }
 
 /// Where a request waits for its need. Each place has a limit of its own, so that a flood of one
@@ -57,25 +73,43 @@ pub enum Place {
     NoDenyList,
     /// The user pool is asked about the token.
     Confirmation,
+    /// An authorizer is asked.
+    Authorizer,
 }
 
 impl Place {
     /// Every place.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::ColdStart,
         Self::UnknownKey,
         Self::NoDenyList,
         Self::Confirmation,
+        Self::Authorizer,
     ];
 }
 
 impl Need {
-    /// The issuer of the token.
+    /// Whose fact it is.
     #[must_use]
-    pub const fn issuer(self) -> IssuerIndex {
+    pub const fn owner(self) -> Owner {
         match self {
-            Self::Keys(issuer) | Self::NewerKeys { issuer, .. } | Self::DenyList(issuer) => issuer,
-            Self::Confirmation(question) => question.subject.issuer,
+            Self::Keys(issuer) | Self::NewerKeys { issuer, .. } | Self::DenyList(issuer) => {
+                Owner::Issuer(issuer)
+            }
+            Self::Confirmation(question) => Owner::Issuer(question.subject.issuer),
+            Self::Authorizer(enquiry) => Owner::Authorizer(enquiry.authorizer),
+        }
+    }
+
+    /// The refusal for want of the fact, which may be there after this time.
+    #[must_use]
+    pub const fn refusal(self, after: Duration) -> Refusal {
+        match self {
+            Self::Keys(_) | Self::NewerKeys { .. } => Refusal::KeysUnavailable(after),
+            Self::DenyList(_) | Self::Confirmation(_) => Refusal::RevocationUnknown(after),
+            Self::Authorizer(enquiry) => {
+                Refusal::Authorizer(enquiry.api, Authorizations::want(&enquiry))
+            }
         }
     }
 
@@ -87,6 +121,7 @@ impl Need {
             Self::NewerKeys { .. } => Place::UnknownKey,
             Self::DenyList(_) => Place::NoDenyList,
             Self::Confirmation(_) => Place::Confirmation,
+            Self::Authorizer(_) => Place::Authorizer,
         }
     }
 }
@@ -107,7 +142,7 @@ impl Patience {
     /// What is left of it when this need has been waited for in vain.
     pub(crate) fn without(self, need: Need) -> Self {
         self.max(match need {
-            Need::Keys(_) | Need::NewerKeys { .. } => Self::Waits,
+            Need::Keys(_) | Need::NewerKeys { .. } | Need::Authorizer(_) => Self::Waits,
             Need::DenyList(_) => Self::OverForList,
             Need::Confirmation(_) => Self::Over,
         })
@@ -137,6 +172,8 @@ pub(crate) struct Facts {
     /// None without a deny list. Boxed, since most configurations have none.
     revocations: Option<Box<Revocations>>,
     confirmations: Confirmations,
+    /// None without authorizers.
+    authorizations: Option<Box<Authorizations>>,
     /// Both clocks when they were last read together.
     clocks: Option<Now>,
     /// One sequence for all facts, so that an answer has one owner.
@@ -144,13 +181,15 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn new(policy: &Policy, entropy: Entropy) -> Self {
+    pub(crate) fn new(policy: &Rc<Policy>, entropy: Entropy) -> Self {
+        let asks = !policy.authorizers.is_empty();
         let list = policy.deny_list.as_ref();
         let list = list.map(|list| Revocations::new(list, entropy.clone()));
         Self {
             confirmations: Confirmations::new(&policy.issuers, entropy.clone()),
             keyring: Keyring::new(&policy.issuers, entropy),
             revocations: list.map(Box::new),
+            authorizations: asks.then(|| Box::new(Authorizations::new(policy))),
             clocks: None,
             calls: CallIds::default(),
         }
@@ -176,7 +215,7 @@ impl Facts {
     pub(crate) fn waives(&self, need: Need) -> bool {
         let serves = |list: &Revocations| list.when_stale() == WhenStale::Serve;
         match need {
-            Need::Keys(_) | Need::NewerKeys { .. } => false,
+            Need::Keys(_) | Need::NewerKeys { .. } | Need::Authorizer(_) => false,
             Need::DenyList(_) => self.revocations().is_some_and(serves),
             // For some time after the last confirmation, which the decision looks at.
             Need::Confirmation(_) => true,
@@ -227,6 +266,65 @@ impl Facts {
         }
     }
 
+    /// What an authorizer has answered, if it is known.
+    pub(crate) fn authorization(&self, enquiry: &Enquiry, now: Timestamp) -> Option<Outcome> {
+        let authorizations = self.authorizations.as_ref()?;
+        // Without it the gate reads both clocks, and asks again.
+        let outcome = authorizations.outcome(enquiry, self.monotonic(now)?)?;
+        authorizations.count_remembered(enquiry);
+        Some(outcome)
+    }
+
+    /// Whether a call would begin for a request, which has to bring an event then.
+    pub(crate) fn wants_event(&self, enquiry: &Enquiry) -> bool {
+        let authorizations = self.authorizations.as_ref();
+        authorizations.is_some_and(|one| one.wants_event(enquiry))
+    }
+
+    /// Whether a request may wait for this: there is no bound that keeps it from asking.
+    pub(crate) fn may_wait(&self, need: Need) -> bool {
+        match need {
+            Need::Keys(_) | Need::NewerKeys { .. } | Need::DenyList(_) | Need::Confirmation(_) => {
+                true
+            }
+            Need::Authorizer(enquiry) => {
+                let authorizations = self.authorizations.as_ref();
+                authorizations.is_some_and(|one| one.can_be_asked(&enquiry))
+            }
+        }
+    }
+
+    /// Has a request ask an authorizer by this event, or wait for what another has asked.
+    pub(crate) fn ask(&mut self, enquiry: Enquiry, event: Vec<u8>) -> Option<Enquiry> {
+        let authorizations = self.authorizations.as_mut()?;
+        authorizations.ask(enquiry, event, &mut self.calls)
+    }
+
+    /// Whether something is kept for requests that wait for it.
+    pub(crate) fn keeps_outcomes(&self) -> bool {
+        let authorizations = self.authorizations.as_ref();
+        authorizations.is_some_and(|one| one.has_settled())
+    }
+
+    /// Forgets what calls have brought for requests that wait, but for these.
+    pub(crate) fn keep_outcomes(&mut self, is_awaited: impl Fn(CallId) -> bool) {
+        if let Some(authorizations) = &mut self.authorizations {
+            authorizations.keep_settled(is_awaited);
+        }
+    }
+
+    /// What is to be counted of each authorizer.
+    pub(crate) fn take_counts(&mut self) -> impl Iterator<Item = Counts> {
+        let authorizations = self.authorizations.as_mut();
+        authorizations.into_iter().flat_map(|one| one.take_counts())
+    }
+
+    /// How many calls to authorizers are under way.
+    pub(crate) fn authorizers_in_flight(&self) -> usize {
+        let authorizations = self.authorizations.as_ref();
+        authorizations.map_or(0, |one| one.under_way())
+    }
+
     /// What can be said of a need now. Changes nothing.
     ///
     /// Keys that are missing stay an open question until the request has waited its time: an endpoint
@@ -255,6 +353,14 @@ impl Facts {
                 return match self.confirmations.word(question, now.monotonic) {
                     Word::Open => Outlook::Open,
                     Word::Good | Word::Bad | Word::Unknown(_) => Outlook::Changed,
+                };
+            }
+            Need::Authorizer(enquiry) => {
+                let authorizations = self.authorizations.as_ref();
+                let known = authorizations.and_then(|one| one.outcome(&enquiry, now.monotonic));
+                return match known {
+                    Some(_) => Outlook::Changed,
+                    None => Outlook::Open,
                 };
             }
         };
@@ -298,7 +404,7 @@ impl Facts {
                 let list = self.revocations();
                 list.map_or(Duration::ZERO, |list| list.expected_in(now))
             }
-            Need::Confirmation(_) => ASK_AGAIN,
+            Need::Confirmation(_) | Need::Authorizer(_) => ASK_AGAIN,
         }
     }
 
@@ -313,6 +419,10 @@ impl Facts {
             Need::Confirmation(question) => {
                 Some(self.confirmations.wait_limit(question.subject.issuer))
             }
+            Need::Authorizer(enquiry) => {
+                let authorizations = self.authorizations.as_ref();
+                authorizations.map(|one| one.wait_limit(&enquiry))
+            }
         };
         let limit = limit.unwrap_or_default();
         match need {
@@ -321,17 +431,20 @@ impl Facts {
             Need::Keys(_) | Need::DenyList(_) if self.expected_in(need, now) >= limit => {
                 Duration::ZERO
             }
-            Need::Keys(_) | Need::NewerKeys { .. } | Need::DenyList(_) | Need::Confirmation(_) => {
-                limit
-            }
+            Need::Keys(_)
+            | Need::NewerKeys { .. }
+            | Need::DenyList(_)
+            | Need::Confirmation(_)
+            | Need::Authorizer(_) => limit,
         }
     }
 
     /// Whether a request that waits for this would have a call made in the next tick.
     pub(crate) fn wants_a_call(&self, need: Need, now: Monotonic) -> bool {
         match need {
-            // What is missing altogether is due without being demanded.
-            Need::Keys(_) | Need::DenyList(_) => false,
+            // What is missing altogether is due without being demanded, and a call to an authorizer as
+            // soon as a request waits for it.
+            Need::Keys(_) | Need::DenyList(_) | Need::Authorizer(_) => false,
             Need::NewerKeys {
                 issuer, generation, ..
             } => self.keyring.prospect(issuer, generation, now) == Prospect::Open,
@@ -355,7 +468,7 @@ impl Facts {
                 self.keyring.sync_issuer(issuer, now.monotonic, space);
             }
             (Need::DenyList(_), Some(revocations)) => revocations.sync(now, space),
-            (Need::DenyList(_), None) => {}
+            (Need::DenyList(_), None) | (Need::Authorizer(_), _) => {}
             (Need::Confirmation(question), _) => {
                 self.confirmations.look(question, now.monotonic, space);
             }
@@ -376,7 +489,7 @@ impl Facts {
         for (need, compact) in needs {
             match need {
                 // They are due without being demanded.
-                Need::Keys(_) | Need::DenyList(_) => {}
+                Need::Keys(_) | Need::DenyList(_) | Need::Authorizer(_) => {}
                 Need::NewerKeys {
                     issuer, generation, ..
                 } => self.keyring.demand_newer(issuer, generation),
@@ -391,6 +504,9 @@ impl Facts {
         calls.extend(self.keyring.take_due(now, space, &mut self.calls));
         if let Some(revocations) = &mut self.revocations {
             calls.extend(revocations.take_due(now, space, &mut self.calls));
+        }
+        if let Some(authorizations) = &mut self.authorizations {
+            calls.extend(authorizations.take_calls());
         }
         calls
     }
@@ -416,9 +532,13 @@ impl Facts {
             let revocations = self.revocations.as_mut()?;
             revocations.answered(id, answer, now, space)
         });
-        report.or_else(|| {
+        let report = report.or_else(|| {
             self.confirmations
                 .answered(id, answer, now.monotonic, space)
+        });
+        report.or_else(|| {
+            let authorizations = self.authorizations.as_mut()?;
+            authorizations.answered(id, answer, now.monotonic, space)
         })
     }
 
@@ -434,7 +554,10 @@ impl Facts {
     /// Whether a call is due that no VM has begun.
     pub(crate) fn is_due(&self, now: Monotonic) -> bool {
         let list = self.revocations();
-        self.keyring.is_due(now) || list.is_some_and(|list| list.is_due(now))
+        let authorizations = self.authorizations.as_ref();
+        self.keyring.is_due(now)
+            || list.is_some_and(|list| list.is_due(now))
+            || authorizations.is_some_and(|one| one.is_due())
     }
 
     /// Whether a fact is missing that may come within this time.

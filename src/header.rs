@@ -171,6 +171,14 @@ pub fn is_header_value(text: &str) -> bool {
     !text.chars().any(char::is_control)
 }
 
+/// Whether some reader takes a character off the edge of a header's value, and so reads two values
+/// as one: HTTP itself does so with ASCII's white space (RFC 9110, section 5.5), Python and .NET
+/// with Unicode's, and JavaScript with the byte order mark besides.
+#[must_use]
+pub fn is_trimmed(character: char) -> bool {
+    character.is_whitespace() || character == '\u{feff}'
+}
+
 /// One change to a request's headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderEdit {

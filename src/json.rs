@@ -318,6 +318,19 @@ pub fn key_set(text: &[u8]) -> Result<Value, serde_json::Error> {
     read(text, Any::KeySet).map(|value| Part::from(value).into())
 }
 
+/// Reads exactly one JSON array out of a claim, as strictly as a member of a token.
+///
+/// # Errors
+/// As for [`object`], and text that is no array.
+pub fn list(text: &[u8]) -> Result<Vec<Value>, serde_json::Error> {
+    match read(text, Any::TokenMember)? {
+        Read::Other(Value::Array(elements)) => Ok(elements),
+        Read::Text(_) | Read::Spelling(_) | Read::Other(_) => {
+            Err(Error::custom("expected an array"))
+        }
+    }
+}
+
 /// A value as JSON text, without white space.
 #[must_use]
 pub fn text(value: &Value) -> String {

@@ -44,6 +44,7 @@
 //! | [`verify`], [`cache`] | when a token is true, and for how long | where it stood |
 //! | [`keyring`], [`revocation`] | which issuer has which keys, what has been revoked, and what an operator is told of both | when they are fetched |
 //! | [`confirmation`] | whether a user pool still stands by a token, and how it is asked | which rule wants to know |
+//! | [`authorization`] | what authorizers have answered, for how long, and how they are asked | what an answer means |
 //! | [`facts`] | what a decision may lack, and whether it will come | what is decided with it |
 //! | [`decision`] | all steps, top to bottom | that a request can wait |
 //! | [`gate`] | which requests wait for what | that there is an Envoy |
@@ -98,6 +99,7 @@
 //! | everything oversized | named limits, each with its error and its test |
 
 pub mod arn;
+pub mod authorization;
 pub mod authorizer;
 pub mod bearer;
 pub mod cache;

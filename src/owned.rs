@@ -60,6 +60,8 @@ pub enum Purpose {
     Path,
     /// May hold a token: the header itself stays, its aliases do not.
     Token,
+    /// Is compared with a claim: the header itself stays, its aliases do not.
+    Bound,
     /// Left alone but on a preflight, which passes without it.
     Preflight,
 }
@@ -100,6 +102,15 @@ impl OwnedHeaders {
                 .any(|(name, _)| has_aliases(name.as_str()))
     }
 
+    /// Whether a rule compares a header with a claim: a second line of it could hide from a look-up by
+    /// name.
+    #[must_use]
+    pub fn has_bound(&self) -> bool {
+        self.names
+            .iter()
+            .any(|(_, purpose)| *purpose == Purpose::Bound)
+    }
+
     /// Whether `connection` could name one of them.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -124,7 +135,7 @@ impl OwnedHeaders {
     /// header itself is left to [`Self::claims_in`] or to what the claims say.
     pub fn found_in(&self, request: &Request) -> impl Iterator<Item = HeaderEdit> {
         self.take(request, |purpose, is_alias| match purpose {
-            Purpose::Claim | Purpose::Token => is_alias,
+            Purpose::Claim | Purpose::Token | Purpose::Bound => is_alias,
             Purpose::Method | Purpose::Host | Purpose::Path => true,
             Purpose::Preflight => false,
         })
@@ -154,7 +165,7 @@ impl OwnedHeaders {
     pub fn by_name(&self) -> impl Iterator<Item = HeaderEdit> {
         let taken = self.names.iter().filter(|(_, purpose)| match purpose {
             Purpose::Method | Purpose::Host | Purpose::Path => true,
-            Purpose::Claim | Purpose::Token | Purpose::Preflight => false,
+            Purpose::Claim | Purpose::Token | Purpose::Bound | Purpose::Preflight => false,
         });
         taken.map(|(name, _)| HeaderEdit::Remove(name.into()))
     }

@@ -4,20 +4,25 @@
 //! is either an outright "nothing asked for" or the documented default of an optional field; no
 //! default lets a request pass.
 
+use crate::authorizer::answer::AnswerType;
+use crate::authorizer::event::{EventSettings, Format};
+use crate::authorizer::identity::IdentitySource;
 use crate::bearer::TokenSources;
 use crate::claim_headers::ClaimHeaders;
+use crate::header::HeaderName;
 use crate::jwks::{KeyKinds, KeySet};
 use crate::owned::{Override, OwnedHeaders};
 use crate::pool::UserPoolId;
-use crate::refusal::Refusal;
+use crate::refusal::{ApiKind, Refusal};
 use crate::remote::call::Endpoint;
 use crate::remote::document::Source;
 use crate::reply::{Occasion, Reply, ResourceHint, Responses};
 use crate::request::{Request, UnsafeMethod};
 use crate::resource::{Asked, Resources};
-use crate::rules::Rules;
-use crate::rules::requirement::{AnyOf, WantedUse};
+use crate::rules::index::{UnsafePath, Variables};
+use crate::rules::requirement::{AnyOf, Requirement, WantedUse};
 use crate::rules::work::Work;
+use crate::rules::{Rules, Ruling};
 use crate::time::Timestamp;
 use regex_lite::Regex;
 use std::collections::HashMap;
@@ -29,6 +34,8 @@ use std::time::Duration;
 pub struct Policy {
     /// Whose tokens are admitted.
     pub issuers: Issuers,
+    /// Functions of one's own that decide instead of tokens, in the order of the configuration.
+    pub authorizers: Vec<Authorizer>,
     /// Where it is said which tokens have been revoked, if anywhere.
     pub deny_list: Option<DenyListPolicy>,
     /// What is asked of every token, and where it is looked for.
@@ -113,6 +120,26 @@ impl Policy {
             metadata_url,
             scopes: scopes.collect(),
         })
+    }
+
+    /// The rule that every reading of a request chooses, and what the request has in place of what the
+    /// rule compares claims with.
+    ///
+    /// # Errors
+    /// The path or authority could be read as one under another rule.
+    pub fn choose(
+        &self,
+        request: &Request,
+        work: &mut Work,
+    ) -> Result<(Ruling, Variables), UnsafePath> {
+        let (ruling, mut variables) = self.rules.choose_within(&request.target(), work)?;
+        let requirement = self.rules.requirement(ruling);
+        for header in requirement.into_iter().flat_map(Requirement::headers) {
+            if let Some(value) = request.agreed(header) {
+                variables.bind(header, value);
+            }
+        }
+        Ok((ruling, variables))
     }
 
     /// Whether the upstream will take the method for the one that the rules see. Asked where
@@ -226,6 +253,75 @@ pub enum AtExpiry {
     Keep,
     /// It is cut.
     Close,
+}
+
+/// A function of one's own that decides, as a Lambda authorizer of API Gateway.
+#[derive(Debug)]
+pub struct Authorizer {
+    /// What rules and metrics call it.
+    pub name: String,
+    /// What it is told of a request, and what it tells its callers apart by.
+    pub settings: EventSettings,
+    /// What it answers.
+    pub answer: AnswerType,
+    /// What the one value of its identity must match.
+    pub pattern: IdentityPattern,
+    /// Where it is asked. The cluster signs the call: nothing here has a key.
+    pub endpoint: Endpoint,
+    /// How long its answers are remembered.
+    pub memory: Memory,
+}
+
+impl Authorizer {
+    /// For which kind of API the function was written.
+    #[must_use]
+    pub const fn api_kind(&self) -> ApiKind {
+        match self.settings.format {
+            Format::Token | Format::Rest => ApiKind::Rest,
+            Format::Http1 | Format::Http2 => ApiKind::Http,
+        }
+    }
+
+    /// The headers that its callers are told apart by.
+    pub fn identity_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.settings
+            .identity
+            .iter()
+            .filter_map(|source| match source {
+                IdentitySource::Header(header) => Some(&header.name),
+                IdentitySource::Query(_) | IdentitySource::Context(_) => None,
+            })
+    }
+
+    /// The parameters of the query that its callers are told apart by.
+    pub fn identity_queries(&self) -> impl Iterator<Item = &str> {
+        self.settings
+            .identity
+            .iter()
+            .filter_map(|source| match source {
+                IdentitySource::Query(name) => Some(&**name),
+                IdentitySource::Header(_) | IdentitySource::Context(_) => None,
+            })
+    }
+}
+
+/// What the value of an identity must match before anybody is asked (API Gateway's identity
+/// validation expression).
+#[derive(Debug)]
+pub enum IdentityPattern {
+    /// Nothing.
+    Any,
+    /// This expression, anchored at both ends.
+    Matching(Regex),
+}
+
+/// What a worker remembers of an authorizer's answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// For how long; not at all if zero.
+    pub ttl: Duration,
+    /// How many of them.
+    pub entries: usize,
 }
 
 /// An AWS account, as one of the issuers whose tokens are admitted.

@@ -5,6 +5,7 @@ mod name;
 pub mod query;
 pub mod work;
 
+use crate::header::{HeaderName, is_header_value, is_trimmed};
 use crate::rules::index::Target;
 use crate::work::TooCostly;
 use query::{Escaped, Query};
@@ -19,6 +20,29 @@ use work::Work;
 pub struct Request {
     headers: Vec<(Cow<'static, str>, Vec<u8>)>,
     rest: Rest,
+    peer: PeerSource,
+}
+
+/// Who sent a request, and how: what its headers do not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// The address as Envoy writes it, with a port; empty if it is not known.
+    pub address: Vec<u8>,
+    /// `HTTP/1.1`, `HTTP/2`, …; empty if it is not known.
+    pub protocol: String,
+}
+
+/// Where it is found who sent a request. Few rules ask, and to find out takes calls of the host's.
+#[derive(Clone, Debug)]
+enum PeerSource {
+    Known(Peer),
+    Asked(fn() -> Peer),
+}
+
+impl Default for PeerSource {
+    fn default() -> Self {
+        Self::Known(Peer::default())
+    }
 }
 
 /// What follows the headers of a request.
@@ -59,6 +83,33 @@ impl Request {
         Self {
             headers,
             rest: Rest::Nothing,
+            peer: PeerSource::Known(Peer {
+                address: Vec::new(),
+                protocol: String::new(),
+            }),
+        }
+    }
+
+    /// The same request, sent by this peer.
+    #[must_use]
+    pub fn sent_by(self, peer: Peer) -> Self {
+        let peer = PeerSource::Known(peer);
+        Self { peer, ..self }
+    }
+
+    /// The same request, whose peer is found by this if anybody wants to know.
+    #[must_use]
+    pub fn asking_for_peer(self, ask: fn() -> Peer) -> Self {
+        let peer = PeerSource::Asked(ask);
+        Self { peer, ..self }
+    }
+
+    /// Who sent it.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        match &self.peer {
+            PeerSource::Known(peer) => peer.clone(),
+            PeerSource::Asked(ask) => ask(),
         }
     }
 
@@ -91,6 +142,23 @@ impl Request {
             .iter()
             .filter(move |(entry, _)| entry == name)
             .map(|(_, value)| value.as_slice())
+    }
+
+    /// A header's value, if every server reads the same one: it stands in one line, which is not empty
+    /// and cannot be taken apart. A comma separates values to some, also those of two lines that a
+    /// proxy has joined; white space at an edge belongs to the value for some and not for others.
+    #[must_use]
+    pub fn agreed(&self, name: &HeaderName) -> Option<&str> {
+        let mut lines = self.all(name.as_str());
+        let (Some(line), None) = (lines.next(), lines.next()) else {
+            return None;
+        };
+        let value = std::str::from_utf8(line).ok()?;
+        let is_one = !value.is_empty()
+            && !value.contains(',')
+            && value.trim_matches(is_trimmed).len() == value.len()
+            && is_header_value(value);
+        is_one.then_some(value)
     }
 
     /// What the rules look at.

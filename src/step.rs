@@ -78,6 +78,8 @@ pub enum Step {
     Claim,
     /// The rule's `max_auth_age`.
     AuthAge,
+    /// The rule's `any_of`: of several alternatives one.
+    Alternatives,
     /// The rule's `confirmed_within`: the user pool itself is asked, of nothing but what holds
     /// otherwise.
     Confirmed,
@@ -85,7 +87,7 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Path,
         Self::Method,
         Self::Rule,
@@ -120,6 +122,7 @@ impl Step {
         Self::Groups,
         Self::Claim,
         Self::AuthAge,
+        Self::Alternatives,
         Self::Confirmed,
     ];
 
@@ -161,6 +164,7 @@ impl Step {
             Self::Groups => "groups",
             Self::Claim => "claim",
             Self::AuthAge => "auth_age",
+            Self::Alternatives => "any_of",
             Self::Confirmed => "confirmed",
         }
     }

@@ -19,6 +19,7 @@
 //! AWS principal's (`principal`). They have their times and their signature in common. What a token
 //! says about its own kind is never looked at, and from here on the two are of different types.
 
+mod alternatives;
 mod principal;
 mod user;
 
@@ -27,7 +28,7 @@ use crate::jwks::KeySet;
 use crate::policy::{Issuer, IssuerIndex, Policy};
 use crate::refusal::{Reason, Refusal};
 use crate::rules::index::Variables;
-use crate::rules::requirement::Requirement;
+use crate::rules::requirement::{Alternative, Callers, Circumstances, Confirmation, Requirement};
 use crate::signature::Algorithm;
 use crate::step::{Observer, Step};
 use crate::time::Timestamp;
@@ -203,7 +204,7 @@ impl Verified {
         demand: &Demand<'_>,
         seen: &mut O,
         listed: impl FnOnce(&str, &mut O) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<Confirmation, E> {
         conditions(self.claims(), self.issuer, demand, seen, listed)
     }
 
@@ -252,7 +253,7 @@ impl Verified {
 /// The steps after the signature: of a user's token `token.aud_pattern`, whether it has been
 /// revoked, then the rule's scopes, groups, claims and age of the sign-in; of an AWS principal's
 /// whether it has been revoked, the account, the organization, the rule's principals, then its
-/// claims. Whether it is `listed` as revoked, under the issuer's id, is for the caller to find out in
+/// claims. Last come the rule's alternatives. What remains to be asked is the user pool. Whether it is `listed` as revoked, under the issuer's id, is for the caller to find out in
 /// its turn.
 ///
 /// Claims that are not verified may be put to it too, to learn what would become of them if they
@@ -266,7 +267,7 @@ pub fn conditions<O: Observer, E: From<Refusal>>(
     demand: &Demand<'_>,
     seen: &mut O,
     listed: impl FnOnce(&str, &mut O) -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<Confirmation, E> {
     let Demand {
         policy,
         requirement,
@@ -288,12 +289,65 @@ pub fn conditions<O: Observer, E: From<Refusal>>(
             principal::conditions(claims, account, demand, seen).map_err(plain)?;
         }
     }
-    let skew = policy.token.clock_skew;
-    requirement
-        .conditions
-        .check(claims, variables, now, skew, seen)?;
+    let circumstances = Circumstances {
+        variables,
+        now,
+        clock_skew: policy.token.clock_skew,
+    };
+    requirement.conditions.check(claims, &circumstances, seen)?;
+    let mut confirmation = requirement.confirmation;
+    if !requirement.any_of.is_empty() {
+        let one = one_of(claims, issuer, requirement, &circumstances);
+        seen.saw(
+            Step::Alternatives,
+            one.as_ref().map(|_| ()).map_err(Refusal::reason),
+        );
+        confirmation = confirmation.and(one?);
+    }
     requirement.confirmation.check(claims, seen)?;
-    Ok(())
+    Ok(confirmation)
+}
+
+/// The alternatives of a rule, put to a token that meets the rest.
+fn one_of(
+    claims: &Claims,
+    issuer: Issuer<'_>,
+    requirement: &Requirement,
+    circumstances: &Circumstances<'_>,
+) -> Result<Confirmation, Refusal> {
+    let for_it = requirement.any_of.iter();
+    let for_it = for_it.filter(|one| is_for(&one.callers, claims, issuer));
+    alternatives::satisfied(for_it, |one| {
+        alternative(one, claims, issuer, circumstances)
+    })
+}
+
+/// Whether an alternative is for a token of this issuer at all, which was asked before its signature.
+#[must_use]
+pub fn is_for(callers: &Callers, claims: &Claims, issuer: Issuer<'_>) -> bool {
+    match issuer {
+        Issuer::Pool(pool) => user::fits(callers, claims, pool).is_ok(),
+        Issuer::Account(_) => matches!(callers, Callers::Principals(_)),
+    }
+}
+
+/// What an alternative asks of a token that it is for.
+///
+/// # Errors
+/// The first condition that does not hold.
+pub fn alternative(
+    one: &Alternative,
+    claims: &Claims,
+    issuer: Issuer<'_>,
+    circumstances: &Circumstances<'_>,
+) -> Result<(), Refusal> {
+    if let Issuer::Account(_) = issuer
+        && !principal::is_among(claims, &one.callers)
+    {
+        return Err(Refusal::Plain(Reason::WrongPrincipal));
+    }
+    one.conditions.check(claims, circumstances, &mut ())?;
+    one.confirmation.check(claims, &mut ())
 }
 
 /// The steps that need no key, from the issuer on.

@@ -1,8 +1,8 @@
 //! Texts with wildcards, as IAM compares them: `*` is any number of characters, `/` among them, and
 //! `?` is one.
 
-use super::work::Work;
 use crate::rules::path::fold;
+use crate::rules::work::Work;
 use crate::work::TooCostly;
 
 /// The longest one, in characters: what API Gateway takes of each resource in a policy.
@@ -56,22 +56,29 @@ impl Glob {
     }
 }
 
-/// The text is gone through once for each `*`, at the most from the last one that was met: of
-/// several places where what follows a `*` could begin, the first leaves most for what comes after.
+/// Of several places where what follows a `*` could begin, the first leaves most for what comes
+/// after: so only the last `*` that was met is ever asked for another one, and a text costs at most
+/// its length for each character between two of them.
 fn matches(pattern: &[u8], text: &[u8], work: &mut Work) -> Result<bool, TooCostly> {
-    let wildcard = pattern.iter().position(|byte| matches!(byte, b'*' | b'?'));
-    let (beginning, mut pattern) = pattern.split_at(wildcard.unwrap_or(pattern.len()));
-    work.spend(beginning.len().div_ceil(BYTES_PER_UNIT).saturating_add(1))?;
-    let Some(mut text) = text.strip_prefix(beginning) else {
+    let beginning = literal(pattern);
+    work.spend(units(beginning))?;
+    let (Some(mut text), mut pattern) = (text.strip_prefix(beginning), behind(pattern, beginning))
+    else {
         return Ok(false);
     };
-    // Behind the last `*`, and from where what follows it has not been looked for.
+    // What follows the last `*`, and from where it has not been looked for.
     let mut last: Option<(&[u8], &[u8])> = None;
     loop {
         work.spend(1)?;
         match (pattern.split_first(), text.split_first()) {
-            (Some((b'*', [])), _) | (None, None) => return Ok(true),
+            (None, None) => return Ok(true),
             (Some((b'*', after)), _) => {
+                let next = literal(after);
+                work.spend(units(next))?;
+                // Nothing but text is left, which stands at the end or nowhere.
+                if next.len() == after.len() {
+                    return Ok(text.ends_with(next));
+                }
                 last = Some((after, text));
                 pattern = after;
             }
@@ -87,6 +94,12 @@ fn matches(pattern: &[u8], text: &[u8], work: &mut Work) -> Result<bool, TooCost
                 let Some((after, [_, rest @ ..])) = last else {
                     return Ok(false);
                 };
+                let next = match literal(after).first() {
+                    Some(first) => rest.iter().position(|byte| byte == first),
+                    None => Some(0),
+                };
+                let (passed, rest) = rest.split_at(next.unwrap_or(rest.len()));
+                work.spend(units(passed))?;
                 last = Some((after, rest));
                 pattern = after;
                 text = rest;
@@ -95,9 +108,157 @@ fn matches(pattern: &[u8], text: &[u8], work: &mut Work) -> Result<bool, TooCost
     }
 }
 
+/// What stands before the first wildcard.
+fn literal(pattern: &[u8]) -> &[u8] {
+    let mut parts = pattern.split(|byte| matches!(byte, b'*' | b'?'));
+    parts.next().unwrap_or_default()
+}
+
+fn behind<'p>(pattern: &'p [u8], beginning: &[u8]) -> &'p [u8] {
+    pattern.get(beginning.len()..).unwrap_or_default()
+}
+
+const fn units(bytes: &[u8]) -> usize {
+    bytes.len().div_ceil(BYTES_PER_UNIT)
+}
+
 /// From the first byte of UTF-8 that begins a character.
 fn from_character(text: &[u8]) -> &[u8] {
     let continues = |byte: &u8| byte & 0b1100_0000 == 0b1000_0000;
     let begin = text.iter().position(|byte| !continues(byte));
     text.get(begin.unwrap_or(text.len())..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, text: &str) -> bool {
+        let glob = Glob::new(pattern).unwrap();
+        glob.matches(text, &mut Work::default()).unwrap()
+    }
+
+    #[test]
+    fn wildcards_stand_for_characters_and_slashes() {
+        for (pattern, text) in [
+            ("", ""),
+            ("*", ""),
+            ("*", "a/b:c"),
+            ("**", ""),
+            ("a", "a"),
+            ("a*", "a"),
+            ("a*", "a/b"),
+            ("*a", "a"),
+            ("*a", "ba"),
+            ("*a*", "bab"),
+            ("a*b*c", "abc"),
+            ("a*b*c", "axbxbxc"),
+            ("a*bc*d", "abbcbcd"),
+            ("?", "a"),
+            ("?", "/"),
+            ("?", "é"),
+            ("a?", "a€"),
+            ("?*", "a"),
+            ("*?", "a"),
+            ("*?", "abé"),
+            ("*??", "éé"),
+            ("?b?", "abc"),
+            ("*?b", "ab"),
+            ("*a?c*", "xabxabcx"),
+            ("*é", "aéé"),
+            ("*ab", "aab"),
+            ("*ab*", "aaabb"),
+            ("*aab", "aaab"),
+            ("*a*b?", "aabbc"),
+            // The text's own are characters as any other.
+            ("a?b", "a*b"),
+            ("a*b", "a?b"),
+        ] {
+            assert!(matches(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [
+            ("", "a"),
+            ("a", ""),
+            ("a", "A"),
+            ("a", "ab"),
+            ("ab", "a"),
+            ("a*", "ba"),
+            ("*a", "ab"),
+            ("?", ""),
+            ("?", "ab"),
+            ("??", "é"),
+            ("*??", "é"),
+            ("*??", "€"),
+            ("?*?", "é"),
+            ("?a", "a"),
+            ("a?", "a"),
+            ("a*b", "abc"),
+            ("a*b*c", "acb"),
+            ("*ab*", "acb"),
+            ("*aba", "abab"),
+            ("a*a", "a"),
+            ("*a?", "a"),
+            ("*a?b*", "ab"),
+            ("é", "\u{e8}"),
+            ("a\\*b", "a*b"),
+        ] {
+            assert!(!matches(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn folded_letters_of_both_are_equal() {
+        let glob = Glob::new("/ADMIN/É*").unwrap();
+        let matches = |text: &str| {
+            let folded = fold(text).into_owned();
+            glob.matches_folded(&folded, &mut Work::default()).unwrap()
+        };
+        assert!(matches("/admin/é/x") && matches("/Admin/É"));
+        assert!(!matches("/admin/e"));
+        assert_eq!(glob.as_str(), "/ADMIN/É*");
+    }
+
+    #[test]
+    fn a_glob_has_at_most_512_characters() {
+        let longest = "é".repeat(MAX_GLOB_CHARACTERS);
+        assert!(Glob::new(&longest).is_some());
+        assert!(Glob::new(&format!("{longest}é")).is_none());
+    }
+
+    #[track_caller]
+    fn costs(pattern: &str, text: &str, expected: usize) {
+        let mut work = Work::default();
+        let glob = Glob::new(pattern).unwrap();
+        glob.matches(text, &mut work).unwrap();
+        assert_eq!(work.spent(), expected, "{pattern} {text}");
+    }
+
+    #[test]
+    fn what_is_compared_is_paid_for() {
+        // Eight bytes at once; one step to see that nothing is left.
+        costs("a", "a", 2);
+        costs(&"a".repeat(80), &"a".repeat(80), 11);
+        costs(&"a".repeat(81), &"a".repeat(81), 12);
+        // What does not begin as the text costs its beginning.
+        costs(&"a".repeat(80), &"b".repeat(80), 10);
+        // What ends as the text: the end.
+        costs(&format!("*{}", "a".repeat(16)), &"a".repeat(80), 3);
+        // One character after the other.
+        costs("?????", "abcde", 6);
+        // Places that do not begin as what follows a `*` are passed over at once.
+        costs("*b?", &format!("{}bc", "a".repeat(80)), 16);
+        // Places that do are all tried.
+        costs("*ab?", &"a".repeat(8), 19);
+    }
+
+    #[test]
+    fn what_costs_too_much_is_not_compared_to_the_end() {
+        let pattern = format!("*{}?", "a".repeat(250));
+        let glob = Glob::new(&pattern).unwrap();
+        let text = format!("{}b", "a".repeat(250));
+        let mut work = Work::default();
+        assert_eq!(glob.matches(&text, &mut work), Ok(true));
+        let text = format!("{}b", "a".repeat(249)).repeat(6);
+        assert_eq!(glob.matches(&text, &mut work), Err(TooCostly));
+    }
 }

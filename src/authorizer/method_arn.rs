@@ -7,6 +7,7 @@
 use super::api::Api;
 use crate::rules::index::UnsafePath;
 use crate::rules::path::{RequestPath, fold};
+use crate::rules::work::Work;
 use std::fmt;
 
 /// The longest ARN of a method, in bytes: API Gateway answers 414 to a longer one.
@@ -106,8 +107,8 @@ impl MethodArn {
     ///
     /// # Errors
     /// They are longer together than a request may cost.
-    pub(super) fn readings(&self) -> Result<Vec<Reading>, UnsafePath> {
-        let structures = RequestPath::parse(self.path.as_bytes())?.structures()?;
+    pub(super) fn readings(&self, work: &mut Work) -> Result<Vec<Reading>, UnsafePath> {
+        let structures = RequestPath::parse(self.path.as_bytes())?.structures(work)?;
         let head_is_get = (self.method == "HEAD").then_some("GET");
         let mut readings = Vec::new();
         for method in [self.method].into_iter().chain(head_is_get) {
@@ -132,7 +133,7 @@ impl MethodArn {
 /// An ARN in one reading of its path's structure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
-    /// In each spelling, letters kept.
+    /// In each spelling, letters kept; the first is that of an ARN.
     pub(super) exact: Vec<String>,
     /// The same, and the spellings of those who ignore letter case, folded.
     pub(super) folded: Vec<String>,

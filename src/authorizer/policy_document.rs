@@ -5,7 +5,7 @@
 
 use super::method_arn::MethodArn;
 use super::statement::{Effect, Statement};
-use super::work::Work;
+use crate::rules::work::Work;
 use crate::work::TooCostly;
 use serde_json::Value;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use std::net::IpAddr;
 pub const MAX_STATEMENTS: usize = 256;
 
 /// The most actions and resources of a policy, in all of its statements: as many as can be
-/// compared with one path for a third of [`MAX_WORK`](super::work::MAX_WORK).
+/// compared with one path for a third of [`MAX_WORK`](crate::rules::work::MAX_WORK).
 pub const MAX_GLOBS: usize = 1024;
 
 /// The members of a policy.
@@ -32,7 +32,8 @@ pub enum Denied {
     Implicitly,
     /// A statement denies it, or some reading of it.
     Explicitly,
-    /// To see whether a statement denies it costs more than a request may.
+    /// To see whether a statement denies it costs more than a request may: its path has too many
+    /// readings for a policy of this length.
     TooCostly,
 }
 
@@ -70,13 +71,14 @@ impl PolicyDocument {
     }
 
     /// Whether a request passes: as it stands it must be allowed, and in no other reading denied.
+    /// It may cost as much again as finding the request's rule.
     ///
     /// # Errors
     /// [`Denied`].
     pub fn judge(&self, arn: &MethodArn, source: Option<IpAddr>) -> Result<(), Denied> {
         let work = &mut Work::default();
         if self.0.iter().any(|statement| statement.may_deny(source)) {
-            let readings = arn.readings().map_err(|_| Denied::TooCostly)?;
+            let readings = arn.readings(work).map_err(|_| Denied::TooCostly)?;
             for reading in &readings {
                 for statement in self.0.iter().filter(|one| one.may_deny(source)) {
                     if statement.denies(reading, work)? {

@@ -2,7 +2,8 @@
 
 use super::method_arn::MethodArn;
 use crate::rules::path::decode_except;
-use crate::rules::pattern::{Match, PathPattern, Piece, Template};
+use crate::rules::pattern::{Match, Method, PathPattern, Piece, Template};
+use std::collections::BTreeMap;
 
 /// The route of an HTTP API that takes what no other takes.
 const DEFAULT_ROUTE: &str = "$default";
@@ -15,7 +16,7 @@ const PROXY_RESOURCE: &str = "/{proxy+}";
 pub struct Route {
     resource: String,
     key: String,
-    parameters: Vec<(String, String)>,
+    parameters: BTreeMap<String, String>,
 }
 
 impl Route {
@@ -24,13 +25,9 @@ impl Route {
     pub fn of(rule: Option<&Match>, arn: &MethodArn) -> Self {
         let key = |resource: &str| {
             let methods = rule.map_or(&[][..], |rule| &rule.methods);
-            let named = methods.iter().map(|method| method.as_str());
-            let own = named.clone().find(|method| *method == arn.method());
-            // Under a rule for `GET`, a `HEAD` is a `GET`.
-            let method = match methods.is_empty() {
-                true => "ANY",
-                false => own.or_else(|| named.clone().next()).unwrap_or("ANY"),
-            };
+            // Under a rule for `GET`, a `HEAD` is one.
+            let serves = |method: &&Method| method.served().any(|served| served == arn.method());
+            let method = methods.iter().find(serves).map_or("ANY", Method::as_str);
             format!("{method} {resource}")
         };
         match rule.map(|rule| &rule.path) {
@@ -39,7 +36,7 @@ impl Route {
                 Self {
                     key: key(&resource),
                     resource,
-                    parameters: Vec::new(),
+                    parameters: BTreeMap::new(),
                 }
             }
             Some(PathPattern::Template(template)) => {
@@ -82,7 +79,7 @@ impl Route {
     /// What the resource's variables stand for, decoded once. A `*` or `?` stays an escape: what a
     /// function builds of a parameter must not become a wildcard of its policy.
     #[must_use]
-    pub fn parameters(&self) -> &[(String, String)] {
+    pub const fn parameters(&self) -> &BTreeMap<String, String> {
         &self.parameters
     }
 }
@@ -91,22 +88,22 @@ fn decoded(text: &str) -> String {
     decode_except(text, b"*?")
 }
 
-fn parameters(template: &Template, path: &str) -> Vec<(String, String)> {
+fn parameters(template: &Template, path: &str) -> BTreeMap<String, String> {
     let mut names = template.variables();
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
-    let mut found = Vec::new();
+    let mut found = BTreeMap::new();
     for piece in template.pieces() {
         let segment = segments.next();
         if let (Piece::Variable, Some(segment)) = (piece, segment)
             && let Some(name) = names.next()
         {
-            found.push((name.to_owned(), decoded(segment)));
+            found.insert(name.to_owned(), decoded(segment));
         }
     }
     // What is left is the name in `{name+}`.
     if let Some(name) = names.next() {
         let rest: Vec<_> = segments.collect();
-        found.push((name.to_owned(), decoded(&rest.join("/"))));
+        found.insert(name.to_owned(), decoded(&rest.join("/")));
     }
     found
 }

@@ -3,8 +3,8 @@
 use super::condition::{Condition, Holds};
 use super::glob::Glob;
 use super::method_arn::Reading;
-use super::work::Work;
 use crate::json::Object;
+use crate::rules::work::Work;
 use crate::work::TooCostly;
 use serde_json::Value;
 use std::net::IpAddr;
@@ -102,8 +102,8 @@ impl Statement {
         self.effect == Effect::Deny && self.condition.holds(source) != Holds::No
     }
 
-    /// Whether a Deny statement is one for a reading of the ARN, in some spelling of it. One for all
-    /// *but* some resources is, where no spelling is one of those.
+    /// Whether a Deny statement is one for a reading of the ARN: in some spelling of it and in any
+    /// letter case, so that one for all *but* some resources is held against the reading itself.
     pub(super) fn denies(&self, reading: &Reading, work: &mut Work) -> Result<bool, TooCostly> {
         match &self.resources {
             Elements::These(globs) => {
@@ -120,14 +120,10 @@ impl Statement {
                 }
                 Ok(false)
             }
-            Elements::AllBut(globs) => {
-                for text in &reading.exact {
-                    if any(globs, text, work)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
+            Elements::AllBut(globs) => match reading.exact.first() {
+                Some(text) => Ok(!any(globs, text, work)?),
+                None => Ok(true),
+            },
             Elements::Unknown => Ok(true),
         }
     }

@@ -10,6 +10,9 @@ mod import;
 mod jwks;
 mod locate;
 mod man;
+mod prose;
+mod readme;
+mod reason;
 mod terminal;
 
 use clap::{Parser, Subcommand};
@@ -45,6 +48,8 @@ enum Command {
     #[command(after_help = EXIT_STATUS)]
     Explain(explain::Args),
     #[command(after_help = EXIT_STATUS)]
+    Reason(reason::Args),
+    #[command(after_help = EXIT_STATUS)]
     Import(import::Args),
     #[command(after_help = EXIT_STATUS)]
     Jwks(jwks::Args),
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Check(args) => check::run(args, &mut out),
         Command::Explain(args) => explain::run(args, &mut out),
+        Command::Reason(args) => reason::run(args, &mut out),
         Command::Import(args) => import::run(args, &mut out),
         Command::Jwks(args) => jwks::run(args, &mut out),
         Command::Deny(args) => deny::run(args, &mut out),

@@ -52,6 +52,11 @@ impl<'doc> Fields<'doc> {
         })
     }
 
+    /// What stands there, unread.
+    pub(super) fn value(&self, name: &str) -> Option<&'doc Value> {
+        self.members.get(name)
+    }
+
     /// Whether the field is there.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)

@@ -1,39 +1,45 @@
-//! `claim_headers`, `payload_header` and `principal_headers`: what the upstream is told.
+//! `claim_headers`, `payload_header`, `principal_headers` and `context_headers`: what the upstream is told.
 
 use super::field::{Field, all};
 use super::fields::Fields;
 use super::owned::{FOLDED, INSTEAD};
 use super::place::quoted;
 use super::problem::Parsed;
+use crate::authorizer::identity::IdentitySource;
 use crate::bearer::{PROTOCOLS, TokenSource, TokenSources};
-use crate::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders, Encoding};
+use crate::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders, ContextHeader, Encoding};
 use crate::claims::ClaimPlace;
 use crate::header::HeaderName;
 use crate::owned::HeaderAliases;
+use crate::policy::Authorizer;
 
 /// The most claim headers: Envoy forwards a hundred headers in all unless told otherwise
 /// (`max_headers_count`).
 pub const MAX_CLAIM_HEADERS: usize = 100;
 
 const FIELDS: [&str; 4] = ["header", "claim", "format", "encoding"];
+const CONTEXT_FIELDS: [&str; 4] = ["header", "key", "format", "encoding"];
 const HEADER: &str = "the name of a header, such as x-cognito-sub";
 const CLAIM: &str = "the name of a claim or a JSON Pointer, or a list of them";
 
 /// The targets so far, each with its path. Two that write one header would each undo the other.
 struct Targets<'s> {
     sources: Option<&'s TokenSources>,
+    authorizers: &'s [Authorizer],
     aliases: HeaderAliases,
     taken: Vec<(HeaderName, String)>,
 }
 
-/// Reads the three fields; `sources` are the places that `token.from` reads, as far as they are known.
+/// Reads the four fields; `sources` and `authorizers` read headers themselves, as far as they are known.
 pub(super) fn read(
     fields: &Fields<'_>,
     sources: Option<&TokenSources>,
+    authorizers: &[Authorizer],
     aliases: HeaderAliases,
 ) -> Parsed<ClaimHeaders> {
     let mut targets = Targets {
         sources,
+        authorizers,
         aliases,
         taken: Vec::new(),
     };
@@ -52,21 +58,69 @@ pub(super) fn read(
         None => Ok(Vec::new()),
         Some(field) => headers(&field, &mut targets),
     };
+    let context = match fields.optional("context_headers", "a list of context headers") {
+        None => Ok(Vec::new()),
+        Some(field) => context(&field, &mut targets),
+    };
     Ok(ClaimHeaders {
         headers: claimed?,
         payload: payload?,
         principals: principals?,
+        context: context?,
     })
 }
 
-fn headers(field: &Field<'_>, targets: &mut Targets<'_>) -> Parsed<Vec<ClaimHeader>> {
-    let items = field.list("an object with header and claim")?;
+fn context(field: &Field<'_>, targets: &mut Targets<'_>) -> Parsed<Vec<ContextHeader>> {
+    let items = listed(field, "an object with header and key")?;
+    all(items.iter().map(|item| {
+        let fields = item.fields(&CONTEXT_FIELDS)?;
+        let header = fields
+            .required("header", HEADER)
+            .and_then(|field| targets.take(&field));
+        let key = fields
+            .required("key", "a key of the answer's context, or principalId")
+            .and_then(|field| field.text().map(str::to_owned));
+        let (format, encoding) = writing(&fields);
+        Ok(ContextHeader {
+            header: header?,
+            key: key?,
+            format: format?,
+            encoding: encoding?,
+        })
+    }))
+}
+
+fn listed<'doc>(field: &Field<'doc>, expected: &'static str) -> Parsed<Vec<Field<'doc>>> {
+    let items = field.list(expected)?;
     if items.len() > MAX_CLAIM_HEADERS {
         let found = items.len();
         return Err(field.refuse(format_args!(
             "found {found} claim headers; expected at most {MAX_CLAIM_HEADERS}"
         )));
     }
+    Ok(items)
+}
+
+fn writing(fields: &Fields<'_>) -> (Parsed<ArrayFormat>, Parsed<Encoding>) {
+    let format = fields.word(
+        "format",
+        "comma, space or json",
+        &[
+            ("comma", ArrayFormat::Comma),
+            ("space", ArrayFormat::Space),
+            ("json", ArrayFormat::Json),
+        ],
+    );
+    let encoding = fields.word(
+        "encoding",
+        "utf8 or percent",
+        &[("utf8", Encoding::Utf8), ("percent", Encoding::Percent)],
+    );
+    (format, encoding)
+}
+
+fn headers(field: &Field<'_>, targets: &mut Targets<'_>) -> Parsed<Vec<ClaimHeader>> {
+    let items = listed(field, "an object with header and claim")?;
     all(items.iter().map(|item| {
         let fields = item.fields(&FIELDS)?;
         let header = fields
@@ -75,20 +129,7 @@ fn headers(field: &Field<'_>, targets: &mut Targets<'_>) -> Parsed<Vec<ClaimHead
         let claims = fields
             .required("claim", CLAIM)
             .and_then(|field| claims(&field));
-        let format = fields.word(
-            "format",
-            "comma, space or json",
-            &[
-                ("comma", ArrayFormat::Comma),
-                ("space", ArrayFormat::Space),
-                ("json", ArrayFormat::Json),
-            ],
-        );
-        let encoding = fields.word(
-            "encoding",
-            "utf8 or percent",
-            &[("utf8", Encoding::Utf8), ("percent", Encoding::Percent)],
-        );
+        let (format, encoding) = writing(&fields);
         Ok(ClaimHeader {
             header: header?,
             claims: claims?,
@@ -126,6 +167,26 @@ impl Targets<'_> {
                 | TokenSource::Cookie(_)
                 | TokenSource::WebSocket(_)
                 | TokenSource::Amplify(_) => {}
+            }
+        }
+        let identities = self.authorizers.iter().enumerate();
+        for (position, authorizer) in identities {
+            for source in &authorizer.settings.identity {
+                let IdentitySource::Header(identity) = source else {
+                    continue;
+                };
+                let by = format!("authorizers[{position}].identity");
+                if identity.name == header {
+                    return Err(field.refuse(format_args!(
+                        "found {found:?}, which {by} reads; expected another header"
+                    )));
+                }
+                if self.are_one(&identity.name, &header) {
+                    return Err(field.refuse(format_args!(
+                        "found {found:?}, {FOLDED} {:?}, which {by} reads; {INSTEAD}",
+                        identity.name.as_str()
+                    )));
+                }
             }
         }
         for (name, earlier) in &self.taken {

@@ -25,6 +25,9 @@
 //! ```
 
 mod accounts;
+mod authorizers;
+mod callers;
+mod claims;
 mod deny_list;
 mod document;
 mod duration;
@@ -44,8 +47,10 @@ mod resources;
 mod responses;
 mod rules;
 mod token;
+mod wanted;
 
 pub use accounts::MAX_AWS_ACCOUNTS;
+pub use authorizers::{MAX_ANSWERS, MAX_AUTHORIZERS, MAX_IDENTITY_SOURCES};
 pub use document::{MAX_BYTES, MAX_DEPTH};
 pub use headers::MAX_CLAIM_HEADERS;
 pub use nearest::nearest;
@@ -56,8 +61,12 @@ pub use resources::MAX_RESOURCES;
 pub use rules::MAX_RULES;
 pub use token::{MAX_AUD_PATTERN_BYTES, MAX_CACHE_ENTRIES};
 
+use crate::bearer::Identities;
+use crate::header::HeaderName;
 use crate::owned::OwnedHeaders;
-use crate::policy::{Identity, Issuers, Policy, Preflight, RouteChoice, SignaturePolicy};
+use crate::policy::{
+    Authorizer, Identity, Issuers, Policy, Preflight, RouteChoice, SignaturePolicy, TokenPolicy,
+};
 use crate::rules::Rules;
 use field::Field;
 use issuer::Taken;
@@ -65,9 +74,10 @@ use problem::{Parsed, Report};
 use require::Context;
 
 /// Every field at the top of the document.
-pub const FIELDS: [&str; 21] = [
+pub const FIELDS: [&str; 23] = [
     "user_pools",
     "aws_accounts",
+    "authorizers",
     "deny_list",
     "token",
     "rules",
@@ -80,6 +90,7 @@ pub const FIELDS: [&str; 21] = [
     "claim_headers",
     "payload_header",
     "principal_headers",
+    "context_headers",
     "header_aliases",
     "cors_preflight",
     "log_identity",
@@ -107,24 +118,39 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     // Pools first, though accounts decide whether there must be any: of two with one issuer, the
     // problem is the later one's.
     let has_accounts = fields.has_some("aws_accounts");
-    let (pools, known_pools) = pools::read(&fields, has_accounts, &mut taken);
+    // Nor need there be any where authorizers decide about everything.
+    let needs_no_pools = has_accounts
+        || fields.has_some("authorizers") && !authorizers::tokens_are_asked_for(&fields);
+    let (pools, known_pools) = pools::read(&fields, needs_no_pools, &mut taken);
     let (accounts, known_accounts) = accounts::read(&fields, &mut taken);
+    let (authorizers, known_authorizers) = authorizers::read(&fields);
     let deny_list = deny_list::read(&fields);
-    let no_pools = has_accounts && !fields.has("user_pools");
+    let no_pools = needs_no_pools && !fields.has("user_pools");
     let token = token::read(&fields, no_pools, pools.as_deref().ok());
-    let context = Context {
-        pools: &known_pools,
-        accounts: &known_accounts,
-        wanted: token.wanted,
-    };
-    let rules = rules::read(&fields, &context);
     let overrides = owned::overrides(&fields);
     let aliases = owned::aliases(&fields, token.sources.as_ref().ok());
     let claim_headers = headers::read(
         &fields,
         token.sources.as_ref().ok(),
+        authorizers.as_deref().unwrap_or_default(),
         aliases.unwrap_or_default(),
     );
+    let problem_with = |header: &HeaderName| {
+        owned::problem_with_bound(
+            header,
+            token.sources.as_ref().ok(),
+            claim_headers.as_ref().ok(),
+            aliases.unwrap_or_default(),
+        )
+    };
+    let context = Context {
+        pools: &known_pools,
+        accounts: &known_accounts,
+        authorizers: &known_authorizers,
+        wanted: token.wanted,
+        problem_with: &problem_with,
+    };
+    let rules = rules::read(&fields, &context);
     let preflight = fields.word(
         "cors_preflight",
         "require_token or pass",
@@ -163,11 +189,28 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     );
     let (rules, token, claim_headers) = (rules?, token.policy()?, claim_headers?);
     let (overrides, aliases, preflight) = (overrides?, aliases?, preflight?);
+    let authorizers = authorizers?;
+    let token = TokenPolicy {
+        sources: token.sources.with_identities(Identities {
+            headers: authorizers
+                .iter()
+                .flat_map(Authorizer::identity_headers)
+                .cloned()
+                .collect(),
+            queries: authorizers
+                .iter()
+                .flat_map(Authorizer::identity_queries)
+                .map(str::to_owned)
+                .collect(),
+        }),
+        ..token
+    };
     let issuers = Issuers::new(pools?, accounts?)
         // They were told apart above already.
         .map_err(|_| {
             fields.refuse_at("user_pools", "found one issuer twice; expected each once")
         })?;
+    owned::told_apart(&fields, &rules, aliases)?;
     let resources = resources?;
     let owned = overrides.owned(
         &rules,
@@ -175,9 +218,11 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         preflight,
         &claim_headers,
         &token.sources,
+        &authorizers,
     );
     Ok(Policy {
         issuers,
+        authorizers,
         deny_list: deny_list?,
         token,
         owned: OwnedHeaders::new(owned, aliases),

@@ -3,14 +3,16 @@
 
 use super::fields::Fields;
 use super::problem::Parsed;
-use crate::bearer::{PROTOCOLS, TokenSource, TokenSources};
+use crate::bearer::{TokenSource, TokenSources};
 use crate::claim_headers::ClaimHeaders;
 use crate::header::HeaderName;
 use crate::owned::{
     HOST_OVERRIDES, HeaderAliases, METHOD_OVERRIDES, Override, PATH_OVERRIDES, Purpose,
     preflight_headers,
 };
-use crate::policy::{Preflight, decides_by_hosts, decides_by_methods, decides_by_paths};
+use crate::policy::{
+    Authorizer, Preflight, decides_by_hosts, decides_by_methods, decides_by_paths,
+};
 use crate::resource::Resources;
 use crate::rules::Rules;
 
@@ -77,6 +79,58 @@ pub(super) fn aliases(
     Ok(aliases)
 }
 
+/// What is wrong with a header that a rule compares with claims. The upstream must get what was
+/// compared: a header that the filter writes, takes off, or takes for an alias, is of no use.
+pub(super) fn problem_with_bound(
+    header: &HeaderName,
+    sources: Option<&TokenSources>,
+    claim_headers: Option<&ClaimHeaders>,
+    aliases: HeaderAliases,
+) -> Option<String> {
+    let places = sources.into_iter().flat_map(TokenSources::iter);
+    let places: Vec<_> = places.filter_map(TokenSource::header).collect();
+    let places = places.iter().map(|name| (name, "token.from reads"));
+    let written = claim_headers.into_iter().flat_map(ClaimHeaders::names);
+    let written = written.map(|name| (name, "the filter itself writes"));
+    places.chain(written).find_map(|(name, does)| {
+        let (found, name) = (header.as_str(), name.as_str());
+        if found == name {
+            Some(format!(
+                "found {found:?}, which {does}; expected another header"
+            ))
+        } else if aliases == HeaderAliases::Strip && header.folds_to(name) {
+            Some(format!(
+                "found {found:?}, {FOLDED} {name:?}, which {does}; {INSTEAD}"
+            ))
+        } else {
+            None
+        }
+    })
+}
+
+/// Refuses rules that compare two headers of which one is an alias of the other: it would be taken
+/// off.
+pub(super) fn told_apart(fields: &Fields<'_>, rules: &Rules, aliases: HeaderAliases) -> Parsed<()> {
+    let bound: Vec<_> = rules.bound_headers().collect();
+    for (at, header) in bound.iter().enumerate() {
+        let mut earlier = bound.iter().take(at);
+        if aliases == HeaderAliases::Strip
+            && let Some(other) =
+                earlier.find(|other| *other != header && header.folds_to(other.as_str()))
+        {
+            return Err(fields.refuse_at(
+                "rules",
+                format_args!(
+                    "found {{header.{}}}, {FOLDED} {{header.{}}}; {INSTEAD}",
+                    header.as_str(),
+                    other.as_str()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// How a problem says that a name is an alias of what it names next.
 pub(super) const FOLDED: &str = "which servers that fold header names take for";
 
@@ -92,6 +146,7 @@ impl Overrides {
         preflight: Preflight,
         claim_headers: &ClaimHeaders,
         sources: &TokenSources,
+        authorizers: &[Authorizer],
     ) -> Vec<(HeaderName, Purpose)> {
         let by_method = decides_by_methods(rules, resources, preflight);
         let mut owned = Vec::new();
@@ -110,12 +165,13 @@ impl Overrides {
         }
         let claims = claim_headers.names().cloned();
         owned.extend(claims.map(|name| (name, Purpose::Claim)));
-        let places = sources.iter().filter_map(|place| match place {
-            TokenSource::Header(name, _) => Some((name.clone(), Purpose::Token)),
-            TokenSource::WebSocket(_) => Some((HeaderName::known(PROTOCOLS), Purpose::Token)),
-            TokenSource::Query(_) | TokenSource::Cookie(_) | TokenSource::Amplify(_) => None,
-        });
-        owned.extend(places);
+        let places = sources.iter().filter_map(TokenSource::header);
+        owned.extend(places.map(|name| (name, Purpose::Token)));
+        // What an authorizer judged under this name the upstream must not find under another.
+        let identities = authorizers.iter().flat_map(Authorizer::identity_headers);
+        owned.extend(identities.map(|name| (name.clone(), Purpose::Token)));
+        let bound = rules.bound_headers().cloned();
+        owned.extend(bound.map(|name| (name, Purpose::Bound)));
         if preflight == Preflight::Pass {
             let names = preflight_headers().map(HeaderName::known);
             owned.extend(names.map(|name| (name, Purpose::Preflight)));

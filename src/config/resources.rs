@@ -6,7 +6,7 @@ use super::issuer;
 use super::matching;
 use super::place::quoted;
 use super::problem::{Parsed, Reported};
-use super::require;
+use super::wanted;
 use crate::policy::Pool;
 use crate::resource::{Clash, METHODS, Resource, Resources, WELL_KNOWN};
 use crate::rules::pattern::{Match, Method, PathCase, PathPattern};
@@ -60,7 +60,7 @@ fn resource(entry: &Field<'_>, pools: Option<&[Pool]>) -> Parsed<Resource> {
         .optional("scopes_supported", "a list of scopes")
         .map_or(Ok(Vec::new()), |field| {
             let one = "a scope without spaces and quotes";
-            field.each(one, |item| require::scope(item).map(str::to_owned))
+            field.each(one, |item| wanted::scope(item).map(str::to_owned))
         });
     let (identifier, metadata_url, metadata) = identifier?;
     Ok(Resource {

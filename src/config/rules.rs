@@ -7,7 +7,6 @@ use super::problem::{Parsed, Reported};
 use super::require::{self, Context};
 use crate::rules::index::Unreachable;
 use crate::rules::pattern::{Match, PathCase};
-use crate::rules::requirement::Requirement;
 use crate::rules::{Access, Enforcement, InvalidToken, Otherwise, Rule, Rules};
 
 /// The most rules. Each is compared with all before it, to find the ones that can never be reached:
@@ -15,8 +14,16 @@ use crate::rules::{Access, Enforcement, InvalidToken, Otherwise, Rule, Rules};
 /// few hundred resources per API.
 pub const MAX_RULES: usize = 5_000;
 
-const RULE_FIELDS: [&str; 5] = ["match", "allow", "invalid_token", "require", "enforce"];
+const RULE_FIELDS: [&str; 6] = [
+    "match",
+    "allow",
+    "invalid_token",
+    "require",
+    "authorizer",
+    "enforce",
+];
 
+const AUTHORIZER: &str = "the name of one of authorizers";
 const ENFORCE: &str = "all or report";
 const ENFORCEMENTS: [(&str, Enforcement); 2] =
     [("all", Enforcement::All), ("report", Enforcement::Report)];
@@ -28,7 +35,7 @@ pub(super) fn read(fields: &Fields<'_>, context: &Context<'_>) -> Parsed<Rules> 
         None => Ok(Vec::new()),
         Some(field) => entries(&field, context),
     };
-    let default = default(fields, rules.as_ref().is_ok_and(Vec::is_empty));
+    let default = default(fields, context, rules.as_ref().is_ok_and(Vec::is_empty));
     let path_case = fields.word(
         "path_case",
         "insensitive or sensitive",
@@ -59,8 +66,11 @@ pub(super) fn read(fields: &Fields<'_>, context: &Context<'_>) -> Parsed<Rules> 
         access: readable(&default),
         enforcement: for_all,
     };
-    let compiled = Rules::new(rules.collect(), otherwise, path_case.unwrap_or_default());
+    let rules: Vec<_> = rules.collect();
+    let enforced = refuse_reports(fields, &rules, &otherwise);
+    let compiled = Rules::new(rules, otherwise, path_case.unwrap_or_default());
     let compiled = compiled.map_err(|rules| unreachable_rules(fields, &rules));
+    enforced?;
     all(outcomes.into_iter().map(|(access, own)| {
         own?;
         access
@@ -69,6 +79,30 @@ pub(super) fn read(fields: &Fields<'_>, context: &Context<'_>) -> Parsed<Rules> 
     enforcement?;
     path_case?;
     compiled
+}
+
+/// What an authorizer refuses is never only reported: requests would go on for which nobody answered.
+fn refuse_reports(fields: &Fields<'_>, rules: &[Rule], otherwise: &Otherwise) -> Parsed<()> {
+    let is_reported = |access: &Access, enforcement| {
+        matches!(access, Access::Authorizer(_)) && enforcement == Enforcement::Report
+    };
+    let named = rules.iter().enumerate();
+    let named = named.map(|(at, rule)| (format!("rules[{at}]"), &rule.access, rule.enforcement));
+    let default = (
+        "default".to_owned(),
+        &otherwise.access,
+        otherwise.enforcement,
+    );
+    let reported = named
+        .chain([default])
+        .filter(|(_, access, enforcement)| is_reported(access, *enforcement));
+    let reported = reported.map(|(place, ..)| {
+        Err(fields.refuse_below(
+            &format!("{place}.authorizer"),
+            "found where enforce is report; expected enforce: all, for an authorizer is always obeyed",
+        ))
+    });
+    all(reported).map(|_: Vec<()>| ())
 }
 
 fn unreachable_rules(fields: &Fields<'_>, rules: &[Unreachable]) -> Reported {
@@ -96,7 +130,7 @@ type Halves = (Parsed<Match>, Outcome);
 type Outcome = (Parsed<Access>, Parsed<Option<Enforcement>>);
 
 fn entries(field: &Field<'_>, context: &Context<'_>) -> Parsed<Vec<Halves>> {
-    let entries = field.list("an object with match, and with allow or require")?;
+    let entries = field.list("an object with match, and with allow, require or authorizer")?;
     if entries.len() > MAX_RULES {
         let found = entries.len();
         return Err(field.refuse(format_args!(
@@ -112,10 +146,7 @@ fn rule(entry: &Field<'_>, context: &Context<'_>) -> Halves {
         Err(reported) => return (Err(reported), (Err(reported), Err(reported))),
     };
     let matches = matching::read(&fields);
-    let path = matches
-        .as_ref()
-        .map(|matches| &matches.path)
-        .map_err(|reported| *reported);
+    let known = matches.as_ref().map_err(|reported| *reported);
     let allow = fields
         .optional("allow", "anyone, optional or nobody")
         .map(|field| {
@@ -128,12 +159,25 @@ fn rule(entry: &Field<'_>, context: &Context<'_>) -> Halves {
         });
     let require = fields
         .optional("require", "an object of conditions")
-        .map(|field| (require::read(&field, path, context), field));
+        .map(|field| (require::read(&field, known, context), field));
     let invalid_token = invalid_token(&fields, allow);
+    let own = fields.optional("enforce", ENFORCE);
+    let own = own.map(|field| field.word(&ENFORCEMENTS)).transpose();
+    if let Some(field) = fields.optional("authorizer", AUTHORIZER) {
+        // The others were read for their problems.
+        let mut beside = ["allow", "require", "invalid_token"].into_iter();
+        let access = match beside.find(|name| fields.has(name)) {
+            Some(name) => {
+                Err(field.refuse(format_args!("found beside {name}; expected one of the two")))
+            }
+            None => context.authorizers.one(&field).map(Access::Authorizer),
+        };
+        return (matches, (access, own));
+    }
     let access = match (allow, require) {
         // Neither: any valid token.
-        (None, None) => Ok(Access::Require(Requirement::default())),
-        (None, Some((requirement, _))) => requirement.map(Access::Require),
+        (None, None) => Ok(Access::Require(Box::default())),
+        (None, Some((requirement, _))) => requirement.map(Box::new).map(Access::Require),
         (Some(allow), None) => allow.and_then(|allow| {
             Ok(match allow {
                 Allow::Anyone => Access::Anyone,
@@ -147,8 +191,6 @@ fn rule(entry: &Field<'_>, context: &Context<'_>) -> Halves {
     };
     // A word beside the wrong `allow` is a problem of its own.
     let access = access.and_then(|access| invalid_token.map(|_| access));
-    let own = fields.optional("enforce", ENFORCE);
-    let own = own.map(|field| field.word(&ENFORCEMENTS)).transpose();
     (matches, (access, own))
 }
 
@@ -180,19 +222,24 @@ enum Allow {
 
 /// Reads `default`. Where there are rules, what none of them matches is no afterthought: it has to
 /// be said. Where there are none, the filter asks every request for a token.
-fn default(fields: &Fields<'_>, no_rules: bool) -> Parsed<Access> {
+fn default(fields: &Fields<'_>, context: &Context<'_>, no_rules: bool) -> Parsed<Access> {
     #[derive(Clone, Copy)]
     enum Default {
         Nobody,
         Authenticated,
         Anyone,
     }
-    const EXPECTED: &str = "nobody, authenticated or anyone";
+    const EXPECTED: &str = "nobody, authenticated, anyone or an object with authorizer";
     let field = match fields.optional("default", EXPECTED) {
         Some(field) => field,
-        None if no_rules => return Ok(Access::Require(Requirement::default())),
+        None if no_rules => return Ok(Access::Require(Box::default())),
         None => fields.required("default", format!("{EXPECTED}, for what no rule matches"))?,
     };
+    if field.value().is_object() {
+        let fields = field.fields(&["authorizer"])?;
+        let field = fields.required("authorizer", AUTHORIZER)?;
+        return context.authorizers.one(&field).map(Access::Authorizer);
+    }
     let words = [
         ("nobody", Default::Nobody),
         ("authenticated", Default::Authenticated),
@@ -200,7 +247,7 @@ fn default(fields: &Fields<'_>, no_rules: bool) -> Parsed<Access> {
     ];
     field.word(&words).map(|default| match default {
         Default::Nobody => Access::Nobody,
-        Default::Authenticated => Access::Require(Requirement::default()),
+        Default::Authenticated => Access::Require(Box::default()),
         Default::Anyone => Access::Anyone,
     })
 }

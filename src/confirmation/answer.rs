@@ -6,12 +6,10 @@
 
 use crate::json;
 use crate::remote::call::Answer;
+use crate::remote::exception::{Exception, TYPE_HEADER};
 use crate::remote::failure::Failure;
 use serde_json::Value;
-use std::fmt;
 
-/// The header in which AWS names an exception.
-pub const TYPE_HEADER: &str = "x-amzn-errortype";
 /// How much of the body of a refusal is read. It has an exception's name and a line of text.
 pub(super) const MAX_BYTES: usize = 8_192;
 
@@ -34,32 +32,6 @@ pub enum Says {
     Nothing(Failure<Exception>),
 }
 
-/// The name of an exception that says nothing about the token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exception(String);
-
-impl Exception {
-    /// Longer than any name that AWS has.
-    const MAX_LENGTH: usize = 64;
-
-    /// Takes the name out of `namespace#Name:uri`, in which each of the other two may be missing.
-    /// What is no name goes into no log.
-    fn new(text: &str) -> Option<Self> {
-        let (name, _) = text.split_once(':').unwrap_or((text, ""));
-        let (_, name) = name.rsplit_once('#').unwrap_or(("", name));
-        let name = name.trim();
-        let is_name = (1..=Self::MAX_LENGTH).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        is_name.then(|| Self(name.to_owned()))
-    }
-}
-
-impl fmt::Display for Exception {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
 /// Reads an answer.
 #[must_use]
 pub fn read(answer: &Answer) -> Says {
@@ -74,7 +46,7 @@ pub fn read(answer: &Answer) -> Says {
         // AWS answers 400. Another status of the client's errors with one of these words says the
         // same; with a status of the server's errors it is the server that is not well.
         Some(exception)
-            if (400..500).contains(&status) && REFUSALS.contains(&exception.0.as_str()) =>
+            if (400..500).contains(&status) && REFUSALS.contains(&exception.as_str()) =>
         {
             Says::Refused
         }
@@ -115,7 +87,7 @@ mod tests {
     }
 
     fn exception(name: &str) -> Says {
-        Says::Nothing(Failure::Invalid(Exception(name.to_owned())))
+        Says::Nothing(Failure::Invalid(Exception::new(name).unwrap()))
     }
 
     #[test]

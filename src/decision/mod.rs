@@ -9,8 +9,10 @@
 //! comes first, then what the token claims, and the signature, which costs more than all the rest
 //! together, is verified only for a token that would be admitted if it were genuine.
 
+mod authorizers;
 mod reads;
 
+use crate::authorization::Authorization;
 use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
 use crate::confirmation::{Question, Subject, standing};
@@ -32,10 +34,12 @@ use crate::time::Timestamp;
 use crate::token::{KnownHeaders, UntrustedToken};
 use crate::verifiers::Verifiers;
 use crate::verify::{Admitted, Bearer, Demand, Unverified, Verified};
+use authorizers::Asking;
 pub use reads::HeaderReads;
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// What is known about a request once its headers have been read.
 #[derive(Debug)]
@@ -108,6 +112,8 @@ pub enum Caller {
     Anonymous(Rc<HeaderValues>),
     /// That of the bearer of a verified token.
     Known(Rc<Remembered>),
+    /// In that which an authorizer says.
+    Authorized(Rc<Authorization>),
 }
 
 impl Caller {
@@ -117,6 +123,7 @@ impl Caller {
         match self {
             Self::Anonymous(headers) => headers,
             Self::Known(remembered) => &remembered.headers,
+            Self::Authorized(authorization) => &authorization.headers,
         }
     }
 }
@@ -133,20 +140,31 @@ pub enum CacheUse {
     Miss,
 }
 
-/// A request that may pass once a fact is there: all that is left of it. It holds the token and
-/// what was chosen by the rest, never a body.
+/// A request that may pass once a fact is there: all that is left of it. It holds the token, or what
+/// an authorizer judges, and what was chosen by the rest, never a body.
 ///
 /// The edits are kept from the first decision, and not made again: Envoy shows the headers of a
 /// request that it has stopped, but another filter may have changed them since.
 #[derive(Debug)]
 pub struct Candidate {
-    compact: Vec<u8>,
-    ruling: Ruling,
-    variables: Variables,
+    grounds: Grounds,
     edits: Vec<HeaderEdit>,
     lenience: Lenience,
     need: Need,
     patience: Patience,
+}
+
+/// By what a request is decided.
+#[derive(Debug)]
+enum Grounds {
+    /// Its token.
+    Token {
+        compact: Vec<u8>,
+        ruling: Ruling,
+        variables: Variables,
+    },
+    /// An authorizer's answer.
+    Authorizer(Box<Asking>),
 }
 
 impl Candidate {
@@ -156,9 +174,12 @@ impl Candidate {
         self.need
     }
 
-    /// The token.
+    /// The token; empty if there is none.
     pub(crate) fn compact(&self) -> &[u8] {
-        &self.compact
+        match &self.grounds {
+            Grounds::Token { compact, .. } => compact,
+            Grounds::Authorizer(_) => &[],
+        }
     }
 
     /// Whether it waits: where it would only be reported, a request is not even delayed.
@@ -323,6 +344,11 @@ impl Decider {
                 Err(reason) => refuse(reason),
             };
         }
+        // Nor does an authorizer look at tokens: whatever it tells its callers apart by is its own.
+        if let Access::Authorizer(index) = access {
+            let decision = self.ask(request, (ruling, *index), facts, now, seen);
+            return (decision, CacheUse::None);
+        }
         // Bytes, not text: a header that is not UTF-8 is a malformed token, and no trap.
         let compact = match seen.step(Step::Token, the_one_token(&policy, access, request)) {
             Ok(Some(compact)) => compact,
@@ -371,9 +397,11 @@ impl Decider {
                 // Copied only here: a request that is decided at once borrows its token from the
                 // headers.
                 lenience: self.lenience(enforcement, invalid_token, request),
-                compact: compact.into_owned(),
-                ruling,
-                variables,
+                grounds: Grounds::Token {
+                    compact: compact.into_owned(),
+                    ruling,
+                    variables,
+                },
                 edits,
                 need,
                 patience,
@@ -385,28 +413,48 @@ impl Decider {
     /// Decides about a held request again, from its token on, since a fact has changed.
     pub(crate) fn redecide(
         &mut self,
-        mut candidate: Candidate,
+        candidate: Candidate,
         facts: &Facts,
         now: Timestamp,
     ) -> Decision {
+        let Candidate {
+            grounds,
+            edits,
+            lenience,
+            patience,
+            ..
+        } = candidate;
+        let (compact, ruling, variables) = match grounds {
+            Grounds::Authorizer(asking) => return authorizers::again(asking, edits, facts, now),
+            Grounds::Token {
+                compact,
+                ruling,
+                variables,
+            } => (compact, ruling, variables),
+        };
         // The rule stays the one that was chosen. It depends on the request alone, and that has not
         // changed.
-        let chosen = (candidate.ruling, &candidate.variables);
-        let patience = candidate.patience;
-        let compact = &candidate.compact;
-        let (checked, _) = self.check_token(compact, chosen, facts, patience, now, &mut ());
+        let chosen = (ruling, &variables);
+        let (checked, _) = self.check_token(&compact, chosen, facts, patience, now, &mut ());
         match checked {
             Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
                 caller: Caller::Known(remembered),
-                edits: candidate.edits,
+                edits,
                 despite: None,
                 at_expiry: self.policy.token.at_expiry,
             })),
-            Err(Stop::Refusal(refusal)) => Decision::Verdict(self.conclude(candidate, refusal)),
-            Err(Stop::Need(need)) => {
-                candidate.need = need;
-                Decision::Hold(candidate)
-            }
+            Err(Stop::Refusal(refusal)) => Decision::Verdict(self.give_up(refusal, lenience)),
+            Err(Stop::Need(need)) => Decision::Hold(Candidate {
+                grounds: Grounds::Token {
+                    compact,
+                    ruling,
+                    variables,
+                },
+                edits,
+                lenience,
+                need,
+                patience,
+            }),
         }
     }
 
@@ -462,8 +510,10 @@ impl Decider {
         };
         // Last: a token is shown to its pool only if all else about it holds, so that strangers have
         // nobody asked, and the answer alone is what is missing.
-        let checked = checked.and_then(|remembered| {
-            confirm(&remembered, compact, &demand, facts, patience, seen)?;
+        let checked = checked.and_then(|(remembered, confirmation)| {
+            if let Confirmation::Within(within) = confirmation {
+                confirm(&remembered, compact, within, (facts, patience), now, seen)?;
+            }
             Ok(remembered)
         });
         (checked, cache_use)
@@ -492,7 +542,7 @@ impl Decider {
         facts: &Facts,
         patience: Patience,
         seen: &mut impl Observer,
-    ) -> Result<Rc<Remembered>, Stop> {
+    ) -> Result<(Rc<Remembered>, Confirmation), Stop> {
         // Form and header: the text is not a token of Cognito's, or may be.
         let token = UntrustedToken::parse(compact, &self.known_headers, seen)?;
         // What it claims: a token that would be refused if it were genuine is refused without a
@@ -521,7 +571,7 @@ impl Decider {
         // Revocation, scopes, groups and claims of a genuine token. A refusal here may name what
         // would have sufficed, since the bearer is known.
         let clear_under = Cell::new(None);
-        satisfies(&verified, &clear_under, demand, facts, patience, seen)?;
+        let confirmation = satisfies(&verified, &clear_under, demand, facts, patience, seen)?;
         // Only what was accepted is remembered, so that no refused token takes a place from a good
         // one. One that its pool has yet to confirm is genuine, and need not be verified twice.
         let remembered = Rc::new(Remembered {
@@ -532,7 +582,7 @@ impl Decider {
             name: OnceCell::new(),
         });
         self.cache.insert(compact, Rc::clone(&remembered));
-        Ok(remembered)
+        Ok((remembered, confirmation))
     }
 
     /// What the upstream is told of the bearer. Of a user and of an AWS principal it is told under
@@ -690,7 +740,7 @@ fn chosen(policy: &Policy, request: &Request) -> Result<Chosen, UnsafePath> {
     if let Asked::Metadata(document) = policy.resources.asked(&target, &mut work)? {
         return Ok(Chosen::Answer(resource::answer(document, target.method)));
     }
-    let (ruling, variables) = policy.rules.choose_within(&target, &mut work)?;
+    let (ruling, variables) = policy.choose(request, &mut work)?;
     Ok(Chosen::Rule(ruling, variables))
 }
 
@@ -717,7 +767,7 @@ fn check_again(
     facts: &Facts,
     patience: Patience,
     seen: &mut impl Observer,
-) -> Result<Rc<Remembered>, Stop> {
+) -> Result<(Rc<Remembered>, Confirmation), Stop> {
     // In the order of a first decision, so that a token is refused for the same reason whether it
     // is remembered or not.
     remembered.verified.readmit(demand, seen)?;
@@ -726,27 +776,24 @@ fn check_again(
         clear_under,
         ..
     } = &*remembered;
-    satisfies(verified, clear_under, demand, facts, patience, seen)?;
-    Ok(remembered)
+    let confirmation = satisfies(verified, clear_under, demand, facts, patience, seen)?;
+    Ok((remembered, confirmation))
 }
 
 /// The rule's `confirmed_within`: the word of the token's user pool.
 fn confirm(
     remembered: &Remembered,
     compact: &[u8],
-    demand: &Demand<'_>,
-    facts: &Facts,
-    patience: Patience,
+    within: Duration,
+    (facts, patience): (&Facts, Patience),
+    now: Timestamp,
     seen: &mut impl Observer,
 ) -> Result<(), Stop> {
-    let Confirmation::Within(within) = demand.requirement.confirmation else {
-        return Ok(());
-    };
     let issuer = remembered.verified.issuer();
     let key = *remembered.name.get_or_init(|| facts.name(issuer, compact));
     let subject = Subject { issuer, key };
     let question = Question { subject, within };
-    let word = match facts.confirmed(question, demand.now, patience) {
+    let word = match facts.confirmed(question, now, patience) {
         standing::Word::Good => Ok(()),
         standing::Word::Bad => Err(Refusal::Plain(Reason::TokenRevoked)),
         standing::Word::Unknown(after) => Err(Refusal::RevocationUnknown(after)),
@@ -760,7 +807,7 @@ fn confirm(
 }
 
 /// What is asked of the issuer's word: that it has not been taken back, and the rule's
-/// conditions.
+/// conditions. How lately the user pool must have stood by it is yet to be asked.
 fn satisfies<O: Observer>(
     verified: &Verified,
     clear_under: &Cell<Option<u64>>,
@@ -768,7 +815,7 @@ fn satisfies<O: Observer>(
     facts: &Facts,
     patience: Patience,
     seen: &mut O,
-) -> Result<(), Stop> {
+) -> Result<Confirmation, Stop> {
     verified.satisfies(demand, seen, |issuer, seen| {
         let Some(list) = facts.revocations() else {
             return Ok(());

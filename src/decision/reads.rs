@@ -49,7 +49,12 @@ impl HeaderReads {
         } = policy;
         // A token may stand in a second line of its header, and a name of the filter's own in any
         // spelling: a look-up by name shows neither.
-        if token.sources.needs_every_header() || owned.needs_every_header() {
+        // An authorizer is told of all headers.
+        if token.sources.needs_every_header()
+            || owned.needs_every_header()
+            || owned.has_bound()
+            || policy.rules.asks_authorizers()
+        {
             return Self::Everything;
         }
         // What makes a preflight is told by these two headers and the method.

@@ -28,13 +28,14 @@ mod open;
 mod waiting;
 mod wishes;
 
+use crate::authorization::Counts;
 use crate::decision::{
     CacheUse, Caller, Candidate, Decider, Decision, Forward, HeaderReads, Verdict,
 };
 use crate::facts::{Facts, Need, Outlook};
 use crate::keyring::Keyring;
 use crate::policy::{AtExpiry, Policy};
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::Reason;
 use crate::remote::call::{Answer, Call, CallId};
 use crate::remote::report::Report;
 use crate::remote::schedule::Entropy;
@@ -202,6 +203,8 @@ impl Gate {
                 Reason::UnknownKey
             }
             Need::DenyList(_) | Need::Confirmation(_) => Reason::RevocationUnknown,
+            // Not reached: what an authorizer says is always obeyed.
+            Need::Authorizer(_) => Reason::AuthorizerUnavailable,
         };
         self.decider.conclude(candidate, reason.into())
     }
@@ -222,14 +225,20 @@ impl Gate {
         // Another VM may have fetched, or asked, since the last tick. To read one entry costs less
         // than to hold the request for a tick.
         self.facts.sync_need(candidate.need(), now, space);
-        let candidate = match self.redecide(candidate, now) {
+        let mut candidate = match self.redecide(candidate, now) {
             Decision::Verdict(verdict) => return Some(verdict),
             Decision::Hold(candidate) => candidate,
         };
         let need = candidate.need();
         let limit = self.facts.wait_limit(need, self.policy(), now.monotonic);
-        if limit.is_zero() || !self.waiting.make_room(need) {
+        if limit.is_zero() || !self.facts.may_wait(need) || !self.waiting.make_room(need) {
             return self.unavailable(context, candidate, now);
+        }
+        // Only now: a call that nobody could wait for would be paid for nothing.
+        if let Some((enquiry, event)) = candidate.take_event()
+            && let Some(asked) = self.facts.ask(enquiry, event)
+        {
+            candidate.waits_for(asked);
         }
         self.wait(context, candidate, limit, now);
         None
@@ -370,7 +379,22 @@ impl Gate {
                 }
             }
         }
+        if self.facts.keeps_outcomes() {
+            let awaited = self.waiting.awaited();
+            self.facts.keep_outcomes(|call| awaited.contains(&call));
+        }
         verdicts
+    }
+
+    /// What is to be counted of each authorizer since this was last asked.
+    pub fn take_authorizer_counts(&mut self) -> impl Iterator<Item = Counts> {
+        self.facts.take_counts()
+    }
+
+    /// How many calls to authorizers are under way.
+    #[must_use]
+    pub fn authorizers_in_flight(&self) -> usize {
+        self.facts.authorizers_in_flight()
     }
 
     /// Decides about a held request again, if the fact that it stopped at has changed or never
@@ -391,7 +415,7 @@ impl Gate {
                 Decision::Verdict(self.decider.conclude(candidate, reason.into()))
             }
             Outlook::Unavailable(after) => {
-                let refusal = refusal(candidate.need(), after);
+                let refusal = candidate.need().refusal(after);
                 Decision::Verdict(self.decider.conclude(candidate, refusal))
             }
         }
@@ -417,15 +441,7 @@ impl Gate {
         }
         // The client reads it as `retry-after`. To come back earlier would be of no use.
         let after = self.facts.expected_in(candidate.need(), now.monotonic);
-        let refusal = refusal(candidate.need(), after);
+        let refusal = candidate.need().refusal(after);
         Some(self.decider.conclude(candidate, refusal))
-    }
-}
-
-/// The refusal for want of a fact that may be there after this time.
-const fn refusal(need: Need, after: Duration) -> Refusal {
-    match need {
-        Need::Keys(_) | Need::NewerKeys { .. } => Refusal::KeysUnavailable(after),
-        Need::DenyList(_) | Need::Confirmation(_) => Refusal::RevocationUnknown(after),
     }
 }

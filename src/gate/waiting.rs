@@ -8,7 +8,9 @@
 
 use crate::decision::Candidate;
 use crate::facts::{Need, Place};
+use crate::remote::call::CallId;
 use crate::time::Monotonic;
+use std::collections::HashSet;
 
 /// A held request.
 #[derive(Debug)]
@@ -81,6 +83,8 @@ impl Place {
             Self::NoDenyList => 1024,
             // Few rules ask for it, and few tokens need it at one time.
             Self::Confirmation => 128,
+            // As at a cold start: after an update of the configuration nothing is remembered.
+            Self::Authorizer => 1024,
         }
     }
 }
@@ -101,9 +105,10 @@ impl Waiting {
         taken.next().is_some_and(|(_, taken)| taken < place.limit())
     }
 
-    /// Whether there is room. If there is none, the newest request of the issuer that has most makes
-    /// room, as long as the newcomer's issuer has fewer: before its signature is verified no token
-    /// can be told from a forged one, and a flood for one issuer must not keep those of another out.
+    /// Whether there is room. If there is none, the newest request of the issuer or authorizer that
+    /// has most makes room, as long as the newcomer's has fewer: before its signature is verified no
+    /// token can be told from a forged one, and a flood for one issuer must not keep those of another
+    /// out.
     pub(super) fn make_room(&mut self, need: Need) -> bool {
         if self.has_room(need) {
             return true;
@@ -114,27 +119,27 @@ impl Waiting {
             return false;
         }
         let place = need.place();
-        // A list, since there are few issuers, and a map would make the module larger by a hundredth.
-        let mut issuers = vec![(need.issuer(), 0_usize)];
+        // A list, since there are few owners, and a map would make the module larger by a hundredth.
+        let mut owners = vec![(need.owner(), 0_usize)];
         for (_, held) in self.held.iter().filter(|(_, held)| held.is_in(place)) {
-            let issuer = held.need().issuer();
-            match issuers.iter_mut().find(|(known, _)| *known == issuer) {
+            let owner = held.need().owner();
+            match owners.iter_mut().find(|(known, _)| *known == owner) {
                 Some((_, held)) => *held = held.saturating_add(1),
-                None => issuers.push((issuer, 1)),
+                None => owners.push((owner, 1)),
             }
         }
-        // The first entry is the newcomer's own issuer.
-        let own = issuers.first().map_or(0, |(_, held)| *held);
-        let Some((crowded, most)) = issuers.into_iter().max_by_key(|(_, held)| *held) else {
+        // The first entry is the newcomer's own.
+        let own = owners.first().map_or(0, |(_, held)| *held);
+        let Some((crowded, most)) = owners.into_iter().max_by_key(|(_, held)| *held) else {
             return false;
         };
-        // With a difference of one, the two issuers would only change roles, and displace each other
+        // With a difference of one, the two would only change roles, and displace each other
         // without end.
         if most <= own.saturating_add(1) {
             return false;
         }
         let is_of_crowd =
-            |(_, held): &(u32, Held)| held.is_in(place) && held.need().issuer() == crowded;
+            |(_, held): &(u32, Held)| held.is_in(place) && held.need().owner() == crowded;
         // The newest: the older ones have waited longer, and their answer is nearer.
         let Some(newest) = self.held.iter().rposition(is_of_crowd) else {
             return false;
@@ -191,6 +196,16 @@ impl Waiting {
         self.held = left;
         self.count();
         taken
+    }
+
+    /// The calls whose end is waited for.
+    pub(super) fn awaited(&self) -> HashSet<CallId> {
+        let held = self.held.iter().chain(&self.displaced);
+        held.filter_map(|(_, held)| match held.need() {
+            Need::Authorizer(enquiry) => enquiry.call,
+            _ => None,
+        })
+        .collect()
     }
 
     /// What requests wait for, as far as it must be demanded, each with its token: keys that are

@@ -3,7 +3,7 @@
 use super::space::Shared;
 use crate::decision::CacheUse;
 use crate::gate::{Gate, Now};
-use crate::policy::Policy;
+use crate::policy::{Authorizer as Authorized, Policy};
 use crate::refusal::Reason;
 use crate::remote::report::Counted;
 use crate::revocation::Revocations;
@@ -36,6 +36,10 @@ pub(super) struct Metrics {
     signature_host: Metric,
     deny_list: Option<DenyList>,
     issuers: Vec<Issuer>,
+    authorizers: Vec<Authorizer>,
+    /// Of all authorizers and workers; and how much of it is this worker's.
+    authorizer_in_flight: Metric,
+    in_flight: Cell<usize>,
     /// The second, and the numbers of keys and of denied, for which gauges were last set.
     shown: Cell<Option<(u64, usize, usize)>>,
 }
@@ -55,6 +59,14 @@ struct DenyList {
 struct Issuer {
     keys: Metric,
     age: Metric,
+}
+
+/// What is counted of one authorizer.
+#[derive(Debug)]
+struct Authorizer {
+    called: Metric,
+    remembered: Metric,
+    failed: Metric,
 }
 
 /// A counter for each reason; none where there is nothing to count.
@@ -109,6 +121,14 @@ impl Metrics {
             keys: gauge(&format!("issuer.jwks_keys.{id}")),
             age: gauge(&format!("issuer.jwks_age_seconds.{id}")),
         });
+        let authorizers = policy
+            .authorizers
+            .iter()
+            .map(|Authorized { name, .. }| Authorizer {
+                called: counter(&format!("authorizer.{name}.called")),
+                remembered: counter(&format!("authorizer.{name}.remembered")),
+                failed: counter(&format!("authorizer.{name}.failed")),
+            });
         Self {
             allowed: counter("allowed"),
             anonymous: counter("anonymous"),
@@ -145,6 +165,12 @@ impl Metrics {
                 age: gauge("deny_list_age_seconds"),
             }),
             issuers: issuers.collect(),
+            authorizer_in_flight: match policy.authorizers.is_empty() {
+                true => Metric(None),
+                false => gauge("authorizer_in_flight"),
+            },
+            authorizers: authorizers.collect(),
+            in_flight: Cell::default(),
             shown: Cell::default(),
         }
     }
@@ -215,6 +241,33 @@ impl Metrics {
 
     pub(super) fn closed(&self) {
         self.closed.add(1);
+    }
+
+    /// What authorizers were asked since the last time.
+    pub(super) fn authorizers(&self, gate: &mut Gate) {
+        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        for (metrics, counts) in self.authorizers.iter().zip(gate.take_authorizer_counts()) {
+            for (metric, count) in [
+                (metrics.called, counts.called),
+                (metrics.remembered, counts.remembered),
+                (metrics.failed, counts.failed),
+            ] {
+                if count > 0 {
+                    metric.add(signed(count));
+                }
+            }
+        }
+        self.in_flight(gate.authorizers_in_flight());
+    }
+
+    /// This worker has so many calls to authorizers under way.
+    pub(super) fn in_flight(&self, now: usize) {
+        let signed = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let before = self.in_flight.replace(now);
+        if now != before {
+            self.authorizer_in_flight
+                .add(signed(now).saturating_sub(signed(before)));
+        }
     }
 
     /// Gauges that every VM sets to the same value: whenever the number of keys changes, and once a

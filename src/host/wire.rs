@@ -7,7 +7,7 @@ use crate::policy::{Identity, Policy, RouteChoice};
 use crate::refusal::Refusal;
 use crate::remote::call::{Answer, Call, NotSent, RESPONSE_MARKS};
 use crate::reply::Reply;
-use crate::request::{Request, Rest};
+use crate::request::{Peer, Request, Rest};
 use crate::verify::Bearer;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, Status};
@@ -33,7 +33,18 @@ pub(super) fn request(reads: &HeaderReads, rest: Rest) -> Result<Request, Status
             .map(|(name, value)| (Cow::Owned(name), value))
             .collect(),
     };
-    Ok(Request::new(headers).followed_by(rest))
+    let request = Request::new(headers).followed_by(rest);
+    Ok(request.asking_for_peer(peer))
+}
+
+/// Who sent the request whose context is in effect. What the host does not tell is not known.
+fn peer() -> Peer {
+    let property = |path: [&str; 2]| hostcalls::get_property(path.into()).ok().flatten();
+    let protocol = property(["request", "protocol"]).map(String::from_utf8);
+    Peer {
+        address: property(["source", "address"]).unwrap_or_default(),
+        protocol: protocol.and_then(Result::ok).unwrap_or_default(),
+    }
 }
 
 /// Takes the filter's own names off the trailers, which servers may merge into the headers (RFC
@@ -74,6 +85,7 @@ fn forward(metrics: &Metrics, policy: &Policy, forward: &Forward) {
     }
     match &forward.caller {
         Caller::Anonymous(_) => metrics.anonymous(),
+        Caller::Authorized(_) => metrics.allowed(),
         Caller::Known(remembered) => {
             metrics.allowed();
             if policy.identity == Identity::Publish {

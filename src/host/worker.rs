@@ -169,7 +169,11 @@ impl Worker {
 
     /// Gives up what other VMs would wait for: the configuration is being replaced.
     pub(super) fn retire(&self) {
-        self.gate.borrow_mut().retire(&Shared);
+        let mut gate = self.gate.borrow_mut();
+        gate.retire(&Shared);
+        self.metrics.authorizers(&mut gate);
+        // Their answers will find nobody.
+        self.metrics.in_flight(0);
     }
 
     /// Trailers have come, after a verdict or before it: what was promised of headers holds for
@@ -198,6 +202,7 @@ impl Worker {
         }
         let effects = self.gate.borrow_mut().tick(now, &Shared);
         self.bring_about(effects);
+        self.metrics.authorizers(&mut self.gate.borrow_mut());
         self.metrics.gauges(&self.gate.borrow(), now);
         // The level may be changed while Envoy runs.
         if let Ok(level) = hostcalls::get_log_level() {

@@ -26,6 +26,7 @@
 pub mod call;
 pub mod document;
 pub mod enquiry;
+pub mod exception;
 pub mod failure;
 pub mod outage;
 pub mod rate;

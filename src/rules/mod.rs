@@ -5,12 +5,14 @@
 //! the upstream about what was asked for ([`path`]): where the two could differ, the request is
 //! refused.
 
+pub mod expression;
 pub mod index;
 pub mod path;
 pub mod pattern;
 pub mod requirement;
 pub mod work;
 
+use crate::header::HeaderName;
 use index::{Chosen, MatchIndex, Target, Unreachable, UnsafePath, Variables};
 use pattern::{Match, PathCase};
 use requirement::Requirement;
@@ -28,7 +30,7 @@ pub enum Access {
     /// What `default` should be as soon as one rule asks for more than others.
     Nobody,
     /// Passes with a valid token that satisfies the requirement.
-    Require(Requirement),
+    Require(Box<Requirement>),
     /// Passes if this authorizer says so; no token is looked at.
     Authorizer(AuthorizerIndex),
 }
@@ -158,9 +160,7 @@ impl Rules {
         // A claim is compared with one text. If upstreams disagree about what that is, one of them
         // would serve the record of another user. Variables that are compared with nothing may
         // differ.
-        let mut compared = requirement
-            .into_iter()
-            .flat_map(|requirement| requirement.conditions.variables());
+        let mut compared = requirement.into_iter().flat_map(Requirement::variables);
         if compared.any(|name| variables.differs(name)) {
             return Err(UnsafePath::Variable);
         }
@@ -264,6 +264,12 @@ impl Rules {
         self.index.looks_at_methods() || self.asks_authorizers
     }
 
+    /// Whether any rule, or the default, asks an authorizer.
+    #[must_use]
+    pub const fn asks_authorizers(&self) -> bool {
+        self.asks_authorizers
+    }
+
     /// Whether any rule, or the default, asks for a token.
     #[must_use]
     pub fn asks_for_tokens(&self) -> bool {
@@ -278,6 +284,15 @@ impl Rules {
     #[must_use]
     pub fn looks_at_hosts(&self) -> bool {
         self.index.looks_at_hosts()
+    }
+
+    /// The headers of requests with which rules compare claims, as often as they do.
+    pub fn bound_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        let requirements = self.outcomes.iter().filter_map(|(access, _)| match access {
+            Access::Require(requirement) => Some(&**requirement),
+            Access::Anyone | Access::Optional(_) | Access::Nobody | Access::Authorizer(_) => None,
+        });
+        requirements.flat_map(Requirement::headers)
     }
 
     /// How many rules there are, the default not counted.

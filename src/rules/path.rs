@@ -170,8 +170,7 @@ impl<'a> RequestPath<'a> {
     ///
     /// # Errors
     /// They are longer together than a request may cost.
-    pub fn structures(&self) -> Result<Vec<Structure>, UnsafePath> {
-        let work = &mut Work::default();
+    pub fn structures(&self, work: &mut Work) -> Result<Vec<Structure>, UnsafePath> {
         let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
         let mut structures = Vec::new();
         for text in texts(self, work)? {

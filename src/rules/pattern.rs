@@ -44,6 +44,18 @@ pub enum PathPattern {
 }
 
 impl Match {
+    /// The names of the variables that every request under it has a value for.
+    #[must_use]
+    pub fn variables(&self) -> Vec<String> {
+        match &self.path {
+            PathPattern::Template(template) => template.variables().map(str::to_owned).collect(),
+            PathPattern::Any
+            | PathPattern::Exact(_)
+            | PathPattern::Prefix(_)
+            | PathPattern::Regex(_) => Vec::new(),
+        }
+    }
+
     /// The paths segment by segment, if they are about segments.
     #[must_use]
     pub fn shape(&self) -> Option<Shape<'_>> {
@@ -82,6 +94,15 @@ impl PathPattern {
     /// The expression is none, or is too large.
     pub fn regex(expression: &str) -> Result<Self, InvalidPattern> {
         PathRegex::new(expression).map(Self::Regex)
+    }
+
+    /// Whether a template has this variable.
+    #[must_use]
+    pub fn has_variable(&self, name: &str) -> bool {
+        match self {
+            Self::Template(template) => template.variables().any(|known| known == name),
+            Self::Any | Self::Exact(_) | Self::Prefix(_) | Self::Regex(_) => false,
+        }
     }
 
     /// The pattern segment by segment, if it is about segments.

@@ -3,7 +3,7 @@
 //! Such a token is a bearer token, which AWS cannot revoke: it is of use wherever its audience is
 //! wanted until it expires. So an audience is always asked for, and a rule must name principals.
 
-use super::{Demand, times};
+use super::{Demand, alternatives, times};
 use crate::claims::{Claim, Claims};
 use crate::policy::{Account, Policy};
 use crate::principal::Principal;
@@ -39,7 +39,13 @@ pub(super) fn admit(
     seen.check(Step::TokenAge, young, Reason::TokenExpired)?;
     // Where no principal is named the issuer is as unknown as if it were not configured: to add an
     // account opens nothing.
-    let named = matches!(demand.requirement.callers, Callers::Principals(_));
+    let named = |callers: &Callers| match callers {
+        Callers::Users(_) => Err(Reason::UnknownIssuer),
+        Callers::Principals(_) | Callers::OfAlternatives => Ok(()),
+    };
+    let named = named(&demand.requirement.callers)
+        .and_then(|()| alternatives::admit(demand.requirement, named))
+        .is_ok();
     seen.check(Step::Named, named, Reason::UnknownIssuer)?;
     let wanted = is_for(claims, &account.audiences);
     seen.check(Step::AccountAudience, wanted, Reason::WrongAudience)
@@ -77,14 +83,27 @@ pub(super) fn conditions(
         let wanted = organization.is_some_and(|found| account.organization.admits(found));
         seen.check(Step::Organization, wanted, otherwise)?;
     }
-    let wanted = match &demand.requirement.callers {
-        Callers::Users(_) => false,
+    // Where alternatives name them, each has its own.
+    if demand.requirement.callers == Callers::OfAlternatives {
+        return Ok(());
+    }
+    let wanted = is_wanted(caller, &demand.requirement.callers);
+    seen.check(Step::Principal, wanted, otherwise)
+}
+
+/// Whether the token's principal is one of those that an alternative names.
+pub(super) fn is_among(claims: &Claims, callers: &Callers) -> bool {
+    principal(claims).is_some_and(|caller| is_wanted(caller, callers))
+}
+
+fn is_wanted(caller: Principal<'_>, callers: &Callers) -> bool {
+    match callers {
+        Callers::Users(_) | Callers::OfAlternatives => false,
         Callers::Principals(AnyOf::Unrestricted) => true,
         Callers::Principals(AnyOf::Only(wanted)) => {
             wanted.iter().any(|pattern| pattern.admits(caller))
         }
-    };
-    seen.check(Step::Principal, wanted, otherwise)
+    }
 }
 
 /// The role or user in `sub`.

@@ -1,10 +1,10 @@
 //! Tokens of user pools: for the right app client, of the right use.
 
-use super::{Demand, times};
+use super::{Demand, alternatives, times};
 use crate::claims::{Claim, Claims};
 use crate::policy::{AudiencePolicy, Brake, Pool};
 use crate::refusal::Reason;
-use crate::rules::requirement::{AnyOf, Narrowing};
+use crate::rules::requirement::{AnyOf, Callers, Narrowing};
 use crate::step::{Observer, Step};
 use serde_json::Value;
 
@@ -26,8 +26,11 @@ pub(super) fn admit(
     } = *demand;
     // A rule for AWS principals admits no user.
     let users = requirement.callers.users();
+    // Told apart now, and refused in its turn: an alternative has no order of its own.
+    let refused = alternatives::admit(requirement, |callers| fits(callers, claims, pool)).err();
     let narrows = users
         .filter(|narrows| narrows.pools.admits(&pool.id))
+        .filter(|_| refused != Some(Reason::UnknownIssuer))
         .ok_or(Reason::UnknownIssuer);
     let narrows = seen.step(Step::Issuer, narrows)?;
     times(claims, demand, seen)?;
@@ -35,18 +38,37 @@ pub(super) fn admit(
         .token_use()
         .filter(|token_use| policy.token.token_use.admits(*token_use))
         .filter(|token_use| narrows.token_use.admits(*token_use))
+        .filter(|_| refused != Some(Reason::WrongTokenUse))
         .ok_or(Reason::WrongTokenUse);
     let token_use = seen.step(Step::TokenUse, token_use)?;
-    let of_both = [&pool.clients, &narrows.clients];
-    let waived = of_both
+    let waived = [&pool.clients, &narrows.clients]
         .iter()
         .all(|clients| **clients == AnyOf::Unrestricted);
-    if !waived {
+    if !waived || refused.is_some() {
         let mut clients = claims.clients(token_use);
-        let wanted = clients.any(|client| is_wanted(client, pool, narrows));
+        let wanted = refused.is_none() && clients.any(|client| is_wanted(client, pool, narrows));
         seen.check(Step::Client, wanted, Reason::WrongClient)?;
     }
     Ok(())
+}
+
+/// Whether an alternative is for a user's token at all.
+///
+/// # Errors
+/// What the first of its narrowings that does not fit would be refused for.
+pub(super) fn fits(callers: &Callers, claims: &Claims, pool: &Pool) -> Result<(), Reason> {
+    let users = callers.users();
+    let narrows = users
+        .filter(|narrows| narrows.pools.admits(&pool.id))
+        .ok_or(Reason::UnknownIssuer)?;
+    let token_use = claims
+        .token_use()
+        .filter(|token_use| narrows.token_use.admits(*token_use))
+        .ok_or(Reason::WrongTokenUse)?;
+    let mut clients = claims.clients(token_use);
+    let is_for_it = narrows.clients == AnyOf::Unrestricted
+        || clients.any(|client| is_wanted(client, pool, narrows));
+    is_for_it.then_some(()).ok_or(Reason::WrongClient)
 }
 
 /// `token.aud_pattern`.
@@ -61,7 +83,17 @@ pub(super) fn audience(
     if let AudiencePolicy::Matching(pattern) = &demand.policy.token.audience {
         let narrows = demand.requirement.callers.users();
         let fits = narrows.is_some_and(|narrows| {
-            audience_fits(claims, pool, narrows, |audience| {
+            let alternatives = &demand.requirement.any_of;
+            let is_wanted = |client: &str| {
+                is_wanted(client, pool, narrows)
+                    && (alternatives.is_empty()
+                        || alternatives.iter().any(|one| {
+                            let users = one.callers.users();
+                            fits(&one.callers, claims, pool).is_ok()
+                                && users.is_some_and(|users| users.clients.admits(client))
+                        }))
+            };
+            audience_fits(claims, is_wanted, |audience| {
                 audience.len() <= MAX_AUDIENCE_BYTES && pattern.is_match(audience)
             })
         });
@@ -104,8 +136,7 @@ pub(super) fn client<'a>(claims: &'a Claims, pool: &Pool) -> Option<&'a str> {
 /// audience beside them must neither help nor hurt.
 fn audience_fits(
     claims: &Claims,
-    pool: &Pool,
-    narrows: &Narrowing,
+    is_wanted: impl Fn(&str) -> bool,
     matches: impl Fn(&str) -> bool,
 ) -> bool {
     match claims.audience() {
@@ -116,7 +147,7 @@ fn audience_fits(
             let mut wanted = audiences
                 .iter()
                 .filter_map(Value::as_str)
-                .filter(|audience| is_wanted(audience, pool, narrows));
+                .filter(|audience| is_wanted(audience));
             wanted.any(|audience| {
                 // An empty one takes its time as well.
                 match left.checked_sub(audience.len().max(1)) {

@@ -274,7 +274,7 @@ fn every_problem_is_reported_in_the_order_of_the_reference() {
     .unwrap_err();
     assert_eq!(
         problems.to_string(),
-        r#"extra: found an unknown field; expected user_pools, aws_accounts, deny_list, token, rules, default, enforce, path_case, method_override, host_override, path_override, claim_headers, payload_header, principal_headers, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses, protected_resources
+        r#"extra: found an unknown field; expected user_pools, aws_accounts, authorizers, deny_list, token, rules, default, enforce, path_case, method_override, host_override, path_override, claim_headers, payload_header, principal_headers, context_headers, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses, protected_resources
 user_pools[0].client_id: found an unknown field; did you mean client_ids?
 user_pools[0].user_pool_id: found "pool"; expected a user pool id such as us-east-1_AbCdEf123
 user_pools[0].client_ids: missing; expected a list of app client ids or "any"
@@ -282,8 +282,8 @@ user_pools[0].jwks.cluster: missing; expected the Envoy cluster that reaches the
 token.use: missing; expected id, access or any
 token.max_bytes: found 0; expected a whole number from 1 to 65536
 rules[0].match: found an empty object; expected an object with path, prefix, template, regex, methods or hosts; what matches everything is default
-rules[1].require.groups: found an empty list; expected a list of groups
-default: missing; expected nobody, authenticated or anyone, for what no rule matches
+rules[1].require.groups: found an empty list; expected a list of groups, or an object with any, all or none
+default: missing; expected nobody, authenticated, anyone or an object with authorizer, for what no rule matches
 responses.style: found "aws"; expected rfc6750 or api_gateway"#
     );
     assert_eq!(problems.iter().count(), 11);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 37] = [
+const LAYERS: [(&str, &str); 38] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -26,8 +26,11 @@ const LAYERS: [(&str, &str); 37] = [
     ("claims", "json refusal time"),
     ("token", "claims json refusal signature step"),
     ("deny_list", "claims json time"),
-    ("rules", "claims pool principal refusal step time work"),
-    ("request", "rules work"),
+    (
+        "rules",
+        "claims header pool principal refusal step time work",
+    ),
+    ("request", "header rules work"),
     ("bearer", "claims header refusal request work"),
     ("owned", "header request"),
     (
@@ -35,17 +38,17 @@ const LAYERS: [(&str, &str); 37] = [
         "arn bearer header json request rules time work",
     ),
     // The policy.
-    ("claim_headers", "claims header json"),
+    ("claim_headers", "authorizer claims header json"),
     ("reply", "header json refusal"),
     ("resource", "json reply rules"),
     (
         "policy",
-        "bearer claim_headers jwks owned pool refusal remote reply request resource rules time",
+        "authorizer bearer claim_headers header jwks owned pool refusal remote reply request resource rules time",
     ),
     // The document: nothing that decides knows how a setting is spelled.
     (
         "config",
-        "arn bearer claim_headers claims deny_list header json jwks owned policy pool principal remote reply resource rules time",
+        "arn authorizer bearer claim_headers claims deny_list header json jwks owned policy pool principal remote reply resource rules time",
     ),
     // Decisions.
     (
@@ -57,16 +60,20 @@ const LAYERS: [(&str, &str); 37] = [
     ("revocation", "claims deny_list policy remote time"),
     ("confirmation", "json policy remote time"),
     (
+        "authorization",
+        "authorizer claim_headers policy refusal remote rules time",
+    ),
+    (
         "facts",
-        "confirmation keyring policy refusal remote revocation time",
+        "authorization confirmation keyring policy refusal remote revocation rules time",
     ),
     (
         "decision",
-        "cache claim_headers confirmation facts header owned policy refusal reply request resource revocation rules signature step time token verifiers verify",
+        "authorization authorizer cache claim_headers confirmation facts header owned policy refusal reply request resource revocation rules signature step time token verifiers verify",
     ),
     (
         "gate",
-        "cache decision facts keyring policy refusal remote request revocation rules signature step time verifiers",
+        "authorization cache decision facts keyring policy refusal remote request revocation rules signature step time verifiers",
     ),
     // The adapter.
     (

@@ -18,6 +18,7 @@
 mod harness;
 
 mod abuse;
+mod authorizer;
 mod config;
 mod decisions;
 mod flow;

@@ -2,7 +2,7 @@
 //! models of upstreams that read paths each in their own way.
 
 mod readings;
-mod upstream;
+pub(crate) mod upstream;
 
 use crate::harness::seed::Seed;
 use cognito_authorizer::rules::index::{MatchIndex, Target};

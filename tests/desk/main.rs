@@ -24,6 +24,7 @@ mod hostile;
 mod import;
 mod pages;
 mod readme;
+mod reason;
 mod sarif;
 
 #[test]

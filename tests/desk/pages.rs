@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 8] = [
     "check",
     "explain",
+    "reason",
     "import",
     "jwks",
     "deny",
@@ -68,6 +69,15 @@ fn bash_completes() {
         ["pool", "envoy", "istio"]
     );
     assert_eq!(offered("cognito-authorizer check --format s"), ["sarif"]);
+    assert_eq!(
+        offered("cognito-authorizer reason wrong_"),
+        [
+            "wrong_token_use",
+            "wrong_client",
+            "wrong_audience",
+            "wrong_principal"
+        ]
+    );
     assert!(offered("cognito-authorizer help ch").contains(&"check".to_owned()));
     // Not what another command has.
     assert_eq!(offered("cognito-authorizer man --deny"), [""; 0]);

@@ -86,7 +86,7 @@ pub(crate) fn difference(vector: &Vector, policy: &Policy, verdict: &Verdict) ->
             ..
         }) => "anonymous",
         Verdict::Forward(Forward {
-            caller: Caller::Known(_),
+            caller: Caller::Known(_) | Caller::Authorized(_),
             ..
         }) => "allowed",
         Verdict::Answer(_) => "answered",

@@ -48,7 +48,7 @@ pub(crate) enum Expect {
     Refused(String),
 }
 
-const FILES: [&str; 15] = [
+const FILES: [&str; 17] = [
     include_str!("../vectors/decisions/sources.json"),
     include_str!("../vectors/decisions/structure.json"),
     include_str!("../vectors/decisions/signature.json"),
@@ -56,6 +56,8 @@ const FILES: [&str; 15] = [
     include_str!("../vectors/decisions/claims.json"),
     include_str!("../vectors/decisions/request.json"),
     include_str!("../vectors/decisions/rules.json"),
+    include_str!("../vectors/decisions/matchers.json"),
+    include_str!("../vectors/decisions/alternatives.json"),
     include_str!("../vectors/decisions/headers.json"),
     include_str!("../vectors/decisions/order.json"),
     include_str!("../vectors/decisions/principals.json"),

@@ -3,7 +3,7 @@
 use super::Notes;
 use super::finding;
 use crate::document::{below, item, member};
-use cognito_authorizer::claims::{ClaimPlace, STS, TokenUse};
+use cognito_authorizer::claims::{ClaimPlace, PointerStep, STS, TokenUse};
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::principal::PrincipalPattern;
 use cognito_authorizer::rules::Access;
@@ -71,6 +71,7 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
                     of_principals(principals, require, &path, notes);
                     continue;
                 }
+                Callers::OfAlternatives => continue,
             },
             Access::Anyone | Access::Optional(_) | Access::Nobody | Access::Authorizer(_) => {
                 continue;
@@ -134,7 +135,7 @@ fn of_principals(
         let place = ClaimPlace::new(name);
         if let Some(ClaimPlace::Pointer { first, rest }) = place
             && first == STS
-            && (rest == "/request_tags" || rest.starts_with("/request_tags/"))
+            && rest.first() == Some(&PointerStep::To("request_tags".to_owned()))
         {
             let path = member(&below(path, "claims"), name);
             let text = "the caller writes request_tags itself";

@@ -9,7 +9,8 @@ use cognito_authorizer::principal::PrincipalPattern;
 use cognito_authorizer::rules::Access;
 use cognito_authorizer::rules::pattern::{Match, PathCase, PathPattern};
 use cognito_authorizer::rules::requirement::{
-    AnyOf, AuthAge, Callers, ClaimCondition, Conditions, Narrowing, Requirement, WantedUse,
+    Alternative, AnyOf, AuthAge, Callers, ClaimCondition, Conditions, Listed, Narrowing, Presence,
+    Requirement, WantedUse, WantedValue,
 };
 use std::collections::BTreeMap;
 
@@ -88,14 +89,27 @@ fn is_as_strict(lower: &Access, upper: &Access) -> bool {
 
 /// Whether every token that satisfies the one requirement satisfies the other.
 fn implies(one: &Requirement, other: &Requirement) -> bool {
+    match one.any_of.is_empty() {
+        true => meets(one, other),
+        false => one.any_of.iter().all(|way| meets(&with(one, way), other)),
+    }
+}
+
+/// The same of a requirement without alternatives.
+fn meets(one: &Requirement, other: &Requirement) -> bool {
     let callers = match (&one.callers, &other.callers) {
         (Callers::Users(one), Callers::Users(other)) => is_within(one, other),
         (Callers::Principals(one), Callers::Principals(other)) => are_among(one, other),
+        (_, Callers::OfAlternatives) => true,
         // Whom the one admits the other refuses.
         (Callers::Users(_), Callers::Principals(_))
-        | (Callers::Principals(_), Callers::Users(_)) => false,
+        | (Callers::Principals(_), Callers::Users(_))
+        | (Callers::OfAlternatives, _) => false,
     };
-    callers && demands(&one.conditions, &other.conditions)
+    let mut others = other.any_of.iter();
+    callers
+        && demands(&one.conditions, &other.conditions)
+        && (other.any_of.is_empty() || others.any(|other| meets(one, &alone(other))))
 }
 
 fn are_among(one: &AnyOf<PrincipalPattern>, other: &AnyOf<PrincipalPattern>) -> bool {
@@ -121,14 +135,104 @@ fn demands(one: &Conditions, other: &Conditions) -> bool {
         (AuthAge::Any, AuthAge::AtMost(_)) => false,
     };
     let claim = |wanted: &ClaimCondition| {
-        one.claims.iter().any(|one| {
-            let within = |value| wanted.any_of.contains(value);
-            one.place == wanted.place && one.any_of.iter().all(within)
-        })
+        let mut claims = one.claims.iter();
+        claims.any(|one| is_met_with(one, wanted))
     };
-    age && narrows(&one.scopes, &other.scopes)
-        && narrows(&one.groups, &other.groups)
+    age && lists(&one.scopes, &other.scopes)
+        && lists(&one.groups, &other.groups)
         && other.claims.iter().all(claim)
+}
+
+/// Whether a claim that meets the one condition meets the other.
+fn is_met_with(one: &ClaimCondition, other: &ClaimCondition) -> bool {
+    let presence = match other.presence {
+        Presence::Any => true,
+        Presence::Absent => one.presence == Presence::Absent,
+        Presence::Present => {
+            one.presence == Presence::Present
+                || !(one.listed.any.is_empty() && one.listed.all.is_empty())
+        }
+    };
+    let fits = |test: &dyn Fn(&str) -> bool| {
+        let known = |value: &WantedValue| match value {
+            WantedValue::Literal(text) => test(text),
+            WantedValue::Variable(_) | WantedValue::Header(_) => false,
+        };
+        let any = &one.listed.any;
+        !any.is_empty() && any.iter().all(known) || one.listed.all.iter().any(known)
+    };
+    let (prefix, suffix) = (&other.prefix, &other.suffix);
+    one.place == other.place
+        && one.read_as == other.read_as
+        && presence
+        && lists(&one.listed, &other.listed)
+        && (one.prefix.starts_with(prefix) || fits(&|text| text.starts_with(prefix)))
+        && (one.suffix.ends_with(suffix) || fits(&|text| text.ends_with(suffix)))
+        && other.regex.as_ref().is_none_or(|regex| {
+            one.regex.as_ref() == Some(regex) || fits(&|text| regex.matches(text))
+        })
+}
+
+/// Whether a list that meets the one demand meets the other.
+fn lists(one: &Listed, other: &Listed) -> bool {
+    let any = other.any.is_empty()
+        || !one.any.is_empty() && one.any.iter().all(|value| other.any.contains(value))
+        || one.all.iter().any(|value| other.any.contains(value));
+    let has = |value| one.all.contains(value) || one.any.as_slice() == std::slice::from_ref(value);
+    any && other.all.iter().all(has) && other.none.iter().all(|value| one.none.contains(value))
+}
+
+/// An alternative as a requirement of its own.
+fn alone(alternative: &Alternative) -> Requirement {
+    let Alternative {
+        callers,
+        conditions,
+        confirmation,
+    } = alternative.clone();
+    Requirement {
+        callers,
+        conditions,
+        confirmation,
+        any_of: Vec::new(),
+    }
+}
+
+/// An alternative with what is asked around it, but for what it narrows itself.
+fn with(around: &Requirement, alternative: &Alternative) -> Requirement {
+    let mut whole = alone(alternative);
+    if let (Callers::Users(users), Some(all)) = (&mut whole.callers, around.callers.users()) {
+        if users.token_use == WantedUse::Any {
+            users.token_use = all.token_use;
+        }
+        if users.pools == AnyOf::Unrestricted {
+            users.pools = all.pools.clone();
+        }
+        if users.clients == AnyOf::Unrestricted {
+            users.clients = all.clients.clone();
+        }
+    }
+    let Conditions {
+        scopes,
+        groups,
+        claims,
+        max_auth_age,
+    } = around.conditions.clone();
+    for (list, more) in [
+        (&mut whole.conditions.scopes, scopes),
+        (&mut whole.conditions.groups, groups),
+    ] {
+        // Of two lists of which any suffices neither is the other; one of them is enough to know.
+        if list.any.is_empty() {
+            list.any = more.any;
+        }
+        list.all.extend(more.all);
+        list.none.extend(more.none);
+    }
+    whole.conditions.claims.extend(claims);
+    if whole.conditions.max_auth_age == AuthAge::Any {
+        whole.conditions.max_auth_age = max_auth_age;
+    }
+    whole
 }
 
 fn narrows<T: PartialEq>(one: &AnyOf<T>, other: &AnyOf<T>) -> bool {

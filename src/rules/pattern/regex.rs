@@ -1,18 +1,11 @@
 //! `regex` rules.
 //!
-//! An expression is the author's, and the text that it is run on is a stranger's. Matching takes
-//! linear time in either engine, but that is not enough: the general engine takes a tenth of a
-//! microsecond for each byte, and a path has up to some twenty readings. So plain expressions
-//! become tables, which are forty times faster, and what either engine does is counted.
+//! Whoever asks for a path chooses the text that they are run on, so what that costs is counted.
 
-mod syntax;
-mod table;
-
+use super::super::expression::Engine;
 use super::super::path::{Letters, UnsafePath};
 use super::super::work::{RUN, Work};
 use super::InvalidPattern;
-use regex_lite::{Regex, RegexBuilder};
-use table::Table;
 
 /// The largest compiled `regex`, in bytes. Matching costs up to its size times the length of the
 /// path: counted repetitions such as `(a{500}){500}` are what this stops.
@@ -29,12 +22,6 @@ pub struct PathRegex {
     exact: Engine,
     /// `None` if letter case makes no difference to the expression.
     caseless: Option<Engine>,
-}
-
-#[derive(Clone, Debug)]
-enum Engine {
-    Table(Table),
-    General(Regex),
 }
 
 impl PathRegex {
@@ -61,12 +48,11 @@ impl PathRegex {
             found: expression.to_owned(),
             cause: error.to_string(),
         };
-        // On its own first: `a)|(?:b` must not become valid by the group that is put around it.
-        build(expression, Letters::Exact).map_err(failed)?;
         // Two engines, since to fold the text is not enough: `[A-Z]` matches nothing that is
         // folded.
-        let exact = Engine::new(expression, Letters::Exact).map_err(failed)?;
-        let caseless = Engine::new(expression, Letters::Caseless).map_err(failed)?;
+        let exact = Engine::new(expression, Letters::Exact, MAX_REGEX_BYTES).map_err(failed)?;
+        let caseless =
+            Engine::new(expression, Letters::Caseless, MAX_REGEX_BYTES).map_err(failed)?;
         if let Engine::Table(table) = &exact
             // `admin.*` for `/admin.*` is the usual mistake, and it would leave a door open.
             && !table.may_begin_with(b'/')
@@ -129,26 +115,6 @@ impl PathRegex {
     }
 }
 
-impl Engine {
-    fn new(expression: &str, letters: Letters) -> Result<Self, regex_lite::Error> {
-        let table = syntax::read(expression, letters).and_then(|read| Table::new(&read));
-        if let Some(table) = table {
-            return Ok(Self::Table(table));
-        }
-        // The group keeps `|` inside the anchors, and flags such as `(?m)` away from them. Without
-        // `m`, `$` is the very end: a trailing newline does not match. Only an `(?x)` comment could
-        // swallow the closing half, and then the group is unclosed: an error.
-        build(&format!("^(?:{expression})$"), letters).map(Self::General)
-    }
-}
-
-fn build(expression: &str, letters: Letters) -> Result<Regex, regex_lite::Error> {
-    RegexBuilder::new(expression)
-        .size_limit(MAX_REGEX_BYTES)
-        .case_insensitive(matches!(letters, Letters::Caseless))
-        .build()
-}
-
 /// Whether there is a flag group such as `(?-i)` or `(?m-is:`. In a character class those are plain
 /// characters, but a class can write them in any other order.
 fn turns_case_folding_off(expression: &str) -> bool {
@@ -178,14 +144,7 @@ fn turns_case_folding_off(expression: &str) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects)]
-#[path = "../../../tests/harness/seed.rs"]
-mod seed;
-
-#[cfg(test)]
-#[allow(clippy::arithmetic_side_effects)]
 mod tests {
-    use super::seed::Seed;
     use super::*;
 
     impl PathRegex {
@@ -361,223 +320,5 @@ mod tests {
             assert!(regex.is(matches, Letters::Exact), "{expression}");
             assert!(!regex.is(twin, Letters::Exact), "{expression}");
         }
-    }
-
-    /// Each operator of the syntax, on every short text.
-    #[test]
-    fn what_is_plain_means_in_a_table_what_it_means_elsewhere() {
-        // What two alternatives share is one step of one state.
-        let shared = syntax::read("(a|b|b)/", Letters::Exact).unwrap();
-        let once = syntax::read("(a|b)/", Letters::Exact).unwrap();
-        assert_eq!(Table::new(&shared), Table::new(&once));
-
-        let characters = ["/", "a", "A", "b", "_", "0", " ", "-", "]", "é", "\n"];
-        let mut texts: Vec<String> = characters.map(str::to_owned).into();
-        for begin in 0.. {
-            let Some(text) = texts.get(begin).filter(|text| text.chars().count() < 3) else {
-                break;
-            };
-            let longer = characters.map(|character| format!("{text}{character}"));
-            texts.extend(longer);
-        }
-        for expression in [
-            "/a|b",
-            "^/a$",
-            "/a^b",
-            "/a$b",
-            "(^/|a)b",
-            "(/|a$)b?",
-            "(/|a$|b$)_?",
-            "(?P<a>/)b",
-            "(?:/)a",
-            "(?i:a)b",
-            "(?i)ab",
-            "(a(?i)b)a",
-            "(?:a(?i:b)|/)a",
-            "a*",
-            "a+b",
-            "/?a",
-            "/a*?",
-            "/a??b",
-            "[ab]{2}",
-            "a{1,}",
-            "a{2,}?",
-            "a{0,1}b",
-            "a{1,2}",
-            "(ab|/){1,2}",
-            "(a|/|b?)*",
-            "(a*)*b",
-            "[ab]",
-            "[^ab]",
-            "[a-b/]",
-            "[-a]",
-            "[a-]",
-            "[^-a]",
-            "[\\d]",
-            "[\\d-]",
-            "[\\W_]",
-            "[^\\s]",
-            "[\\]a]",
-            "[a\\-b]",
-            "[ -/]",
-            "[+-\\-]",
-            "[^^]",
-            "(?i)[A-Z]",
-            "(?i)[^a]",
-            "\\d",
-            "\\D",
-            "\\w",
-            "\\W",
-            "\\s",
-            "\\S",
-            ".",
-            "..",
-            "\\.",
-            "\\/a",
-            "\\]",
-        ] {
-            for letters in [Letters::Exact, Letters::Caseless] {
-                let general = build(&format!("^(?:{expression})$"), letters).unwrap();
-                let read = syntax::read(expression, letters).expect(expression);
-                let table = Table::new(&read).expect(expression);
-                for text in &texts {
-                    let (is_match, _) = table.matches(text);
-                    assert_eq!(is_match, general.is_match(text), "{expression} {text:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_not_plain_is_not_read() {
-        let nested = |depth| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
-        let (deepest, deeper) = (nested(32), nested(33));
-        for (expression, twin) in [
-            ("[]a]", "[\\]a]"),
-            ("[^]a]", "[^\\]a]"),
-            ("[a[b]", "[a\\[b]"),
-            ("[a&&b]", "[a\\&b]"),
-            ("[--a]", "[-a]"),
-            ("[ab-d-f]", "[ab-df-]"),
-            ("[a-\\d]", "[a\\d]"),
-            ("[a-[b]]", "[a-b]"),
-            ("[a", "[a]"),
-            ("a\\b", "a\\."),
-            ("\\x61", "\\d61"),
-            ("\\<a", "\\/a"),
-            ("a\\", "a\\\\"),
-            ("(?s).", "(?i)."),
-            ("(?s:.)", "(?i:.)"),
-            ("(?i)*a", "(?i)a*"),
-            ("(?i){2}", "(?i)2"),
-            ("(?P=a)", "(?P<a>)"),
-            ("(?P<a", "(?P<a>a)"),
-            ("(a", "(a)"),
-            ("a)", "a"),
-            ("*a", "a*"),
-            ("a|+", "a|b+"),
-            ("^*", "^a*"),
-            ("a$?", "a?$"),
-            ("a{2", "a{2}"),
-            ("a{2,1}", "a{2,2}"),
-            ("a{2,3", "a{2,3}"),
-            ("a{,2}", "a{0,2}"),
-            ("a{2,x}", "a{2,}"),
-            ("a{4294967296}", "a{4294967295}"),
-            (&deeper, &deepest),
-        ] {
-            assert_eq!(syntax::read(expression, Letters::Exact), None);
-            let read = syntax::read(twin, Letters::Exact);
-            assert!(read.is_some(), "{twin}");
-        }
-    }
-
-    /// Both limits: of steps, and of places where an expression tells eight kinds of characters apart.
-    #[test]
-    fn what_makes_a_large_table_is_left_to_the_general_engine() {
-        for (expression, fits) in [
-            ("a{2047}", true),
-            ("a{2048}", false),
-            ("abcdefga{2039}", true),
-            ("abcdefga{2040}", false),
-        ] {
-            let read = syntax::read(expression, Letters::Exact).unwrap();
-            assert_eq!(Table::new(&read).is_some(), fits, "{expression}");
-        }
-    }
-
-    fn random_expression(random: &mut Seed, depth: usize) -> String {
-        let one = |random: &mut Seed| {
-            let pieces = [
-                "/", "a", "b", "A", "z", ".", "\\.", "\\d", "\\W", "\\s", "[^/]", "[a-c]",
-                "[^A-Z]", "[\\w.-]", "[-a]", "[^\\d]", "%2F", "^", "$", "\\/",
-            ];
-            random.pick(&pieces).to_owned()
-        };
-        let mut all = String::new();
-        for _ in 0..=random.below(3) {
-            let piece = match random.below(4) {
-                0 if depth > 0 => {
-                    let open = random
-                        .pick(&["(", "(?:", "(?P<n>", "(?i:", "((?i)"])
-                        .replace('n', &format!("n{depth}"));
-                    format!("{open}{})", random_expression(random, depth - 1))
-                }
-                1 if depth > 0 => {
-                    let (one, other) = (
-                        random_expression(random, depth - 1),
-                        random_expression(random, 0),
-                    );
-                    format!("(?:{one}|{other})")
-                }
-                _ => one(random),
-            };
-            let often = ["", "", "", "*", "+", "?", "{2}", "{1,3}", "{2,}", "*?"];
-            let often = match piece.as_str() {
-                "^" | "$" => "",
-                _ => random.pick(&often),
-            };
-            all.push_str(&piece);
-            all.push_str(often);
-        }
-        all
-    }
-
-    /// The table and the general engine agree.
-    #[test]
-    fn tables_match_what_expressions_match() {
-        let mut random = Seed::from_variable("REGEX_SEED");
-        let (mut matched, mut failed, mut refused) = (0, 0, 0);
-        for _ in 0..500 {
-            let expression = random_expression(&mut random, 2);
-            for letters in [Letters::Exact, Letters::Caseless] {
-                let Ok(general) = build(&format!("^(?:{expression})$"), letters) else {
-                    refused += 1;
-                    continue;
-                };
-                let read = syntax::read(&expression, letters).expect(&expression);
-                let Some(table) = Table::new(&read) else {
-                    refused += 1;
-                    continue;
-                };
-                for _ in 0..40 {
-                    let characters = ["/", "a", "b", "A", "Z", "z", "0", ".", "-", "%2F", "é", " "];
-                    let text: String = (0..=random.below(7))
-                        .map(|_| random.pick(&characters))
-                        .collect();
-                    let (is_match, _) = table.matches(&text);
-                    assert_eq!(is_match, general.is_match(&text), "{expression} {text:?}");
-                    if is_match {
-                        matched += 1;
-                    } else {
-                        failed += 1;
-                    }
-                }
-            }
-        }
-        assert!(
-            matched > 1_000 && failed > 5_000 && refused < 300,
-            "{matched} {failed} {refused}"
-        );
     }
 }

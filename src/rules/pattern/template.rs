@@ -7,6 +7,7 @@
 use super::super::path::RequestPath;
 use super::literal::read_segments;
 use super::{InvalidPattern, LiteralSegment, Piece, Shape, Tail, wildcard};
+use crate::header::HeaderName;
 use std::fmt;
 use std::sync::Arc;
 
@@ -132,7 +133,10 @@ impl Template {
             };
             captured.push((Arc::clone(name), value));
         }
-        Variables(captured)
+        Variables {
+            named: captured,
+            headers: Vec::new(),
+        }
     }
 }
 
@@ -153,9 +157,13 @@ impl fmt::Display for Template {
     }
 }
 
-/// What the variables of a template stand for in one request, percent-decoded.
+/// What one request has in place of what a rule names: of the variables of its template, percent-decoded,
+/// of those of its hosts, and of headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Variables(Vec<(Arc<str>, Value)>);
+pub struct Variables {
+    named: Vec<(Arc<str>, Value)>,
+    headers: Vec<(HeaderName, String)>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Value {
@@ -206,24 +214,38 @@ impl Variables {
     }
 
     fn value(&self, name: &str) -> Option<&Value> {
-        let (_, value) = self.0.iter().find(|(known, _)| **known == *name)?;
+        let (_, value) = self.named.iter().find(|(known, _)| **known == *name)?;
         Some(value)
+    }
+
+    /// What the request has in a header; `None` if there is no such value, or if upstreams might not
+    /// agree about what it is.
+    #[must_use]
+    pub fn header(&self, name: &HeaderName) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(known, _)| known == name)?;
+        Some(value)
+    }
+
+    /// Takes note of what the request has in a header.
+    pub fn bind(&mut self, name: &HeaderName, value: &str) {
+        self.headers.push((name.clone(), value.to_owned()));
     }
 
     /// All variables, from left to right, with their values as [`Variables::get`] gives them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.0.iter().map(|(name, _)| (&**name, self.get(name)))
+        self.named.iter().map(|(name, _)| (&**name, self.get(name)))
     }
 }
 
 impl<'t> FromIterator<(&'t str, &'t str)> for Variables {
     fn from_iter<I: IntoIterator<Item = (&'t str, &'t str)>>(pairs: I) -> Self {
         let pairs = pairs.into_iter();
-        Self(
-            pairs
+        Self {
+            named: pairs
                 .map(|(name, value)| (name.into(), Value::of(value)))
                 .collect(),
-        )
+            headers: Vec::new(),
+        }
     }
 }
 

@@ -27,7 +27,7 @@ fn requirements_are_lists_of_texts() {
     );
     require_case(
         json!({"groups": "a"}),
-        r#"groups: found "a"; expected a list of groups"#,
+        r#"groups: found "a"; expected a list of groups, or an object with any, all or none"#,
         json!({"groups": ["a, b", "ü"]}),
     );
     require_case(
@@ -35,30 +35,63 @@ fn requirements_are_lists_of_texts() {
         r#"groups[0]: found ""; expected the name of a group"#,
         json!({"groups": ["a"]}),
     );
-    for (field, value, sign) in [
-        ("groups", "!blocked", "! at its beginning"),
-        ("groups", "team-*", "* at its ends"),
-        ("groups", "*", "* at its ends"),
-        ("scopes", "*/read", "* at its ends"),
-        ("scopes", "!api/read", "! at its beginning"),
+    for (field, value, meant) in [
+        ("groups", "!blocked", r#"{none: ["blocked"]}"#),
+        ("scopes", "!api/read", r#"{none: ["api/read"]}"#),
+        (
+            "groups",
+            "team-*",
+            r#"claims: {"cognito:groups": {prefix: "team-"}}"#,
+        ),
+        (
+            "groups",
+            "*",
+            r#"claims: {"cognito:groups": {present: true}}"#,
+        ),
+        (
+            "scopes",
+            "*/read",
+            r#"claims: {scope: {read_as: space, suffix: "/read"}}"#,
+        ),
+        (
+            "scopes",
+            "*a*",
+            r#"claims: {scope: {read_as: space, regex: ".*a.*"}}"#,
+        ),
     ] {
         require_case(
             json!({field: [value]}),
             &format!(
-                "{field}[0]: found {value:?}; expected a value without {sign}: it is compared to the letter"
+                "{field}[0]: found {value:?}; expected {meant}: a value is compared to the letter"
             ),
             json!({field: ["a*b!"]}),
         );
     }
-    require_case(
-        json!({"claims": {"email": "*@example.com"}}),
-        r#"claims.email: found "*@example.com"; expected a value without * at its ends: it is compared to the letter"#,
-        json!({"claims": {"email": "a@example.com"}}),
-    );
+    for (value, meant) in [
+        (json!("*@example.com"), r#"{suffix: "@example.com"}"#),
+        (json!("team-*"), r#"{prefix: "team-"}"#),
+        (json!("*"), "{present: true}"),
+        (json!("**"), "{present: true}"),
+        (json!("*a*"), r#"{regex: ".*a.*"}"#),
+        (json!("!b"), r#"{none: ["b"]}"#),
+    ] {
+        require_case(
+            json!({"claims": {"email": value}}),
+            &format!(
+                "claims.email: found {value}; expected {meant}: a value is compared to the letter"
+            ),
+            json!({"claims": {"email": "a@example.com"}}),
+        );
+    }
     require_case(
         json!({"claims": {"email": ["a", "!b"]}}),
-        r#"claims.email[1]: found "!b"; expected a value without ! at its beginning: it is compared to the letter"#,
+        r#"claims.email[1]: found "!b"; expected {none: ["b"]}: a value is compared to the letter"#,
         json!({"claims": {"email": ["a", "b!"]}}),
+    );
+    require_case(
+        json!({"claims": {"email": {"none": ["!b"]}}}),
+        r#"claims.email.none[0]: found "!b"; expected {any: ["b"]}: a value is compared to the letter"#,
+        json!({"claims": {"email": {"none": ["b!"]}}}),
     );
     require_case(
         json!({"groups": [7]}),
@@ -67,7 +100,7 @@ fn requirements_are_lists_of_texts() {
     );
     require_case(
         json!({"scopes": []}),
-        "scopes: found an empty list; expected a list of scopes",
+        "scopes: found an empty list; expected a list of scopes, or an object with any, all or none",
         json!({"scopes": ["a/b.c:d"]}),
     );
     for scope in ["a b", "a\"b", "a\\b", "ä", ""] {
@@ -105,7 +138,8 @@ fn requirements_are_lists_of_texts() {
 fn wanted_claims_are_scalars_or_variables() {
     let claim = |value: Value| json!({"claims": {"sub": value}});
     let place = |name: &str| json!({"claims": {name: "a"}});
-    const VALUE: &str = "expected a text, number or boolean, or a list of them";
+    const VALUE: &str =
+        "expected a text, number or boolean, a list of them, or an object of matchers";
     require_case(
         json!({"claims": {}}),
         "claims: found an empty object; expected an object of claims and their wanted values",
@@ -163,12 +197,12 @@ fn wanted_claims_are_scalars_or_variables() {
     );
     require_case(
         claim(json!("{userid}")),
-        r#"claims.sub: found "{userid}"; expected a variable of the template: {userId}, {rest}"#,
+        r#"claims.sub: found "{userid}"; expected a variable of match: {userId}, {rest}"#,
         claim(json!("{userId}")),
     );
     require_case(
         claim(json!(["a", "{rest+}"])),
-        r#"claims.sub[1]: found "{rest+}"; expected a variable of the template: {userId}, {rest}"#,
+        r#"claims.sub[1]: found "{rest+}"; expected a variable of match: {userId}, {rest}"#,
         claim(json!(["a", "{rest}"])),
     );
     require_case(
@@ -183,7 +217,7 @@ fn wanted_claims_are_scalars_or_variables() {
     );
     rule_case(
         json!({"match": {"prefix": "/users"}, "require": claim(json!("{userId}"))}),
-        r#"rules[0].require.claims.sub: found "{userId}"; expected a value, since match has no template with variables"#,
+        r#"rules[0].require.claims.sub: found "{userId}"; expected a value, since match has no template or host with variables"#,
         json!({"match": {"template": "/users/{userId}"}, "require": claim(json!("{userId}"))}),
     );
     let policy = accepted(rule(&requiring(
@@ -191,8 +225,9 @@ fn wanted_claims_are_scalars_or_variables() {
     )));
     let printed = format!("{:?}", policy.rules);
     for part in [
-        r#"Literal("1"), Literal("true"), Literal("1.5"), Literal("x")"#,
-        r#"place: Pointer { first: "b", rest: "/0" }, any_of: [Variable("rest")]"#,
+        r#"any: [Literal("1"), Literal("true"), Literal("1.5"), Literal("x")]"#,
+        r#"place: Pointer { first: "b", rest: [To("0")] }"#,
+        r#"any: [Variable("rest")]"#,
     ] {
         assert!(printed.contains(part), "{printed}");
     }

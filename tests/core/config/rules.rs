@@ -20,17 +20,17 @@ fn with_rules_the_default_is_said() {
     let open = json!([{"match": {"path": "/health"}, "allow": "anyone"}]);
     case(
         json!({"/rules": open}),
-        "default: missing; expected nobody, authenticated or anyone, for what no rule matches",
+        "default: missing; expected nobody, authenticated, anyone or an object with authorizer, for what no rule matches",
         json!({"/rules": open, "/default": "authenticated"}),
     );
     case(
         json!({"/rules": open, "/default": "deny"}),
-        r#"default: found "deny"; expected nobody, authenticated or anyone"#,
+        r#"default: found "deny"; expected nobody, authenticated, anyone or an object with authorizer"#,
         json!({"/rules": open, "/default": "anyone"}),
     );
     case(
         json!({"/default": "optional"}),
-        r#"default: found "optional"; expected nobody, authenticated or anyone"#,
+        r#"default: found "optional"; expected nobody, authenticated, anyone or an object with authorizer"#,
         json!({"/default": "nobody"}),
     );
     values(
@@ -38,11 +38,11 @@ fn with_rules_the_default_is_said() {
         &[
             (
                 json!({}),
-                "rules: found an empty object; expected a list of rules\ndefault: missing; expected nobody, authenticated or anyone, for what no rule matches",
+                "rules: found an empty object; expected a list of rules\ndefault: missing; expected nobody, authenticated, anyone or an object with authorizer, for what no rule matches",
             ),
             (
                 json!(null),
-                "rules: found null; expected a list of rules; give it a value or leave it out\ndefault: missing; expected nobody, authenticated or anyone, for what no rule matches",
+                "rules: found null; expected a list of rules; give it a value or leave it out\ndefault: missing; expected nobody, authenticated, anyone or an object with authorizer, for what no rule matches",
             ),
         ],
         json!([]),
@@ -86,12 +86,12 @@ fn a_rule_matches_something_and_not_everything() {
     );
     rule_case(
         json!("x"),
-        r#"rules[0]: found "x"; expected an object with match, and with allow or require"#,
+        r#"rules[0]: found "x"; expected an object with match, and with allow, require or authorizer"#,
         twin(),
     );
     rule_case(
         json!({"match": {"path": "/a"}, "name": "x"}),
-        "rules[0].name: found an unknown field; expected match, allow, invalid_token, require, enforce",
+        "rules[0].name: found an unknown field; expected match, allow, invalid_token, require, authorizer, enforce",
         twin(),
     );
     rule_case(

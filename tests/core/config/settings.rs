@@ -129,7 +129,7 @@ fn unknown_fields_are_refused() {
     );
     case(
         json!({"/a\nb": {}}),
-        r#"["a\nb"]: found an unknown field; expected user_pools, aws_accounts, deny_list, token, rules, default, enforce, path_case, method_override, host_override, path_override, claim_headers, payload_header, principal_headers, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses, protected_resources"#,
+        r#"["a\nb"]: found an unknown field; expected user_pools, aws_accounts, authorizers, deny_list, token, rules, default, enforce, path_case, method_override, host_override, path_override, claim_headers, payload_header, principal_headers, context_headers, header_aliases, cors_preflight, log_identity, clear_route_cache, signature, responses, protected_resources"#,
         json!({}),
     );
     case(

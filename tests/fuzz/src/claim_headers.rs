@@ -120,8 +120,7 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
             format,
             encoding,
         }],
-        payload: None,
-        principals: Vec::new(),
+        ..ClaimHeaders::default()
     };
     let claims = Claims::parse(payload.to_string().as_bytes()).expect("a payload");
     let value = headers

@@ -9,10 +9,15 @@ use crate::harness::markdown::{Page, Table, spans};
 use crate::readme::configurations::{minimum, parse, summary};
 
 /// The tables, and where in a document their fields stand.
-const PLACES: [(&str, &str); 15] = [
+const PLACES: [(&str, &str); 20] = [
     ("the document", ""),
     ("user_pools", "user_pools[0]"),
     ("aws_accounts", "aws_accounts[0]"),
+    ("authorizers", "authorizers[0]"),
+    ("identity", "authorizers[0].identity[0]"),
+    ("cache", "authorizers[0].cache"),
+    ("api", "authorizers[0].api"),
+    ("context_headers", "context_headers[0]"),
     ("jwks", "user_pools[0].jwks"),
     ("confirm", "user_pools[0].confirm"),
     ("deny_list", "deny_list"),
@@ -166,6 +171,27 @@ fn defaults_are_the_ones_shown() {
                 "jwks": {"cluster": "c"},
             }]);
         }
+        if place.starts_with("authorizers[0]") {
+            base["authorizers"] = json!([{
+                "name": "partners",
+                "type": "request",
+                "format": "rest",
+                "function": "partner-auth",
+                "cluster": "c",
+                "answer": "policy",
+                "identity": [{"header": "authorization"}],
+                "cache": {"ttl": "5m"},
+                "api": {
+                    "region": "us-east-1",
+                    "account_id": "123456789012",
+                    "api_id": "a1b2c3d4e5",
+                    "stage": "prod",
+                },
+            }]);
+        }
+        if place == "context_headers[0]" {
+            base["context_headers"] = json!([{"header": "x-tenant", "key": "tenantId"}]);
+        }
         if place == "deny_list" {
             base["deny_list"] = json!({"cluster": "c", "uri": "https://h/d.json", "max_age": "1h", "when_stale": "refuse"});
         }
@@ -197,7 +223,13 @@ fn defaults_are_the_ones_shown() {
                 assert_eq!(read(&document), read(&base), "{place_of_it}: {shown}");
                 defaults += 1;
             } else {
-                let other = ["none", "this or the ARN", "this or the id"];
+                let other = [
+                    "none",
+                    "this or the ARN",
+                    "this or the id",
+                    "this or the URI",
+                    "this or the function",
+                ];
                 assert!(other.contains(&cell.as_str()), "{place_of_it}: {cell}");
             }
         }

@@ -150,8 +150,7 @@ fn claims_become_headers_as_shown() {
                     format,
                     encoding: Encoding::Utf8,
                 }],
-                payload: None,
-                principals: Vec::new(),
+                ..ClaimHeaders::default()
             };
             let claims = Claims::parse(format!(r#"{{"c":{}}}"#, span(&row[0])).as_bytes()).unwrap();
             let value = headers.headers[0].value(&claims);

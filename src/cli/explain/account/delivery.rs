@@ -128,7 +128,7 @@ impl Verdict {
         let forwarded = |forward: &Forward, despite: Option<Despite>| Self::Forwarded {
             caller: match forward.caller {
                 Caller::Anonymous(_) => "anonymous",
-                Caller::Known(_) => "allowed",
+                Caller::Known(_) | Caller::Authorized(_) => "allowed",
             },
             despite: despite.or(forward.despite),
             upstream: Upstream::of(policy, forward, headers, secrets),

@@ -62,10 +62,7 @@ impl<'a> Facts<'a> {
             target,
             now,
             simulation,
-            choice: policy
-                .resources
-                .asked(&target, &mut Work::default())
-                .and_then(|_| policy.rules.choose(&target)),
+            choice: choice(policy, request),
             compact,
             parsed: compact.and_then(parse),
         }
@@ -90,6 +87,20 @@ impl<'a> Facts<'a> {
                 .map(|(name, value)| (name.to_owned(), value.map(str::to_owned)))
                 .collect(),
         })
+    }
+
+    /// Where a variable of the rule stands.
+    pub(super) fn side_of(&self, variable: &str) -> &'static str {
+        let ruling = self
+            .choice
+            .as_ref()
+            .ok()
+            .and_then(|(ruling, _)| ruling.rule());
+        let matches = ruling.and_then(|rule| self.policy.rules.iter().nth(rule));
+        match matches.is_some_and(|(matches, _)| matches.path.has_variable(variable)) {
+            true => "path",
+            false => "host",
+        }
     }
 
     /// Whether the decision came past a step.
@@ -161,4 +172,10 @@ impl<'a> Facts<'a> {
             Some(account) => format!("aws_accounts[{account}]"),
         })
     }
+}
+
+fn choice(policy: &Policy, request: &Request) -> Result<(Ruling, Variables), UnsafePath> {
+    let mut work = Work::default();
+    policy.resources.asked(&request.target(), &mut work)?;
+    policy.choose(request, &mut work)
 }

@@ -174,10 +174,15 @@ fn steps(text: &mut String, account: &Account, paint: Paint) {
     let of_account = account.steps.iter().any(|step| {
         step.step == Step::Caller && !matches!(step.state, State::NotAsked | State::NotReached)
     });
-    /// What is asked under rules with an authorizer alone.
-    const OF_AUTHORIZERS: [Step; 3] = [Step::Event, Step::Identity, Step::Authorizer];
+    /// What is asked under few rules alone: with an authorizer, or with alternatives.
+    const OF_FEW: [Step; 4] = [
+        Step::Event,
+        Step::Identity,
+        Step::Authorizer,
+        Step::Alternatives,
+    ];
     let is_foreign = |step: &StepTaken| {
-        !of_account && OF_ACCOUNTS.contains(&step.step) || OF_AUTHORIZERS.contains(&step.step)
+        !of_account && OF_ACCOUNTS.contains(&step.step) || OF_FEW.contains(&step.step)
     };
     let mut spared: Vec<&str> = Vec::new();
     let mut beyond: Vec<&str> = Vec::new();

@@ -8,6 +8,7 @@
 //! [`Gate::decide`]: cognito_authorizer::gate::Gate::decide
 
 mod admission;
+mod alternatives;
 mod authorizer;
 mod conditions;
 mod delivery;

@@ -11,6 +11,7 @@ use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::revocation::Word;
 use cognito_authorizer::rules::requirement::Confirmation;
+use cognito_authorizer::rules::work::Work;
 use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
@@ -152,7 +153,7 @@ impl Simulation {
         let compact = policy.token.sources.extract(request).ok()??;
         let known = KnownHeaders::new(self.gate.algorithms());
         let token = UntrustedToken::parse(&compact, &known, &mut ()).ok()?;
-        let (ruling, variables) = policy.rules.choose(&request.target()).ok()?;
+        let (ruling, variables) = policy.choose(request, &mut Work::default()).ok()?;
         let demand = Demand {
             policy: &policy,
             requirement: policy.rules.requirement(ruling)?,

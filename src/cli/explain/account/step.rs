@@ -97,6 +97,10 @@ impl Finding {
         }
     }
 
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+
     pub(super) fn found(mut self, found: impl Into<Value>) -> Self {
         self.found = found.into();
         self

@@ -4,7 +4,9 @@
 use super::facts::Facts;
 use super::simulation::Ending;
 use super::step::{Finding, State, StepTaken};
-use super::{admission, authorizer, conditions, form, principal, proof, request, revocation};
+use super::{
+    admission, alternatives, authorizer, conditions, form, principal, proof, request, revocation,
+};
 use cognito_authorizer::decision::{Caller, Forward, Verdict};
 use cognito_authorizer::step::Step;
 use std::iter;
@@ -109,6 +111,7 @@ fn findings(facts: &Facts<'_>, step: Step) -> Vec<Finding> {
         Step::Groups => vec![conditions::groups(facts)],
         Step::Claim => conditions::claims(facts),
         Step::AuthAge => vec![conditions::auth_age(facts)],
+        Step::Alternatives => vec![alternatives::alternatives(facts)],
         Step::Confirmed => vec![revocation::confirmed(facts)],
     }
 }

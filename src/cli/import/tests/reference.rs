@@ -7,7 +7,7 @@ use super::random::TOKENS;
 use crate::import::definition::Api;
 use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::policy::Policy;
-use cognito_authorizer::rules::requirement::{AnyOf, Requirement, WantedUse};
+use cognito_authorizer::rules::requirement::{AnyOf, Requirement, WantedUse, WantedValue};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -202,9 +202,15 @@ pub(super) fn is_no_wider(
         AnyOf::Unrestricted => every_pool,
         AnyOf::Only(pools) => pools.iter().map(|pool| pool.as_str()).collect(),
     };
-    let scoped = match &requirement.conditions.scopes {
-        AnyOf::Unrestricted => wanted.is_empty(),
-        AnyOf::Only(scopes) => scopes.iter().all(|scope| wanted.contains(scope)),
+    let scopes = &requirement.conditions.scopes;
+    assert!(scopes.all.is_empty() && scopes.none.is_empty());
+    let is_wanted = |scope: &WantedValue| match scope {
+        WantedValue::Literal(scope) => wanted.contains(scope),
+        WantedValue::Variable(_) | WantedValue::Header(_) => false,
+    };
+    let scoped = match scopes.any.is_empty() {
+        true => wanted.is_empty(),
+        false => scopes.any.iter().all(is_wanted),
     };
     let kind = match wanted {
         [] => TokenUse::Id,

@@ -29,7 +29,7 @@ const DEAD: u16 = 0;
 
 /// A compiled expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Table {
+pub(in crate::rules) struct Table {
     /// The kind of each character; kinds are what the expression tells apart.
     kinds: Vec<u8>,
     /// For each state, the row of the next one by kind. A state is where its row begins.
@@ -119,9 +119,8 @@ impl Table {
         })
     }
 
-    /// Whether a whole text matches, and how many of its bytes were looked at. It is not empty: no
-    /// path is.
-    pub(super) fn matches(&self, text: &str) -> (bool, usize) {
+    /// Whether a whole text matches, and how many of its bytes were looked at.
+    pub(in crate::rules) fn matches(&self, text: &str) -> (bool, usize) {
         // One look-up for each byte, and out as soon as nothing can follow.
         let mut state = self.start;
         for (seen, byte) in text.bytes().enumerate() {
@@ -138,7 +137,7 @@ impl Table {
     }
 
     /// Whether some text that begins with this byte might match.
-    pub(super) fn may_begin_with(&self, byte: u8) -> bool {
+    pub(in crate::rules) fn may_begin_with(&self, byte: u8) -> bool {
         self.after(self.start, byte) != DEAD
     }
 

@@ -1,0 +1,233 @@
+//! The steps of a rule with an authorizer: what it is told of, who calls, and its answer.
+
+use super::{Caller, Candidate, Decider, Decision, Forward, Grounds, Lenience, Verdict};
+use crate::authorization::{Authorization, Enquiry, MAX_EVENT_BYTES, Outcome};
+use crate::authorizer::event::Occasion;
+use crate::authorizer::identity::Identity;
+use crate::authorizer::method_arn::{MethodArn, NoArn};
+use crate::authorizer::policy_document::Denied;
+use crate::authorizer::route::Route;
+use crate::authorizer::source::source_ip;
+use crate::facts::{Facts, Need, Patience};
+use crate::header::HeaderEdit;
+use crate::policy::{AtExpiry, Authorizer, IdentityPattern};
+use crate::refusal::{ApiKind, AuthorizerCause, Reason, Refusal};
+use crate::request::{Peer, Request};
+use crate::rules::{AuthorizerIndex, Ruling};
+use crate::step::{Observer, Step};
+use crate::time::Timestamp;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+/// A request under an authorizer: what its answer is judged for, and what it is asked by.
+#[derive(Debug)]
+pub(super) struct Asking {
+    enquiry: Enquiry,
+    arn: MethodArn,
+    client: Option<IpAddr>,
+    /// Empty where the answer to another request's is awaited.
+    event: Vec<u8>,
+}
+
+impl Decider {
+    /// All that is asked of a request under a rule with an authorizer.
+    pub(super) fn ask(
+        &self,
+        request: &Request,
+        (ruling, index): (Ruling, AuthorizerIndex),
+        facts: &Facts,
+        now: Timestamp,
+        seen: &mut impl Observer,
+    ) -> Decision {
+        let policy = &self.policy;
+        let AuthorizerIndex(position) = index;
+        let Some(authorizer) = policy.authorizers.get(position) else {
+            // Not reached: the configuration holds each name to the list.
+            return Decision::Verdict(Verdict::refuse(Reason::DeniedByRule));
+        };
+        let api = authorizer.api_kind();
+        let peer = request.peer();
+        let mut asking = match self.about(request, ruling, index, authorizer, &peer, seen) {
+            Ok(asking) => asking,
+            Err(refusal) => return Decision::Verdict(Verdict::Refuse(refusal)),
+        };
+        let edits = match self.edits(request, policy.token.forwarding) {
+            Ok(edits) => edits,
+            Err(reason) => return Decision::Verdict(Verdict::refuse(reason)),
+        };
+        let enquiry = asking.0.enquiry;
+        if let Some(outcome) = facts.authorization(&enquiry, now) {
+            let judged = judge(&asking.0, &outcome, seen);
+            return Decision::Verdict(verdict(judged, edits));
+        }
+        if facts.wants_event(&enquiry) {
+            let (asking, identity) = &mut asking;
+            let route = self.route(ruling, &asking.arn);
+            let id = request.first("x-request-id").unwrap_or_default();
+            asking.event = authorizer.settings.event(&Occasion {
+                request,
+                arn: &asking.arn,
+                route: &route,
+                identity,
+                client: asking.client,
+                request_id: std::str::from_utf8(id).unwrap_or_default(),
+                protocol: &peer.protocol,
+                time: now,
+            });
+            if asking.event.len() > MAX_EVENT_BYTES {
+                seen.saw(Step::Authorizer, Err(Reason::AuthorizerFailed));
+                let refusal = Refusal::Authorizer(api, AuthorizerCause::InvalidAnswer);
+                return Decision::Verdict(Verdict::Refuse(refusal));
+            }
+        }
+        Decision::Hold(Candidate {
+            grounds: Grounds::Authorizer(Box::new(asking.0)),
+            edits,
+            need: Need::Authorizer(enquiry),
+            lenience: Lenience::default(),
+            patience: Patience::Waits,
+        })
+    }
+
+    /// What the authorizer is told of, and by whom.
+    fn about(
+        &self,
+        request: &Request,
+        ruling: Ruling,
+        index: AuthorizerIndex,
+        authorizer: &Authorizer,
+        peer: &Peer,
+        seen: &mut impl Observer,
+    ) -> Result<(Asking, Identity), Refusal> {
+        let api = authorizer.api_kind();
+        let method = request.first(":method").unwrap_or_default();
+        let path = request.first(":path").unwrap_or_default();
+        let arn = MethodArn::new(&authorizer.settings.api, method, path);
+        let arn = arn.map_err(|none| match none {
+            NoArn::Method => Refusal::Plain(Reason::UnsafeMethod),
+            NoArn::Path(_) => Refusal::Plain(Reason::UnsafePath),
+            NoArn::TooLong => Refusal::Authorizer(api, AuthorizerCause::UriTooLong),
+        });
+        seen.saw(
+            Step::Event,
+            arn.as_ref().map(|_| ()).map_err(Refusal::reason),
+        );
+        let arn = arn?;
+        let route = self.route(ruling, &arn);
+        let client = source_ip(&peer.address);
+        let sources = &authorizer.settings.identity;
+        let identity = Identity::find(sources, request, &arn, &route, client).ok();
+        let identity = identity.filter(|identity| match &authorizer.pattern {
+            IdentityPattern::Any => true,
+            IdentityPattern::Matching(pattern) => identity
+                .values()
+                .iter()
+                .all(|value| pattern.is_match(value)),
+        });
+        let identity = seen.step(Step::Identity, identity.ok_or(Reason::MissingIdentity));
+        let identity =
+            identity.map_err(|_| Refusal::Authorizer(api, AuthorizerCause::MissingIdentity))?;
+        let enquiry = Enquiry {
+            authorizer: index,
+            api,
+            key: identity.key(&authorizer.name),
+            call: None,
+        };
+        let asking = Asking {
+            enquiry,
+            arn,
+            client,
+            event: Vec::new(),
+        };
+        Ok((asking, identity))
+    }
+
+    fn route(&self, ruling: Ruling, arn: &MethodArn) -> Route {
+        let rule = ruling.rule();
+        let mut rules = self.policy.rules.iter();
+        let rule = rule.and_then(|rule| rules.nth(rule));
+        Route::of(rule.map(|(matches, _)| matches), arn)
+    }
+}
+
+impl Candidate {
+    /// The event of a request that has to ask an authorizer, or to wait for one that another has
+    /// asked. It is needed once.
+    pub(crate) fn take_event(&mut self) -> Option<(Enquiry, Vec<u8>)> {
+        match &mut self.grounds {
+            Grounds::Authorizer(asking) => {
+                Some((asking.enquiry, std::mem::take(&mut asking.event)))
+            }
+            Grounds::Token { .. } => None,
+        }
+    }
+
+    /// It waits for what this has been asked by.
+    pub(crate) fn waits_for(&mut self, enquiry: Enquiry) {
+        if let Grounds::Authorizer(asking) = &mut self.grounds {
+            asking.enquiry = enquiry;
+            self.need = Need::Authorizer(enquiry);
+        }
+    }
+}
+
+/// Decides about a held request again. `Err` if nothing has come yet.
+pub(super) fn again(
+    asking: Box<Asking>,
+    edits: Vec<HeaderEdit>,
+    facts: &Facts,
+    now: Timestamp,
+) -> Decision {
+    match facts.authorization(&asking.enquiry, now) {
+        Some(outcome) => Decision::Verdict(verdict(judge(&asking, &outcome, &mut ()), edits)),
+        None => Decision::Hold(Candidate {
+            need: Need::Authorizer(asking.enquiry),
+            grounds: Grounds::Authorizer(asking),
+            edits,
+            lenience: Lenience::default(),
+            patience: Patience::Waits,
+        }),
+    }
+}
+
+type Authorized = Rc<Authorization>;
+
+/// What an outcome means for this request.
+fn judge(
+    asking: &Asking,
+    outcome: &Outcome,
+    seen: &mut impl Observer,
+) -> Result<Authorized, (ApiKind, AuthorizerCause)> {
+    let judged = match outcome {
+        Outcome::Failed(cause) => Err(*cause),
+        Outcome::Answered(authorization) => authorization
+            .answer
+            .judge(&asking.arn, asking.client)
+            .map(|()| Rc::clone(authorization))
+            .map_err(|denied| match denied {
+                Denied::Explicitly => AuthorizerCause::ExplicitlyDenied,
+                // What is too costly to see is denied as what nothing allows.
+                Denied::Implicitly | Denied::TooCostly => AuthorizerCause::Denied,
+            }),
+    };
+    seen.saw(
+        Step::Authorizer,
+        judged.as_ref().map(|_| ()).map_err(|cause| cause.reason()),
+    );
+    judged.map_err(|cause| (asking.enquiry.api, cause))
+}
+
+fn verdict(
+    judged: Result<Authorized, (ApiKind, AuthorizerCause)>,
+    edits: Vec<HeaderEdit>,
+) -> Verdict {
+    match judged {
+        Ok(authorization) => Verdict::Forward(Forward {
+            caller: Caller::Authorized(authorization),
+            edits,
+            despite: None,
+            at_expiry: AtExpiry::Keep,
+        }),
+        Err((api, cause)) => Verdict::Refuse(Refusal::Authorizer(api, cause)),
+    }
+}

@@ -1,0 +1,174 @@
+//! An evaluator of policies that knows nothing of the one under test: written from IAM's grammar, as
+//! simple as can be, and slow.
+
+use serde_json::Value;
+use std::net::IpAddr;
+
+/// What a policy says of one ARN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Says {
+    Allowed,
+    ImplicitDeny,
+    ExplicitDeny,
+}
+
+/// How letters of resources are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Letters {
+    Exact,
+    Caseless,
+}
+
+/// Whether a text matches, one character after the other, every way of a `*` tried.
+pub(crate) fn glob(pattern: &[char], text: &[char]) -> bool {
+    // For each beginning of the pattern, the beginnings of the text that it matches.
+    let mut reached = vec![false; text.len() + 1];
+    reached[0] = true;
+    for wanted in pattern {
+        let mut next = vec![false; text.len() + 1];
+        match wanted {
+            '*' => {
+                let first = reached.iter().position(|reached| *reached);
+                for place in first.into_iter().flat_map(|first| first..=text.len()) {
+                    next[place] = true;
+                }
+            }
+            wanted => {
+                for place in 0..text.len() {
+                    let fits = *wanted == '?' || *wanted == text[place];
+                    next[place + 1] = reached[place] && fits;
+                }
+            }
+        }
+        reached = next;
+    }
+    reached[text.len()]
+}
+
+fn matches(pattern: &str, text: &str, letters: Letters) -> bool {
+    let characters = |text: &str| match letters {
+        Letters::Exact => text.chars().collect::<Vec<_>>(),
+        Letters::Caseless => text.to_uppercase().to_lowercase().chars().collect(),
+    };
+    glob(&characters(pattern), &characters(text))
+}
+
+fn list(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(values) => values.iter().map(|value| value.as_str().unwrap()).collect(),
+        one => vec![one.as_str().unwrap()],
+    }
+}
+
+/// An address as its bits, behind the family.
+fn bits(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => format!("4{:032b}", address.to_bits()),
+        IpAddr::V6(address) => format!("6{:0128b}", address.to_bits()),
+    }
+}
+
+fn in_range(range: &str, address: IpAddr) -> bool {
+    let (network, length) = match range.split_once('/') {
+        Some((network, length)) => (network, length.parse::<usize>().unwrap()),
+        None => (range, 128),
+    };
+    let (network, address) = (bits(network.parse().unwrap()), bits(address));
+    let kept = |bits: &str| bits.chars().take(length + 1).collect::<String>();
+    kept(&network) == kept(&address)
+}
+
+/// `None` for what is not understood.
+fn condition(statement: &Value, source: IpAddr) -> Option<bool> {
+    let mut holds = true;
+    for (operator, keys) in statement.get("Condition").into_iter().flat_map(members) {
+        for (key, values) in members(keys) {
+            let inside = list(values).iter().any(|range| in_range(range, source));
+            match (&**operator, &*key.to_lowercase()) {
+                ("IpAddress", "aws:sourceip") => holds &= inside,
+                ("NotIpAddress", "aws:sourceip") => holds &= !inside,
+                _ => return None,
+            }
+        }
+    }
+    Some(holds)
+}
+
+fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().unwrap().iter()
+}
+
+/// Whether a statement is one for this ARN, not looking at its condition; `None` for what is not
+/// understood.
+fn is_about(statement: &Value, arn: &str, letters: Letters) -> Option<bool> {
+    let has_variable = |name: &str| {
+        let texts = statement.get(name).map(list).unwrap_or_default();
+        texts.iter().any(|text| text.contains("${"))
+    };
+    if ["Resource", "NotResource"].into_iter().any(has_variable) {
+        return None;
+    }
+    let any = |value: &Value, text: &str, letters| {
+        list(value)
+            .iter()
+            .any(|pattern| matches(pattern, text, letters))
+    };
+    let resource = match statement.get("Resource") {
+        Some(resources) => any(resources, arn, letters),
+        // One letter more or less must not take a Deny away.
+        None => !any(&statement["NotResource"], arn, Letters::Exact),
+    };
+    Some(resource)
+}
+
+fn covers_the_action(statement: &Value) -> bool {
+    let any = |value: &Value| {
+        let patterns = list(value);
+        patterns
+            .iter()
+            .any(|pattern| matches(pattern, "execute-api:Invoke", Letters::Caseless))
+    };
+    match statement.get("Action") {
+        Some(actions) => any(actions),
+        None => !any(&statement["NotAction"]),
+    }
+}
+
+/// What a policy says of one ARN, whose letters are compared like this with those of a Deny.
+pub(crate) fn says(policy: &Value, arn: &str, source: IpAddr, letters: Letters) -> Says {
+    let statements = match &policy["Statement"] {
+        Value::Array(statements) => statements.iter().collect(),
+        one => vec![one],
+    };
+    let mut said = Says::ImplicitDeny;
+    for statement in statements.into_iter().filter(|one| covers_the_action(one)) {
+        let condition = condition(statement, source);
+        match statement["Effect"].as_str().unwrap() {
+            "Allow" => {
+                let about = is_about(statement, arn, Letters::Exact);
+                if condition == Some(true) && about == Some(true) {
+                    said = Says::Allowed;
+                }
+            }
+            _ => {
+                let about = is_about(statement, arn, letters);
+                if condition != Some(false) && about != Some(false) {
+                    return Says::ExplicitDeny;
+                }
+            }
+        }
+    }
+    said
+}
+
+/// Whether some Deny statement names this ARN among its resources.
+pub(crate) fn denies_by_name(policy: &Value, arn: &str, source: IpAddr, letters: Letters) -> bool {
+    let named = policy["Statement"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["Effect"] == "Deny" && one.get("Resource").is_some());
+    let named: Vec<_> = named.cloned().collect();
+    let policy = serde_json::json!({"Statement": named});
+    says(&policy, arn, source, letters) == Says::ExplicitDeny
+}
