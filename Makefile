@@ -93,6 +93,11 @@ differential: build venv ## The same tokens before four verifiers.
 test-upstreams: build venv ## Real servers and frameworks do what was decided about.
 	@tests/upstreams/upstreams.sh
 
+# Official SDKs find their way from a refusal to a tool's answer, as envoy/MCP.md says.
+.PHONY: test-mcp
+test-mcp: build venv ## MCP clients sign in at Cognito and call a server behind Envoy.
+	@tests/mcp/mcp.sh
+
 test test-matrix test-formats: provoke
 
 # Cargo's own tools, of the versions that the targets above and below were written for.

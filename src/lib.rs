@@ -96,6 +96,9 @@
 //! | a host that says yes to everything | it must first refuse two forgeries ([`rs256`]) |
 //! | one byte that is not UTF-8 | `host` reads and writes headers as bytes |
 //! | a stream that outlives its token | a tick cuts it, where the policy says so ([`gate`]) |
+//! | a `*` in the path of one request as a wildcard of a remembered policy | it is an escape in all that a function is told ([`authorizer::method_arn`]) |
+//! | another reading of a path that a policy denies, a condition that is not understood | every reading is free of denies; what is not understood closes ([`authorizer::policy_document`]) |
+//! | a function's error, or Lambda's, for an answer | only a strict reader's yes is one ([`authorizer::answer`]) |
 //! | everything oversized | named limits, each with its error and its test |
 
 pub mod arn;

@@ -19,6 +19,7 @@ use crate::remote::document::Source;
 use crate::reply::{Occasion, Reply, ResourceHint, Responses};
 use crate::request::{Request, UnsafeMethod};
 use crate::resource::{Asked, Resources};
+use crate::rules::expression::Expression;
 use crate::rules::index::{UnsafePath, Variables};
 use crate::rules::requirement::{AnyOf, Requirement, WantedUse};
 use crate::rules::work::Work;
@@ -311,8 +312,8 @@ impl Authorizer {
 pub enum IdentityPattern {
     /// Nothing.
     Any,
-    /// This expression, anchored at both ends.
-    Matching(Regex),
+    /// This expression, from the first byte to the last.
+    Matching(Expression),
 }
 
 /// What a worker remembers of an authorizer's answers.

@@ -13,6 +13,10 @@ use std::net::IpAddr;
 /// The digest of an authorizer's name and the values of its identity sources.
 pub type IdentityKey = [u8; 32];
 
+/// The longest value, in bytes: that of a token by default. An expression may have to be held against
+/// it before anybody has said who sends it. API Gateway itself takes 10,240 bytes of headers in all.
+pub const MAX_IDENTITY_BYTES: usize = 16_384;
+
 /// Where a value stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentitySource {
@@ -50,7 +54,7 @@ pub enum ContextVariable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity(Vec<String>);
 
-/// A value is absent, empty, not UTF-8, or there more than once.
+/// A value is absent, empty, not UTF-8, there more than once, or longer than [`MAX_IDENTITY_BYTES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MissingIdentity;
 
@@ -79,7 +83,7 @@ impl Identity {
                     ContextVariable::SourceIp => client.ok_or(MissingIdentity)?.to_string(),
                 },
             };
-            if value.trim().is_empty() {
+            if value.trim().is_empty() || value.len() > MAX_IDENTITY_BYTES {
                 return Err(MissingIdentity);
             }
             values.push(value);

@@ -8,6 +8,7 @@ use super::api::Api;
 use crate::rules::index::UnsafePath;
 use crate::rules::path::{RequestPath, fold};
 use crate::rules::work::Work;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The longest ARN of a method, in bytes: API Gateway answers 414 to a longer one.
@@ -103,38 +104,49 @@ impl MethodArn {
     }
 
     /// The ARN in every reading of the path's structure, and with `GET` for `HEAD`, as servers
-    /// spell it when they come to compare it; the literal reading first.
+    /// spell it when they come to compare it.
     ///
     /// # Errors
     /// They are longer together than a request may cost.
-    pub(super) fn readings(&self, work: &mut Work) -> Result<Vec<Reading>, UnsafePath> {
+    pub(super) fn readings(&self, work: &mut Work) -> Result<Readings, UnsafePath> {
+        let mut readings = Readings::default();
         let structures = RequestPath::parse(self.path.as_bytes())?.structures(work)?;
         let head_is_get = (self.method == "HEAD").then_some("GET");
-        let mut readings = Vec::new();
         for method in [self.method].into_iter().chain(head_is_get) {
-            let arn = |path: &String| format!("{}/{method}{path}", self.api);
+            let beginning = format!("{}/{method}", self.api);
+            let mut arn = |path: &String| {
+                let arn = format!("{beginning}{path}");
+                work.spend(arn.len() / TEXT_BYTES_PER_UNIT).map(|()| arn)
+            };
             for structure in &structures {
-                let exact: Vec<_> = structure.exact.iter().map(arn).collect();
-                let caseless = structure.caseless.iter().map(arn);
-                let mut folded: Vec<_> = Vec::new();
-                for text in exact.iter().cloned().chain(caseless) {
-                    let text = fold(&text).into_owned();
-                    if !folded.contains(&text) {
-                        folded.push(text);
+                for (at, path) in structure.exact.iter().enumerate() {
+                    let arn = arn(path)?;
+                    readings.folded.insert(fold(&arn).into_owned());
+                    if at == 0 {
+                        readings.own.push(arn);
+                    } else if !arn.is_ascii() {
+                        readings.outside_ascii.insert(arn);
                     }
                 }
-                readings.push(Reading { exact, folded });
+                for path in &structure.caseless {
+                    readings.folded.insert(fold(&arn(path)?).into_owned());
+                }
             }
         }
         Ok(readings)
     }
 }
 
-/// An ARN in one reading of its path's structure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reading {
-    /// In each spelling, letters kept; the first is that of an ARN.
-    pub(super) exact: Vec<String>,
-    /// The same, and the spellings of those who ignore letter case, folded.
-    pub(super) folded: Vec<String>,
+/// Texts are copied and searched some times faster than they are compared step by step.
+const TEXT_BYTES_PER_UNIT: usize = 4;
+
+/// An ARN in all of its readings, each text once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Readings {
+    /// Each reading in the spelling that an ARN has; the request as it stands comes first.
+    pub(super) own: Vec<String>,
+    /// In every spelling, folded.
+    pub(super) folded: BTreeSet<String>,
+    /// In the spellings in which folding may change the number of characters, letters kept.
+    pub(super) outside_ascii: BTreeSet<String>,
 }

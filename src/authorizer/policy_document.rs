@@ -79,11 +79,9 @@ impl PolicyDocument {
         let work = &mut Work::default();
         if self.0.iter().any(|statement| statement.may_deny(source)) {
             let readings = arn.readings(work).map_err(|_| Denied::TooCostly)?;
-            for reading in &readings {
-                for statement in self.0.iter().filter(|one| one.may_deny(source)) {
-                    if statement.denies(reading, work)? {
-                        return Err(Denied::Explicitly);
-                    }
+            for statement in self.0.iter().filter(|one| one.may_deny(source)) {
+                if statement.denies(&readings, work)? {
+                    return Err(Denied::Explicitly);
                 }
             }
         }

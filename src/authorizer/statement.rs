@@ -2,7 +2,7 @@
 
 use super::condition::{Condition, Holds};
 use super::glob::Glob;
-use super::method_arn::Reading;
+use super::method_arn::Readings;
 use crate::json::Object;
 use crate::rules::work::Work;
 use crate::work::TooCostly;
@@ -102,28 +102,33 @@ impl Statement {
         self.effect == Effect::Deny && self.condition.holds(source) != Holds::No
     }
 
-    /// Whether a Deny statement is one for a reading of the ARN: in some spelling of it and in any
-    /// letter case, so that one for all *but* some resources is held against the reading itself.
-    pub(super) fn denies(&self, reading: &Reading, work: &mut Work) -> Result<bool, TooCostly> {
+    /// Whether a Deny statement is one for some reading of the ARN: in any spelling and in any letter
+    /// case. So one for all *but* some resources is held against each reading in the one spelling
+    /// that an ARN has.
+    pub(super) fn denies(&self, readings: &Readings, work: &mut Work) -> Result<bool, TooCostly> {
         match &self.resources {
             Elements::These(globs) => {
-                for text in &reading.folded {
+                for text in &readings.folded {
                     if any_folded(globs, text, work)? {
                         return Ok(true);
                     }
                 }
-                // Folding may change the number of characters, which `?` counts; not of ASCII.
-                for text in reading.exact.iter().filter(|text| !text.is_ascii()) {
+                // A `?` is one character before folding, too.
+                for text in &readings.outside_ascii {
                     if any(globs, text, work)? {
                         return Ok(true);
                     }
                 }
                 Ok(false)
             }
-            Elements::AllBut(globs) => match reading.exact.first() {
-                Some(text) => Ok(!any(globs, text, work)?),
-                None => Ok(true),
-            },
+            Elements::AllBut(globs) => {
+                for text in &readings.own {
+                    if !any(globs, text, work)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
             Elements::Unknown => Ok(true),
         }
     }

@@ -17,7 +17,7 @@ use crate::header::HeaderName;
 use crate::policy::{Authorizer, IdentityPattern, Memory};
 use crate::remote::call::Endpoint;
 use crate::rules::AuthorizerIndex;
-use regex_lite::RegexBuilder;
+use crate::rules::expression::Expression;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -50,11 +50,6 @@ const MAX_STAGE_BYTES: usize = 128;
 
 /// The most variables of a stage; their names and values go into every event.
 const MAX_STAGE_VARIABLES: usize = 100;
-
-/// The longest `pattern`, and the largest once compiled: matching takes up to its size times the
-/// length of the value.
-const MAX_PATTERN_BYTES: usize = 1_024;
-const MAX_COMPILED_PATTERN_BYTES: usize = 16_384;
 
 const FIELDS: [&str; 13] = [
     "name",
@@ -537,30 +532,22 @@ fn pattern(fields: &Fields<'_>, format: Option<Format>) -> Parsed<IdentityPatter
         return Err(field.refuse("found beside type: request; expected it beside type: token"));
     }
     field.text()?;
-    field.parsed(whole_match).map(IdentityPattern::Matching)
+    field
+        .parsed(plain_expression)
+        .map(IdentityPattern::Matching)
 }
 
-/// Compiles an expression that a text must match from its first to its last byte.
-fn whole_match(expression: &str) -> Result<regex_lite::Regex, String> {
-    if expression.len() > MAX_PATTERN_BYTES {
-        let found = expression.len();
-        return Err(format!(
-            "found {found} bytes; expected at most {MAX_PATTERN_BYTES}"
-        ));
+/// An expression that costs the same for each byte of a stranger's text: the value of a header may be
+/// as long as all headers together.
+fn plain_expression(written: &str) -> Result<Expression, String> {
+    let expression = Expression::new(written).map_err(|error| error.to_string())?;
+    match expression.is_table() {
+        true => Ok(expression),
+        false => Err(format!(
+            "found {}; expected an expression of plain characters, classes, groups, alternatives and small repetitions",
+            quoted(written)
+        )),
     }
-    let build = |expression: &str| {
-        RegexBuilder::new(expression)
-            .size_limit(MAX_COMPILED_PATTERN_BYTES)
-            .build()
-    };
-    build(expression)
-        .and_then(|_| build(&format!(r"\A(?:{expression})\z")))
-        .map_err(|cause| {
-            format!(
-                "found {}; expected a regular expression: {cause}",
-                quoted(expression)
-            )
-        })
 }
 
 fn header_names(fields: &Fields<'_>, format: Option<Format>) -> Parsed<HeaderNames> {

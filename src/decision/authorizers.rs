@@ -119,10 +119,9 @@ impl Decider {
         let identity = Identity::find(sources, request, &arn, &route, client).ok();
         let identity = identity.filter(|identity| match &authorizer.pattern {
             IdentityPattern::Any => true,
-            IdentityPattern::Matching(pattern) => identity
-                .values()
-                .iter()
-                .all(|value| pattern.is_match(value)),
+            IdentityPattern::Matching(pattern) => {
+                identity.values().iter().all(|value| pattern.matches(value))
+            }
         });
         let identity = seen.step(Step::Identity, identity.ok_or(Reason::MissingIdentity));
         let identity =

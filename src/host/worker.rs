@@ -202,7 +202,6 @@ impl Worker {
         }
         let effects = self.gate.borrow_mut().tick(now, &Shared);
         self.bring_about(effects);
-        self.metrics.authorizers(&mut self.gate.borrow_mut());
         self.metrics.gauges(&self.gate.borrow(), now);
         // The level may be changed while Envoy runs.
         if let Ok(level) = hostcalls::get_log_level() {
@@ -270,6 +269,7 @@ impl Worker {
                 Err(reason) => self.finish(id, &Answer::NotSent(reason)),
             }
         }
+        self.metrics.authorizers(&mut self.gate.borrow_mut());
         let next = self.gate.borrow().next_tick(self.clock.read());
         self.tick_every(next);
     }

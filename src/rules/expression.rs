@@ -90,6 +90,13 @@ impl Expression {
         &self.written
     }
 
+    /// Whether it is plain enough to have become a table, by which a byte of a text costs the same
+    /// whatever the expression.
+    #[must_use]
+    pub const fn is_table(&self) -> bool {
+        matches!(self.engine, Engine::Table(_))
+    }
+
     /// Whether a whole text matches.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {

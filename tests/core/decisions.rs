@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::harness::curve::{verifiers, with_es384};
 use crate::harness::issuer::{TestKey, Token};
-use crate::harness::outcome::{difference, headers, none_wrong, rest, supplied};
+use crate::harness::outcome::{despite, difference, forged, headers, none_wrong, rest, supplied};
 use crate::harness::space::Space;
 use crate::harness::vectors::{Expect, Vector, Vectors};
 use cognito_authorizer::config;
@@ -144,9 +144,10 @@ fn steps_are_taken_in_order_until_one_fails() {
         );
         let ended = match &decision {
             Decision::Verdict(Verdict::Refuse(refusal)) => Err(refusal.reason()),
-            Decision::Verdict(Verdict::Forward(_) | Verdict::Answer(_)) | Decision::Hold(_) => {
-                Ok(())
+            Decision::Verdict(Verdict::Forward(forward)) => {
+                forward.despite.map_or(Ok(()), |one| Err(one.reason()))
             }
+            Decision::Verdict(Verdict::Answer(_)) | Decision::Hold(_) => Ok(()),
         };
         assert_eq!(last.1, ended, "{}", vector.name);
     }
@@ -214,7 +215,14 @@ fn at_once(gate: &mut Gate, vector: &Vector, policy: &Policy) -> Verdict {
         .0
     {
         Decision::Verdict(verdict) => verdict,
-        Decision::Hold(_) => Verdict::refuse(Reason::UnknownKey),
+        Decision::Hold(candidate) => {
+            let now = Now {
+                wall: wall(vector),
+                monotonic: Monotonic::default(),
+            };
+            gate.hold(1, candidate, now, &Space::default())
+                .expect("a verdict at once")
+        }
     }
 }
 
@@ -281,6 +289,10 @@ fn keys_that_are_waited_for_decide_alike() {
                 monotonic: Monotonic::new(Duration::from_millis(millis)),
             };
             gate.start(at(0), &space);
+            if policy.rules.opens_doors() {
+                // There nobody waits.
+                continue;
+            }
             let (decision, _) = gate.decide(
                 &as_read(&headers(vector, &policy), gate.reads()),
                 wall(vector),
@@ -397,4 +409,48 @@ fn every_reason_is_asked_for() {
         .filter(|reason| **reason != Reason::KeysUnavailable && **reason < Reason::MissingIdentity);
     assert_eq!(reasons, all.map(|reason| reason.code()).collect());
     assert!(vectors.len() >= 500, "{} vectors", vectors.len());
+}
+
+/// Under `enforce: report` every request goes on. Those that would be refused go on in nobody's name,
+/// for the same reason, and with nothing that a client forged; all others as ever.
+#[test]
+fn whatever_is_refused_can_be_reported() {
+    let mut wrong = Vec::new();
+    let mut reported = 0;
+    for (name, mut document) in policies() {
+        document["enforce"] = "report".into();
+        let rules = document.get_mut("rules").and_then(Value::as_array_mut);
+        for rule in rules.into_iter().flatten() {
+            rule.as_object_mut().unwrap().remove("enforce");
+        }
+        let policy = policy(&document);
+        let mut gate = gate(&policy, name);
+        let vectors = Vectors::get().all.iter();
+        for vector in vectors.filter(|vector| vector.policy == name) {
+            let request = as_read(&headers(vector, &policy), gate.reads());
+            let (decision, _) = gate.decide(&request, wall(vector));
+            if let Decision::Verdict(Verdict::Answer(_)) = decision {
+                assert!(matches!(vector.expect, Expect::Answered), "{}", vector.name);
+                continue;
+            }
+            let Decision::Verdict(Verdict::Forward(forward)) = &decision else {
+                panic!("{}: {decision:?}", vector.name);
+            };
+            let despite = forward.despite.map(despite);
+            let expected = match &vector.expect {
+                Expect::Refused(reason) => Some(format!("reported.{reason}")),
+                Expect::Forwarded(..) | Expect::Answered => vector.despite.clone(),
+            };
+            reported += usize::from(despite.is_some());
+            let is_known = matches!(forward.caller, Caller::Known(_));
+            if despite != expected || is_known && despite.is_some() {
+                wrong.push(format!("{}: {despite:?}, known: {is_known}", vector.name));
+            }
+            if let Decision::Verdict(verdict) = &decision {
+                wrong.extend(forged(vector, &policy, verdict));
+            }
+        }
+    }
+    none_wrong(&wrong);
+    assert!(reported >= 300, "{reported} reported");
 }

@@ -55,6 +55,75 @@ fn now() -> f64 {
     (since.expect("a clock").as_secs_f64() * 1000.0).floor() / 1000.0
 }
 
+/// Under `enforce: report` each of them reaches the upstream, with nothing that was forged, and is
+/// told of as what it would be.
+#[test]
+fn every_vector_is_only_reported_in_envoy() {
+    let vectors = Vectors::at(now().floor());
+    let refused = |vector: &&Vector| matches!(vector.expect, Expect::Refused(_));
+    let asked = vectors.all.iter().filter(refused);
+    let asked: Vec<_> = asked
+        .filter(|vector| vector.name != ENVOYS_OWN.0 && !vector.is_timed())
+        // Nobody waits for a list there, so that the first would be told something else.
+        .filter(|vector| vectors.deny_list(&vector.policy).is_none())
+        .collect();
+    let reporting = |name: &str| {
+        let mut document = vectors.policy(name);
+        document["enforce"] = "report".into();
+        let rules = document
+            .get_mut("rules")
+            .and_then(serde_json::Value::as_array_mut);
+        for rule in rules.into_iter().flatten() {
+            rule.as_object_mut().expect("a rule").remove("enforce");
+        }
+        document
+    };
+    let policies: BTreeMap<_, _> = asked
+        .iter()
+        .map(|vector| (vector.policy.as_str(), reporting(&vector.policy)))
+        .collect();
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    let mut setup = Setup::new(&keys, &upstream).workers(1);
+    for (name, document) in &policies {
+        let listener = Listener::new(name, document.clone());
+        let listener = listener.raw_paths().connects();
+        setup = setup.listener(listener.manager(UNDERSCORES, json!("ALLOW")));
+    }
+    let envoy = EnvoyUnderTest::start(&setup);
+    envoy.await_metric("reporting", 1);
+    let mut metrics: BTreeMap<String, u64> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    let mut logged = Vec::new();
+    for vector in &asked {
+        let document = policies[vector.policy.as_str()].to_string();
+        let policy = config::parse(document.as_bytes()).expect("a configuration");
+        let exchange = send(vector, &policy, envoy.at(&vector.policy));
+        let seen = upstream.seen(&exchange.case);
+        let difference = forwarded(vector, &policy, &exchange.response, &[], &seen);
+        wrong.extend(difference.map(|difference| format!("{}: {difference}", vector.name)));
+        logged.push((exchange.case, vector));
+    }
+    for (case, vector) in &logged {
+        let line = envoy.access_log(case);
+        let Expect::Refused(reason) = &vector.expect else {
+            continue;
+        };
+        *metrics.entry(format!("reported.{reason}")).or_default() += 1;
+        if (line["reason"].as_str(), line["enforced"].as_str()) != (Some(reason), Some("no")) {
+            wrong.push(format!("{}: the access log says {line}", vector.name));
+        }
+    }
+    none_wrong(&wrong);
+    assert!(logged.len() >= 300, "{} vectors", logged.len());
+    assert_eq!(envoy.despite(), metrics);
+    let all = u64::try_from(logged.len()).expect("a number");
+    assert_eq!(
+        envoy.decisions(),
+        BTreeMap::from([("anonymous".to_owned(), all)])
+    );
+    envoy.finish(logged.len());
+}
+
 #[test]
 fn every_vector_is_decided_in_envoy() {
     let vectors = Vectors::at(now().floor());
@@ -88,6 +157,7 @@ fn every_vector_is_decided_in_envoy() {
         .map(|(name, doc)| (*name, read(doc)))
         .collect();
     let mut metrics: BTreeMap<String, u64> = BTreeMap::new();
+    let mut despites: BTreeMap<String, u64> = BTreeMap::new();
     let mut wrong = Vec::new();
     let mut logged = Vec::new();
     let mut sent = 0;
@@ -131,6 +201,9 @@ fn every_vector_is_decided_in_envoy() {
             .then(|| Vectors::get().named(&vector.name));
         let expected = expected(fixed.flatten().unwrap_or(vector), policy, &vectors);
         *metrics.entry(expected.metric.clone()).or_default() += 1;
+        if let Some(despite) = &vector.despite {
+            *despites.entry(despite.clone()).or_default() += 1;
+        }
         let seen = upstream.seen(&exchange.case);
         let difference = match &vector.expect {
             Expect::Refused(_) | Expect::Answered => {
@@ -147,15 +220,23 @@ fn every_vector_is_decided_in_envoy() {
         let line = envoy.access_log(case);
         let expected = match &vector.expect {
             Expect::Refused(reason) => Some(reason.as_str()),
-            Expect::Forwarded(..) | Expect::Answered => None,
+            Expect::Forwarded(..) => {
+                let despite = vector.despite.as_deref();
+                despite.and_then(|despite| despite.strip_prefix("reported."))
+            }
+            Expect::Answered => None,
         };
-        if line["reason"].as_str() != expected {
+        let not_enforced = matches!(vector.expect, Expect::Forwarded(..)) && expected.is_some();
+        if line["reason"].as_str() != expected
+            || line["enforced"].as_str() != not_enforced.then_some("no")
+        {
             wrong.push(format!("{}: the access log says {line}", vector.name));
         }
     }
     none_wrong(&wrong);
     assert!(logged.len() >= 500, "{} vectors", logged.len());
     assert_eq!(envoy.decisions(), metrics);
+    assert_eq!(envoy.despite(), despites);
     envoy.finish(sent);
 }
 

@@ -23,6 +23,7 @@
 mod harness;
 
 mod admission;
+mod authorizers;
 mod aws_callers;
 mod bytes;
 mod causes;

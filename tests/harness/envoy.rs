@@ -231,6 +231,17 @@ impl EnvoyUnderTest {
         metrics
     }
 
+    /// What did not hold of requests that went on.
+    #[allow(dead_code)]
+    pub(crate) fn despite(&self) -> BTreeMap<String, u64> {
+        let mut metrics = self.metrics();
+        metrics.retain(|name, value| {
+            let kinds = ["reported.", "ignored."];
+            *value > 0 && kinds.iter().any(|kind| name.starts_with(kind))
+        });
+        metrics
+    }
+
     /// Where this Envoy's files are.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory

@@ -261,6 +261,7 @@ fn access_log(path: &Path) -> Value {
                 "request_id": "%REQ(x-request-id)%",
                 "details": "%RESPONSE_CODE_DETAILS%",
                 "reason": "%FILTER_STATE(wasm.cognito.reason:PLAIN)%",
+                "enforced": "%FILTER_STATE(wasm.cognito.enforced:PLAIN)%",
                 "sub": "%FILTER_STATE(wasm.cognito.sub:PLAIN)%",
                 "client_id": "%FILTER_STATE(wasm.cognito.client_id:PLAIN)%",
                 "principal": "%FILTER_STATE(wasm.cognito.principal:PLAIN)%",

@@ -9,6 +9,7 @@ pub(crate) mod client;
 pub(crate) mod curve;
 pub(crate) mod document;
 pub(crate) mod envoy;
+pub(crate) mod function;
 pub(crate) mod http2;
 pub(crate) mod issuer;
 pub(crate) mod keyserver;

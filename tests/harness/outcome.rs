@@ -1,6 +1,6 @@
 //! Compares a verdict with what a vector expects: the verdict, the reply, and what the upstream sees.
 
-use cognito_authorizer::decision::{Caller, Forward, Verdict};
+use cognito_authorizer::decision::{Caller, Despite, Forward, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::policy::Policy;
@@ -77,6 +77,14 @@ fn forwarded(mut headers: Vec<(String, Vec<u8>)>, forward: &Forward) -> Vec<(Str
     headers
 }
 
+/// What did not hold of a request that goes on, as vectors have it, and metrics.
+pub(crate) fn despite(despite: Despite) -> String {
+    match despite {
+        Despite::Ignored(reason) => format!("ignored.{}", reason.code()),
+        Despite::Reported(reason) => format!("reported.{}", reason.code()),
+    }
+}
+
 /// What is wrong with the verdict, if anything is.
 pub(crate) fn difference(vector: &Vector, policy: &Policy, verdict: &Verdict) -> Option<String> {
     let found = match verdict {
@@ -103,6 +111,14 @@ pub(crate) fn difference(vector: &Vector, policy: &Policy, verdict: &Verdict) ->
             vector.name
         ));
     }
+    let despite = match verdict {
+        Verdict::Forward(forward) => forward.despite.map(despite),
+        Verdict::Refuse(_) | Verdict::Answer(_) => None,
+    };
+    if despite != vector.despite {
+        let (expected, name) = (&vector.despite, &vector.name);
+        return Some(format!("{name}: expected {expected:?}, found {despite:?}"));
+    }
     let problem = match (verdict, &vector.expect) {
         (Verdict::Refuse(refusal), _) => promised(policy, refusal),
         (Verdict::Forward(forward), Expect::Forwarded(_, upstream)) => received(
@@ -112,6 +128,17 @@ pub(crate) fn difference(vector: &Vector, policy: &Policy, verdict: &Verdict) ->
         ),
         _ => None,
     };
+    problem.map(|problem| format!("{}: {problem}", vector.name))
+}
+
+/// What of the client's own would reach the upstream under a name that only the filter may write.
+#[allow(dead_code)]
+pub(crate) fn forged(vector: &Vector, policy: &Policy, verdict: &Verdict) -> Option<String> {
+    let Verdict::Forward(forward) = verdict else {
+        return None;
+    };
+    let forwarded = forwarded(headers(vector, policy), forward);
+    let problem = received(&forwarded, &[], policy);
     problem.map(|problem| format!("{}: {problem}", vector.name))
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Vector {
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     /// What is expected of it.
     pub(crate) expect: Expect,
+    /// What did not hold of a request that goes on: `ignored` or `reported`, and the reason's code.
+    pub(crate) despite: Option<String>,
     /// An accepted vector that differs in little.
     pub(crate) twin: Option<String>,
     /// In how many things it differs.
@@ -48,7 +50,7 @@ pub(crate) enum Expect {
     Refused(String),
 }
 
-const FILES: [&str; 17] = [
+const FILES: &[&str] = &[
     include_str!("../vectors/decisions/sources.json"),
     include_str!("../vectors/decisions/structure.json"),
     include_str!("../vectors/decisions/signature.json"),
@@ -64,6 +66,7 @@ const FILES: [&str; 17] = [
     include_str!("../vectors/decisions/revocation.json"),
     include_str!("../vectors/decisions/confirmation.json"),
     include_str!("../vectors/decisions/upstreams.json"),
+    include_str!("../vectors/decisions/modes.json"),
     include_str!("../vectors/decisions/resources.json"),
     include_str!("../vectors/decisions/clients.json"),
 ];
@@ -154,7 +157,7 @@ impl Vector {
         let name = vector["name"].as_str().expect("a name").to_owned();
         only(
             vector,
-            "name why policy now token other request expect upstream twin differs",
+            "name why policy now token other request expect despite upstream twin differs",
             &name,
         );
         only(&vector["request"], "method path authority headers", &name);
@@ -202,6 +205,7 @@ impl Vector {
             now: vector["now"].as_f64().unwrap_or(mint.now),
             headers: headers(&vector["request"], filled),
             expect,
+            despite: vector["despite"].as_str().map(str::to_owned),
             twin: vector["twin"].as_str().map(str::to_owned),
             differs: usize::try_from(vector["differs"].as_u64().unwrap_or(1)).unwrap(),
             things: things(vector, mint.now),

@@ -34,6 +34,7 @@ CORE = [
     *("src/request.rs", "src/request/**", "src/owned.rs", "src/bearer.rs", "src/rules/**", "src/resource.rs"),
     *("src/token.rs", "src/claims.rs", "src/jwks.rs", "src/verify.rs", "src/claim_headers.rs"),
     *("src/principal.rs", "src/signature.rs", "src/es384.rs", "src/verifiers.rs", "src/verify/**"),
+    *("src/authorizer/**", "src/arn.rs"),
     *("src/revocation.rs", "src/deny_list/**", "src/confirmation/**", "src/work.rs"),
     *("src/decision/**", "src/step.rs", "src/facts.rs", "src/gate/**", "src/keyring.rs", "src/remote/**"),
 ]
@@ -48,7 +49,7 @@ TESTS = [
         *("no_refusal_costs", "refusals_do_no_work", "stuffed_tokens", "what_stands_before", "places_cost"),
         *("layers::", "every_reader_finds", "only_the_right_block", "leading_zeros", "published_signatures"),
         *("random_events", "good_keys_may_serve_for_ever", "a_flood_of_random_kids", "not_at_the_same_time"),
-        *("no_upstream_serves", "just_where_readings_differ", "mutations::", "are_bounded"),
+        *("no_upstream_serves", "two_evaluators_agree", "just_where_readings_differ", "mutations::", "are_bounded"),
     ]),
 ]
 TARGETS = ["--lib", "--test", "core"]

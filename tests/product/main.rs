@@ -21,5 +21,6 @@ mod harness;
 
 mod aws_callers;
 mod deploy;
+mod mcp;
 mod module;
 mod readme;

@@ -120,7 +120,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     Ok(match account.verdict {
         Verdict::Forwarded { .. } | Verdict::Answered(_) => ExitCode::SUCCESS,
         Verdict::Refused { .. } => ExitCode::from(crate::REFUSED),
-        Verdict::Unknown(_) => ExitCode::from(crate::UNREADABLE),
+        Verdict::Unknown { .. } => ExitCode::from(crate::UNREADABLE),
     })
 }
 

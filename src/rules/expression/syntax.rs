@@ -246,8 +246,9 @@ impl Reader<'_> {
             let byte = self.take()?;
             match byte {
                 b']' if !is_first => break,
-                // Classes within classes, and operations on them.
-                b'[' | b']' | b'&' | b'~' => return None,
+                // Classes within classes, and operations on them, which have two signs.
+                b'[' | b']' => return None,
+                b'&' | b'~' if self.rest.first() == Some(&byte) => return None,
                 // A `-` is itself at either end. Two at the beginning are no range from it.
                 b'-' if (is_first && self.rest.first() == Some(&b'-'))
                     || !(is_first || self.rest.first() == Some(&b']')) =>

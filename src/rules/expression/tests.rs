@@ -282,3 +282,19 @@ fn tables_match_what_expressions_match() {
         "{matched} {failed} {refused}"
     );
 }
+
+/// What API Gateway's documentation has for tokens.
+#[test]
+fn expressions_for_tokens_are_tables() {
+    for written in [
+        "Bearer [-A-Za-z0-9._~+/]+=*",
+        "^Bearer [-0-9a-zA-Z\\._]*$",
+        "^(Bearer )[a-zA-Z0-9\\-_]+?\\.[a-zA-Z0-9\\-_]+?\\.([a-zA-Z0-9\\-_]+)$",
+        "Bearer .+",
+        "\\w+",
+        "[^\\s]{20,100}",
+        "eyJ[\\w-]+\\.[\\w-]+\\.[\\w-]+",
+    ] {
+        assert!(Expression::new(written).unwrap().is_table(), "{written}");
+    }
+}

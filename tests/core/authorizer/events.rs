@@ -4,7 +4,7 @@ use super::api;
 use cognito_authorizer::authorizer::api::{Api, DEFAULT_STAGE};
 use cognito_authorizer::authorizer::event::{EventSettings, Format, HeaderNames, Occasion};
 use cognito_authorizer::authorizer::identity::{
-    ContextVariable, Identity, IdentityHeader, IdentitySource, MissingIdentity,
+    ContextVariable, Identity, IdentityHeader, IdentitySource, MAX_IDENTITY_BYTES, MissingIdentity,
 };
 use cognito_authorizer::authorizer::method_arn::MethodArn;
 use cognito_authorizer::authorizer::route::Route;
@@ -620,6 +620,25 @@ fn a_header_is_there_once_and_says_something() {
         ("x-key".into(), b"a\xff".to_vec()),
     ]);
     assert_eq!(find(&sources, &not_utf_8), Err(MissingIdentity));
+}
+
+#[test]
+fn a_value_has_at_most_16_kib() {
+    let longest = "a".repeat(MAX_IDENTITY_BYTES);
+    let longer = format!("{longest}a");
+    identity(
+        &[header("x-key")],
+        &[("x-key", &longest)],
+        Some(&[&longest]),
+    );
+    identity(&[header("x-key")], &[("x-key", &longer)], None);
+    identity(
+        &[query("k")],
+        &[(":path", &format!("/?k={longest}"))],
+        Some(&[&longest]),
+    );
+    identity(&[query("k")], &[(":path", &format!("/?k={longer}"))], None);
+    assert_eq!(MAX_IDENTITY_BYTES, 16_384);
 }
 
 /// Envoy joins lines of this one header.

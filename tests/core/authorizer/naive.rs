@@ -60,22 +60,42 @@ fn list(value: &Value) -> Vec<&str> {
     }
 }
 
-/// An address as its bits, behind the family.
-fn bits(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => format!("4{:032b}", address.to_bits()),
-        IpAddr::V6(address) => format!("6{:0128b}", address.to_bits()),
+/// An address as its bits, behind the family; one of IPv4 that is written as one of IPv6 is one of
+/// IPv4, if all that says so counts.
+fn bits(address: IpAddr, length: usize) -> String {
+    match (address, address.to_canonical()) {
+        (IpAddr::V6(address), IpAddr::V4(_)) if length < 96 => {
+            format!("6{:0128b}", address.to_bits())
+        }
+        (_, IpAddr::V4(address)) => format!("4{:032b}", address.to_bits()),
+        (_, IpAddr::V6(address)) => format!("6{:0128b}", address.to_bits()),
     }
 }
 
-fn in_range(range: &str, address: IpAddr) -> bool {
+/// `None` for what is no range.
+fn in_range(range: &Value, address: IpAddr) -> Option<bool> {
+    let range = range.as_str()?;
     let (network, length) = match range.split_once('/') {
-        Some((network, length)) => (network, length.parse::<usize>().unwrap()),
-        None => (range, 128),
+        Some((network, length)) => (network, Some(length)),
+        None => (range, None),
     };
-    let (network, address) = (bits(network.parse().unwrap()), bits(address));
-    let kept = |bits: &str| bits.chars().take(length + 1).collect::<String>();
-    kept(&network) == kept(&address)
+    let network: IpAddr = network.parse().ok()?;
+    let all = if network.is_ipv4() { 32 } else { 128 };
+    let mut length = match length {
+        Some(length) if !length.starts_with('+') => length.parse::<usize>().ok()?,
+        Some(_) => return None,
+        None => all,
+    };
+    if length > all {
+        return None;
+    }
+    let mut network = bits(network, length);
+    // An address of the one kind that is written as one of the other.
+    if all == 128 && network.starts_with('4') {
+        length -= 96;
+    }
+    network.truncate(length + 1);
+    Some(bits(address, 128).starts_with(&network))
 }
 
 /// `None` for what is not understood.
@@ -83,7 +103,17 @@ fn condition(statement: &Value, source: IpAddr) -> Option<bool> {
     let mut holds = true;
     for (operator, keys) in statement.get("Condition").into_iter().flat_map(members) {
         for (key, values) in members(keys) {
-            let inside = list(values).iter().any(|range| in_range(range, source));
+            let values = match values {
+                Value::Array(values) => &values[..],
+                one => std::slice::from_ref(one),
+            };
+            let mut inside = false;
+            if values.is_empty() {
+                return None;
+            }
+            for range in values {
+                inside |= in_range(range, source)?;
+            }
             match (&**operator, &*key.to_lowercase()) {
                 ("IpAddress", "aws:sourceip") => holds &= inside,
                 ("NotIpAddress", "aws:sourceip") => holds &= !inside,
@@ -163,12 +193,16 @@ pub(crate) fn says(policy: &Value, arn: &str, source: IpAddr, letters: Letters) 
 
 /// Whether some Deny statement names this ARN among its resources.
 pub(crate) fn denies_by_name(policy: &Value, arn: &str, source: IpAddr, letters: Letters) -> bool {
-    let named = policy["Statement"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|one| one["Effect"] == "Deny" && one.get("Resource").is_some());
-    let named: Vec<_> = named.cloned().collect();
+    let names = |one: &Value| one["Effect"] == "Deny" && one.get("Resource").is_some();
+    let named: Vec<_> = match &policy["Statement"] {
+        Value::Array(statements) => statements
+            .iter()
+            .filter(|one| names(one))
+            .cloned()
+            .collect(),
+        one if names(one) => vec![one.clone()],
+        _ => Vec::new(),
+    };
     let policy = serde_json::json!({"Statement": named});
     says(&policy, arn, source, letters) == Says::ExplicitDeny
 }

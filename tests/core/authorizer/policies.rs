@@ -692,7 +692,7 @@ const ORDER: [Step; 12] = [
 fn two_evaluators_agree_and_no_upstream_serves_what_is_denied() {
     let mut random = Seed::from_variable("POLICIES_SEED");
     let (mut passed, mut implicit, mut explicit, mut only_read) = (0, 0, 0, 0);
-    for _ in 0..6_000 {
+    for _ in 0..3_000 {
         let policy = random_policy(&mut random);
         let read = PolicyDocument::read(&policy).unwrap_or_else(|| panic!("no policy: {policy}"));
         for _ in 0..3 {
@@ -736,5 +736,5 @@ fn two_evaluators_agree_and_no_upstream_serves_what_is_denied() {
         }
     }
     println!("{passed} passed, {implicit} implicit, {explicit} explicit, {only_read} in a reading");
-    assert!(passed > 2_000 && implicit > 2_000 && explicit > 700 && only_read > 50);
+    assert!(passed > 1_000 && implicit > 1_000 && explicit > 300 && only_read > 20);
 }

@@ -12,6 +12,7 @@
 )]
 #![allow(clippy::as_conversions, clippy::indexing_slicing, clippy::panic)]
 
+mod authorizer;
 mod base64url;
 mod bearer;
 mod claim_headers;
@@ -24,6 +25,8 @@ mod forms;
 #[path = "../../harness/issuer.rs"]
 mod issuer;
 mod jwks;
+#[path = "../../core/authorizer/naive.rs"]
+mod naive;
 mod notary;
 mod path;
 mod plan;
@@ -38,6 +41,7 @@ mod token;
 mod upstream;
 mod world;
 
+pub use authorizer::{authorizer_answer, authorizer_policy};
 pub use bearer::bearer;
 pub use claim_headers::claim_headers;
 pub use configuration::{config_json, config_struct, config_tree};
@@ -54,7 +58,7 @@ pub use token::token;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of a folder under `corpus`.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("token", token),
     ("jwks", jwks),
     ("config_json", config_json),
@@ -68,4 +72,6 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("deny_list", deny_list),
     ("principals", principals),
     ("confirmation", confirmation),
+    ("authorizer_answer", authorizer_answer),
+    ("authorizer_policy", authorizer_policy),
 ];

@@ -82,6 +82,8 @@ fn paths_and_links_lead_somewhere() {
         (Page::readme(), ""),
         (Page::security(), ".github/"),
         (dependencies, ".github/"),
+        (Page::read("envoy/AWS-CALLERS.md"), "envoy/"),
+        (Page::read("envoy/MCP.md"), "envoy/"),
         (Page::read("envoy/REVOCATION.md"), "envoy/"),
     ] {
         let anchors: BTreeSet<_> = page

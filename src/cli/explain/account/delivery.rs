@@ -35,7 +35,12 @@ pub(crate) enum Verdict {
         unless: Option<Lacks>,
     },
     /// It hangs on what was not given.
-    Unknown(Lacks),
+    Unknown {
+        /// What was not given.
+        lacks: Lacks,
+        /// What becomes of it if that speaks against it.
+        otherwise: &'static str,
+    },
 }
 
 /// The request as the upstream gets it.
@@ -120,7 +125,10 @@ impl Verdict {
         policy: &Policy,
         request: &Request,
         Simulation {
-            ending, reported, ..
+            ending,
+            reported,
+            ignores,
+            ..
         }: &Simulation,
         headers: &[(String, Vec<u8>)],
         secrets: &Secrets,
@@ -134,7 +142,16 @@ impl Verdict {
             upstream: Upstream::of(policy, forward, headers, secrets),
         };
         let (refusal, unless) = match ending {
-            Ending::Unsettled(lacks, None) => return Self::Unknown(*lacks),
+            Ending::Unsettled(lacks, None) => {
+                return Self::Unknown {
+                    lacks: *lacks,
+                    otherwise: match (ignores, reported) {
+                        (true, _) => "forwarded without it",
+                        (false, Some(_)) => "only reported",
+                        (false, None) => "refused",
+                    },
+                };
+            }
             Ending::Decided(decision::Verdict::Forward(forward)) => {
                 return forwarded(forward, None);
             }

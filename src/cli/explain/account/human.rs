@@ -71,9 +71,10 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
             let _ = writeln!(text, "\n{verdict}; the upstream sees");
             delivered(&mut text, account, upstream, paint);
         }
-        Verdict::Unknown(lacks) => {
+        Verdict::Unknown { lacks, otherwise } => {
             let word = paint.bad("UNKNOWN");
-            let _ = writeln!(text, "\n{word}: forwarded if {}", hangs_on(*lacks));
+            let hangs_on = hangs_on(*lacks, otherwise);
+            let _ = writeln!(text, "\n{word}: forwarded if {hangs_on}");
         }
         Verdict::Refused {
             reason,
@@ -112,7 +113,7 @@ fn replied(text: &mut String, reply: &Reply) {
 }
 
 /// What a request hangs on that is neither forwarded nor refused.
-fn hangs_on(lacks: Lacks) -> String {
+fn hangs_on(lacks: Lacks, unless: &str) -> String {
     let open = [
         (lacks.keys, "the signature is good", "it is not"),
         (
@@ -132,7 +133,7 @@ fn hangs_on(lacks: Lacks) -> String {
         _ => "not",
     };
     let holds: Vec<_> = open.iter().map(|(_, holds, _)| *holds).collect();
-    format!("{}, refused if {otherwise}", holds.join(" and "))
+    format!("{}, {unless} if {otherwise}", holds.join(" and "))
 }
 
 /// What else the request may be refused for.

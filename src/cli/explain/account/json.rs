@@ -36,7 +36,7 @@ pub(crate) fn json(account: &Account) -> String {
                 "changes": upstream.changes.iter().map(change).collect::<Vec<_>>(),
             },
         }),
-        Verdict::Unknown(_) => json!({
+        Verdict::Unknown { .. } => json!({
             "verdict": "unknown",
             "reason": null,
             "metric": null,

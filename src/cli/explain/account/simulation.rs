@@ -12,6 +12,7 @@ use cognito_authorizer::request::Request;
 use cognito_authorizer::revocation::Word;
 use cognito_authorizer::rules::requirement::Confirmation;
 use cognito_authorizer::rules::work::Work;
+use cognito_authorizer::rules::{Access, InvalidToken};
 use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
@@ -40,6 +41,8 @@ pub(super) struct Simulation {
     pub(super) ending: Ending,
     /// How the request goes on though it would be refused, where refusals are only reported.
     pub(super) reported: Option<Forward>,
+    /// Whether the rule ignores tokens that are not valid.
+    pub(super) ignores: bool,
 }
 
 /// How a decision ends, were refusals carried out.
@@ -75,6 +78,7 @@ impl Simulation {
             record: Record::default(),
             ending: Ending::Unsettled(Lacks::default(), None),
             reported: None,
+            ignores: ignores_tokens(policy, request),
         };
         let mut verdict = simulation.decide(request, question);
         if let Verdict::Forward(forward) = &verdict
@@ -88,7 +92,19 @@ impl Simulation {
         let keys = lacks_keys(&verdict, question);
         let unconfirmed = simulation.lacks_confirmation(&verdict);
         let refusal = match &verdict {
-            Verdict::Refuse(_) if keys => simulation.beyond_the_signature(request, question),
+            Verdict::Refuse(_) if keys => {
+                let taken = simulation.record.0.len();
+                let refusal = simulation.beyond_the_signature(request, question);
+                let ignored = |refusal: &Refusal| refusal.reason().blames_token();
+                match simulation.ignores && refusal.as_ref().is_some_and(ignored) {
+                    // What is ignored if it is not good is no refusal, whatever stands against it.
+                    true => {
+                        simulation.record.0.truncate(taken);
+                        None
+                    }
+                    false => refusal,
+                }
+            }
             Verdict::Refuse(refusal) if !unconfirmed => Some(refusal.clone()),
             Verdict::Refuse(_) | Verdict::Forward(_) | Verdict::Answer(_) => None,
         };
@@ -132,11 +148,16 @@ impl Simulation {
             verdict = self.turn(at(clock), &space, question);
         };
         // It was held for its key, and the key never came.
-        if let Verdict::Refuse(refusal) = &verdict
+        let reason = match &verdict {
+            Verdict::Refuse(refusal) => Some(refusal.reason()),
+            Verdict::Forward(forward) => forward.despite.map(Despite::reason),
+            Verdict::Answer(_) => None,
+        };
+        if let Some(reason) = reason
             && !lacks_keys(&verdict, question)
             && !self.lacks_confirmation(&verdict)
         {
-            self.record.saw(Step::Key, Err(refusal.reason()));
+            self.record.saw(Step::Key, Err(reason));
         }
         verdict
     }
@@ -205,6 +226,13 @@ impl Simulation {
         }
         effects.verdicts.pop().map(|(_, verdict)| verdict)
     }
+}
+
+/// Whether the rule ignores tokens that are not valid.
+fn ignores_tokens(policy: &Policy, request: &Request) -> bool {
+    let chosen = policy.rules.choose(&request.target()).ok();
+    let access = chosen.map(|(ruling, _)| policy.rules.access(ruling));
+    access == Some(&Access::Optional(InvalidToken::Ignore))
 }
 
 /// Whether the rule wants the user pool asked about the token.

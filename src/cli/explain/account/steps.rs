@@ -66,7 +66,12 @@ fn states(facts: &Facts<'_>, step: Step) -> Vec<State> {
     if !seen.is_empty() {
         return seen;
     }
-    let beyond = record.refused_at().is_some_and(|last| step > last);
+    let ends_here = |last| step > last;
+    let beyond = record.refused_at().is_some_and(ends_here)
+        || matches!(&facts.simulation.ending, Ending::Unsettled(lacks, _) if lacks.keys)
+            && facts.simulation.ignores
+            && record.last() < Some(Step::Signature)
+            && step > Step::Signature;
     vec![match beyond {
         true => State::NotReached,
         // The request came past it, and the configuration does not ask for it.
