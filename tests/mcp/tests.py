@@ -55,7 +55,6 @@ stage = Stage()
 
 
 def setUpModule():
-    unittest.addModuleCleanup(stage.stop)
     stage.start(VARIANTS)
 
 

@@ -98,7 +98,8 @@ impl Clusters {
         for (_, issuer, purpose, endpoint) in called(policy) {
             let regions = match issuer {
                 Issuer::Pool(pool) => {
-                    let own = pool.id.region().to_owned();
+                    // A replica's is its own.
+                    let own = pool.region.clone();
                     let there = reach::region(&endpoint.authority);
                     BTreeSet::from_iter(there.into_iter().chain([own]))
                 }

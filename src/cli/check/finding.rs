@@ -88,6 +88,9 @@ codes! {
     CASE_SENSITIVE = "case-sensitive", Warning,
         "Letter case distinguishes paths",
         "an upstream that does not mind letter case serves /Admin by the rule of another path";
+    NOT_ENFORCED = "not-enforced", Warning,
+        "What should be refused is only reported",
+        "a request that should be refused reaches the upstream; meant for the time in which the filter is adopted";
     METHOD_OVERRIDE = "method-override", Warning,
         "Headers that name another method reach the upstream",
         "rules look at methods, but an upstream that honours x-http-method-override acts on another";
