@@ -44,6 +44,7 @@ mod held;
 mod imported;
 mod internal_redirects;
 mod keys;
+mod lambda;
 mod moto;
 mod operations;
 mod outages;
