@@ -102,7 +102,10 @@ impl EventSettings {
             ("httpMethod", text(arn.method())),
             ("headers", Value::Object(one)),
             ("multiValueHeaders", Value::Object(all)),
-            ("queryStringParameters", Value::Object(parameters.collect())),
+            (
+                "queryStringParameters",
+                Value::Object(object_of(parameters)),
+            ),
             ("multiValueQueryStringParameters", Value::Object(query)),
             ("pathParameters", texts(route.parameters())),
             ("stageVariables", texts(&self.api.stage_variables)),
@@ -206,7 +209,10 @@ impl EventSettings {
         };
         let optional = [
             ("cookies", Value::Array(cookies)),
-            ("queryStringParameters", Value::Object(parameters.collect())),
+            (
+                "queryStringParameters",
+                Value::Object(object_of(parameters)),
+            ),
             ("pathParameters", path_parameters),
             ("stageVariables", texts(&api.stage_variables)),
         ];
@@ -321,17 +327,21 @@ fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Value {
 }
 
 fn texts(pairs: &BTreeMap<String, String>) -> Value {
-    let members = pairs.iter();
-    Value::Object(
-        members
-            .map(|(name, value)| (name.clone(), text(value)))
-            .collect(),
-    )
+    let pairs = pairs.iter();
+    Value::Object(object_of(
+        pairs.map(|(name, value)| (name.clone(), text(value))),
+    ))
 }
 
-fn object<const N: usize>(members: [(&str, Value); N]) -> Object {
-    let members = members.into_iter();
+fn object<const N: usize>(pairs: [(&str, Value); N]) -> Object {
+    let pairs = pairs.into_iter();
+    object_of(pairs.map(|(name, value)| (name.to_owned(), value)))
+}
+
+/// One after the other: `collect` would sort them first, by code that each kind of iterator brings
+/// into the module anew, two KiB at a time.
+fn object_of(pairs: impl Iterator<Item = (String, Value)>) -> Object {
+    let mut members = Object::new();
+    members.extend(pairs);
     members
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
 }

@@ -49,11 +49,14 @@ impl Route {
             }
             Some(PathPattern::Any | PathPattern::Prefix(_) | PathPattern::Regex(_)) | None => {
                 let proxy = decoded(arn.path().trim_matches('/'));
-                let parameters = (!proxy.is_empty()).then(|| ("proxy".to_owned(), proxy));
+                let mut parameters = BTreeMap::new();
+                if !proxy.is_empty() {
+                    parameters.insert("proxy".to_owned(), proxy);
+                }
                 Self {
                     resource: PROXY_RESOURCE.to_owned(),
                     key: DEFAULT_ROUTE.to_owned(),
-                    parameters: parameters.into_iter().collect(),
+                    parameters,
                 }
             }
         }

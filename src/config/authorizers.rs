@@ -417,7 +417,9 @@ fn stage_variables(field: &Field<'_>) -> Parsed<BTreeMap<String, String>> {
         }
         Ok(((*name).to_owned(), field.any_text()?.to_owned()))
     });
-    Ok(all(read)?.into_iter().collect())
+    let mut variables = BTreeMap::new();
+    variables.extend(all(read)?);
+    Ok(variables)
 }
 
 /// Reads `identity`. Without it every request is asked about by itself, so that nothing can be
