@@ -46,6 +46,7 @@ mod internal_redirects;
 mod keys;
 mod lambda;
 mod moto;
+mod navigation;
 mod operations;
 mod outages;
 mod own_headers;

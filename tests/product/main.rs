@@ -20,6 +20,7 @@
 mod harness;
 
 mod aws_callers;
+mod browser;
 mod deploy;
 mod mcp;
 mod module;
