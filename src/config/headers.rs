@@ -1,5 +1,6 @@
 //! `claim_headers`, `payload_header`, `principal_headers` and `context_headers`: what the upstream is told.
 
+use super::claims::read_as;
 use super::field::{Field, all};
 use super::fields::Fields;
 use super::owned::{FOLDED, INSTEAD};
@@ -17,7 +18,7 @@ use crate::policy::Authorizer;
 /// (`max_headers_count`).
 pub const MAX_CLAIM_HEADERS: usize = 100;
 
-const FIELDS: [&str; 4] = ["header", "claim", "format", "encoding"];
+const FIELDS: [&str; 5] = ["header", "claim", "read_as", "format", "encoding"];
 const CONTEXT_FIELDS: [&str; 4] = ["header", "key", "format", "encoding"];
 const HEADER: &str = "the name of a header, such as x-cognito-sub";
 const CLAIM: &str = "the name of a claim or a JSON Pointer, or a list of them";
@@ -129,10 +130,12 @@ fn headers(field: &Field<'_>, targets: &mut Targets<'_>) -> Parsed<Vec<ClaimHead
         let claims = fields
             .required("claim", CLAIM)
             .and_then(|field| claims(&field));
+        let read_as = read_as(&fields);
         let (format, encoding) = writing(&fields);
         Ok(ClaimHeader {
             header: header?,
             claims: claims?,
+            read_as: read_as?,
             format: format?,
             encoding: encoding?,
         })
@@ -212,11 +215,18 @@ fn claims(field: &Field<'_>) -> Parsed<Vec<ClaimPlace>> {
 
 fn claim(field: &Field<'_>) -> Parsed<ClaimPlace> {
     let text = field.text()?;
-    ClaimPlace::new(text).ok_or_else(|| {
+    let place = ClaimPlace::new(text).ok_or_else(|| {
         // RFC 6901, section 3.
         field.refuse(format_args!(
             "found {}; expected a JSON Pointer, in which \"~\" stands before 0 or 1 only",
             quoted(text)
         ))
-    })
+    })?;
+    if place.wildcards() > 0 {
+        return Err(field.refuse(format_args!(
+            "found {}; expected the number of an element: a header has the value of one claim",
+            quoted(text)
+        )));
+    }
+    Ok(place)
 }

@@ -44,6 +44,7 @@ mod held;
 mod imported;
 mod internal_redirects;
 mod keys;
+mod lambda;
 mod modes;
 mod moto;
 mod operations;

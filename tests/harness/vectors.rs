@@ -58,6 +58,7 @@ const FILES: &[&str] = &[
     include_str!("../vectors/decisions/rules.json"),
     include_str!("../vectors/decisions/matchers.json"),
     include_str!("../vectors/decisions/alternatives.json"),
+    include_str!("../vectors/decisions/bound.json"),
     include_str!("../vectors/decisions/headers.json"),
     include_str!("../vectors/decisions/order.json"),
     include_str!("../vectors/decisions/principals.json"),

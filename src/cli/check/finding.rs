@@ -137,9 +137,15 @@ codes! {
     UNVERIFIED_LIST_SERVER = "unverified-list-server", Warning,
         "The deny list comes from a server whose identity is not verified",
         "whoever can answer in its place signs everybody in again, or locks anybody out; trusted_ca, a SAN match and sni belong together, as for keys";
+    UNVERIFIED_AUTHORIZER = "unverified-authorizer", Warning,
+        "Verdicts come from a server whose identity is not verified",
+        "whoever can answer in its place lets anybody in, and is sent their tokens and cookies; trusted_ca, a SAN match and sni belong together, as for keys";
+    UNSIGNED_CALL = "unsigned-call", Warning,
+        "A cluster that invokes Lambda functions does not sign",
+        "Lambda answers 403, and every request that the authorizer decides about is answered 503; aws_request_signing, then upstream_codec, as in envoy/lambda/cluster.yaml";
     WRONG_REGION = "wrong-region", Warning,
-        "Keys come from another region than the pool's",
-        "that endpoint does not know the pool, and without keys every request with a token is answered 503; address, sni and SAN all name the pool's region, as `cognito-authorizer jwks` prints them";
+        "Keys come from another region than the pool's, or a function is called in one",
+        "that endpoint does not know the pool or the function, and without keys every request with a token is answered 503; address, sni and SAN all name the pool's region, as `cognito-authorizer jwks` prints them";
     PLAIN_PORT = "plain-port", Warning,
         "TLS and port do not fit",
         "what is spoken there is not understood, so that nothing is ever fetched from there";

@@ -285,6 +285,7 @@ fn write_responses(text: &mut String, responses: &Map<String, Value>) {
         "expired_token",
         "access_denied",
         "authorizer_failure",
+        "authorizer_configuration_error",
         "bad_request",
     ] {
         match responses.get(name) {
