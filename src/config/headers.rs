@@ -7,7 +7,7 @@ use super::owned::{FOLDED, INSTEAD};
 use super::place::quoted;
 use super::problem::Parsed;
 use crate::authorizer::identity::IdentitySource;
-use crate::bearer::{TokenSource, TokenSources};
+use crate::bearer::{PROTOCOLS, TokenSource, TokenSources};
 use crate::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders, ContextHeader, Encoding};
 use crate::claims::ClaimPlace;
 use crate::header::HeaderName;
@@ -149,18 +149,27 @@ impl Targets<'_> {
         let places = self.sources.into_iter().flat_map(TokenSources::iter);
         for place in places {
             match place {
-                TokenSource::Header(name) if *name == header => {
+                TokenSource::Header(name, _) if *name == header => {
                     return Err(field.refuse(format_args!(
                         "found {found:?}, which token.from reads; expected another header"
                     )));
                 }
-                TokenSource::Header(name) if self.are_one(name, &header) => {
+                TokenSource::WebSocket(_) if header.as_str() == PROTOCOLS => {
+                    return Err(field.refuse(format_args!(
+                        "found {found:?}, which token.from reads; expected another header"
+                    )));
+                }
+                TokenSource::Header(name, _) if self.are_one(name, &header) => {
                     return Err(field.refuse(format_args!(
                         "found {found:?}, {FOLDED} {:?}, which token.from reads; {INSTEAD}",
                         name.as_str()
                     )));
                 }
-                TokenSource::Header(_) | TokenSource::Query(_) | TokenSource::Cookie(_) => {}
+                TokenSource::Header(..)
+                | TokenSource::Query(_)
+                | TokenSource::Cookie(_)
+                | TokenSource::WebSocket(_)
+                | TokenSource::Amplify(_) => {}
             }
         }
         let identities = self.authorizers.iter().enumerate();

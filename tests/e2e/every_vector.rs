@@ -143,7 +143,9 @@ fn every_vector_is_decided_in_envoy() {
     let mut setup = Setup::new(&keys, &upstream).workers(1);
     for (name, document) in &policies {
         let listener = Listener::new(name, document.clone());
+        let upgrades = json!([{"upgrade_type": "CONNECT"}, {"upgrade_type": "websocket"}]);
         let listener = listener.raw_paths().connects();
+        let listener = listener.manager("upgrade_configs", upgrades);
         setup = setup.listener(listener.manager(UNDERSCORES, json!("ALLOW")));
     }
     let envoy = EnvoyUnderTest::start(&setup);
@@ -312,6 +314,9 @@ fn send(vector: &Vector, policy: &Policy, to: std::net::SocketAddr) -> Exchange 
             .collect();
         lines.push((CASE, case.as_bytes()));
         http2::send(to, &method, &text(Some(target)), &lines, b"", &[]).response
+    } else if headers.iter().any(|(name, _)| name == "upgrade") {
+        // What follows a 101 is no body.
+        request.open(to).next_response()
     } else {
         request.send(to)
     };
@@ -371,7 +376,12 @@ fn forwarded(
             seen.len()
         ));
     };
-    if (response.status, response.body.as_str()) != (200, GREETING) {
+    let is_upgrade = vector.headers.iter().any(|(name, _)| name == "upgrade");
+    let promised = match is_upgrade {
+        true => (101, ""),
+        false => (200, GREETING),
+    };
+    if (response.status, response.body.as_str()) != promised {
         return Some(format!("expected the upstream's 200, found {response:?}"));
     }
     let values = |name: &str| match name {

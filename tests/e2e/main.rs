@@ -62,6 +62,7 @@ mod rotation;
 mod rules;
 mod secrecy;
 mod signatures;
+mod sockets;
 mod sources;
 mod strangers;
 mod streams;
