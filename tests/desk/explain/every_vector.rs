@@ -32,6 +32,8 @@ pub(crate) fn question(vector: &Vector, policy: &Policy, keys: Option<Vec<u8>>) 
         now: Timestamp::from_seconds(vector.now).unwrap(),
         keys,
         deny_list: Vectors::get().deny_list(&vector.policy),
+        answers: BTreeMap::new(),
+        source_ip: None,
     }
 }
 
