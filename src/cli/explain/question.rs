@@ -7,6 +7,7 @@ use cognito_authorizer::bearer::{TokenSource, TokenSources};
 use cognito_authorizer::header::{HeaderName, is_header_value};
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::time::Timestamp;
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::time::SystemTime;
 
@@ -72,6 +73,7 @@ pub(super) fn question(args: &Args, policy: &Policy) -> anyhow::Result<Question>
         now,
         keys,
         deny_list: deny_list::read(args.deny_list.as_deref(), policy, now)?,
+        answers: BTreeMap::new(),
     })
 }
 

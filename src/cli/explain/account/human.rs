@@ -126,6 +126,11 @@ fn hangs_on(lacks: Lacks, unless: &str) -> String {
             "the user pool confirms the token",
             "it does not",
         ),
+        (
+            lacks.answer,
+            "the authorizer's answer lets it pass",
+            "it does not",
+        ),
     ];
     let open: Vec<_> = open.into_iter().filter(|(lacks, ..)| *lacks).collect();
     let otherwise = match open.as_slice() {

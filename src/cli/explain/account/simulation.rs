@@ -5,18 +5,19 @@ use cognito_authorizer::decision::{Decision, Despite, Forward, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
-use cognito_authorizer::remote::call::Answer;
+use cognito_authorizer::remote::call::{Answer, Call};
 use cognito_authorizer::remote::schedule::Entropy;
 use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::revocation::Word;
 use cognito_authorizer::rules::requirement::Confirmation;
 use cognito_authorizer::rules::work::Work;
-use cognito_authorizer::rules::{Access, InvalidToken};
+use cognito_authorizer::rules::{Access, AuthorizerIndex, InvalidToken};
 use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
 use cognito_authorizer::verify::{self, Demand};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What is asked: what becomes of this request?
@@ -30,6 +31,8 @@ pub(crate) struct Question {
     pub(crate) keys: Option<Vec<u8>>,
     /// The deny list that its endpoint would answer with, if one was given.
     pub(crate) deny_list: Option<Vec<u8>>,
+    /// What the call to each authorizer would bring, by its name, as far as it was given.
+    pub(crate) answers: BTreeMap<String, Answer>,
 }
 
 /// The gate after it has decided, and how it came to it.
@@ -43,6 +46,8 @@ pub(super) struct Simulation {
     pub(super) reported: Option<Forward>,
     /// Whether the rule ignores tokens that are not valid.
     pub(super) ignores: bool,
+    /// The name of the rule's authorizer.
+    authorizer: Option<String>,
 }
 
 /// How a decision ends, were refusals carried out.
@@ -63,6 +68,8 @@ pub(crate) struct Lacks {
     pub(crate) deny_list: bool,
     /// The word of the user pool.
     pub(crate) confirmation: bool,
+    /// The answer of the authorizer.
+    pub(crate) answer: bool,
 }
 
 /// The number under which the one request is held.
@@ -79,6 +86,7 @@ impl Simulation {
             ending: Ending::Unsettled(Lacks::default(), None),
             reported: None,
             ignores: ignores_tokens(policy, request),
+            authorizer: authorizer_of(policy, request),
         };
         let mut verdict = simulation.decide(request, question);
         if let Verdict::Forward(forward) = &verdict
@@ -91,6 +99,7 @@ impl Simulation {
         }
         let keys = lacks_keys(&verdict, question);
         let unconfirmed = simulation.lacks_confirmation(&verdict);
+        let unanswered = simulation.lacks_answer(&verdict, question);
         let refusal = match &verdict {
             Verdict::Refuse(_) if keys => {
                 let taken = simulation.record.0.len();
@@ -105,7 +114,7 @@ impl Simulation {
                     false => refusal,
                 }
             }
-            Verdict::Refuse(refusal) if !unconfirmed => Some(refusal.clone()),
+            Verdict::Refuse(refusal) if !unconfirmed && !unanswered => Some(refusal.clone()),
             Verdict::Refuse(_) | Verdict::Forward(_) | Verdict::Answer(_) => None,
         };
         let lacks = Lacks {
@@ -115,6 +124,7 @@ impl Simulation {
                 && simulation.record.at(Step::DenyList).next().is_some(),
             confirmation: unconfirmed
                 || keys && refusal.is_none() && asks_the_pool(policy, request),
+            answer: unanswered,
         };
         simulation.ending = match lacks == Lacks::default() {
             true => Ending::Decided(verdict),
@@ -153,13 +163,33 @@ impl Simulation {
             Verdict::Forward(forward) => forward.despite.map(Despite::reason),
             Verdict::Answer(_) => None,
         };
-        if let Some(reason) = reason
+        if self.record.last() == Some(Step::Identity) {
+            if !self.lacks_answer(&verdict, question) {
+                let ended = reason.map_or(Ok(()), Err);
+                self.record.saw(Step::Authorizer, ended);
+            }
+        } else if let Some(reason) = reason
             && !lacks_keys(&verdict, question)
             && !self.lacks_confirmation(&verdict)
         {
             self.record.saw(Step::Key, Err(reason));
         }
         verdict
+    }
+
+    /// What was given as the answer to a call, if it is one to an authorizer.
+    fn answer_to(&self, call: &Call, question: &Question) -> Option<Answer> {
+        let mut authorizers = self.gate.policy().authorizers.iter();
+        let asked = authorizers.find(|one| one.endpoint.is_called(call))?;
+        question.answers.get(&asked.name).cloned()
+    }
+
+    /// Whether a decision ended since an authorizer was not asked.
+    fn lacks_answer(&self, verdict: &Verdict, question: &Question) -> bool {
+        let unavailable = matches!(verdict, Verdict::Refuse(refusal) if refusal.reason() == Reason::AuthorizerUnavailable);
+        // Of several, only the one of the rule was asked.
+        let given = |name: &String| question.answers.contains_key(name);
+        unavailable && !self.authorizer.as_ref().is_some_and(given)
     }
 
     /// Whether a decision ended since the user pool was not asked: no step before that has failed.
@@ -212,7 +242,8 @@ impl Simulation {
         let mut effects = self.gate.tick(now, space);
         for (id, call) in effects.calls {
             let answer = match &question.keys {
-                // A question with the token in it.
+                _ if let Some(answer) = self.answer_to(&call, question) => answer,
+                // A question with the token in it, or an event that nothing is known about.
                 _ if !call.body.is_empty() => Answer::NoResponse,
                 _ if list.is_some_and(|list| list.source.endpoint.is_called(&call)) => {
                     let list = question.deny_list.clone();
@@ -225,6 +256,17 @@ impl Simulation {
             effects.verdicts.extend(next.verdicts);
         }
         effects.verdicts.pop().map(|(_, verdict)| verdict)
+    }
+}
+
+/// The name of the rule's authorizer, if it has one.
+fn authorizer_of(policy: &Policy, request: &Request) -> Option<String> {
+    let (ruling, _) = policy.rules.choose(&request.target()).ok()?;
+    match policy.rules.access(ruling) {
+        Access::Authorizer(AuthorizerIndex(position)) => {
+            Some(policy.authorizers.get(*position)?.name.clone())
+        }
+        _ => None,
     }
 }
 
