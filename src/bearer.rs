@@ -4,6 +4,10 @@
 //! one, the upstream would believe the other. So every configured place is looked at, every value
 //! of a repeated header counts, and two tokens are refused even if they are equal.
 
+mod amplify;
+mod protocol;
+mod scheme;
+
 use crate::header::{HeaderEdit, HeaderName};
 use crate::refusal::Reason;
 use crate::request::Request;
@@ -11,26 +15,49 @@ use crate::request::cookies::{Cookie, Cookies, trimmed};
 use crate::request::query::{Escaped, Parameter, Query, without_query};
 use crate::request::work::Work;
 use crate::work::TooCostly;
+pub use amplify::{Amplify, MAX_PARTS};
+pub use protocol::{Encoding, PROTOCOLS, WebSocketProtocol};
+use scheme::{Credentials, Space, credentials, unprefixed};
+pub use scheme::{InvalidScheme, Scheme};
 use std::borrow::Cow;
 use std::rc::Rc;
 
 /// A place where a token may stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenSource {
-    /// A header, with `Bearer <jwt>` (RFC 6750, section 2.1) or the bare token.
-    Header(HeaderName),
+    /// A header, with this scheme and the token (RFC 6750, section 2.1) or the bare token.
+    Header(HeaderName, Scheme),
     /// A parameter of the query (RFC 6750, section 2.3).
     Query(String),
     /// A cookie.
     Cookie(String),
+    /// An element among the subprotocols of a WebSocket's handshake.
+    WebSocket(WebSocketProtocol),
+    /// The cookies of Amplify's browser library.
+    Amplify(Amplify),
+}
+
+impl TokenSource {
+    /// The header that is the place's own. Cookies and the path have other uses.
+    #[must_use]
+    pub fn header(&self) -> Option<HeaderName> {
+        match self {
+            Self::Header(name, _) => Some(name.clone()),
+            Self::WebSocket(_) => Some(HeaderName::known(PROTOCOLS)),
+            Self::Query(_) | Self::Cookie(_) | Self::Amplify(_) => None,
+        }
+    }
 }
 
 /// The places where a token may stand; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSources {
     places: Vec<TokenSource>,
+    headers: Vec<(HeaderName, Vec<Scheme>)>,
     queries: Vec<String>,
     cookies: Vec<String>,
+    protocols: Vec<WebSocketProtocol>,
+    amplify: Vec<Amplify>,
     /// What authorizers tell their callers apart by: not looked at here, but taken out with the
     /// tokens.
     identities: Identities,
@@ -62,22 +89,14 @@ fn strip_path(path: &[u8], names: &[&str], work: &mut Work) -> Result<Option<Vec
     Ok(stripped.or(cut))
 }
 
-/// What one header value holds.
-#[derive(Debug, PartialEq, Eq)]
-enum Credentials<'a> {
-    /// Nothing, or credentials of another scheme.
-    None,
-    /// One token.
-    One(&'a [u8]),
-    /// Several, joined by commas.
-    Several,
-}
-
 impl TokenSources {
     /// The `authorization` header alone: the default.
     #[must_use]
     pub fn authorization() -> Self {
-        Self::of(vec![TokenSource::Header(HeaderName::authorization())])
+        Self::of(vec![TokenSource::Header(
+            HeaderName::authorization(),
+            Scheme::BEARER,
+        )])
     }
 
     /// These places; `None` if there are none.
@@ -87,20 +106,32 @@ impl TokenSources {
     }
 
     fn of(places: Vec<TokenSource>) -> Self {
-        let queries = places.iter().filter_map(|place| match place {
-            TokenSource::Query(name) => Some(name.clone()),
-            TokenSource::Header(_) | TokenSource::Cookie(_) => None,
-        });
-        let cookies = places.iter().filter_map(|place| match place {
-            TokenSource::Cookie(name) => Some(name.clone()),
-            TokenSource::Header(_) | TokenSource::Query(_) => None,
-        });
-        Self {
-            queries: queries.collect(),
-            cookies: cookies.collect(),
-            places,
+        let mut sources = Self {
+            headers: Vec::new(),
+            queries: Vec::new(),
+            cookies: Vec::new(),
+            protocols: Vec::new(),
+            amplify: Vec::new(),
             identities: Identities::default(),
+            places: places.clone(),
+        };
+        for place in places {
+            match place {
+                TokenSource::Header(name, scheme) => {
+                    let mut known = sources.headers.iter_mut();
+                    // A bare token there is one, whatever the number of schemes.
+                    match known.find(|(known, _)| *known == name) {
+                        Some((_, schemes)) => schemes.push(scheme),
+                        None => sources.headers.push((name, vec![scheme])),
+                    }
+                }
+                TokenSource::Query(name) => sources.queries.push(name),
+                TokenSource::Cookie(name) => sources.cookies.push(name),
+                TokenSource::WebSocket(protocol) => sources.protocols.push(protocol),
+                TokenSource::Amplify(amplify) => sources.amplify.push(amplify),
+            }
         }
+        sources
     }
 
     /// The same places, where these are taken out with the tokens.
@@ -121,26 +152,23 @@ impl TokenSources {
     #[must_use]
     pub fn needs_every_header(&self) -> bool {
         self.places.iter().any(|place| match place {
-            TokenSource::Header(name) => *name != HeaderName::authorization(),
+            TokenSource::Header(name, _) => *name != HeaderName::authorization(),
             TokenSource::Query(_) => false,
-            TokenSource::Cookie(_) => true,
+            TokenSource::Cookie(_) | TokenSource::WebSocket(_) | TokenSource::Amplify(_) => true,
         })
     }
 
     /// Whether the `authorization` header is read.
     #[must_use]
     pub fn reads_authorization(&self) -> bool {
-        self.places
-            .iter()
-            .any(|place| matches!(place, TokenSource::Header(name) if *name == HeaderName::authorization()))
+        let authorization = HeaderName::authorization();
+        self.headers.iter().any(|(name, _)| *name == authorization)
     }
 
     /// Whether the query is read.
     #[must_use]
     pub fn reads_query(&self) -> bool {
-        self.places
-            .iter()
-            .any(|place| matches!(place, TokenSource::Query(_)))
+        !self.queries.is_empty()
     }
 
     /// The one token in the request, or `None`.
@@ -152,16 +180,20 @@ impl TokenSources {
     /// [`Reason::MultipleTokens`], also if [`MAX_WORK`](crate::request::work::MAX_WORK) is not enough to
     /// see whether there are several.
     pub fn extract<'a>(&self, request: &'a Request) -> Result<Option<Cow<'a, [u8]>>, Reason> {
-        let mut found = None;
-        let mut add = |sighting: Sighting<'a>| match found.replace(sighting) {
-            None => Ok(()),
-            Some(_) => Err(Reason::MultipleTokens),
+        let mut found: Option<Sighting<'a>> = None;
+        let mut add = |sighting: Sighting<'a>| match (&found, sighting) {
+            (Some(_), _) | (None, Sighting::Several) => Err(Reason::MultipleTokens),
+            (None, sighting) => {
+                found = Some(sighting);
+                Ok(())
+            }
         };
-        for name in self.headers() {
+        for (name, schemes) in &self.headers {
             for value in request.all(name.as_str()) {
-                match credentials(value) {
+                match credentials(value, schemes) {
                     Credentials::None => {}
                     Credentials::One(token) => add(Sighting::Token(Cow::Borrowed(token)))?,
+                    Credentials::Alias => add(Sighting::Alias)?,
                     Credentials::Several => return Err(Reason::MultipleTokens),
                 }
             }
@@ -193,10 +225,29 @@ impl TokenSources {
                 }
             }
         }
-        Ok(found.and_then(|sighting| match sighting {
-            Sighting::Token(token) => Some(token),
-            Sighting::Alias => None,
-        }))
+        for amplify in &self.amplify {
+            if let Some(sighting) = amplify.sighting(request, &mut work)? {
+                add(sighting)?;
+            }
+        }
+        for (_, sighting) in protocol::elements(request, &self.protocols) {
+            if let Some(sighting) = sighting {
+                add(sighting)?;
+            }
+        }
+        match found {
+            Some(Sighting::Token(token)) => Ok(Some(token)),
+            Some(Sighting::Garbled) => Ok(Some(Cow::Borrowed(GARBLED))),
+            Some(Sighting::Several) => Err(Reason::MultipleTokens),
+            Some(Sighting::Alias) | None => Ok(None),
+        }
+    }
+
+    /// The edit that takes tokens off which no upstream is to see, whatever the configuration says of
+    /// tokens.
+    #[must_use]
+    pub fn hide(&self, request: &Request) -> Option<HeaderEdit> {
+        protocol::without_tokens(request, &self.protocols)
     }
 
     /// The edits that take every token out of the configured places, and out of what some reader
@@ -207,9 +258,9 @@ impl TokenSources {
     /// them all.
     pub fn strip(&self, request: &Request) -> Result<Vec<HeaderEdit>, Reason> {
         let mut edits = Vec::new();
-        for name in self.headers() {
+        for (name, schemes) in &self.headers {
             let mut values = request.all(name.as_str());
-            if values.any(|value| credentials(value) != Credentials::None) {
+            if values.any(|value| credentials(value, schemes) != Credentials::None) {
                 edits.push(HeaderEdit::Remove(name.into()));
             }
         }
@@ -233,12 +284,21 @@ impl TokenSources {
         }
         let (mut kept, mut found) = (Vec::new(), false);
         for line in self.lines(request) {
-            match Cookies::without(line, &self.cookies, &mut work)? {
+            let others = match Cookies::without(line, &self.cookies, &mut work)? {
                 Some(others) => {
-                    kept.extend(others);
                     found = true;
+                    others
                 }
-                None => kept.extend(trimmed(line)),
+                None => trimmed(line).into_iter().collect(),
+            };
+            for others in others {
+                match self.without_amplify(others, &mut work)? {
+                    Some(others) => {
+                        kept.extend(others);
+                        found = true;
+                    }
+                    None => kept.push(others),
+                }
             }
         }
         if found {
@@ -254,8 +314,10 @@ impl TokenSources {
     /// though it is too costly to look through.
     #[must_use]
     pub fn clear(&self, request: &Request) -> Vec<HeaderEdit> {
-        let headers = self.headers().map(|name| HeaderEdit::Remove(name.into()));
-        let cookie = (!self.cookies.is_empty()).then(|| HeaderEdit::Remove(Rc::from("cookie")));
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, _)| HeaderEdit::Remove(name.into()));
+        let cookie = self.reads_cookies();
+        let cookie = cookie.then(|| HeaderEdit::Remove(Rc::from("cookie")));
         let path = request.first(":path").filter(|_| !self.queries.is_empty());
         let path = path.map(|path| {
             let path = without_query(path).to_vec();
@@ -269,11 +331,27 @@ impl TokenSources {
         request.query().filter(|_| !self.queries.is_empty())
     }
 
+    const fn reads_cookies(&self) -> bool {
+        !self.cookies.is_empty() || !self.amplify.is_empty()
+    }
+
     /// The lines of cookies, if tokens are looked for there.
     fn lines<'a>(&self, request: &'a Request) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let wanted = !self.cookies.is_empty();
-        let lines = wanted.then(|| request.all("cookie"));
+        let lines = self.reads_cookies().then(|| request.all("cookie"));
         lines.into_iter().flatten()
+    }
+
+    /// A line of cookies without Amplify's tokens; `None` if it has none.
+    fn without_amplify<'a>(
+        &self,
+        line: &'a [u8],
+        work: &mut Work,
+    ) -> Result<Option<Vec<&'a [u8]>>, TooCostly> {
+        let mut amplify = self.amplify.iter();
+        // The configuration has one such place at most.
+        amplify
+            .next()
+            .map_or(Ok(None), |amplify| amplify.without(line, work))
     }
 
     fn in_query<'a>(&self, parameter: Parameter<'a>) -> Option<Sighting<'a>> {
@@ -282,7 +360,10 @@ impl TokenSources {
         }
         let mut names = self.queries.iter();
         let token = names.find_map(|name| parameter.value(name.as_bytes()));
-        Some(token.map_or(Sighting::Alias, Sighting::Token))
+        match token {
+            Some(token) => unprefixed(token, Space::Plus).map(Sighting::Token),
+            None => Some(Sighting::Alias),
+        }
     }
 
     fn in_cookie<'a>(&self, cookie: Cookie<'a>) -> Option<Sighting<'a>> {
@@ -291,16 +372,10 @@ impl TokenSources {
         }
         let mut names = self.cookies.iter();
         let token = names.find_map(|name| cookie.value(name.as_bytes()));
-        Some(token.map_or(Sighting::Alias, |token| {
-            Sighting::Token(Cow::Borrowed(token))
-        }))
-    }
-
-    fn headers(&self) -> impl Iterator<Item = &HeaderName> {
-        self.places.iter().filter_map(|place| match place {
-            TokenSource::Header(name) => Some(name),
-            TokenSource::Query(_) | TokenSource::Cookie(_) => None,
-        })
+        match token {
+            Some(token) => unprefixed(token.into(), Space::Escaped).map(Sighting::Token),
+            None => Some(Sighting::Alias),
+        }
     }
 }
 
@@ -311,65 +386,27 @@ impl From<TooCostly> for Reason {
     }
 }
 
+/// Stands for a token that is not written as its place has it: it is malformed, whatever it would be
+/// otherwise.
+const GARBLED: &[u8] = b".";
+
 /// What may be a token to some reader.
+#[derive(Debug)]
 enum Sighting<'a> {
     /// In a configured place, to all readers.
     Token(Cow<'a, [u8]>),
+    /// In a configured place, but not written as that place has it.
+    Garbled,
     /// In what some reader alone takes for a configured place.
     Alias,
+    /// More than one.
+    Several,
 }
 
 /// Whether a value of the `authorization` header is several, which Envoy has joined.
 #[must_use]
 pub fn are_several(value: &[u8]) -> bool {
-    credentials(value) == Credentials::Several
-}
-
-/// Reads one header value.
-///
-/// A comma joins header lines. Whether it joins tokens depends on the scheme: SigV4 and Digest
-/// have commas within one set of credentials, and those are not ours to judge; but a part that
-/// begins like a bearer token is one, whatever stands before it.
-fn credentials(value: &[u8]) -> Credentials<'_> {
-    let value = value.trim_ascii();
-    if value.is_empty() {
-        return Credentials::None;
-    }
-    if value.contains(&b',') {
-        let mut parts = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        let first_is_bare = parts
-            .clone()
-            .next()
-            .is_some_and(|first| !first.contains(&b' '));
-        return if first_is_bare || parts.any(begins_with_bearer) {
-            Credentials::Several
-        } else {
-            Credentials::None
-        };
-    }
-    match value.iter().position(|byte| *byte == b' ') {
-        None if value.eq_ignore_ascii_case(BEARER) => Credentials::None,
-        None => Credentials::One(value),
-        Some(_) if begins_with_bearer(value) => {
-            let token = value.get(BEARER.len()..).unwrap_or_default().trim_ascii();
-            if token.is_empty() {
-                Credentials::None
-            } else {
-                Credentials::One(token)
-            }
-        }
-        Some(_) => Credentials::None,
-    }
-}
-
-const BEARER: &[u8] = b"bearer";
-
-fn begins_with_bearer(value: &[u8]) -> bool {
-    value
-        .split_at_checked(BEARER.len())
-        .is_some_and(|(scheme, rest)| {
-            scheme.eq_ignore_ascii_case(BEARER) && (rest.is_empty() || rest.starts_with(b" "))
-        })
+    credentials(value, &[Scheme::BEARER]) == Credentials::Several
 }
 
 #[cfg(test)]

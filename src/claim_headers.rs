@@ -4,7 +4,7 @@
 //! path, so that what the upstream reads was written from a verified token, or is not there.
 
 use crate::authorizer::answer::Answer;
-use crate::claims::{Claim, ClaimPlace, Claims, PrincipalClaims, UserClaims};
+use crate::claims::{Claim, ClaimPlace, Claims, PrincipalClaims, ReadAs, UserClaims};
 use crate::header::{HeaderName, is_header_value, is_trimmed};
 use crate::json;
 use serde_json::Value;
@@ -41,6 +41,8 @@ pub struct ClaimHeader {
     pub header: HeaderName,
     /// Where the value may stand, in order of preference.
     pub claims: Vec<ClaimPlace>,
+    /// How a text there is read as an array; one that cannot be read so is not sent.
+    pub read_as: ReadAs,
     /// How an array is written.
     pub format: ArrayFormat,
     /// How characters outside ASCII are written.
@@ -192,7 +194,21 @@ impl ClaimHeader {
             encoding: self.encoding,
         };
         let mut places = self.claims.iter();
-        places.find_map(|place| writing.render(present(claims.get(place)?)?))
+        places.find_map(|place| self.written(&writing, claims.get(place)?))
+    }
+
+    fn written(&self, writing: &Writing, claim: Claim<'_>) -> Option<String> {
+        let claim = present(claim)?;
+        if self.read_as == ReadAs::Text {
+            return writing.render(claim);
+        }
+        let read = match claim {
+            Claim::Text(text) => Value::Array(self.read_as.elements(text)?),
+            // It is one already.
+            Claim::Other(Value::Array(_)) => return writing.render(claim),
+            Claim::Other(_) => return None,
+        };
+        writing.render(present(Claim::Other(&read))?)
     }
 }
 
@@ -304,6 +320,7 @@ mod tests {
             headers: vec![ClaimHeader {
                 header: HeaderName::new("x-claim").unwrap(),
                 claims: vec![ClaimPlace::new("c").unwrap()],
+                read_as: ReadAs::Text,
                 format,
                 encoding,
             }],
@@ -438,6 +455,7 @@ mod tests {
                     .iter()
                     .filter_map(|name| ClaimPlace::new(name))
                     .collect(),
+                read_as: ReadAs::Text,
                 format: ArrayFormat::Comma,
                 encoding: Encoding::Utf8,
             }],
@@ -459,6 +477,7 @@ mod tests {
                     .iter()
                     .filter_map(|name| ClaimPlace::new(name))
                     .collect(),
+                read_as: ReadAs::Text,
                 format: ArrayFormat::Comma,
                 encoding: Encoding::Utf8,
             }],

@@ -53,7 +53,7 @@ pub enum Need {
 }
 
 /// Whose fact is waited for. Of several, none takes all places from the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner {
     /// A token's issuer.
     Issuer(IssuerIndex),

@@ -29,6 +29,8 @@ pub struct Keyring {
     entropy: Entropy,
     /// When it was first asked for anything: sets that are missing are missing since then.
     start: Option<Monotonic>,
+    /// The set whose turn it is to be fetched, where more are due than are fetched at one time.
+    first_in_turn: usize,
 }
 
 /// One issuer's keys.
@@ -101,6 +103,13 @@ impl Content for KeySet {
 }
 
 impl Keyring {
+    /// Fetches that one tick begins. Each takes a lease and a call of the host's, some 50 us together,
+    /// and a worker serves no request meanwhile.
+    pub const MOST_BEGUN: usize = 16;
+    /// Fetches of one VM that are under way at one time: a thousand user pools are in a few regions,
+    /// whose endpoints would take a thousand connections at once for a flood.
+    pub const MOST_UNDER_WAY: usize = 64;
+
     /// A keyring for these issuers, without any key but inline ones.
     #[must_use]
     pub fn new(issuers: &Issuers, entropy: Entropy) -> Self {
@@ -110,6 +119,7 @@ impl Keyring {
             sets,
             entropy,
             start: None,
+            first_in_turn: 0,
         }
     }
 
@@ -162,14 +172,30 @@ impl Keyring {
         space: &dyn SharedSpace,
         ids: &mut CallIds,
     ) -> Vec<(CallId, Call)> {
-        // Each issuer on its own schedule: a key endpoint that is down delays no other issuer.
+        // Each issuer on its own schedule: a key endpoint that is down delays no other issuer. What
+        // finds no room now comes first next time.
+        let room = Self::MOST_UNDER_WAY.saturating_sub(self.under_way(now));
+        let room = room.min(Self::MOST_BEGUN);
         let mut due = Vec::new();
-        for set in &mut self.sets {
-            if let Set::Fetched { document, .. } = set {
+        let first = self.first_in_turn.min(self.sets.len());
+        let (early, late) = self.sets.split_at_mut(first);
+        for (position, set) in (first..).zip(late).chain((0..).zip(early)) {
+            let Set::Fetched { document, .. } = set else {
+                continue;
+            };
+            if due.len() < room {
                 due.extend(document.take_due(now, space, &mut self.entropy, ids));
+                self.first_in_turn = position.saturating_add(1);
+            } else {
+                document.put_off();
             }
         }
         due
+    }
+
+    fn under_way(&self, now: Monotonic) -> usize {
+        let documents = self.documents();
+        documents.filter(|one| one.is_fetching(now)).count()
     }
 
     /// A request waits for keys newer than this generation, since its `kid` is not among them.
@@ -248,6 +274,7 @@ impl Keyring {
     #[must_use]
     pub fn is_due(&self, now: Monotonic) -> bool {
         self.documents().any(|document| document.is_due(now))
+            && self.under_way(now) < Self::MOST_UNDER_WAY
     }
 
     /// Whether an issuer has no keys that may verify, and a fetch may bring them within this time.

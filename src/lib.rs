@@ -75,6 +75,8 @@
 //! | two tokens, one for each reader | every place and every line counts, as the loosest parser reads them ([`bearer`], [`request`]) |
 //! | spoofed claim headers, on open paths too | [`claim_headers`] are the filter's own: set or removed on every way out |
 //! | the same as `x.cognito.sub`, in a trailer, or named in `connection` | whatever folds to a name of the filter's own is its own ([`owned`]) |
+//! | another organization in a second line, a list or an alias of a header that is compared with a claim | one line with one value, or it equals nothing ([`request`]); aliases are taken off ([`owned`]) |
+//! | a claim of a shape that hides a value from `none` | what cannot be read fails every matcher ([`claims`], [`rules`]) |
 //! | a claim header that renames the client or the method (`forwarded`) | names with a meaning are reserved ([`header`]) |
 //! | a claim of ` admin `, `a,b` or a line feed | what would be read as another value is escaped, or not sent ([`claim_headers`]) |
 //! | `/%61dmin`, `//admin`, `/x/..;/admin`, `/admin%3Fx`, `/adm%C4%B0n`, a trailing slash | every reading of a path must choose the same rule ([`rules`]) |

@@ -12,7 +12,7 @@ use crate::claim_headers::ClaimHeaders;
 use crate::header::HeaderName;
 use crate::jwks::{KeyKinds, KeySet};
 use crate::owned::{Override, OwnedHeaders};
-use crate::pool::UserPoolId;
+use crate::pool::{UserPool, UserPoolId};
 use crate::refusal::{ApiKind, Refusal};
 use crate::remote::call::Endpoint;
 use crate::remote::document::Source;
@@ -180,8 +180,13 @@ pub fn decides_by_hosts(rules: &Rules, resources: &Resources) -> bool {
 pub struct Pool {
     /// The pool's id.
     pub id: UserPoolId,
+    /// The region in which it is asked: its own, or a replica's.
+    pub region: String,
     /// The exact `iss` of its tokens.
     pub issuer: String,
+    /// A second one, under the same keys: while a pool is switched from one form to the other, it
+    /// makes tokens of both.
+    pub second_issuer: Option<String>,
     /// The app clients whose tokens are admitted; all of them only where the document says `any`.
     pub clients: AnyOf<String>,
     /// Where its keys come from.
@@ -368,6 +373,15 @@ impl<'a> Issuer<'a> {
         }
     }
 
+    /// Another `iss` of its tokens, if they have two.
+    #[must_use]
+    pub fn second_iss(self) -> Option<&'a str> {
+        match self {
+            Self::Pool(pool) => pool.second_issuer.as_deref(),
+            Self::Account(_) => None,
+        }
+    }
+
     /// The user pool's id or the account's number, in metrics and deny lists.
     #[must_use]
     pub fn id(self) -> &'a str {
@@ -450,8 +464,13 @@ impl Issuers {
         };
         let mut by_iss = HashMap::new();
         for (index, issuer) in issuers.iter() {
-            if let Some(IssuerIndex(earlier)) = by_iss.insert(issuer.iss().to_owned(), index) {
-                return Err((earlier, index.0));
+            for iss in [Some(issuer.iss()), issuer.second_iss()]
+                .into_iter()
+                .flatten()
+            {
+                if let Some(IssuerIndex(earlier)) = by_iss.insert(iss.to_owned(), index) {
+                    return Err((earlier, index.0));
+                }
             }
         }
         issuers.by_iss = by_iss;
@@ -496,19 +515,14 @@ impl Issuers {
 
     /// A name for each issuer in metrics, in their order: its id. Of several issuers with one id
     /// the first has the id, and the others say after a dot which they are: `original`, `updated`,
-    /// or a number.
+    /// a replica's region, or a number.
     #[must_use]
     pub fn labels(&self) -> Vec<String> {
         let mut seen = HashMap::<&str, usize>::new();
         let label = |issuer: Issuer<'_>, entries: usize| match (entries, issuer) {
             (1, _) => issuer.id().to_owned(),
-            (_, Issuer::Pool(pool)) if pool.issuer == pool.id.original_issuer() => {
-                format!("{}.original", issuer.id())
-            }
-            (_, Issuer::Pool(pool)) if pool.issuer == pool.id.updated_issuer() => {
-                format!("{}.updated", issuer.id())
-            }
-            (number, _) => format!("{}.{number}", issuer.id()),
+            (number, Issuer::Pool(pool)) => format!("{}.{}", issuer.id(), form(pool, number)),
+            (number, Issuer::Account(_)) => format!("{}.{number}", issuer.id()),
         };
         let labels = self.iter().map(|(_, issuer)| {
             let entries = seen.entry(issuer.id()).or_default();
@@ -516,6 +530,20 @@ impl Issuers {
             label(issuer, *entries)
         });
         labels.collect()
+    }
+}
+
+/// Which of a pool's issuers an entry has.
+fn form(pool: &Pool, number: usize) -> String {
+    let user_pool = UserPool::in_region(pool.id.clone(), &pool.region);
+    if pool.issuer == user_pool.updated_issuer() {
+        "updated".to_owned()
+    } else if pool.issuer != user_pool.original_issuer() {
+        number.to_string()
+    } else if user_pool.is_replica() {
+        pool.region.clone()
+    } else {
+        "original".to_owned()
     }
 }
 

@@ -20,19 +20,14 @@ pub enum InvalidPool {
     Id(String),
     /// Not `arn:{partition}:cognito-idp:{region}:{account}:userpool/{id}`.
     Arn(String),
-    /// The ARN's region is not the one its pool id begins with.
-    ArnRegion {
-        /// The region that the ARN names.
-        arn: String,
-        /// The region that the pool id begins with.
-        id: String,
-    },
-    /// The ARN's partition is not the one its region belongs to.
+    /// The ARN's partition is not the one to which its region, or its pool id's, belongs.
     ArnPartition {
         /// The partition that the ARN names.
         arn: String,
-        /// The partition to which the region belongs.
-        region: &'static str,
+        /// A region that belongs to another.
+        region: String,
+        /// The partition to which it belongs.
+        expected: &'static str,
     },
 }
 
@@ -47,13 +42,13 @@ impl fmt::Display for InvalidPool {
                 formatter,
                 "found {found:?}; expected arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_AbCdEf123"
             ),
-            Self::ArnRegion { arn, id } => write!(
+            Self::ArnPartition {
+                arn,
+                region,
+                expected,
+            } => write!(
                 formatter,
-                "the region is {arn:?}, but the user pool id begins with {id:?}"
-            ),
-            Self::ArnPartition { arn, region } => write!(
-                formatter,
-                "the partition is {arn:?}, but the region belongs to {region:?}"
+                "the partition is {arn:?}, but the region {region:?} belongs to {expected:?}"
             ),
         }
     }
@@ -71,51 +66,14 @@ impl UserPoolId {
     pub fn new(id: &str) -> Result<Self, InvalidPool> {
         let invalid = || InvalidPool::Id(id.to_owned());
         let (region, name) = id.split_once('_').ok_or_else(invalid)?;
-        let region_holds = region.starts_with(|first: char| first.is_ascii_lowercase())
-            && region.ends_with(|last: char| last.is_ascii_alphanumeric())
-            && region
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         let name_holds = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if !region_holds || !name_holds || id.len() > Self::MAX_LENGTH {
+        if !is_region(region) || !name_holds || id.len() > Self::MAX_LENGTH {
             return Err(invalid());
         }
         Ok(Self {
             id: id.to_owned(),
             region_length: region.len(),
         })
-    }
-
-    /// Takes the id out of a user pool's ARN, whose region and partition must agree with it.
-    ///
-    /// # Errors
-    /// Another form, another region, another partition.
-    pub fn from_arn(arn: &str) -> Result<Self, InvalidPool> {
-        let invalid = || InvalidPool::Arn(arn.to_owned());
-        let parts = Arn::new(arn).ok_or_else(invalid)?;
-        if parts.service != "cognito-idp" || !is_account(parts.account) {
-            return Err(invalid());
-        }
-        let Arn {
-            partition,
-            region,
-            resource,
-            ..
-        } = parts;
-        let id = Self::new(resource.strip_prefix("userpool/").ok_or_else(invalid)?)?;
-        if id.region() != region {
-            return Err(InvalidPool::ArnRegion {
-                arn: region.to_owned(),
-                id: id.region().to_owned(),
-            });
-        }
-        if id.partition().name != partition {
-            return Err(InvalidPool::ArnPartition {
-                arn: partition.to_owned(),
-                region: id.partition().name,
-            });
-        }
-        Ok(id)
     }
 
     /// The id itself.
@@ -129,39 +87,126 @@ impl UserPoolId {
     pub fn region(&self) -> &str {
         self.id.get(..self.region_length).unwrap_or_default()
     }
+}
 
-    fn partition(&self) -> Partition {
-        Partition::of_region(self.region())
+/// A user pool where it is asked: in its own region, or in that of a replica, which has the pool's id
+/// and an ARN of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UserPool {
+    id: UserPoolId,
+    region: String,
+}
+
+impl From<UserPoolId> for UserPool {
+    /// The pool itself.
+    fn from(id: UserPoolId) -> Self {
+        let region = id.region().to_owned();
+        Self { id, region }
+    }
+}
+
+impl UserPool {
+    /// The pool itself, by its id.
+    ///
+    /// # Errors
+    /// [`InvalidPool::Id`].
+    pub fn new(id: &str) -> Result<Self, InvalidPool> {
+        UserPoolId::new(id).map(Self::from)
     }
 
-    /// The `iss` of tokens in the original form: `https://cognito-idp.{region}.{suffix}/{id}`.
+    /// The pool, or a replica of it, in this region.
+    #[must_use]
+    pub fn in_region(id: UserPoolId, region: &str) -> Self {
+        let region = region.to_owned();
+        Self { id, region }
+    }
+
+    /// The pool, or the replica, that an ARN names. Its partition must be that of its region and of the
+    /// pool's own: no pool is replicated out of its partition.
+    ///
+    /// # Errors
+    /// Another form, another partition.
+    pub fn from_arn(arn: &str) -> Result<Self, InvalidPool> {
+        let invalid = || InvalidPool::Arn(arn.to_owned());
+        let parts = Arn::new(arn).ok_or_else(invalid)?;
+        if parts.service != "cognito-idp" || !is_account(parts.account) {
+            return Err(invalid());
+        }
+        let Arn {
+            partition,
+            region,
+            resource,
+            ..
+        } = parts;
+        let id = UserPoolId::new(resource.strip_prefix("userpool/").ok_or_else(invalid)?)?;
+        if !is_region(region) {
+            return Err(invalid());
+        }
+        for region in [id.region(), region] {
+            let expected = Partition::of_region(region).name;
+            if expected != partition {
+                return Err(InvalidPool::ArnPartition {
+                    arn: partition.to_owned(),
+                    region: region.to_owned(),
+                    expected,
+                });
+            }
+        }
+        Ok(Self::in_region(id, region))
+    }
+
+    /// The pool's id, which its replicas share.
+    #[must_use]
+    pub const fn id(&self) -> &UserPoolId {
+        &self.id
+    }
+
+    /// The AWS region in which it is asked.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Whether it is a replica of the pool.
+    #[must_use]
+    pub fn is_replica(&self) -> bool {
+        self.region != self.id.region()
+    }
+
+    /// The `iss` of tokens in the original form: `https://cognito-idp.{region}.{suffix}/{id}`, with the
+    /// replica's own region.
     #[must_use]
     pub fn original_issuer(&self) -> String {
-        self.issuer("cognito-idp")
+        format!("https://{}/{}", self.api_host(), self.id.as_str())
     }
 
-    /// The `iss` of tokens in the updated form:
-    /// `https://issuer-cognito-idp.{region}.{suffix}/{id}`.
+    /// The `iss` of tokens in the updated form: `https://issuer-cognito-idp.{region}.{suffix}/{id}`, with
+    /// the pool's region, wherever the token was made.
     #[must_use]
     pub fn updated_issuer(&self) -> String {
-        self.issuer("issuer-cognito-idp")
+        let host = host("issuer-cognito-idp", self.id.region());
+        format!("https://{host}/{}", self.id.as_str())
     }
 
-    fn issuer(&self, service: &str) -> String {
-        format!("https://{}/{}", self.host(service), self.id)
-    }
-
-    /// The host of the user pools API in the pool's region: `cognito-idp.{region}.{suffix}`,
-    /// whichever form the issuer has.
+    /// The host of the user pools API in its region: `cognito-idp.{region}.{suffix}`, whichever form the
+    /// issuer has.
     #[must_use]
     pub fn api_host(&self) -> String {
-        self.host("cognito-idp")
+        host("cognito-idp", &self.region)
     }
+}
 
-    fn host(&self, service: &str) -> String {
-        let Partition { suffix, .. } = self.partition();
-        format!("{service}.{}.{suffix}", self.region())
-    }
+fn host(service: &str, region: &str) -> String {
+    let Partition { suffix, .. } = Partition::of_region(region);
+    format!("{service}.{region}.{suffix}")
+}
+
+fn is_region(region: &str) -> bool {
+    region.starts_with(|first: char| first.is_ascii_lowercase())
+        && region.ends_with(|last: char| last.is_ascii_alphanumeric())
+        && region
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 #[cfg(test)]
@@ -170,9 +215,9 @@ mod tests {
 
     #[track_caller]
     fn issuers(id: &str, original: &str, updated: &str) {
-        let id = UserPoolId::new(id).unwrap();
-        assert_eq!(id.original_issuer(), original);
-        assert_eq!(id.updated_issuer(), updated);
+        let pool = UserPool::new(id).unwrap();
+        assert_eq!(pool.original_issuer(), original);
+        assert_eq!(pool.updated_issuer(), updated);
     }
 
     #[test]
@@ -235,12 +280,15 @@ mod tests {
     #[test]
     fn an_arn_agrees_with_its_pool() {
         let arn = |partition: &str, region: &str, id: &str| {
-            UserPoolId::from_arn(&format!(
+            UserPool::from_arn(&format!(
                 "arn:{partition}:cognito-idp:{region}:123456789012:userpool/{id}"
             ))
         };
         assert_eq!(
-            arn("aws", "us-east-1", "us-east-1_A").unwrap().as_str(),
+            arn("aws", "us-east-1", "us-east-1_A")
+                .unwrap()
+                .id()
+                .as_str(),
             "us-east-1_A"
         );
         assert_eq!(
@@ -251,18 +299,26 @@ mod tests {
         );
         assert!(arn("aws-us-gov", "us-gov-west-1", "us-gov-west-1_A").is_ok());
         assert!(arn("aws-eusc", "eusc-de-east-1", "eusc-de-east-1_A").is_ok());
-        assert_eq!(
-            arn("aws", "us-east-1", "us-west-2_A")
-                .unwrap_err()
-                .to_string(),
-            r#"the region is "us-east-1", but the user pool id begins with "us-west-2""#
-        );
-        assert_eq!(
-            arn("aws", "cn-north-1", "cn-north-1_A")
-                .unwrap_err()
-                .to_string(),
-            r#"the partition is "aws", but the region belongs to "aws-cn""#
-        );
+        for (partition, region, id, other, expected) in [
+            ("aws", "cn-north-1", "cn-north-1_A", "cn-north-1", "aws-cn"),
+            ("aws", "cn-north-1", "us-east-1_A", "cn-north-1", "aws-cn"),
+            ("aws-cn", "cn-north-1", "us-east-1_A", "us-east-1", "aws"),
+            (
+                "aws",
+                "us-east-1",
+                "us-gov-west-1_A",
+                "us-gov-west-1",
+                "aws-us-gov",
+            ),
+        ] {
+            assert_eq!(
+                arn(partition, region, id).unwrap_err().to_string(),
+                format!(
+                    "the partition is {partition:?}, but the region {other:?} belongs to {expected:?}"
+                )
+            );
+        }
+        assert!(arn("aws", "US-EAST-1", "us-east-1_A").is_err());
         for text in [
             "",
             "us-east-1_A",
@@ -271,10 +327,31 @@ mod tests {
             "arn:aws:cognito-idp:us-east-1:123456789012:pool/us-east-1_A",
         ] {
             assert_eq!(
-                UserPoolId::from_arn(text),
+                UserPool::from_arn(text),
                 Err(InvalidPool::Arn(text.to_owned())),
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_replica_has_its_pools_id_and_a_region_of_its_own() {
+        let arn = "arn:aws:cognito-idp:us-west-2:123456789012:userpool/us-east-1_A";
+        let replica = UserPool::from_arn(arn).unwrap();
+        assert!(replica.is_replica());
+        assert_eq!(replica.id().as_str(), "us-east-1_A");
+        assert_eq!(replica.region(), "us-west-2");
+        assert_eq!(
+            replica.original_issuer(),
+            "https://cognito-idp.us-west-2.amazonaws.com/us-east-1_A"
+        );
+        assert_eq!(
+            replica.updated_issuer(),
+            "https://issuer-cognito-idp.us-east-1.amazonaws.com/us-east-1_A"
+        );
+        assert_eq!(replica.api_host(), "cognito-idp.us-west-2.amazonaws.com");
+        let itself = UserPool::from_arn(&arn.replace("us-west-2", "us-east-1")).unwrap();
+        assert!(!itself.is_replica());
+        assert_eq!(itself, UserPool::new("us-east-1_A").unwrap());
     }
 }

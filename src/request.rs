@@ -182,6 +182,14 @@ impl Request {
             && says("access-control-request-method")
     }
 
+    /// Whether this asks for another protocol on its connection or stream: an upgrade of HTTP/1.1, or
+    /// the extended CONNECT of RFC 8441, which Envoy shows as one.
+    #[must_use]
+    pub fn is_upgrade(&self) -> bool {
+        let mut protocols = self.all("upgrade").chain(self.all(":protocol"));
+        protocols.any(|protocol| !protocol.trim_ascii().is_empty())
+    }
+
     /// Whether rules can decide by the method: Envoy's HTTP/2 codec lets any letters through, and
     /// Django, Flask, Symfony and others write them in upper case.
     ///

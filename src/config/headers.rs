@@ -1,12 +1,13 @@
 //! `claim_headers`, `payload_header`, `principal_headers` and `context_headers`: what the upstream is told.
 
+use super::claims::read_as;
 use super::field::{Field, all};
 use super::fields::Fields;
 use super::owned::{FOLDED, INSTEAD};
 use super::place::quoted;
 use super::problem::Parsed;
 use crate::authorizer::identity::IdentitySource;
-use crate::bearer::{TokenSource, TokenSources};
+use crate::bearer::{PROTOCOLS, TokenSource, TokenSources};
 use crate::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders, ContextHeader, Encoding};
 use crate::claims::ClaimPlace;
 use crate::header::HeaderName;
@@ -17,7 +18,7 @@ use crate::policy::Authorizer;
 /// (`max_headers_count`).
 pub const MAX_CLAIM_HEADERS: usize = 100;
 
-const FIELDS: [&str; 4] = ["header", "claim", "format", "encoding"];
+const FIELDS: [&str; 5] = ["header", "claim", "read_as", "format", "encoding"];
 const CONTEXT_FIELDS: [&str; 4] = ["header", "key", "format", "encoding"];
 const HEADER: &str = "the name of a header, such as x-cognito-sub";
 const CLAIM: &str = "the name of a claim or a JSON Pointer, or a list of them";
@@ -129,10 +130,12 @@ fn headers(field: &Field<'_>, targets: &mut Targets<'_>) -> Parsed<Vec<ClaimHead
         let claims = fields
             .required("claim", CLAIM)
             .and_then(|field| claims(&field));
+        let read_as = read_as(&fields);
         let (format, encoding) = writing(&fields);
         Ok(ClaimHeader {
             header: header?,
             claims: claims?,
+            read_as: read_as?,
             format: format?,
             encoding: encoding?,
         })
@@ -146,18 +149,27 @@ impl Targets<'_> {
         let places = self.sources.into_iter().flat_map(TokenSources::iter);
         for place in places {
             match place {
-                TokenSource::Header(name) if *name == header => {
+                TokenSource::Header(name, _) if *name == header => {
                     return Err(field.refuse(format_args!(
                         "found {found:?}, which token.from reads; expected another header"
                     )));
                 }
-                TokenSource::Header(name) if self.are_one(name, &header) => {
+                TokenSource::WebSocket(_) if header.as_str() == PROTOCOLS => {
+                    return Err(field.refuse(format_args!(
+                        "found {found:?}, which token.from reads; expected another header"
+                    )));
+                }
+                TokenSource::Header(name, _) if self.are_one(name, &header) => {
                     return Err(field.refuse(format_args!(
                         "found {found:?}, {FOLDED} {:?}, which token.from reads; {INSTEAD}",
                         name.as_str()
                     )));
                 }
-                TokenSource::Header(_) | TokenSource::Query(_) | TokenSource::Cookie(_) => {}
+                TokenSource::Header(..)
+                | TokenSource::Query(_)
+                | TokenSource::Cookie(_)
+                | TokenSource::WebSocket(_)
+                | TokenSource::Amplify(_) => {}
             }
         }
         let identities = self.authorizers.iter().enumerate();
@@ -212,11 +224,18 @@ fn claims(field: &Field<'_>) -> Parsed<Vec<ClaimPlace>> {
 
 fn claim(field: &Field<'_>) -> Parsed<ClaimPlace> {
     let text = field.text()?;
-    ClaimPlace::new(text).ok_or_else(|| {
+    let place = ClaimPlace::new(text).ok_or_else(|| {
         // RFC 6901, section 3.
         field.refuse(format_args!(
             "found {}; expected a JSON Pointer, in which \"~\" stands before 0 or 1 only",
             quoted(text)
         ))
-    })
+    })?;
+    if place.wildcards() > 0 {
+        return Err(field.refuse(format_args!(
+            "found {}; expected the number of an element: a header has the value of one claim",
+            quoted(text)
+        )));
+    }
+    Ok(place)
 }

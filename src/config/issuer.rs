@@ -4,7 +4,7 @@ use super::field::Field;
 use super::fields::Fields;
 use super::place::quoted;
 use super::problem::Parsed;
-use crate::pool::UserPoolId;
+use crate::pool::UserPool;
 use crate::remote::call::Endpoint;
 use http::Uri;
 use std::collections::HashMap;
@@ -48,19 +48,39 @@ impl DocumentUri {
 }
 
 /// What `issuer` may be.
-pub(super) const ISSUER: &str = "original, updated or an absolute URL";
+pub(super) const ISSUER: &str = "original, updated, both or an absolute URL";
 
-/// Reads `issuer`: one of Cognito's two forms, or a URL, which is kept to the letter, since `iss`
-/// is compared so (OpenID Connect Discovery, section 4.3). `None` if the pool is not known.
-pub(super) fn read(field: Option<&Field<'_>>, pool: Parsed<&UserPoolId>) -> Parsed<String> {
+/// What `iss` may be in a pool's tokens.
+pub(super) struct Issuers {
+    /// The keys are fetched from there.
+    pub(super) first: String,
+    pub(super) second: Option<String>,
+}
+
+impl From<String> for Issuers {
+    fn from(first: String) -> Self {
+        Self {
+            first,
+            second: None,
+        }
+    }
+}
+
+/// Reads `issuer`: one of Cognito's two forms, both, or a URL, which is kept to the letter, since
+/// `iss` is compared so (OpenID Connect Discovery, section 4.3).
+pub(super) fn read(field: Option<&Field<'_>>, pool: Parsed<&UserPool>) -> Parsed<Issuers> {
     let Some(field) = field else {
-        return pool.map(UserPoolId::original_issuer);
+        return pool.map(|pool| pool.original_issuer().into());
     };
     match field.any_text()? {
-        "original" => pool.map(UserPoolId::original_issuer),
-        "updated" => pool.map(UserPoolId::updated_issuer),
+        "original" => pool.map(|pool| pool.original_issuer().into()),
+        "updated" => pool.map(|pool| pool.updated_issuer().into()),
+        "both" => pool.map(|pool| Issuers {
+            first: pool.original_issuer(),
+            second: Some(pool.updated_issuer()),
+        }),
         url if !url.contains("://") => Err(field.wrong()),
-        _ => url(field).map(|(issuer, _)| issuer),
+        _ => url(field).map(|(issuer, _)| issuer.into()),
     }
 }
 

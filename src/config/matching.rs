@@ -36,10 +36,21 @@ pub(super) fn read(rule: &Fields<'_>) -> Parsed<Match> {
         .map_or(Ok(Vec::new()), |field| {
             field.each("a host", |item| item.parsed(HostPattern::new))
         });
+    let (path, hosts) = (path?, hosts?);
+    // One name would stand for two values.
+    for (at, host) in hosts.iter().enumerate() {
+        if let Some(name) = host.variables().find(|name| path.has_variable(name)) {
+            return Err(fields.refuse_item(
+                "hosts",
+                at,
+                format_args!("found the variable {name:?} of the template; expected another name"),
+            ));
+        }
+    }
     Ok(Match {
-        path: path?,
+        path,
         methods: methods?,
-        hosts: hosts?,
+        hosts,
     })
 }
 

@@ -125,7 +125,8 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     let (accounts, known_accounts) = accounts::read(&fields, &mut taken);
     let (authorizers, known_authorizers) = authorizers::read(&fields);
     let deny_list = deny_list::read(&fields);
-    let token = token::read(&fields, needs_no_pools && !fields.has("user_pools"));
+    let no_pools = needs_no_pools && !fields.has("user_pools");
+    let token = token::read(&fields, no_pools, pools.as_deref().ok());
     let overrides = owned::overrides(&fields);
     let aliases = owned::aliases(&fields, token.sources.as_ref().ok());
     let claim_headers = headers::read(

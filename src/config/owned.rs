@@ -58,12 +58,13 @@ pub(super) fn aliases(
     )?;
     let mut places: Vec<(usize, &HeaderName)> = Vec::new();
     for (position, place) in sources.into_iter().flat_map(TokenSources::iter).enumerate() {
-        let TokenSource::Header(name) = place else {
+        let TokenSource::Header(name, _) = place else {
             continue;
         };
         let mut earlier = places.iter();
         if aliases == HeaderAliases::Strip
-            && let Some((at, _)) = earlier.find(|(_, earlier)| name.folds_to(earlier.as_str()))
+            && let Some((at, _)) =
+                earlier.find(|(_, earlier)| name != *earlier && name.folds_to(earlier.as_str()))
         {
             return Err(fields.refuse_below(
                 &format!("token.from[{position}].header"),
@@ -87,10 +88,8 @@ pub(super) fn problem_with_bound(
     aliases: HeaderAliases,
 ) -> Option<String> {
     let places = sources.into_iter().flat_map(TokenSources::iter);
-    let places = places.filter_map(|place| match place {
-        TokenSource::Header(name) => Some((name, "token.from reads")),
-        TokenSource::Query(_) | TokenSource::Cookie(_) => None,
-    });
+    let places: Vec<_> = places.filter_map(TokenSource::header).collect();
+    let places = places.iter().map(|name| (name, "token.from reads"));
     let written = claim_headers.into_iter().flat_map(ClaimHeaders::names);
     let written = written.map(|name| (name, "the filter itself writes"));
     places.chain(written).find_map(|(name, does)| {
@@ -166,11 +165,8 @@ impl Overrides {
         }
         let claims = claim_headers.names().cloned();
         owned.extend(claims.map(|name| (name, Purpose::Claim)));
-        let places = sources.iter().filter_map(|place| match place {
-            TokenSource::Header(name) => Some((name.clone(), Purpose::Token)),
-            TokenSource::Query(_) | TokenSource::Cookie(_) => None,
-        });
-        owned.extend(places);
+        let places = sources.iter().filter_map(TokenSource::header);
+        owned.extend(places.map(|name| (name, Purpose::Token)));
         // What an authorizer judged under this name the upstream must not find under another.
         let identities = authorizers.iter().flat_map(Authorizer::identity_headers);
         owned.extend(identities.map(|name| (name.clone(), Purpose::Token)));

@@ -3,12 +3,12 @@
 use super::duration::Bounds;
 use super::field::{Field, all};
 use super::fields::Fields;
-use super::issuer::{self, ISSUER, Taken};
+use super::issuer::{self, ISSUER, Issuers, Taken};
 use super::jwks;
 use super::problem::Parsed;
 use crate::jwks::KeyKinds;
 use crate::policy::{Brake, Confirm, Pool};
-use crate::pool::UserPoolId;
+use crate::pool::{UserPool, UserPoolId};
 use crate::remote::call::Endpoint;
 use crate::remote::rate;
 use crate::rules::requirement::AnyOf;
@@ -17,7 +17,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The most entries of `user_pools`: each has keys to fetch and to hold. From the reference.
-pub const MAX_USER_POOLS: usize = 100;
+pub const MAX_USER_POOLS: usize = 1_000;
 
 /// `confirm.timeout`: as for keys, but a request waits for it each time that its token's last
 /// confirmation is too old.
@@ -127,7 +127,9 @@ pub(super) fn read(
     let pools = all(entries.iter().map(|entry| {
         let fields = entry.fields(&POOL_FIELDS);
         let parts = fields.as_ref().map_err(|reported| *reported);
-        let id = parts.and_then(user_pool_id);
+        let pool = parts.and_then(user_pool);
+        let id = pool.as_ref().map(|pool| pool.id().clone());
+        let id = id.map_err(|reported| *reported);
         let clients = parts.and_then(clients);
         known.push(KnownPool {
             id: id.clone(),
@@ -140,20 +142,28 @@ pub(super) fn read(
         let fields = parts?;
         let issuer = issuer::read(
             fields.optional("issuer", ISSUER).as_ref(),
-            id.as_ref().map_err(|reported| *reported),
+            pool.as_ref().map_err(|reported| *reported),
         );
         let unique = match &issuer {
-            Ok(issuer) => taken.take(entry, fields, issuer),
+            Ok(Issuers { first, second }) => {
+                let first = taken.take(entry, fields, first);
+                let mut second = second.iter();
+                first.and(second.try_for_each(|second| taken.take(entry, fields, second)))
+            }
             Err(reported) => Err(*reported),
         };
-        let issuer_known = issuer.as_deref().map_err(|reported| *reported);
+        let issuer_known = issuer.as_ref().map(|issuer| &*issuer.first);
+        let issuer_known = issuer_known.map_err(|reported| *reported);
         let keys = jwks::read(fields, issuer_known, KeyKinds::Rsa);
-        let confirm = confirm(fields, id.as_ref().map_err(|reported| *reported));
+        let confirm = confirm(fields, pool.as_ref().map_err(|reported| *reported));
         let brake = brake(fields);
         unique?;
+        let Issuers { first, second } = issuer?;
         Ok(Pool {
             id: id?,
-            issuer: issuer?,
+            region: pool?.region().to_owned(),
+            issuer: first,
+            second_issuer: second,
             clients: clients?,
             keys: keys?,
             confirm: confirm?,
@@ -176,12 +186,12 @@ fn entries<'doc>(fields: &Fields<'doc>) -> Parsed<Vec<Field<'doc>>> {
     Ok(entries)
 }
 
-fn user_pool_id(fields: &Fields<'_>) -> Parsed<UserPoolId> {
+fn user_pool(fields: &Fields<'_>) -> Parsed<UserPool> {
     let id = fields.optional("user_pool_id", "a user pool id such as us-east-1_AbCdEf123");
     let arn = fields.optional("user_pool_arn", "a user pool's ARN");
     match (id, arn) {
-        (Some(id), None) => id.parsed(UserPoolId::new),
-        (None, Some(arn)) => arn.parsed(UserPoolId::from_arn),
+        (Some(id), None) => id.parsed(UserPool::new),
+        (None, Some(arn)) => arn.parsed(UserPool::from_arn),
         (Some(_), Some(arn)) => {
             Err(arn.refuse("found beside user_pool_id; expected one of the two"))
         }
@@ -198,7 +208,7 @@ fn clients(fields: &Fields<'_>) -> Parsed<AnyOf<String>> {
 }
 
 /// Reads `confirm`; without a known pool only for its problems.
-fn confirm(fields: &Fields<'_>, id: Parsed<&UserPoolId>) -> Parsed<Option<Confirm>> {
+fn confirm(fields: &Fields<'_>, pool: Parsed<&UserPool>) -> Parsed<Option<Confirm>> {
     let Some(field) = fields.optional("confirm", "an object with cluster") else {
         return Ok(None);
     };
@@ -212,7 +222,7 @@ fn confirm(fields: &Fields<'_>, id: Parsed<&UserPoolId>) -> Parsed<Option<Confir
     let timeout = fields.duration("timeout", CONFIRM_TIMEOUT, DEFAULT_CONFIRM_TIMEOUT);
     let max_per_second = fields.integer("max_per_second", &MAX_PER_SECOND, DEFAULT_MAX_PER_SECOND);
     let grace = fields.duration("grace", GRACE, Duration::ZERO);
-    let authority = id?.api_host();
+    let authority = pool?.api_host();
     Ok(Some(Confirm {
         endpoint: Endpoint {
             cluster: cluster?,

@@ -122,7 +122,11 @@ fn servers(field: &Field<'_>, pools: Option<&[Pool]>) -> Parsed<Vec<String>> {
             Some([]) => Err(item.refuse(
                 "found pools, but there are no user_pools; expected the URL of an authorization server",
             )),
-            Some(pools) => Ok(pools.iter().map(|pool| pool.issuer.clone()).collect()),
+            Some(pools) => Ok(pools
+                .iter()
+                .flat_map(|pool| [Some(pool.issuer.clone()), pool.second_issuer.clone()])
+                .flatten()
+                .collect()),
             // They were refused, so that there is no configuration.
             None => Ok(Vec::new()),
         }

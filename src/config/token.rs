@@ -5,11 +5,11 @@ use super::field::{Field, all};
 use super::fields::Fields;
 use super::place::quoted;
 use super::problem::{Parsed, Reported};
-use crate::bearer::{TokenSource, TokenSources};
+use crate::bearer::{Amplify, Encoding, Scheme, TokenSource, TokenSources, WebSocketProtocol};
 use crate::claims::TokenUse;
 use crate::header::{HeaderName, InvalidHeader};
-use crate::policy::{AtExpiry, AudiencePolicy, Forwarding, TokenPolicy};
-use crate::rules::requirement::WantedUse;
+use crate::policy::{AtExpiry, AudiencePolicy, Forwarding, Pool, TokenPolicy};
+use crate::rules::requirement::{AnyOf, WantedUse};
 use regex_lite::{Regex, RegexBuilder};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -115,7 +115,7 @@ impl Token {
 }
 
 /// Reads `token`. Without user pools it may be absent: of an AWS account's tokens there is one use.
-pub(super) fn read(fields: &Fields<'_>, no_pools: bool) -> Token {
+pub(super) fn read(fields: &Fields<'_>, no_pools: bool, pools: Option<&[Pool]>) -> Token {
     let Some(field) = fields.optional("token", "an object with use") else {
         if no_pools {
             return Token::default();
@@ -136,7 +136,7 @@ pub(super) fn read(fields: &Fields<'_>, no_pools: bool) -> Token {
                 .required("use", USE)
                 .and_then(|field| field.word(&USES)),
         },
-        sources: sources(&fields),
+        sources: sources(&fields, pools),
         rest: rest(&fields),
     }
 }
@@ -209,21 +209,47 @@ fn whole_match(expression: &str) -> Result<Regex, String> {
         })
 }
 
-const PLACES: [&str; 3] = ["header", "query", "cookie"];
-const PLACE: &str = "an object with one of header, query and cookie";
+const PLACES: [&str; 5] = [
+    "header",
+    "query",
+    "cookie",
+    "websocket_protocol",
+    "amplify_cookies",
+];
+const FIELDS_OF_PLACE: [&str; 6] = [
+    "header",
+    "scheme",
+    "query",
+    "cookie",
+    "websocket_protocol",
+    "amplify_cookies",
+];
+const PLACE: &str =
+    "an object with one of header, query, cookie, websocket_protocol and amplify_cookies";
 
-fn sources(fields: &Fields<'_>) -> Parsed<TokenSources> {
-    let Some(field) = fields.optional("from", "a list of places: header, query or cookie") else {
+fn sources(fields: &Fields<'_>, pools: Option<&[Pool]>) -> Parsed<TokenSources> {
+    let Some(field) = fields.optional(
+        "from",
+        "a list of places: header, query, cookie, websocket_protocol or amplify_cookies",
+    ) else {
         return Ok(TokenSources::authorization());
     };
     let items = field.items(PLACE)?;
     let mut seen: Vec<(TokenSource, usize)> = Vec::new();
     let places = all(items.iter().enumerate().map(|(position, item)| {
-        let place = source(item)?;
+        let place = source(item, pools)?;
         if let Some((_, earlier)) = seen.iter().find(|(known, _)| *known == place) {
             // Looked at twice, every token in it would be two tokens.
             return Err(item.refuse(format_args!(
                 "found the place of token.from[{earlier}]; expected each once"
+            )));
+        }
+        let mut amplify = seen.iter().filter(|(known, _)| {
+            matches!((known, &place), (TokenSource::Amplify(_), TokenSource::Amplify(_)))
+        });
+        if let Some((_, earlier)) = amplify.next() {
+            return Err(item.refuse(format_args!(
+                "found amplify_cookies as in token.from[{earlier}]; expected one of access and id, since browsers send both"
             )));
         }
         seen.push((place.clone(), position));
@@ -232,26 +258,51 @@ fn sources(fields: &Fields<'_>) -> Parsed<TokenSources> {
     TokenSources::new(places).ok_or_else(|| field.wrong())
 }
 
-fn source(item: &Field<'_>) -> Parsed<TokenSource> {
-    let fields = item.fields(&PLACES)?;
+fn source(item: &Field<'_>, pools: Option<&[Pool]>) -> Parsed<TokenSource> {
+    let fields = item.fields(&FIELDS_OF_PLACE)?;
     let present = fields.present(&PLACES);
-    if present.len() != 1 {
+    let [place] = present.as_slice() else {
         let found = match present.len() {
             0 => "none".to_owned(),
             _ => present.join(" and "),
         };
         return Err(fields.refuse(format_args!(
-            "found {found}; expected one of header, query and cookie"
+            "found {found}; expected one of header, query, cookie, websocket_protocol and amplify_cookies"
         )));
-    }
-    if let Some(field) = fields.optional("header", "the name of a header") {
-        return field.parsed(header).map(TokenSource::Header);
-    }
-    if let Some(field) = fields.optional("query", "the name of a query parameter") {
-        let name = field.text()?;
-        return Ok(TokenSource::Query(name.to_owned()));
-    }
-    let field = fields.required("cookie", "the name of a cookie")?;
+    };
+    let scheme = match fields.optional("scheme", "a scheme such as JWT") {
+        None => Ok(Scheme::BEARER),
+        Some(field) if *place != "header" => Err(field.refuse(format_args!(
+            "found beside {place}; expected it beside header, which alone has schemes"
+        ))),
+        Some(field) => field.parsed(Scheme::new),
+    };
+    let source = match *place {
+        "header" => {
+            let name = fields.required("header", "the name of a header");
+            let name = name.and_then(|field| field.parsed(header));
+            let scheme = scheme?;
+            return Ok(TokenSource::Header(name?, scheme));
+        }
+        "query" => {
+            let field = fields.required("query", "the name of a query parameter")?;
+            field.text().map(|name| TokenSource::Query(name.to_owned()))
+        }
+        "cookie" => cookie(&fields.required("cookie", "the name of a cookie")?),
+        "websocket_protocol" => {
+            let field = fields.required("websocket_protocol", PROTOCOL)?;
+            protocol(&field).map(TokenSource::WebSocket)
+        }
+        _ => {
+            let field = fields.required("amplify_cookies", "access or id")?;
+            amplify(&field, pools).map(TokenSource::Amplify)
+        }
+    };
+    scheme?;
+    source
+}
+
+fn cookie(field: &Field<'_>) -> Parsed<TokenSource> {
     let name = field.text()?;
     if name.contains('*') {
         return Err(field.refuse(format_args!(
@@ -264,6 +315,69 @@ fn source(item: &Field<'_>) -> Parsed<TokenSource> {
         return Err(field.wrong());
     }
     Ok(TokenSource::Cookie(name.to_owned()))
+}
+
+const PROTOCOL: &str = "an object with after, or with prefix and encoding";
+const ENCODINGS: [(&str, Encoding); 2] =
+    [("none", Encoding::None), ("base64url", Encoding::Base64Url)];
+
+/// Reads `websocket_protocol`: which element of `sec-websocket-protocol` is the token.
+fn protocol(field: &Field<'_>) -> Parsed<WebSocketProtocol> {
+    let fields = field.fields(&["after", "prefix", "encoding"])?;
+    let after = fields.optional("after", "a subprotocol, behind which the token stands");
+    let prefix = fields.optional("prefix", "what stands before the token in its subprotocol");
+    let encoding = fields.word("encoding", "none or base64url", &ENCODINGS);
+    match (after, prefix) {
+        (Some(_), Some(field)) => Err(field.refuse("found beside after; expected one of the two")),
+        (None, None) => {
+            Err(fields.refuse("found neither after nor prefix; expected one of the two"))
+        }
+        (Some(_), None) if fields.has("encoding") => {
+            Err(fields.refuse_at("encoding", "found beside after; expected it beside prefix"))
+        }
+        (Some(field), None) => subprotocol(&field).map(WebSocketProtocol::After),
+        (None, Some(field)) => {
+            let prefix = subprotocol(&field);
+            let encoding = encoding?;
+            Ok(WebSocketProtocol::Prefixed(prefix?, encoding))
+        }
+    }
+}
+
+/// RFC 6455, section 4.1: each subprotocol is a token, as the names of headers are; but letter case
+/// counts.
+fn subprotocol(field: &Field<'_>) -> Parsed<String> {
+    let text = field.text()?;
+    match HeaderName::new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(field.refuse(format_args!(
+            "found {}; expected a subprotocol without spaces and separators",
+            quoted(text)
+        ))),
+    }
+}
+
+/// Reads `amplify_cookies`, whose names have an app client in them: all must be known.
+fn amplify(field: &Field<'_>, pools: Option<&[Pool]>) -> Parsed<Amplify> {
+    let token_use = field.word(&[("access", TokenUse::Access), ("id", TokenUse::Id)])?;
+    let mut clients = Vec::new();
+    // Of pools that were refused nothing is known, and nothing is said.
+    for (position, pool) in pools.into_iter().flatten().enumerate() {
+        match &pool.clients {
+            AnyOf::Only(known) => clients.extend(known.iter().cloned()),
+            AnyOf::Unrestricted => {
+                return Err(field.refuse(format_args!(
+                    "found client_ids: any in user_pools[{position}]; expected a list there, since the names of these cookies have an app client in them"
+                )));
+            }
+        }
+    }
+    if pools.is_some_and(<[Pool]>::is_empty) {
+        return Err(
+            field.refuse("found no user_pools; expected some, whose app clients have such cookies")
+        );
+    }
+    Ok(Amplify::new(token_use, clients))
 }
 
 /// A header that can hold a token: not one that frames the message or belongs to a connection, and

@@ -110,8 +110,9 @@ pub(super) fn lists(fields: &Fields<'_>, elements: Elements, names: Names<'_>) -
     let wanted = [("any", &listed.any), ("all", &listed.all)];
     for (name, values) in wanted {
         if let Some(at) = values.iter().position(|value| listed.none.contains(value)) {
-            return Err(fields.refuse_at(
-                &format!("{name}[{at}]"),
+            return Err(fields.refuse_item(
+                name,
+                at,
                 "found a value that none refuses; expected it in one of the two",
             ));
         }

@@ -702,6 +702,7 @@ impl Decider {
         };
         // Envoy keeps it on upgrades, and the next proxy takes off what it names.
         edits.extend(owned.connection(request));
+        edits.extend(self.policy.token.sources.hide(request));
         edits
     }
 }

@@ -119,18 +119,18 @@ impl Waiting {
             return false;
         }
         let place = need.place();
-        // A list, since there are few owners, and a map would make the module larger by a hundredth.
-        let mut owners = vec![(need.owner(), 0_usize)];
-        for (_, held) in self.held.iter().filter(|(_, held)| held.is_in(place)) {
-            let owner = held.need().owner();
-            match owners.iter_mut().find(|(known, _)| *known == owner) {
-                Some((_, held)) => *held = held.saturating_add(1),
-                None => owners.push((owner, 1)),
-            }
-        }
-        // The first entry is the newcomer's own.
-        let own = owners.first().map_or(0, |(_, held)| *held);
-        let Some((crowded, most)) = owners.into_iter().max_by_key(|(_, held)| *held) else {
+        // Sorted, since there may be as many issuers as places, and counting through a list of them
+        // would take the square of that, for every request of a flood.
+        let held = self.held.iter().filter(|(_, held)| held.is_in(place));
+        let mut owners: Vec<_> = held.map(|(_, held)| held.need().owner()).collect();
+        owners.sort_unstable();
+        let own = owners
+            .iter()
+            .filter(|owner| **owner == need.owner())
+            .count();
+        let crowds = owners.chunk_by(PartialEq::eq);
+        let crowds = crowds.filter_map(|crowd| Some((*crowd.first()?, crowd.len())));
+        let Some((crowded, most)) = crowds.max_by_key(|(_, held)| *held) else {
             return false;
         };
         // With a difference of one, the two would only change roles, and displace each other

@@ -301,6 +301,17 @@ impl<C: Content> Document<C> {
         Some((id, call))
     }
 
+    /// Leaves what is due to a later tick.
+    pub const fn put_off(&mut self) {
+        self.refresher.put_off();
+    }
+
+    /// Whether a fetch of this VM is under way.
+    #[must_use]
+    pub fn is_fetching(&self, now: Monotonic) -> bool {
+        self.refresher.is_fetching(now)
+    }
+
     /// Whether this call is this VM's own fetch of the document.
     #[must_use]
     pub fn is_fetched_by(&self, id: CallId) -> bool {

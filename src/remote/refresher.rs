@@ -354,7 +354,7 @@ impl Refresher {
     /// Whether a fetch is under way. This VM's own binds it even if the record has lost the lease,
     /// which another plugin may have written over.
     fn is_taken(&self, now: Monotonic) -> bool {
-        let own = self.fetching.is_some_and(|(_, lease)| now < lease.until);
+        let own = self.is_fetching(now);
         own || self.record.is_leased(now)
     }
 
@@ -396,6 +396,16 @@ impl Refresher {
         let taken = self.take(now, space, entropy, ids);
         self.demanded = None;
         taken
+    }
+
+    /// Leaves what is due to a later tick. A demand is forgotten all the same: who waits says so anew.
+    pub(super) const fn put_off(&mut self) {
+        self.demanded = None;
+    }
+
+    /// Whether a fetch of this VM is under way.
+    pub(super) fn is_fetching(&self, now: Monotonic) -> bool {
+        self.fetching.is_some_and(|(_, lease)| now < lease.until)
     }
 
     fn take(

@@ -1,6 +1,6 @@
 //! One line of cookies, as everything reads it that may stand behind the filter.
 
-use super::name::{Found, Grammar, Search};
+use super::name::{Found, Grammar, Search, folded_name};
 use super::work::{SIGHTING, Work};
 use crate::work::TooCostly;
 
@@ -16,6 +16,8 @@ pub struct Cookies<'a>(Search<'a>);
 pub struct Cookie<'a> {
     /// From the semicolon before it on.
     crumb: &'a [u8],
+    /// From where some reader finds the name to the `=`.
+    before: &'a [u8],
     /// The name, if it is all that stands between the semicolon and the `=`.
     name: Option<&'a [u8]>,
     /// From the `=` on, with whatever follows.
@@ -29,6 +31,14 @@ impl<'a> Cookies<'a> {
     /// The line is longer than what is left of the work.
     pub fn of(line: &'a [u8], work: &mut Work) -> Result<Self, TooCostly> {
         Search::new(line, Grammar::COOKIES, work).map(Self)
+    }
+
+    /// The same, of which those are found whose names begin with what is looked for.
+    ///
+    /// # Errors
+    /// As of [`Cookies::of`].
+    pub fn families_of(line: &'a [u8], work: &mut Work) -> Result<Self, TooCostly> {
+        Search::new(line, Grammar::FAMILIES_OF_COOKIES, work).map(Self)
     }
 
     /// The next one that has one of these names to some reader.
@@ -51,6 +61,7 @@ impl<'a> Cookies<'a> {
             self.0.go_on(after);
             return Ok(Some(Cookie {
                 crumb,
+                before,
                 name: (crumb.len() == name.len()).then(|| before.trim_ascii()),
                 after,
             }));
@@ -68,10 +79,27 @@ impl<'a> Cookies<'a> {
         wanted: &[N],
         work: &mut Work,
     ) -> Result<Option<Vec<&'a [u8]>>, TooCostly> {
-        let mut cookies = Self::of(line, work)?;
+        Self::of(line, work)?.taken_out_of(line, wanted, work, |_| true)
+    }
+
+    /// The line without those of its cookies that are taken out, each with all that stands between
+    /// the same semicolons; `None` if there are none. The cookies are the line's own.
+    ///
+    /// # Errors
+    /// No work is left.
+    pub fn taken_out_of<N: AsRef<[u8]>>(
+        mut self,
+        line: &'a [u8],
+        wanted: &[N],
+        work: &mut Work,
+        taken: impl Fn(Cookie<'a>) -> bool,
+    ) -> Result<Option<Vec<&'a [u8]>>, TooCostly> {
         let mut kept = None;
         let mut rest = line;
-        while let Some(cookie) = cookies.next(wanted, work)? {
+        while let Some(cookie) = self.next(wanted, work)? {
+            if !taken(cookie) {
+                continue;
+            }
             let kept = kept.get_or_insert_with(Vec::new);
             let Some(length) = rest.len().checked_sub(cookie.crumb.len()) else {
                 // Another one stood behind the same semicolon.
@@ -101,6 +129,12 @@ pub(crate) fn trimmed(cookies: &[u8]) -> Option<&[u8]> {
     cookies.get(start..=end)
 }
 
+/// A text as the loosest readers compare names.
+#[must_use]
+pub fn folded(text: &str) -> Vec<u8> {
+    folded_name(text.as_bytes())
+}
+
 impl<'a> Cookie<'a> {
     /// Whether some reader finds a value.
     #[must_use]
@@ -110,17 +144,33 @@ impl<'a> Cookie<'a> {
         first.is_some_and(|first| *first != b';')
     }
 
+    /// The name, if all readers agree where it begins and ends.
+    #[must_use]
+    pub const fn name(self) -> Option<&'a [u8]> {
+        self.name
+    }
+
+    /// The name as its loosest readers compare it.
+    #[must_use]
+    pub fn folded_name(self) -> Vec<u8> {
+        folded_name(self.before)
+    }
+
     /// The value, if all readers agree that this cookie has this name.
     #[must_use]
     pub fn value(self, wanted: &[u8]) -> Option<&'a [u8]> {
-        if self.name != Some(wanted) {
-            return None;
-        }
-        let value = self.after.split(|byte| *byte == b';').next()?.trim_ascii();
+        (self.name == Some(wanted)).then(|| self.own_value())
+    }
+
+    /// The value, whatever the name.
+    #[must_use]
+    pub fn own_value(self) -> &'a [u8] {
+        let mut parts = self.after.split(|byte| *byte == b';');
+        let value = parts.next().unwrap_or_default().trim_ascii();
         // RFC 6265, section 4.1.1: a value may stand in double quotes.
         let unquoted = value
             .strip_prefix(b"\"")
             .and_then(|value| value.strip_suffix(b"\""));
-        Some(unquoted.unwrap_or(value))
+        unquoted.unwrap_or(value)
     }
 }

@@ -90,6 +90,17 @@ pub(super) struct Grammar {
     begins: Class,
     /// A name ends before these.
     ends: Class,
+    /// How much of a name is looked for.
+    extent: Extent,
+}
+
+/// How much of a name is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// All of it.
+    Whole,
+    /// What it begins with.
+    Beginning,
 }
 
 impl Grammar {
@@ -97,11 +108,18 @@ impl Grammar {
     pub(super) const COOKIES: Self = Self {
         begins: SEMICOLON | SEPARATOR,
         ends: SEMICOLON | EQUALS,
+        extent: Extent::Whole,
+    };
+    /// The same, of cookies whose names begin alike.
+    pub(super) const FAMILIES_OF_COOKIES: Self = Self {
+        extent: Extent::Beginning,
+        ..Self::COOKIES
     };
     /// What follows a `#` is a fragment, or a part of the value before it.
     pub(super) const QUERY: Self = Self {
         begins: SEMICOLON | AMPERSAND,
         ends: SEMICOLON | AMPERSAND | HASH | EQUALS,
+        extent: Extent::Whole,
     };
 }
 
@@ -228,7 +246,7 @@ fn unlike<'a, N: AsRef<[u8]>>(
         };
         if begins_one(byte, wanted) {
             for wanted in wanted {
-                if begins_as(rest, wanted.as_ref(), work)? {
+                if begins_as(rest, wanted.as_ref(), grammar.extent, work)? {
                     return Ok(None);
                 }
             }
@@ -244,7 +262,12 @@ fn unlike<'a, N: AsRef<[u8]>>(
 /// Each byte at the edge of a name.
 const EDGES: usize = 2;
 
-fn begins_as(mut written: Decoded<'_>, wanted: &[u8], work: &mut Work) -> Result<bool, TooCostly> {
+fn begins_as(
+    mut written: Decoded<'_>,
+    wanted: &[u8],
+    extent: Extent,
+    work: &mut Work,
+) -> Result<bool, TooCostly> {
     for (at, wanted) in wanted.iter().enumerate() {
         let same = written
             .next()
@@ -254,10 +277,24 @@ fn begins_as(mut written: Decoded<'_>, wanted: &[u8], work: &mut Work) -> Result
             return Ok(false);
         }
     }
+    if extent == Extent::Beginning {
+        work.spend(NAME.saturating_add(wanted.len()))?;
+        return Ok(true);
+    }
     let length = written.text.len();
     let end = written.find(|byte| class(*byte) & EDGE == 0 && *byte != b'"' || *byte == 0);
     work.spend(NAME.saturating_add(length.saturating_sub(written.text.len())))?;
     Ok(end.is_none_or(|byte| byte == 0 || class(byte) & BRACKET != 0))
+}
+
+/// A name as its loosest readers compare it: decoded, with one character for all that stands between
+/// words.
+pub(super) fn folded_name(written: &[u8]) -> Vec<u8> {
+    let decoded = Decoded {
+        text: written,
+        ends: 0,
+    };
+    decoded.map(folded).collect()
 }
 
 /// The bytes of a name, up to what ends it, with `+` as space and its escapes decoded, `%u0061` of

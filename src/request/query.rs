@@ -303,7 +303,7 @@ fn is_name(written: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// A broken escape stays as it is.
-fn percent_decoded(text: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn percent_decoded(text: &[u8]) -> Cow<'_, [u8]> {
     if !text.contains(&b'%') {
         return Cow::Borrowed(text);
     }

@@ -14,4 +14,4 @@ pub const MAX_WORK: usize = 84 * 1024;
 pub(super) const NAME: usize = 8;
 
 /// One name is an alias, and its value is looked at.
-pub(super) const SIGHTING: usize = 64;
+pub(crate) const SIGHTING: usize = 64;

@@ -17,7 +17,7 @@ mod trie;
 pub use super::path::UnsafePath;
 use super::path::{self, Letters, PathCase, RequestPath, Spellings};
 pub use super::pattern::Variables;
-use super::pattern::{Match, PathPattern, PathRegex};
+use super::pattern::{Match, PathPattern, PathRegex, requested_host};
 use super::work::Work;
 use candidates::{Asked, Candidates, Vocabulary};
 use holds::Fails;
@@ -198,9 +198,10 @@ impl MatchIndex {
         let asked = self.vocabulary.asked(target)?;
         // A path may then be anything: it makes no difference.
         if !self.looks_at_paths {
+            let rule = self.pathless.first(&asked);
             return Ok(Chosen {
-                rule: self.pathless.first(&asked),
-                variables: Variables::default(),
+                rule,
+                variables: self.capture_host(rule, target, Variables::default())?,
             });
         }
         // Spellings that no rule could save are refused here, before any is asked.
@@ -210,7 +211,7 @@ impl MatchIndex {
         let differs = self.check_other_readings(&path, rule, &asked, work)?;
         Ok(Chosen {
             rule,
-            variables: self.capture(rule, &path, &differs),
+            variables: self.capture_host(rule, target, self.capture(rule, &path, &differs))?,
         })
     }
 
@@ -340,6 +341,28 @@ impl MatchIndex {
             .iter()
             .take_while(move |one| rule.is_none_or(|rule| one.rule < rule))
             .filter(|one| one.conditions.first(asked).is_some())
+    }
+
+    /// Adds what the variables of the rule's hosts stand for. A host has one reading: of whatever has
+    /// several, none is chosen.
+    fn capture_host(
+        &self,
+        rule: Option<usize>,
+        target: &Target<'_>,
+        mut variables: Variables,
+    ) -> Result<Variables, UnsafePath> {
+        let hosts = self.chosen(rule).map(|given| given.hosts.as_slice());
+        let hosts = hosts.unwrap_or_default();
+        if hosts.iter().all(|host| host.variables().next().is_none()) {
+            return Ok(variables);
+        }
+        let host = target.authority.map(requested_host).transpose()?.flatten();
+        if let Some(host) = host
+            && let Some(captured) = hosts.iter().find_map(|pattern| pattern.capture(&host))
+        {
+            captured.for_each(|(name, value)| variables.add(name, value));
+        }
+        Ok(variables)
     }
 
     /// From the literal reading, which chose the rule. Where another reading has another value, it

@@ -10,7 +10,7 @@ mod wildcard;
 
 pub use super::path::PathCase;
 pub use error::InvalidPattern;
-pub(super) use host::requested_host;
+pub(super) use host::{HostKey, HostShape, requested_host};
 pub use host::{HostPattern, InvalidHost};
 pub use literal::{LiteralPath, LiteralSegment};
 pub use method::{InvalidMethod, Method};
@@ -44,16 +44,27 @@ pub enum PathPattern {
 }
 
 impl Match {
-    /// The names of the variables that every request under it has a value for.
+    /// The names of the variables that every request under it has a value for: of its template, and
+    /// those that all of its hosts have.
     #[must_use]
     pub fn variables(&self) -> Vec<String> {
-        match &self.path {
-            PathPattern::Template(template) => template.variables().map(str::to_owned).collect(),
+        let template = match &self.path {
+            PathPattern::Template(template) => Some(template.variables()),
             PathPattern::Any
             | PathPattern::Exact(_)
             | PathPattern::Prefix(_)
-            | PathPattern::Regex(_) => Vec::new(),
-        }
+            | PathPattern::Regex(_) => None,
+        };
+        let (first, others) = match self.hosts.split_first() {
+            Some((first, others)) => (Some(first.variables()), others),
+            None => (None, &[][..]),
+        };
+        let of_all = first.into_iter().flatten().filter(|name| {
+            let mut others = others.iter();
+            others.all(|host| host.variables().any(|other| other == *name))
+        });
+        let template = template.into_iter().flatten();
+        template.chain(of_all).map(str::to_owned).collect()
     }
 
     /// The paths segment by segment, if they are about segments.

@@ -15,16 +15,18 @@ from issuer import (
     unsigned,
 )
 from nothing import module as nothing
-from stage import MODULE, OUTPUT, TYPE, cluster
+from stage import MODULE, OUTPUT, TENANT, TYPE, cluster
 
 TOKENS = 200
 UPLOAD_BYTES = 10 << 20
 # Groups, each with a row of its own to compare with.
-KNOWN, NEW, REFUSED, UPLOAD = (
+KNOWN, NEW, REFUSED, UPLOAD, REMEMBERED, ASKED = (
     "token seen before",
     "every token verified anew",
     "refused",
     "10 MiB upload, streamed",
+    "a function's answer, remembered",
+    "a service asked for every request",
 )
 # Beside the number of tokens in use, so that neither cache forgets.
 CACHE = 4096
@@ -42,6 +44,8 @@ class Row:
     values: list
     status: int = 200
     seen: bool = True
+    # What else it must have been told.
+    told: dict = field(default_factory=dict)
     forwards_token: bool = True
     path: str = "/"
     clusters: list = field(default_factory=list)
@@ -117,12 +121,38 @@ def jwt_authn(cached):
     return [{"name": "jwt_authn", "typed_config": configuration}]
 
 
-def ext_authz():
-    told = {"patterns": [{"exact": header} for header in CLAIM_HEADERS]}
+def function(ttl):
+    """A Lambda authorizer whose place another service takes: without TLS and signature, as ext_authz."""
+    authorizer = {
+        "name": "bench",
+        "type": "token",
+        "uri": "http://verdicts.test/verdict",
+        "cluster": "verdicts",
+        "answer": "policy",
+        "identity": [{"header": "authorization"}],
+        "cache": {"ttl": ttl, "entries": CACHE},
+        "api": {
+            "region": "us-east-1",
+            "account_id": "123456789012",
+            "api_id": "a1b2c3d4e5",
+            "stage": "prod",
+        },
+    }
+    configuration = {
+        "authorizers": [authorizer],
+        "default": {"authorizer": "bench"},
+        "rules": [{"match": {"path": "/open"}, "allow": "anyone"}],
+        "context_headers": [{"header": "x-tenant", "key": "tenantId"}],
+    }
+    return plugin(MODULE, configuration)
+
+
+def ext_authz(cluster="authz", headers=CLAIM_HEADERS):
+    told = {"patterns": [{"exact": header} for header in headers]}
     configuration = {
         "@type": f"{TYPE}.filters.http.ext_authz.v3.ExtAuthz",
         "http_service": {
-            "server_uri": {"uri": "http://authz.test", "cluster": "authz", "timeout": "5s"},
+            "server_uri": {"uri": f"http://{cluster}.test", "cluster": cluster, "timeout": "5s"},
             "authorization_response": {"allowed_upstream_headers": told},
         },
     }
@@ -235,4 +265,23 @@ def rows(stage):
         ),
         Row("upload", "this filter", UPLOAD, ours(), warm, upload=UPLOAD_BYTES),
     ]
-    return [*known, *new, *refused, *uploads]
+    asking = {
+        "clusters": [cluster("verdicts", stage.verdict_port)],
+        "seen": False,
+        "told": TENANT,
+    }
+    remembered = [
+        Row("function", "this filter: an answer remembered", REMEMBERED, function("5m"), warm, **asking),
+    ]
+    asked = [
+        Row(
+            "ext_authz_held",
+            "ext_authz, without a body",
+            ASKED,
+            ext_authz("verdicts", TENANT),
+            warm,
+            **asking,
+        ),
+        Row("function_held", "this filter: an event, an answer", ASKED, function("0s"), warm, **asking),
+    ]
+    return [*known, *new, *refused, *uploads, *remembered, *asked]

@@ -24,7 +24,9 @@ TYPE = "type.googleapis.com/envoy.extensions"
 TICK = os.sysconf("SC_CLK_TCK")
 # The upstream repeats these in its answer to a request that carries `x-bench-echo`: proof, before a
 # row is timed, that the row does its job.
-ECHOED = [*CLAIM_HEADERS, "authorization"]
+# What the service with a verdict of its own says of everybody.
+TENANT = {"x-tenant": "north"}
+ECHOED = [*CLAIM_HEADERS, *TENANT, "authorization"]
 # Lets a request go on when all of its body is there.
 BUFFER = {
     "name": "envoy.filters.http.buffer",
@@ -219,6 +221,7 @@ class Stage:
         self.keys_port = self.key_server.server_address[1]
         threading.Thread(target=self.key_server.serve_forever, daemon=True).start()
         self.upstream_port, self.upload_port = free_port(), free_port()
+        self.verdict_port = free_port()
         self.upstream = Envoy("upstream", self.upstream_listeners(), [])
 
     def __enter__(self):
@@ -245,7 +248,29 @@ class Stage:
             {"match": asked, "response_headers_to_add": echo, **answer},
             {"match": {"prefix": "/"}, **answer},
         ]
-        return [listener(self.upstream_port, routes), listener(self.upload_port, routes, [BUFFER])]
+        return [
+            listener(self.upstream_port, routes),
+            listener(self.upload_port, routes, [BUFFER]),
+            listener(self.verdict_port, self.verdicts(), [BUFFER]),
+        ]
+
+    def verdicts(self):
+        """Lets everybody in, in the words of a Lambda authorizer and in those of ext_authz: a service
+        that costs as little as one can, for what it costs to ask."""
+        allow = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
+        answer = {
+            "principalId": "everybody",
+            "policyDocument": {"Version": "2012-10-17", "Statement": [allow]},
+            "context": {"tenantId": TENANT["x-tenant"]},
+        }
+        said = [{"header": {"key": name, "value": value}} for name, value in TENANT.items()]
+        return [
+            {
+                "match": {"prefix": "/"},
+                "response_headers_to_add": said,
+                "direct_response": {"status": 200, "body": {"inline_string": json.dumps(answer)}},
+            }
+        ]
 
     def envoy(self, filters, clusters=(), upload=False):
         """The Envoy that is measured, with these filters, and the port on which it listens."""

@@ -1,6 +1,7 @@
 //! What an attacker can make the filter do: spend work, remember a lie, believe bytes of a
 //! stranger. Without a host, so that each question is asked thousands of times.
 
+mod authorizers;
 mod memory;
 mod paths;
 mod poison;

@@ -3,8 +3,8 @@
 mod answers;
 mod arns;
 mod events;
-mod naive;
-mod policies;
+pub(crate) mod naive;
+pub(crate) mod policies;
 
 use cognito_authorizer::authorizer::api::Api;
 use cognito_authorizer::authorizer::method_arn::MethodArn;

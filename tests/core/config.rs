@@ -5,11 +5,13 @@
 //! and both must mean the same.
 
 mod accounts;
+mod alternatives;
 mod confirm;
 mod documents;
 mod durations;
 mod forms;
 mod headers;
+mod matchers;
 mod mutations;
 mod pools;
 mod require;

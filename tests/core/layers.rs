@@ -31,7 +31,7 @@ const LAYERS: [(&str, &str); 38] = [
         "claims header pool principal refusal step time work",
     ),
     ("request", "header rules work"),
-    ("bearer", "header refusal request work"),
+    ("bearer", "claims header refusal request work"),
     ("owned", "header request"),
     (
         "authorizer",

@@ -7,7 +7,7 @@ mod query;
 use std::collections::BTreeMap;
 
 use crate::harness::seed::Seed;
-use cognito_authorizer::bearer::{TokenSource, TokenSources};
+use cognito_authorizer::bearer::{Scheme, TokenSource, TokenSources};
 use cognito_authorizer::header::{HeaderEdit, HeaderName};
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::request::Request;
@@ -144,7 +144,7 @@ fn every_reader_finds_no_more_than_the_filter() {
     for _ in 0..15_000 {
         let name = seed.pick(&NAMES);
         let sources = TokenSources::new(vec![
-            TokenSource::Header(HeaderName::authorization()),
+            TokenSource::Header(HeaderName::authorization(), Scheme::BEARER),
             TokenSource::Query(name.to_owned()),
             TokenSource::Cookie(name.to_owned()),
         ])

@@ -38,6 +38,15 @@ fn what_is_imported_passes_check() {
             ],
             &["--any-client", "--api", "rest"],
             &["--any-client", "--api", "http"],
+            &[
+                "--any-client",
+                "--lambda-cluster",
+                "lambda",
+                "--stage",
+                "live",
+                "--api-id",
+                "x9y8z7w6v5",
+            ],
         ]
         .into_iter()
         .enumerate()

@@ -147,7 +147,9 @@ fn every_vector_is_decided_in_envoy() {
     let mut setup = setup.cluster("lambda", function.port());
     for (name, document) in &policies {
         let listener = Listener::new(name, document.clone());
+        let upgrades = json!([{"upgrade_type": "CONNECT"}, {"upgrade_type": "websocket"}]);
         let listener = listener.raw_paths().connects();
+        let listener = listener.manager("upgrade_configs", upgrades);
         setup = setup.listener(listener.manager(UNDERSCORES, json!("ALLOW")));
     }
     let envoy = EnvoyUnderTest::start(&setup);
@@ -330,6 +332,9 @@ fn send(vector: &Vector, policy: &Policy, to: std::net::SocketAddr) -> Exchange 
             .collect();
         lines.push((CASE, case.as_bytes()));
         http2::send(to, &method, &text(Some(target)), &lines, b"", &[]).response
+    } else if headers.iter().any(|(name, _)| name == "upgrade") {
+        // What follows a 101 is no body.
+        request.open(to).next_response()
     } else {
         request.send(to)
     };
@@ -392,8 +397,13 @@ fn forwarded(
     let is_head = vector
         .headers
         .contains(&(":method".to_owned(), b"HEAD".to_vec()));
-    let greeting = if is_head { "" } else { GREETING };
-    if (response.status, response.body.as_str()) != (200, greeting) {
+    let is_upgrade = vector.headers.iter().any(|(name, _)| name == "upgrade");
+    let promised = match (is_upgrade, is_head) {
+        (true, _) => (101, ""),
+        (false, true) => (200, ""),
+        (false, false) => (200, GREETING),
+    };
+    if (response.status, response.body.as_str()) != promised {
         return Some(format!("expected the upstream's 200, found {response:?}"));
     }
     let values = |name: &str| match name {

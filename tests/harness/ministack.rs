@@ -142,11 +142,16 @@ impl Furniture {
 }
 
 impl Api {
+    /// The host of its URL.
+    pub(crate) fn host(&self) -> String {
+        format!("{}.execute-api.localhost", self.id)
+    }
+
     /// What the gateway answers to a request for `target`, given these headers.
     #[track_caller]
     pub(crate) fn send(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Response {
         let request = Request::new(method, format!("{}{target}", self.stage))
-            .host(&format!("{}.execute-api.localhost", self.id))
+            .host(&self.host())
             .header("connection", "close");
         let request = headers.iter().fold(request, |request, (name, value)| {
             request.header(name, value)

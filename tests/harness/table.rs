@@ -36,8 +36,12 @@ pub(crate) fn promised(reason: &str) -> (u16, &'static str, Option<&'static str>
             let challenge = r#"Bearer error="insufficient_user_authentication", max_age="900""#;
             (401, unauthorized, Some(challenge))
         }
-        "insufficient_group" | "claim_mismatch" | "denied_by_rule" => (403, forbidden, None),
-        "keys_unavailable" | "revocation_unknown" => {
+        "insufficient_group" | "claim_mismatch" | "denied_by_rule" | "authorizer_denied" => {
+            (403, forbidden, None)
+        }
+        "missing_identity" | "authorizer_unauthorized" => (401, unauthorized, None),
+        "authorizer_failed" => (500, r#"{"message":"Internal Server Error"}"#, None),
+        "keys_unavailable" | "revocation_unknown" | "authorizer_unavailable" => {
             (503, r#"{"message":"Service Unavailable"}"#, None)
         }
         "unsafe_path" | "unsafe_method" => (400, r#"{"message":"Bad Request"}"#, None),
@@ -50,8 +54,12 @@ pub(crate) fn difference(response: &Response, reason: &str) -> Option<String> {
     let (status, body, challenge) = promised(reason);
     let retry = response.header("retry-after");
     let seconds = retry.and_then(|value| value.parse::<u32>().ok());
-    let waits = matches!(reason, "keys_unavailable" | "revocation_unknown")
-        == seconds.is_some_and(|seconds| seconds > 0);
+    let later = [
+        "keys_unavailable",
+        "revocation_unknown",
+        "authorizer_unavailable",
+    ];
+    let waits = later.contains(&reason) == seconds.is_some_and(|seconds| seconds > 0);
     let same = response.status == status
         && response.body == body
         && response.header("www-authenticate") == challenge

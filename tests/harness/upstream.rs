@@ -120,6 +120,16 @@ impl Upstream {
         lock(&self.records).len()
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// All that has arrived.
+    pub(crate) fn everything(&self) -> Vec<Seen> {
+        lock(&self.records).clone()
+    }
+
     /// What has arrived of the requests with this case id.
     pub(crate) fn seen(&self, case: &str) -> Vec<Seen> {
         let is_case = |seen: &&Seen| seen.values(CASE).iter().any(|value| value == case);

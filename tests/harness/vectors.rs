@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cognito_authorizer::remote::call::Answer;
 use serde_json::{Value, json};
 
@@ -61,6 +63,7 @@ const FILES: &[&str] = &[
     include_str!("../vectors/decisions/rules.json"),
     include_str!("../vectors/decisions/matchers.json"),
     include_str!("../vectors/decisions/alternatives.json"),
+    include_str!("../vectors/decisions/bound.json"),
     include_str!("../vectors/decisions/headers.json"),
     include_str!("../vectors/decisions/order.json"),
     include_str!("../vectors/decisions/principals.json"),
@@ -70,6 +73,7 @@ const FILES: &[&str] = &[
     include_str!("../vectors/decisions/upstreams.json"),
     include_str!("../vectors/decisions/modes.json"),
     include_str!("../vectors/decisions/resources.json"),
+    include_str!("../vectors/decisions/clients.json"),
 ];
 
 impl Vectors {
@@ -256,6 +260,16 @@ fn filled(text: &str, token: &[u8], other: Option<&[u8]>) -> Vec<u8> {
                 .replace('.', "%2E")
                 .as_bytes(),
         );
+    }
+    if text.contains("{token64}") {
+        fill("{token64}", URL_SAFE_NO_PAD.encode(token).as_bytes());
+    }
+    if text.contains("{head}") {
+        let (head, rest) = token.split_at(token.len() / 3);
+        let (middle, tail) = rest.split_at(rest.len() / 2);
+        fill("{head}", head);
+        fill("{middle}", middle);
+        fill("{tail}", tail);
     }
     if text.contains("{payload}") {
         fill(

@@ -4,9 +4,11 @@ with what envoy/MCP.md puts into it.
 Everything listens on loopback, on free ports, and is ended by its process id.
 """
 
+import atexit
 import copy
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -33,6 +35,10 @@ class Stage:
     def __init__(self):
         self.children = []
         WORK.mkdir(parents=True, exist_ok=True)
+        # However the run ends, what it started ends with it.
+        for name in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(name, lambda number, _: sys.exit(128 + number))
+        atexit.register(self.stop)
 
     def start(self, variants):
         """Starts everything; Envoy has a listener for each variant of the page's configuration."""

@@ -46,16 +46,20 @@ def misnamed(authorizer):
     authorizer["protected_resources"][0]["resource"] = f"https://{HOST}/orders"
 
 
+def either(authorizer):
+    (rule,) = [rule for rule in authorizer["rules"] if rule["match"] == {"path": "/mcp"}]
+    rule["require"]["scopes"] = SCOPES
+
+
 def closing(authorizer):
     authorizer["token"] |= {"at_expiry": "close", "clock_skew": "0s"}
 
 
-VARIANTS = {"page": lambda _: None, "pools": pools, "misnamed": misnamed, "closing": closing}
+VARIANTS = {"page": lambda _: None, "pools": pools, "misnamed": misnamed, "either": either, "closing": closing}
 stage = Stage()
 
 
 def setUpModule():
-    unittest.addModuleCleanup(stage.stop)
     stage.start(VARIANTS)
 
 
@@ -71,9 +75,9 @@ class Case(IsolatedAsyncioTestCase):
         async with httpx2.AsyncClient(transport=network) as http:
             return await http.request(method, f"https://{host}{path}", **more)
 
-    async def hello(self, token, path="/mcp", **headers):
-        said = MCP | {"authorization": f"Bearer {token}"} | {name.replace("_", "-"): it for name, it in headers.items()}
-        return await self.ask("POST", path, headers=said, json=HELLO)
+    async def hello(self, token, path="/mcp", variant="page", **headers):
+        said = MCP | {"authorization": f"Bearer {token}"} | headers
+        return await self.ask("POST", path, variant, headers=said, json=HELLO)
 
 
 class TheWayIn(Case):
@@ -219,10 +223,17 @@ class WhoMayCall(Case):
         self.assertEqual([asked["scope"] for asked in stepped.person.asked], [f"{USE} {ADMIN}"])
 
     async def test_a_scope_that_the_app_client_may_not_have(self):
-        reader = Desktop(stage, app="reader")
-        self.assertEqual((await self.hello(await reader.sign_in())).status_code, 200)
-        error = await failure(Desktop(stage, app="reader", url=f"{URL}/admin"), Refused)
-        self.assertIn("invalid_scope", str(error))
+        token = await Desktop(stage, app="reader").sign_in()
+        self.assertEqual((await self.hello(token)).status_code, 200)
+        self.assertEqual((await self.hello(token, variant="either")).status_code, 200)
+        for what, desktop in [
+            ("the only one", Desktop(stage, app="reader", url=f"{URL}/admin")),
+            # Its own would do, but the challenge has all that would.
+            ("one of two", Desktop(stage, app="reader", variant="either")),
+        ]:
+            with self.subTest(what):
+                error = await failure(desktop, Refused)
+                self.assertIn("invalid_scope", str(error))
 
     async def test_a_token_of_another_pool(self):
         stranger = Desktop(stage, pool="elsewhere")

@@ -7,6 +7,7 @@ mod commands;
 mod configurations;
 mod dependencies;
 mod fields;
+mod lambda;
 mod parts;
 mod promises;
 mod requests;

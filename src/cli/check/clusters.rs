@@ -1,14 +1,15 @@
-//! The clusters that keys and deny lists come from and tokens go to: whether there are any, and whether
-//! they verify who answers.
+//! The clusters that keys, deny lists and verdicts come from and tokens go to: whether there are any,
+//! whether they verify who answers, and whether what calls Lambda signs its calls.
 
 use super::Notes;
 use super::envoy::{Node, field, is_true, text, texts};
 use super::finding::{self, Finding};
 use super::place::Place;
 use super::reach::{self, Reach};
+use super::signing::{self, Signing};
 use crate::document::{Document, below, item};
 use crate::locate::{File, Located, Setting};
-use cognito_authorizer::policy::{Issuer, KeySource, Policy};
+use cognito_authorizer::policy::{Authorizer, Issuer, KeySource, Policy};
 use cognito_authorizer::remote::call::Endpoint;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,10 @@ enum Purpose {
     Confirmation,
     /// The deny list comes from there.
     DenyList,
+    /// A Lambda function is invoked there.
+    Function,
+    /// Another service is asked there for a verdict.
+    Verdict,
 }
 
 impl Purpose {
@@ -45,6 +50,7 @@ impl Purpose {
             Self::Keys => "jwks.cluster",
             Self::Confirmation => "confirm.cluster",
             Self::DenyList => "deny_list.cluster",
+            Self::Function | Self::Verdict => "cluster",
         }
     }
 }
@@ -54,6 +60,7 @@ struct Cluster {
     place: Place,
     lacks: Vec<&'static str>,
     reach: Reach,
+    signing: Signing,
 }
 
 impl Clusters {
@@ -87,6 +94,7 @@ impl Clusters {
                     place: place.clone(),
                     lacks: lacks.clone(),
                     reach: entry.reach.for_port(&port),
+                    signing: entry.signing.clone(),
                 });
             }
         }
@@ -98,7 +106,8 @@ impl Clusters {
         for (_, issuer, purpose, endpoint) in called(policy) {
             let regions = match issuer {
                 Issuer::Pool(pool) => {
-                    let own = pool.id.region().to_owned();
+                    // A replica's is its own.
+                    let own = pool.region.clone();
                     let there = reach::region(&endpoint.authority);
                     BTreeSet::from_iter(there.into_iter().chain([own]))
                 }
@@ -110,6 +119,15 @@ impl Clusters {
                 purpose,
                 issuer: issuer.id().to_owned(),
                 regions: regions.into_iter().collect(),
+            });
+        }
+        for authorizer in &policy.authorizers {
+            let cluster = authorizer.endpoint.cluster.clone();
+            let region = reach::region(&authorizer.endpoint.authority);
+            self.wanted.entry(cluster).or_default().push(Wanted {
+                purpose: purpose_of(authorizer),
+                issuer: authorizer.name.clone(),
+                regions: region.into_iter().collect(),
             });
         }
         if let Some(list) = &policy.deny_list {
@@ -130,9 +148,11 @@ impl Clusters {
         let all =
             wanted.flat_map(|(name, wanted)| defined(name).map(move |one| (name, wanted, one)));
         for (name, wanted, cluster) in all {
-            let mut note = |code, place: &Place, text: String| {
+            let mut note = |code, place: &Place, text: String, advice: Option<&'static str>| {
                 if place.file == file {
-                    findings.push(place.finding(code, text));
+                    let finding = place.finding(code, text);
+                    let advice = advice.unwrap_or(finding.advice);
+                    findings.push(Finding { advice, ..finding });
                 }
             };
             if !cluster.lacks.is_empty() {
@@ -146,15 +166,29 @@ impl Clusters {
                     (false, false) => None,
                 };
                 if let Some(text) = pools {
-                    note(&finding::UNVERIFIED_KEY_SERVER, &cluster.place, lacks(text));
+                    note(
+                        &finding::UNVERIFIED_KEY_SERVER,
+                        &cluster.place,
+                        lacks(text),
+                        None,
+                    );
                 }
                 if serves(Purpose::DenyList) {
                     let text = lacks("the deny list comes through");
-                    note(&finding::UNVERIFIED_LIST_SERVER, &cluster.place, text);
+                    note(&finding::UNVERIFIED_LIST_SERVER, &cluster.place, text, None);
+                }
+                if serves(Purpose::Function) || serves(Purpose::Verdict) {
+                    let text = lacks("verdicts come through");
+                    note(&finding::UNVERIFIED_AUTHORIZER, &cluster.place, text, None);
+                }
+            }
+            if wanted.iter().any(|one| one.purpose == Purpose::Function) {
+                for (place, text) in cluster.signing.problems(name, &cluster.place) {
+                    note(&finding::UNSIGNED_CALL, place, text, None);
                 }
             }
             for (place, text) in cluster.reach.plain_ports() {
-                note(&finding::PLAIN_PORT, place, text);
+                note(&finding::PLAIN_PORT, place, text, None);
             }
             for Wanted {
                 purpose,
@@ -165,13 +199,22 @@ impl Clusters {
                 let is = match purpose {
                     Purpose::Keys => format!("the keys of {issuer} are"),
                     Purpose::Confirmation => format!("{issuer} is"),
-                    Purpose::DenyList => continue,
+                    Purpose::Function => format!("the function of {issuer} is"),
+                    Purpose::DenyList | Purpose::Verdict => continue,
                 };
-                for (place, host, found) in cluster.reach.regions() {
+                let signed = cluster
+                    .signing
+                    .region()
+                    .filter(|_| *purpose == Purpose::Function);
+                for (place, host, found) in cluster.reach.regions().chain(signed) {
                     if !regions.is_empty() && !regions.contains(&found) {
                         let expected = regions.join(" or ");
-                        let text = format!("found {host:?}, of {found}; {is} in {expected}");
-                        note(&finding::WRONG_REGION, place, text);
+                        let text = match host == found {
+                            true => format!("found {found}; {is} in {expected}"),
+                            false => format!("found {host:?}, of {found}; {is} in {expected}"),
+                        };
+                        let advice = (*purpose == Purpose::Function).then_some(ELSEWHERE);
+                        note(&finding::WRONG_REGION, place, text, advice);
                     }
                 }
             }
@@ -183,9 +226,22 @@ impl Clusters {
     }
 }
 
-/// What follows if the deny list cannot be fetched.
+/// What follows if a function is called in another region.
+const ELSEWHERE: &str = "that endpoint does not know the function, and every request that the authorizer decides about is answered 503; address, sni, SAN and the region of the signature all name the function's";
+
+/// What follows if a function cannot be asked.
+const WITHOUT_FUNCTION: &str = "without an answer every request that the authorizer decides about is answered 503; envoy/lambda/cluster.yaml has a cluster";
+
+/// And if the deny list cannot be fetched.
 const WITHOUT_LIST: &str =
     "without a list nobody who was signed out is out, and `when_stale` says who gets in at all";
+
+fn purpose_of(authorizer: &Authorizer) -> Purpose {
+    match signing::is_invocation(&authorizer.endpoint) {
+        true => Purpose::Function,
+        false => Purpose::Verdict,
+    }
+}
 
 /// Where each issuer stands for which a cluster is called, the issuer, what for, and where.
 fn called(policy: &Policy) -> impl Iterator<Item = (String, Issuer<'_>, Purpose, &Endpoint)> {
@@ -240,7 +296,12 @@ pub(super) fn unknown(
         let path = Purpose::DenyList.field().to_owned();
         (path, &list.source.endpoint, WITHOUT_LIST)
     });
-    for (path, endpoint, advice) in issuers.chain(list) {
+    let authorizers = policy.authorizers.iter().enumerate();
+    let authorizers = authorizers.map(|(position, authorizer)| {
+        let path = below(&item("authorizers", position), "cluster");
+        (path, &authorizer.endpoint, WITHOUT_FUNCTION)
+    });
+    for (path, endpoint, advice) in issuers.chain(list).chain(authorizers) {
         let cluster = endpoint.cluster.as_str();
         if known.contains(&cluster) || scope == Scope::Manifests && is_generated(cluster) {
             continue;
@@ -323,6 +384,7 @@ struct Entry {
     /// What the DestinationRule leaves unverified, if there is one.
     lacks: Option<Vec<&'static str>>,
     reach: Reach,
+    signing: Signing,
 }
 
 struct Gathering<'a> {
@@ -357,6 +419,7 @@ impl Gathering<'_> {
                 place: self.place(&node.path),
                 lacks: lacks(node),
                 reach: Reach::of_cluster(node, &|path| self.place(path)),
+                signing: Signing::of(node, &|path| self.place(path)),
             };
             let known = self.clusters.entry(name.to_owned()).or_default();
             // A dump has what is static in two sections.
@@ -435,7 +498,27 @@ impl Gathering<'_> {
                 entry.place = Some(place);
                 entry.reach.extend(reach.unwrap_or_default());
             }
+            Some("EnvoyFilter") => {
+                let patches = field(&spec, "config_patches").map(|patches| patches.children());
+                for patch in patches.unwrap_or_default() {
+                    self.patch(&patch);
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// What an EnvoyFilter adds to a cluster that a ServiceEntry makes.
+    fn patch(&mut self, patch: &Node<'_>) {
+        let cluster = field(patch, "match").and_then(|one| field(&one, "cluster"));
+        let service = cluster
+            .as_ref()
+            .and_then(|cluster| text(cluster, "service"));
+        let value = field(patch, "patch").and_then(|patch| field(&patch, "value"));
+        if let (Some(host), Some(value)) = (service, value) {
+            let signing = Signing::of(&value, &|path| self.place(path));
+            let entry = self.entries.entry(host.to_owned()).or_default();
+            entry.signing = signing;
         }
     }
 }

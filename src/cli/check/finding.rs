@@ -88,6 +88,9 @@ codes! {
     CASE_SENSITIVE = "case-sensitive", Warning,
         "Letter case distinguishes paths",
         "an upstream that does not mind letter case serves /Admin by the rule of another path";
+    NOT_ENFORCED = "not-enforced", Warning,
+        "What should be refused is only reported",
+        "a request that should be refused reaches the upstream; meant for the time in which the filter is adopted";
     METHOD_OVERRIDE = "method-override", Warning,
         "Headers that name another method reach the upstream",
         "rules look at methods, but an upstream that honours x-http-method-override acts on another";
@@ -134,9 +137,15 @@ codes! {
     UNVERIFIED_LIST_SERVER = "unverified-list-server", Warning,
         "The deny list comes from a server whose identity is not verified",
         "whoever can answer in its place signs everybody in again, or locks anybody out; trusted_ca, a SAN match and sni belong together, as for keys";
+    UNVERIFIED_AUTHORIZER = "unverified-authorizer", Warning,
+        "Verdicts come from a server whose identity is not verified",
+        "whoever can answer in its place lets anybody in, and is sent their tokens and cookies; trusted_ca, a SAN match and sni belong together, as for keys";
+    UNSIGNED_CALL = "unsigned-call", Warning,
+        "A cluster that invokes Lambda functions does not sign",
+        "Lambda answers 403, and every request that the authorizer decides about is answered 503; aws_request_signing, then upstream_codec, as in envoy/lambda/cluster.yaml";
     WRONG_REGION = "wrong-region", Warning,
-        "Keys come from another region than the pool's",
-        "that endpoint does not know the pool, and without keys every request with a token is answered 503; address, sni and SAN all name the pool's region, as `cognito-authorizer jwks` prints them";
+        "Keys come from another region than the pool's, or a function is called in one",
+        "that endpoint does not know the pool or the function, and without keys every request with a token is answered 503; address, sni and SAN all name the pool's region, as `cognito-authorizer jwks` prints them";
     PLAIN_PORT = "plain-port", Warning,
         "TLS and port do not fit",
         "what is spoken there is not understood, so that nothing is ever fetched from there";

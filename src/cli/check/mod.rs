@@ -18,6 +18,7 @@ mod revocation;
 mod sarif;
 mod settings;
 mod shadows;
+mod signing;
 mod slow;
 mod weak;
 

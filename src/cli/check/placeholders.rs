@@ -13,6 +13,9 @@ const POOL: &str = "us-east-1_AbCdEf123";
 /// What the app clients of the examples begin with.
 const CLIENT: &str = "4hq8";
 
+/// The API of the examples, which method ARNs name.
+const API: &str = "a1b2c3d4e5";
+
 /// SHA-256 of nothing, which stands in the examples for the digest of the module.
 const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -41,6 +44,13 @@ pub(super) fn of_configuration(policy: &Policy, notes: &mut Notes<'_>) {
                 let text = format!("{client:?} is the app client of the examples");
                 notes.add(&finding::PLACEHOLDER, &item(&path, at), text);
             }
+        }
+    }
+    for (position, authorizer) in policy.authorizers.iter().enumerate() {
+        if authorizer.settings.api.api_id == API {
+            let path = below(&item("authorizers", position), "api.api_id");
+            let text = format!("{API} is the API of the examples");
+            notes.add(&finding::PLACEHOLDER, &path, text);
         }
     }
     walk(&document.value, "", notes);

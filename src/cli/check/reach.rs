@@ -8,9 +8,15 @@ use serde_json::Value;
 const PLAIN: &str = "80";
 const OVER_TLS: &str = "443";
 
-/// What Cognito's endpoints have before the region: of the original and the updated issuer, and for
-/// FIPS 140. The names of private endpoints have it, too, further in.
-const SERVICES: [&str; 3] = ["cognito-idp", "issuer-cognito-idp", "cognito-idp-fips"];
+/// What the endpoints of Cognito have before the region, of the original and the updated issuer, and of
+/// Lambda, and both for FIPS 140. The names of private endpoints have it, too, further in.
+const SERVICES: [&str; 5] = [
+    "cognito-idp",
+    "issuer-cognito-idp",
+    "cognito-idp-fips",
+    "lambda",
+    "lambda-fips",
+];
 
 /// Where a cluster leads.
 #[derive(Clone, Default)]
@@ -168,7 +174,7 @@ impl Reach {
         })
     }
 
-    /// The hosts that are Cognito's, and their regions.
+    /// The hosts that are Cognito's or Lambda's, and their regions.
     pub(super) fn regions(&self) -> impl Iterator<Item = (&Place, &str, String)> {
         self.hosts.iter().filter_map(|(place, host)| {
             let region = region(host)?;
@@ -177,7 +183,7 @@ impl Reach {
     }
 }
 
-/// The region of a host of Cognito's; none of another host, which may lead anywhere.
+/// The region of a host of Cognito's or Lambda's; none of another host, which may lead anywhere.
 pub(super) fn region(host: &str) -> Option<String> {
     let host = host.to_ascii_lowercase();
     let (host, _) = host.split_once(':').unwrap_or((&host, ""));
@@ -249,6 +255,7 @@ mod tests {
                 "vpce-0a1b.cognito-idp.us-east-2.vpce.amazonaws.com",
                 Some("us-east-2"),
             ),
+            ("lambda.eu-west-1.amazonaws.com", Some("eu-west-1")),
             ("*.us-east-1.amazonaws.com", Some("us-east-1")),
             (".us-east-1.amazonaws.com", Some("us-east-1")),
             ("*.amazonaws.com", None),

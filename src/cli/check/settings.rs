@@ -7,6 +7,7 @@ use cognito_authorizer::owned::{HOST_OVERRIDES, METHOD_OVERRIDES, PATH_OVERRIDES
 use cognito_authorizer::policy::{KeySource, Policy, Preflight};
 use cognito_authorizer::remote::schedule::MaxStale;
 use cognito_authorizer::reply::Style;
+use cognito_authorizer::rules::Enforcement;
 use cognito_authorizer::rules::pattern::PathCase;
 use cognito_authorizer::rules::requirement::AnyOf;
 use serde_json::Value;
@@ -73,7 +74,24 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
         let text = "no challenge names the metadata of a resource";
         notes.add(&finding::NO_CHALLENGE, "protected_resources", text);
     }
+    not_enforced(policy, notes);
     waived(policy, notes);
+}
+
+/// Doors that are open in writing.
+fn not_enforced(policy: &Policy, notes: &mut Notes<'_>) {
+    if policy.rules.enforcement_without_rule() == Enforcement::Report {
+        let text = "what should be refused goes on, but for rules with a word of their own";
+        notes.add(&finding::NOT_ENFORCED, "enforce", text);
+    }
+    let rules = notes.document.get("rules").and_then(Value::as_array);
+    for (at, rule) in rules.into_iter().flatten().enumerate() {
+        if rule.get("enforce").and_then(Value::as_str) == Some("report") {
+            let path = below(&item("rules", at), "enforce");
+            let text = "what this rule should refuse goes on";
+            notes.add(&finding::NOT_ENFORCED, &path, text);
+        }
+    }
 }
 
 /// Protections against upstreams that believe more than the rules look at, waived in writing where

@@ -8,7 +8,7 @@ use anyhow::ensure;
 use clap::ArgGroup;
 use cognito_authorizer::arn::is_account;
 use cognito_authorizer::deny_list::DenyList;
-use cognito_authorizer::pool::UserPoolId;
+use cognito_authorizer::pool::{UserPool, UserPoolId};
 use cognito_authorizer::time::Timestamp;
 use file::Replacement;
 use list::{Added, Kind, List};
@@ -78,7 +78,7 @@ impl Owner {
             return Ok(Self::Account(text.to_owned()));
         }
         let pool = match text.starts_with("arn:") {
-            true => UserPoolId::from_arn(text),
+            true => UserPool::from_arn(text).map(|pool| pool.id().clone()),
             false => UserPoolId::new(text),
         };
         pool.map(Self::Pool)

@@ -3,7 +3,11 @@
 use super::account::Question;
 use super::{Args, deny_list, keys};
 use anyhow::{Context as _, ensure};
-use cognito_authorizer::bearer::{TokenSource, TokenSources};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cognito_authorizer::bearer::{
+    Encoding, PROTOCOLS, Scheme, TokenSource, TokenSources, WebSocketProtocol,
+};
 use cognito_authorizer::header::{HeaderName, is_header_value};
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::time::Timestamp;
@@ -169,15 +173,37 @@ fn place(headers: &mut Vec<(String, Vec<u8>)>, sources: &TokenSources, token: &s
         return;
     };
     match source {
-        TokenSource::Header(name) => {
-            let scheme = token
-                .get(..7)
-                .is_some_and(|start| start.eq_ignore_ascii_case("bearer "));
-            let value = match *name == HeaderName::authorization() && !scheme {
-                true => format!("Bearer {token}"),
-                false => token.to_owned(),
+        TokenSource::Header(name, scheme) => {
+            let is_bearer = *scheme == Scheme::BEARER;
+            let given = token.split_once(' ').map(|(given, _)| given);
+            let has_scheme = given.is_some_and(|given| given.eq_ignore_ascii_case(scheme.as_str()));
+            let value = match is_bearer && *name != HeaderName::authorization() || has_scheme {
+                true => token.to_owned(),
+                false if is_bearer => format!("Bearer {token}"),
+                false => format!("{} {token}", scheme.as_str()),
             };
             headers.push((name.as_str().to_owned(), value.into_bytes()));
+        }
+        TokenSource::WebSocket(protocol) => {
+            let value = match protocol {
+                WebSocketProtocol::After(marker) => format!("{marker}, {token}"),
+                WebSocketProtocol::Prefixed(prefix, Encoding::None) => format!("{prefix}{token}"),
+                WebSocketProtocol::Prefixed(prefix, Encoding::Base64Url) => {
+                    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(token))
+                }
+            };
+            // The place looks at nothing but a WebSocket's handshake.
+            for (name, value) in [
+                ("connection", "Upgrade"),
+                ("upgrade", "websocket"),
+                (PROTOCOLS, &value),
+            ] {
+                headers.push((name.to_owned(), value.as_bytes().to_vec()));
+            }
+        }
+        TokenSource::Amplify(amplify) => {
+            let cookies = amplify.written(token);
+            headers.extend(cookies.map(|line| ("cookie".to_owned(), line.into_bytes())));
         }
         TokenSource::Cookie(name) => {
             headers.push(("cookie".to_owned(), format!("{name}={token}").into_bytes()));

@@ -62,6 +62,8 @@ pub(super) enum AuthorizerKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pool {
     pub(super) id: UserPoolId,
+    /// Its own, or a replica's.
+    pub(super) region: String,
     pub(super) arn: Option<String>,
     pub(super) issuer: IssuerForm,
 }

@@ -246,6 +246,11 @@ fn write_function(text: &mut String, scheme: &str, function: &Function) {
 }
 
 fn write_pool(text: &mut String, id: &str, entry: &Entry) {
+    // A replica's keys are in its own region.
+    let named = match &entry.pool.arn {
+        Some(arn) if entry.pool.id.region() != entry.pool.region => arn,
+        Some(_) | None => id,
+    };
     comment(text, "", &format!("authorizer {}", entry.origin.join(", ")));
     match &entry.pool.arn {
         Some(arn) => text.push_str(&format!("- user_pool_arn: {}\n", scalar(arn))),
@@ -264,7 +269,7 @@ fn write_pool(text: &mut String, id: &str, entry: &Entry) {
     comment(
         text,
         "  ",
-        &format!("This cluster in Envoy: cognito-authorizer jwks {id}"),
+        &format!("This cluster in Envoy: cognito-authorizer jwks {named}"),
     );
     member(text, "  ", "jwks", &json!({"cluster": entry.cluster}));
 }
@@ -280,6 +285,7 @@ fn write_responses(text: &mut String, responses: &Map<String, Value>) {
         "expired_token",
         "access_denied",
         "authorizer_failure",
+        "authorizer_configuration_error",
         "bad_request",
     ] {
         match responses.get(name) {

@@ -64,7 +64,10 @@ pub(super) fn read(
     let called = called(authorizer)?;
     let ttl = ttl(definition.api, authorizer)?;
     let identity = identity(definition.api, scheme, authorizer, kind)?;
-    if kind == Kind::Request && ttl == 0 && definition.api == Api::Rest {
+    if identity.is_empty() && ttl > 0 {
+        return Err(authorizer.obstacle("found no identitySource, by which answers are remembered"));
+    }
+    if !identity.is_empty() && ttl == 0 && definition.api == Api::Rest && kind == Kind::Request {
         differences.push(
             "asks its function without its identity sources too, since nothing is cached; here they are required"
                 .to_owned(),
@@ -81,7 +84,9 @@ pub(super) fn read(
     entry.push(("function", json!(called.function)));
     entry.push(("cluster", json!(calls.cluster)));
     entry.push(("answer", json!(answer)));
-    entry.push(("identity", Value::Array(identity)));
+    if !identity.is_empty() {
+        entry.push(("identity", Value::Array(identity)));
+    }
     if let Some(pattern) = pattern(authorizer, kind)? {
         entry.push(("pattern", json!(pattern)));
     }
@@ -230,21 +235,21 @@ fn pattern<'d>(authorizer: &Object<'d>, kind: Kind) -> Result<Option<&'d str>, O
     }
 }
 
-/// Identity sources.
+/// Identity sources; none where every request is asked about.
 fn identity(
     api: Api,
     scheme: &Object<'_>,
     authorizer: &Object<'_>,
     kind: Kind,
 ) -> Result<Vec<Value>, Obstacle> {
-    let none = || authorizer.obstacle("found no identitySource");
     let Some(part) = authorizer.member("identitySource")? else {
         // A TOKEN authorizer's header may stand in the scheme alone.
         return match (kind, text(scheme, "in")?, text(scheme, "name")?) {
             (Kind::Token, Some((_, "header")), Some((_, name))) => {
                 Ok(vec![json!({"header": name})])
             }
-            _ => Err(none()),
+            (Kind::Token, ..) => Err(authorizer.obstacle("found no header for its token")),
+            (Kind::Request, ..) => Ok(Vec::new()),
         };
     };
     let texts = part.texts()?;
@@ -254,11 +259,7 @@ fn identity(
         place_of(api, source)
             .ok_or_else(|| part.obstacle(format!("the identity source {source:?} is not had here")))
     });
-    let identity: Vec<_> = identity.collect::<Result<_, _>>()?;
-    match identity.is_empty() {
-        true => Err(none()),
-        false => Ok(identity),
-    }
+    identity.collect()
 }
 
 /// An identity source, in the filter's words.

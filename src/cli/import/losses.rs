@@ -101,7 +101,8 @@ pub(super) fn note_decisions(
     }
 }
 
-/// The functions that some rule asks, each once, and what is different about being asked by this filter.
+/// The functions that some rule asks, and what is different about being asked by this filter; if none
+/// does, all of them.
 pub(super) fn functions(
     schemes: &BTreeMap<String, Scheme>,
     decisions: &[Decision],
@@ -110,12 +111,15 @@ pub(super) fn functions(
     let asked = |decision: &Decision, name: &String| {
         matches!(decision.access, Access::Ask(_)) && decision.authorizer.as_ref() == Some(name)
     };
+    let none = !decisions
+        .iter()
+        .any(|decision| matches!(decision.access, Access::Ask(_)));
     let mut functions = Vec::new();
     for (name, scheme) in schemes {
         let Says::Function(function) = &scheme.says else {
             continue;
         };
-        if !decisions.iter().any(|decision| asked(decision, name)) {
+        if !none && !decisions.iter().any(|decision| asked(decision, name)) {
             continue;
         }
         let permitted = format!(
@@ -143,6 +147,7 @@ pub(super) fn note_differences(
     let mut mocked = Vec::new();
     let mut told = Vec::new();
     let mut headers = BTreeSet::new();
+    let mut context = BTreeSet::new();
     for operation in operations {
         let Ok(says) = &operation.says else {
             continue;
@@ -163,6 +168,7 @@ pub(super) fn note_differences(
         if let Some(integration) = integration.filter(|one| names_claims(one)) {
             told.push(label(operation));
             headers.extend(claim_headers(integration));
+            context.extend(context_headers(integration));
         }
         let kind = integration.and_then(|integration| integration.get("type")?.as_str());
         if kind.is_some_and(|kind| kind.eq_ignore_ascii_case("mock")) {
@@ -177,14 +183,23 @@ pub(super) fn note_differences(
         notes.not_carried(member("", VALIDATOR), text);
     }
     if !told.is_empty() {
-        let headers = headers.into_iter();
-        let headers = headers.map(|(header, claim)| json!({"header": header, "claim": claim}));
-        let text = match headers.collect::<Vec<_>>() {
-            headers if headers.is_empty() => "claim_headers".to_owned(),
-            headers => flow(&json!({"claim_headers": headers})),
+        let list = |name: &str, of: &str, headers: BTreeSet<(String, String)>| {
+            let headers = headers.into_iter();
+            let headers = headers.map(|(header, value)| json!({"header": header, of: value}));
+            let headers: Vec<_> = headers.collect();
+            (!headers.is_empty()).then(|| flow(&json!({name: headers})))
+        };
+        let lists = [
+            list("claim_headers", "claim", headers),
+            list("context_headers", "key", context),
+        ];
+        let lists: Vec<_> = lists.into_iter().flatten().collect();
+        let text = match lists.is_empty() {
+            true => "claim_headers or context_headers".to_owned(),
+            false => lists.join(" and "),
         };
         let text = format!(
-            "integrations are told claims of the token; here every upstream is, with {text}: {}",
+            "integrations are told what the authorizer found; here every upstream is, with {text}: {}",
             told.join(", ")
         );
         notes.not_carried("paths", text);
@@ -224,28 +239,44 @@ fn names_claims(integration: &Value) -> bool {
 
 /// Headers that an integration gets from claims, and nothing else.
 fn claim_headers(integration: &Value) -> impl Iterator<Item = (String, String)> {
+    let from = [
+        "context.authorizer.claims.",
+        "context.authorizer.jwt.claims.",
+    ];
+    headers_from(integration, from)
+}
+
+/// Headers that it gets from the context of a function's answer, and nothing else.
+fn context_headers(integration: &Value) -> impl Iterator<Item = (String, String)> {
+    let headers = headers_from(
+        integration,
+        ["context.authorizer.", "context.authorizer.lambda."],
+    );
+    headers.filter(|(_, key)| !key.contains('.') && key != "claims")
+}
+
+fn headers_from(
+    integration: &Value,
+    from: [&'static str; 2],
+) -> impl Iterator<Item = (String, String)> {
     let parameters = integration
         .get("requestParameters")
         .and_then(Value::as_object);
     parameters
         .into_iter()
         .flatten()
-        .filter_map(|(parameter, value)| {
+        .filter_map(move |(parameter, value)| {
             // Of a REST API, and of an HTTP API.
             let to = [
                 "integration.request.header.",
                 "append:header.",
                 "overwrite:header.",
             ];
-            let from = [
-                "context.authorizer.claims.",
-                "context.authorizer.jwt.claims.",
-            ];
             let header = to.iter().find_map(|to| parameter.strip_prefix(to))?;
             let value = value.as_str()?;
             let value = value.strip_prefix('$').unwrap_or(value);
-            let claim = from.iter().find_map(|from| value.strip_prefix(from))?;
-            Some((header.to_ascii_lowercase(), claim.to_owned()))
+            let name = from.iter().find_map(|from| value.strip_prefix(from))?;
+            Some((header.to_ascii_lowercase(), name.to_owned()))
         })
 }
 

@@ -147,7 +147,7 @@ pub(super) fn pools(
             undecided.push(name.as_str());
         }
         for pool in named {
-            let cluster = || format!("cognito_{}", pool.id.region().replace('-', "_"));
+            let cluster = || format!("cognito_{}", pool.region.replace('-', "_"));
             let entry = pools
                 .entry(pool.id.as_str().to_owned())
                 .or_insert_with(|| Entry {
@@ -182,7 +182,9 @@ pub(super) fn one_issuer(
         let named = authorizer_of(scheme).into_iter().flat_map(|one| &one.pools);
         let other = named.filter(|pool| {
             let entry = pools.get(pool.id.as_str());
-            entry.is_some_and(|entry| entry.pool.issuer != pool.issuer)
+            entry.is_some_and(|Entry { pool: known, .. }| {
+                (known.issuer, &known.region) != (pool.issuer, &pool.region)
+            })
         });
         for pool in other {
             decision.access = Access::Nobody;

@@ -10,16 +10,21 @@ use serde_json::{Map, Value, json};
 const EXTENSION: &str = "x-amazon-apigateway-gateway-responses";
 
 /// The kinds of replies here, the gateway response of each, and the one that stands in for it.
-const KINDS: [(&str, &str, &str); 5] = [
+const KINDS: [(&str, &str, &str); 6] = [
     ("unauthorized", "UNAUTHORIZED", "DEFAULT_4XX"),
     ("expired_token", "EXPIRED_TOKEN", "DEFAULT_4XX"),
     ("access_denied", "ACCESS_DENIED", "DEFAULT_4XX"),
     ("authorizer_failure", "AUTHORIZER_FAILURE", "DEFAULT_5XX"),
+    (
+        "authorizer_configuration_error",
+        "AUTHORIZER_CONFIGURATION_ERROR",
+        "DEFAULT_5XX",
+    ),
     ("bad_request", "BAD_REQUEST_PARAMETERS", "DEFAULT_4XX"),
 ];
 
 /// Those of which the filter sends no reply of a kind of its own.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 2] = [
     (
         "MISSING_AUTHENTICATION_TOKEN",
         "what no rule matches is answered as ACCESS_DENIED",
@@ -27,10 +32,6 @@ const ELSEWHERE: [(&str, &str); 3] = [
     (
         "RESOURCE_NOT_FOUND",
         "what no rule matches is answered as ACCESS_DENIED",
-    ),
-    (
-        "AUTHORIZER_CONFIGURATION_ERROR",
-        "keys that cannot be had are answered as AUTHORIZER_FAILURE",
     ),
 ];
 

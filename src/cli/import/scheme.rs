@@ -9,7 +9,7 @@ use super::function::{self, Calls, Kind};
 use super::note::Notes;
 use super::part::{Object, Obstacle, Part};
 use anyhow::ensure;
-use cognito_authorizer::pool::UserPoolId;
+use cognito_authorizer::pool::UserPool;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
@@ -27,14 +27,16 @@ impl FromStr for NamedPool {
         // A scheme may be called anything, a pool may not.
         let (scheme, pool) = text.rsplit_once('=').ok_or("expected SCHEME=ID")?;
         let arn = pool.starts_with("arn:").then(|| pool.to_owned());
-        let id = match &arn {
-            Some(arn) => UserPoolId::from_arn(arn),
-            None => UserPoolId::new(pool),
+        let named = match &arn {
+            Some(arn) => UserPool::from_arn(arn),
+            None => UserPool::new(pool),
         };
+        let pool = named.map_err(|error| error.to_string())?;
         Ok(Self {
             scheme: scheme.to_owned(),
             pool: Pool {
-                id: id.map_err(|error| error.to_string())?,
+                id: pool.id().clone(),
+                region: pool.region().to_owned(),
                 arn,
                 issuer: IssuerForm::Original,
             },
@@ -366,9 +368,11 @@ fn providers(authorizer: &Object<'_>) -> Result<Vec<Result<Pool, Obstacle>>, Obs
     let providers = authorizer.expect("providerARNs")?;
     let pool = |provider: &Part<'_>| {
         let arn = provider.text()?;
-        let id = UserPoolId::from_arn(arn);
+        let pool = UserPool::from_arn(arn);
+        let pool = pool.map_err(|error| provider.obstacle(error.to_string()))?;
         Ok(Pool {
-            id: id.map_err(|error| provider.obstacle(error.to_string()))?,
+            id: pool.id().clone(),
+            region: pool.region().to_owned(),
             arn: Some(arn.to_owned()),
             issuer: IssuerForm::Original,
         })
@@ -411,16 +415,17 @@ fn said_issuer<'d>(
 /// The user pool whose issuer this is, to the letter, since tokens are compared so.
 fn pool_of(issuer: &str) -> Option<Pool> {
     let (_, id) = issuer.rsplit_once('/')?;
-    let id = UserPoolId::new(id).ok()?;
-    let form = if id.original_issuer() == issuer {
+    let pool = UserPool::new(id).ok()?;
+    let form = if pool.original_issuer() == issuer {
         IssuerForm::Original
-    } else if id.updated_issuer() == issuer {
+    } else if pool.updated_issuer() == issuer {
         IssuerForm::Updated
     } else {
         return None;
     };
     Some(Pool {
-        id,
+        id: pool.id().clone(),
+        region: pool.region().to_owned(),
         arn: None,
         issuer: form,
     })

@@ -27,13 +27,17 @@ const TOKEN_FIELDS: [&str; 8] = [
     "at_expiry",
 ];
 
+/// What each of `authorizers` has; other configurations have the one or the other.
+const AUTHORIZER_FIELDS: [&str; 5] = ["answer", "api", "cache", "cluster", "identity"];
+
 /// What `responses` has that replies elsewhere seldom have.
-const RESPONSES_FIELDS: [&str; 5] = [
+const RESPONSES_FIELDS: [&str; 6] = [
     "style",
     "unauthorized",
     "expired_token",
     "access_denied",
     "authorizer_failure",
+    "authorizer_configuration_error",
 ];
 
 /// A shorter name is too often near to another word.
@@ -71,7 +75,15 @@ fn has_our_shape(name: &str, value: &Value) -> bool {
         let members = value.as_object();
         members.is_some_and(|members| members.keys().any(|name| known.contains(&name.as_str())))
     };
+    let is_authorizer = |one: &Value| {
+        let fields = AUTHORIZER_FIELDS.iter();
+        fields.filter(|field| one.get(**field).is_some()).count() >= 3
+    };
     match name {
+        "authorizers" => {
+            let all = value.as_array();
+            all.is_some_and(|all| all.iter().any(is_authorizer))
+        }
         "token" => has_one(&TOKEN_FIELDS),
         "responses" => has_one(&RESPONSES_FIELDS),
         "signature" => matches!(value.as_str(), Some("auto" | "module")),

@@ -6,7 +6,7 @@
 //! one path that differ in their methods would be a thousand comparisons for each request.
 
 use super::super::path::UnsafePath;
-use super::super::pattern::{HostPattern, Match, Method, requested_host};
+use super::super::pattern::{HostKey, HostPattern, HostShape, Match, Method, requested_host};
 use super::{Target, earlier};
 use std::collections::HashMap;
 
@@ -26,13 +26,19 @@ pub(super) struct Vocabulary {
     hosts: HashMap<String, usize>,
     /// By what follows `*.`
     subdomains: HashMap<String, usize>,
+    /// By what hosts with variables are brought to.
+    labelled: HashMap<String, usize>,
+    /// The shapes of these, by the number of their labels. Rules have one or two, however many tenants
+    /// there are.
+    shapes: HashMap<usize, Vec<HostShape>>,
 }
 
 /// What a request's method and authority are in terms of the vocabulary.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     method: Option<usize>,
-    /// The host itself and the wildcards above it: never more than a host has labels.
+    /// The host itself and the wildcards above it, never more than a host has labels, and what the
+    /// shapes of hosts with variables make of it.
     hosts: Vec<usize>,
 }
 
@@ -61,14 +67,22 @@ impl Vocabulary {
         pairs.collect()
     }
 
-    /// Exact hosts and wildcards share their numbers: to a condition they are the same thing.
+    /// Exact hosts and all others share their numbers: to a condition they are the same thing.
     fn host(&mut self, pattern: &HostPattern) -> usize {
-        let next = self.hosts.len().saturating_add(self.subdomains.len());
-        let (known, name) = match (pattern.exact(), pattern.parent()) {
-            (Some(host), _) => (&mut self.hosts, host),
-            (None, parent) => (&mut self.subdomains, parent.unwrap_or_default()),
+        let next = [&self.hosts, &self.subdomains, &self.labelled];
+        let next = next.iter().map(|known| known.len()).sum();
+        let (known, name) = match pattern.key() {
+            HostKey::Exact(host) => (&mut self.hosts, host.to_owned()),
+            HostKey::Below(parent) => (&mut self.subdomains, parent.to_owned()),
+            HostKey::Of(key, shape) => {
+                let shapes = self.shapes.entry(shape.labels()).or_default();
+                if !shapes.contains(&shape) {
+                    shapes.push(shape);
+                }
+                (&mut self.labelled, key)
+            }
         };
-        *known.entry(name.to_owned()).or_insert(next)
+        *known.entry(name).or_insert(next)
     }
 
     pub(super) fn has_methods(&self) -> bool {
@@ -76,7 +90,7 @@ impl Vocabulary {
     }
 
     pub(super) fn has_hosts(&self) -> bool {
-        !(self.hosts.is_empty() && self.subdomains.is_empty())
+        !(self.hosts.is_empty() && self.subdomains.is_empty() && self.labelled.is_empty())
     }
 
     /// Looks a request up.
@@ -98,6 +112,12 @@ impl Vocabulary {
         };
         // As the client named it, port and trailing dot apart.
         asked.hosts.extend(self.hosts.get(&*host));
+        if !self.shapes.is_empty() && !host.starts_with('[') {
+            let shapes = self.shapes.get(&host.split('.').count());
+            let keys = shapes.into_iter().flatten().map(|shape| shape.of(&host));
+            let found = keys.filter_map(|key| self.labelled.get(&key).copied());
+            asked.hosts.extend(found);
+        }
         // An IPv6 address has dots only in its last four bytes; no rule names those.
         let mut rest = &*host;
         // At most 126 steps: a host has at most 253 bytes.

@@ -40,6 +40,8 @@ pub enum InvalidPattern {
     /// The name of a variable is empty, or has other characters than letters, digits, `.`, `_`,
     /// `-`.
     VariableName(String),
+    /// A name that stands for a header where claims are compared.
+    HeaderVariable(String),
     /// A name occurs twice.
     RepeatedVariable(String),
     /// `{name+}` is not the last segment.
@@ -94,6 +96,10 @@ impl fmt::Display for InvalidPattern {
             Self::VariableName(found) => write!(
                 f,
                 "found {found:?}; expected a variable name of letters, digits, \".\", \"_\" and \"-\""
+            ),
+            Self::HeaderVariable(found) => write!(
+                f,
+                "found {found:?}; expected another name: {{header.name}} stands for a header"
             ),
             Self::RepeatedVariable(found) => {
                 write!(

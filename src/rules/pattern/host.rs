@@ -6,7 +6,9 @@
 use super::super::path::UnsafePath;
 use std::borrow::Cow;
 use std::fmt;
+use std::iter;
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 /// The longest host name, in bytes, a trailing dot not counted (RFC 1035, section 2.3.4).
 const MAX_HOST_BYTES: usize = 253;
@@ -20,11 +22,36 @@ enum Kind {
     Exact(String),
     /// What follows `*.`
     Subdomains(String),
+    /// Label by label, some of which are variables.
+    Labels(Vec<Label>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Label {
+    Literal(String),
+    /// Any one label, which is not empty.
+    Variable(Arc<str>),
+}
+
+impl Label {
+    fn takes(&self, label: &str) -> bool {
+        match self {
+            Self::Literal(literal) => literal == label,
+            Self::Variable(_) => true,
+        }
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        match other {
+            Self::Literal(label) => self.takes(label),
+            Self::Variable(_) => matches!(self, Self::Variable(_)),
+        }
+    }
 }
 
 impl HostPattern {
-    /// Reads `api.example.com`, `[::1]`, or `*.example.com`: all subdomains, however deep, but not
-    /// `example.com` itself.
+    /// Reads `api.example.com`, `[::1]`, `*.example.com`: all subdomains, however deep, but not
+    /// `example.com` itself; or `{tenant}.example.com`: those of exactly one label more.
     ///
     /// # Errors
     /// No request could be for such a host, or it is `*`, which says nothing.
@@ -36,6 +63,9 @@ impl HostPattern {
         // To leave `hosts` out says the same, and is how all other parts say it.
         if host == "*" {
             return Err(InvalidHost::Everything);
+        }
+        if host.contains(['{', '}']) {
+            return Self::with_variables(host);
         }
         let (name, kind): (&str, fn(String) -> Kind) = match host.strip_prefix("*.") {
             Some(parent) => (parent, Kind::Subdomains),
@@ -59,18 +89,92 @@ impl HostPattern {
         Ok(Self(kind(name.into_owned())))
     }
 
-    pub(in super::super) fn exact(&self) -> Option<&str> {
+    /// Reads a host of which some labels are variables.
+    fn with_variables(host: &str) -> Result<Self, InvalidHost> {
+        let refuse = |cause: fn(String) -> InvalidHost| cause(host.to_owned());
+        let mut names: Vec<Option<Arc<str>>> = Vec::new();
+        let mut plain = Vec::new();
+        for label in host.split('.') {
+            let inner = label.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+            let is_name = |name: &&str| {
+                let mut bytes = name.bytes();
+                !name.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+            };
+            match inner.filter(is_name) {
+                Some(name) if names.iter().flatten().any(|known| **known == *name) => {
+                    return Err(InvalidHost::RepeatedVariable(name.to_owned()));
+                }
+                Some(name) => {
+                    names.push(Some(name.into()));
+                    plain.push("x");
+                }
+                None if label.contains(['{', '}', '*']) => {
+                    return Err(refuse(InvalidHost::Variable));
+                }
+                None => {
+                    names.push(None);
+                    plain.push(label);
+                }
+            }
+        }
+        // Every other fault is found as if a host of one tenant had been written.
+        let plain = plain.join(".");
+        let faulty = |_| match Self::new(&plain) {
+            Err(InvalidHost::Port(_)) => refuse(InvalidHost::Port),
+            Err(_) | Ok(_) => refuse(InvalidHost::Malformed),
+        };
+        let Ok(Self(Kind::Exact(plain))) = Self::new(&plain) else {
+            return Err(faulty(()));
+        };
+        let labels = plain.split('.').zip(names);
+        let labels = labels.map(|(label, name)| match name {
+            Some(name) => Label::Variable(name),
+            None => Label::Literal(label.to_owned()),
+        });
+        Ok(Self(Kind::Labels(labels.collect())))
+    }
+
+    /// How it is looked up.
+    pub(in super::super) fn key(&self) -> HostKey<'_> {
         match &self.0 {
-            Kind::Exact(host) => Some(host),
-            Kind::Subdomains(_) => None,
+            Kind::Exact(host) => HostKey::Exact(host),
+            Kind::Subdomains(parent) => HostKey::Below(parent),
+            Kind::Labels(labels) => {
+                let is_variable = |label: &Label| matches!(label, Label::Variable(_));
+                let shape = HostShape(labels.iter().map(is_variable).collect());
+                HostKey::Of(shape.of(&self.example()), shape)
+            }
         }
     }
 
-    pub(in super::super) fn parent(&self) -> Option<&str> {
-        match &self.0 {
-            Kind::Exact(_) => None,
-            Kind::Subdomains(parent) => Some(parent),
-        }
+    /// The names of its variables, from left to right.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let labels = match &self.0 {
+            Kind::Exact(_) | Kind::Subdomains(_) => &[][..],
+            Kind::Labels(labels) => labels,
+        };
+        labels.iter().filter_map(|label| match label {
+            Label::Variable(name) => Some(&**name),
+            Label::Literal(_) => None,
+        })
+    }
+
+    /// What its variables stand for in a host that it matches, which is in the form that
+    /// [`requested_host`] gives it; none for another host.
+    pub(in super::super) fn capture<'p, 'h>(
+        &'p self,
+        host: &'h str,
+    ) -> Option<impl Iterator<Item = (&'p Arc<str>, &'h str)>> {
+        let Kind::Labels(labels) = &self.0 else {
+            return None;
+        };
+        let fits = host.split('.').count() == labels.len()
+            && iter::zip(labels, host.split('.')).all(|(label, text)| label.takes(text));
+        let pairs = iter::zip(labels, host.split('.')).filter_map(|(label, text)| match label {
+            Label::Variable(name) => Some((name, text)),
+            Label::Literal(_) => None,
+        });
+        fits.then_some(pairs)
     }
 
     /// A host that it matches.
@@ -79,11 +183,17 @@ impl HostPattern {
         match &self.0 {
             Kind::Exact(host) => host.clone(),
             Kind::Subdomains(parent) => format!("x.{parent}"),
+            Kind::Labels(labels) => {
+                let labels = labels.iter().map(|label| match label {
+                    Label::Literal(label) => label,
+                    Label::Variable(_) => "x",
+                });
+                labels.collect::<Vec<_>>().join(".")
+            }
         }
     }
 
-    /// Whether this pattern matches every host that the other one does. Two of which neither does
-    /// have no host in common.
+    /// Whether this pattern matches every host that the other one does.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         // By whole labels: `evilexample.com` is not below `example.com`.
@@ -98,7 +208,55 @@ impl HostPattern {
             (Kind::Subdomains(parent), Kind::Subdomains(other)) => {
                 parent == other || is_below(other, parent)
             }
+            (Kind::Exact(_), Kind::Labels(_)) | (Kind::Labels(_), Kind::Subdomains(_)) => false,
+            (Kind::Labels(labels), Kind::Exact(host)) => {
+                host.split('.').count() == labels.len()
+                    && iter::zip(labels, host.split('.')).all(|(label, text)| label.takes(text))
+            }
+            (Kind::Labels(labels), Kind::Labels(others)) => {
+                labels.len() == others.len()
+                    && iter::zip(labels, others).all(|(label, other)| label.covers(other))
+            }
+            (Kind::Subdomains(parent), Kind::Labels(labels)) => {
+                let parents = parent.rsplit('.');
+                let depth = parents.clone().count();
+                labels.len() > depth
+                    && iter::zip(parents, labels.iter().rev())
+                        .all(|(parent, label)| *label == Label::Literal(parent.to_owned()))
+            }
         }
+    }
+}
+
+/// How a pattern is found by the host of a request.
+#[derive(Debug)]
+pub(in super::super) enum HostKey<'p> {
+    /// By this host.
+    Exact(&'p str),
+    /// By each host below this one.
+    Below(&'p str),
+    /// By this, which is what a host of this shape is brought to.
+    Of(String, HostShape),
+}
+
+/// Which labels of a host are variables: patterns of one shape are looked up together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct HostShape(Vec<bool>);
+
+impl HostShape {
+    /// How many labels a host of this shape has.
+    pub(in super::super) const fn labels(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What all hosts have in common that differ in the variable labels alone. No host has a `*`.
+    pub(in super::super) fn of(&self, host: &str) -> String {
+        let mut key = String::with_capacity(host.len());
+        for (label, is_variable) in iter::zip(host.split('.'), &self.0) {
+            key.push_str(if *is_variable { "*" } else { label });
+            key.push('.');
+        }
+        key
     }
 }
 
@@ -111,6 +269,10 @@ pub enum InvalidHost {
     Everything,
     /// A `*` that is not the whole first label.
     Wildcard(String),
+    /// A variable that is no whole label, has no name, or stands beside `*`.
+    Variable(String),
+    /// A name occurs twice.
+    RepeatedVariable(String),
     /// It has a port, which rules do not look at.
     Port(String),
     /// It is no host name and no bracketed IPv6 address.
@@ -127,6 +289,14 @@ impl fmt::Display for InvalidHost {
             Self::Wildcard(found) => write!(
                 f,
                 "found {found:?}; expected \"*\" as the first label only, as in \"*.example.com\""
+            ),
+            Self::Variable(found) => write!(
+                f,
+                "found {found:?}; expected variables as whole labels, as in \"{{tenant}}.example.com\", and no \"*\" beside them"
+            ),
+            Self::RepeatedVariable(found) => write!(
+                f,
+                "found the variable {found:?} twice; expected each name once"
             ),
             Self::Port(found) => write!(f, "found {found:?}; expected a host without port"),
             Self::Malformed(found) => write!(
@@ -294,14 +464,89 @@ mod tests {
     #[test]
     fn patterns_are_canonical() {
         assert_eq!(
-            HostPattern::new("API.example.com.").unwrap().exact(),
-            Some("api.example.com")
+            HostPattern::new("API.example.com.").unwrap(),
+            HostPattern(Kind::Exact("api.example.com".to_owned()))
         );
         assert_eq!(
-            HostPattern::new("*.Example.com").unwrap().parent(),
-            Some("example.com")
+            HostPattern::new("*.Example.com").unwrap(),
+            HostPattern(Kind::Subdomains("example.com".to_owned()))
         );
-        assert_eq!(HostPattern::new("[0::1]").unwrap().exact(), Some("[::1]"));
+        assert_eq!(HostPattern::new("[0::1]").unwrap().example(), "[::1]");
+    }
+
+    #[test]
+    fn a_variable_is_one_label() {
+        let pattern = HostPattern::new("{Tenant}.{region}.Example.com.").unwrap();
+        assert_eq!(
+            pattern.variables().collect::<Vec<_>>(),
+            ["Tenant", "region"]
+        );
+        let captured = |host: &str| {
+            let captured = pattern.capture(host)?;
+            Some(
+                captured
+                    .map(|(_, text)| text.to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let values = ["a-1", "eu"].map(str::to_owned).to_vec();
+        assert_eq!(captured("a-1.eu.example.com"), Some(values));
+        for other in [
+            "eu.example.com",
+            "b.a.eu.example.com",
+            "a.eu.example.org",
+            "[::1]",
+        ] {
+            assert_eq!(captured(other), None, "{other}");
+        }
+        assert!(
+            HostPattern::new("a.com")
+                .unwrap()
+                .capture("a.com")
+                .is_none()
+        );
+        assert_eq!(pattern.example(), "x.x.example.com");
+    }
+
+    #[test]
+    fn refuses_variables_that_are_no_whole_label() {
+        for host in [
+            "{}.a.com",
+            "{a.com",
+            "a}.com",
+            "x{a}.com",
+            "{a}x.com",
+            "{a}{b}.com",
+            "{a b}.com",
+            "{a+}.com",
+            "*.{a}.com",
+            "{a}.*.com",
+            "{é}.com",
+            "{a.b}.com",
+        ] {
+            refuses(
+                host,
+                &format!(
+                    "found {host:?}; expected variables as whole labels, as in \"{{tenant}}.example.com\", and no \"*\" beside them"
+                ),
+            );
+        }
+        refuses(
+            "{a}.{a}.com",
+            "found the variable \"a\" twice; expected each name once",
+        );
+        refuses(
+            "{a}.b.com:80",
+            "found \"{a}.b.com:80\"; expected a host without port",
+        );
+        for host in ["{a}..com", ".{a}.com", "{a}.b c.com", "{a}.b:x"] {
+            refuses(
+                host,
+                &format!(
+                    "found {host:?}; expected a host name of letters, digits, \"-\", \"_\" and \".\""
+                ),
+            );
+        }
     }
 
     #[track_caller]
@@ -359,5 +604,18 @@ mod tests {
         assert!(!covers("*.a.com", "a.com"));
         assert!(!covers("*.a.com", "ba.com"));
         assert!(!covers("*.b.a.com", "*.a.com"));
+        assert!(covers("{t}.a.com", "x.a.com"));
+        assert!(!covers("{t}.a.com", "a.com"));
+        assert!(!covers("{t}.a.com", "y.x.a.com"));
+        assert!(!covers("{t}.a.com", "*.a.com"));
+        assert!(!covers("x.a.com", "{t}.a.com"));
+        assert!(covers("{t}.a.com", "{u}.a.com"));
+        assert!(covers("{t}.{u}.com", "{t}.a.com"));
+        assert!(!covers("{t}.a.com", "{t}.{u}.com"));
+        assert!(covers("*.a.com", "{t}.a.com"));
+        assert!(covers("*.com", "{t}.a.com"));
+        assert!(!covers("*.a.com", "{t}.{u}.com"));
+        assert!(!covers("*.x.a.com", "{t}.a.com"));
+        assert!(!covers("*.b.com", "{t}.a.com"));
     }
 }

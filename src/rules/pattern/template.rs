@@ -218,6 +218,12 @@ impl Variables {
         Some(value)
     }
 
+    /// Takes note of what the request has in place of a variable of the rule's hosts.
+    pub(in super::super) fn add(&mut self, name: &Arc<str>, value: &str) {
+        let value = Value::Text(value.to_owned());
+        self.named.push((Arc::clone(name), value));
+    }
+
     /// What the request has in a header; `None` if there is no such value, or if upstreams might not
     /// agree about what it is.
     #[must_use]
@@ -269,6 +275,10 @@ fn spelled(segment: &str) -> Result<Spelled<'_>, InvalidPattern> {
             .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     {
         return Err(InvalidPattern::VariableName(segment.to_owned()));
+    }
+    // In a wanted value it would stand for the header.
+    if name.starts_with("header.") {
+        return Err(InvalidPattern::HeaderVariable(segment.to_owned()));
     }
     Ok(if greedy {
         Spelled::Greedy(name)

@@ -643,7 +643,7 @@ fn random_statement(random: &mut Seed) -> Value {
     statement
 }
 
-fn random_policy(random: &mut Seed) -> Value {
+pub(crate) fn random_policy(random: &mut Seed) -> Value {
     let statements: Vec<_> = (0..=random.below(4))
         .map(|_| random_statement(random))
         .collect();
@@ -655,7 +655,7 @@ const NAMES: [&str; 14] = [
     "a;b",
 ];
 
-fn random_request(random: &mut Seed) -> (&'static str, String) {
+pub(crate) fn random_request(random: &mut Seed) -> (&'static str, String) {
     let mut path = String::new();
     for _ in 0..=random.below(3) {
         path.push_str(random.pick(&["/", "/", "/", "/", "/", "%2F", "%5C", "//"]));
@@ -686,6 +686,13 @@ const ORDER: [Step; 12] = [
     Step::MergeSlashes,
 ];
 
+/// Some of them, in their order.
+pub(crate) fn random_steps(random: &mut Seed) -> Vec<Step> {
+    let mut steps = ORDER.to_vec();
+    steps.retain(|_| random.below(3) == 0);
+    steps
+}
+
 /// Two evaluators agree about the request as it stands; and where ours lets one pass, no server
 /// that reads its path in another way serves what the policy denies by name.
 #[test]
@@ -715,8 +722,7 @@ fn two_evaluators_agree_and_no_upstream_serves_what_is_denied() {
                 continue;
             }
             for _ in 0..8 {
-                let mut steps = ORDER.to_vec();
-                steps.retain(|_| random.below(3) == 0);
+                let steps = random_steps(&mut random);
                 let mut text = upstream::text(arn.path().as_bytes(), &steps);
                 let shorter = text.trim_end_matches('/');
                 if random.below(2) == 0 && !shorter.is_empty() {

@@ -235,13 +235,13 @@ fn without_user_pools_nothing_is_asked_of_users() {
         changes["/rules"] = json!([{"match": {"path": "/a"}, "allow": "anyone"}]);
         case(
             changes,
-            "user_pools: missing; expected a list of 1 to 100 user pools\ntoken.use: missing; expected id, access or any",
+            "user_pools: missing; expected a list of 1 to 1000 user pools\ntoken.use: missing; expected id, access or any",
             json!({"/default": "nobody", "/rules": [{"match": {"path": "/a"}, "allow": "anyone"}]}),
         );
     }
     case(
         json!({"/user_pools": [], "/aws_accounts": [account()]}),
-        "user_pools: found an empty list; expected a list of 1 to 100 user pools",
+        "user_pools: found an empty list; expected a list of 1 to 1000 user pools",
         json!({"/aws_accounts": [account()]}),
     );
 }

@@ -9,21 +9,21 @@ use cognito_authorizer::rules::requirement::AnyOf;
 use serde_json::{Value, json};
 
 #[test]
-fn user_pools_are_one_to_a_hundred() {
+fn user_pools_are_one_to_a_thousand() {
     values(
         "/user_pools",
         &[
             (
                 json!([]),
-                "user_pools: found an empty list; expected a list of 1 to 100 user pools",
+                "user_pools: found an empty list; expected a list of 1 to 1000 user pools",
             ),
             (
                 json!({}),
-                "user_pools: found an empty object; expected a list of 1 to 100 user pools",
+                "user_pools: found an empty object; expected a list of 1 to 1000 user pools",
             ),
             (
                 json!(null),
-                "user_pools: found null; expected a list of 1 to 100 user pools; give it a value or leave it out",
+                "user_pools: found null; expected a list of 1 to 1000 user pools; give it a value or leave it out",
             ),
             (
                 json!(["x"]),
@@ -34,7 +34,7 @@ fn user_pools_are_one_to_a_hundred() {
     );
     case(
         json!({"-/user_pools": 0}),
-        "user_pools: missing; expected a list of 1 to 100 user pools",
+        "user_pools: missing; expected a list of 1 to 1000 user pools",
         json!({}),
     );
     let pools = |count: usize| {
@@ -43,7 +43,7 @@ fn user_pools_are_one_to_a_hundred() {
     };
     case(
         pools(config::MAX_USER_POOLS + 1),
-        "user_pools: found 101 user pools; expected at most 100",
+        "user_pools: found 1001 user pools; expected at most 1000",
         pools(config::MAX_USER_POOLS),
     );
 }
@@ -65,13 +65,13 @@ fn a_user_pool_has_one_name() {
         by_arn.clone(),
     );
     case(
-        json!({"-/user_pools/0/user_pool_id": 0, "/user_pools/0/user_pool_arn": arn.replace(":us-east-1:", ":us-west-2:")}),
-        r#"user_pools[0].user_pool_arn: the region is "us-west-2", but the user pool id begins with "us-east-1""#,
+        json!({"-/user_pools/0/user_pool_id": 0, "/user_pools/0/user_pool_arn": arn.replace(":us-east-1:", ":cn-north-1:")}),
+        r#"user_pools[0].user_pool_arn: the partition is "aws", but the region "cn-north-1" belongs to "aws-cn""#,
         by_arn.clone(),
     );
     case(
         json!({"-/user_pools/0/user_pool_id": 0, "/user_pools/0/user_pool_arn": arn.replace("arn:aws:", "arn:aws-cn:")}),
-        r#"user_pools[0].user_pool_arn: the partition is "aws-cn", but the region belongs to "aws""#,
+        r#"user_pools[0].user_pool_arn: the partition is "aws-cn", but the region "us-east-1" belongs to "aws""#,
         by_arn.clone(),
     );
     case(
@@ -168,11 +168,11 @@ fn an_issuer_is_a_form_or_a_url() {
         &[
             (
                 json!("cognito"),
-                r#"user_pools[0].issuer: found "cognito"; expected original, updated or an absolute URL"#,
+                r#"user_pools[0].issuer: found "cognito"; expected original, updated, both or an absolute URL"#,
             ),
             (
                 json!("/idp"),
-                r#"user_pools[0].issuer: found "/idp"; expected original, updated or an absolute URL"#,
+                r#"user_pools[0].issuer: found "/idp"; expected original, updated, both or an absolute URL"#,
             ),
             (
                 json!("ftp://idp"),
@@ -200,7 +200,7 @@ fn an_issuer_is_a_form_or_a_url() {
             ),
             (
                 json!(true),
-                "user_pools[0].issuer: found true; expected original, updated or an absolute URL; quote it",
+                "user_pools[0].issuer: found true; expected original, updated, both or an absolute URL; quote it",
             ),
         ],
         json!("https://idp"),
@@ -225,6 +225,78 @@ fn an_issuer_is_a_form_or_a_url() {
     ] {
         let uri = format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/'));
         assert_eq!(read(issuer), (issuer.to_owned(), uri));
+    }
+}
+
+#[test]
+fn both_issuers_have_one_key_set() {
+    let host = |service: &str, region: &str| format!("https://{service}.{region}.amazonaws.com");
+    let replica = format!("arn:aws:cognito-idp:us-west-2:123456789012:userpool/{POOL}");
+    let updated = format!("{}/{POOL}", host("issuer-cognito-idp", "us-east-1"));
+    for (arn, region) in [(None, "us-east-1"), (Some(replica), "us-west-2")] {
+        let original = format!("{}/{POOL}", host("cognito-idp", region));
+        for (word, first, second) in [
+            ("original", &original, None),
+            ("updated", &updated, None),
+            ("both", &original, Some(&updated)),
+        ] {
+            let mut document = json!({"/user_pools/0/issuer": word});
+            if let Some(arn) = &arn {
+                document["/user_pools/0/user_pool_arn"] = json!(arn);
+                document["-/user_pools/0/user_pool_id"] = json!(0);
+            }
+            let policy = accepted(document);
+            let pool = &policy.issuers.pools()[0];
+            assert_eq!((&pool.issuer, pool.second_issuer.as_ref()), (first, second));
+            assert_eq!((pool.id.as_str(), &*pool.region), (POOL, region));
+            let KeySource::Fetched(Source { endpoint, .. }) = &pool.keys else {
+                panic!("{:?}", pool.keys);
+            };
+            assert_eq!(endpoint.uri, format!("{first}/.well-known/jwks.json"));
+            let index = policy.issuers.by_iss(first);
+            assert!(index.is_some());
+            for (iss, known) in [
+                (&original, word != "updated"),
+                (&updated, word != "original"),
+            ] {
+                assert_eq!(policy.issuers.by_iss(iss) == index, known, "{word} {iss}");
+            }
+            assert_eq!(policy.issuers.labels(), [POOL]);
+        }
+    }
+    let uri = "https://keys.example.com/jwks.json";
+    let policy = accepted(json!({"/user_pools/0/issuer": "both", "/user_pools/0/jwks/uri": uri}));
+    let KeySource::Fetched(Source { endpoint, .. }) = &policy.issuers.pools()[0].keys else {
+        panic!("keys are fetched");
+    };
+    assert_eq!(endpoint.uri, uri);
+}
+
+#[test]
+fn a_pool_and_its_replica_are_two_issuers() {
+    let arn = |region: &str| format!("arn:aws:cognito-idp:{region}:123456789012:userpool/{POOL}");
+    let replica = |issuer: &str| {
+        let mut pool = minimal()["user_pools"][0].clone();
+        pool.as_object_mut().unwrap().remove("user_pool_id");
+        pool["user_pool_arn"] = arn("us-west-2").into();
+        pool["issuer"] = issuer.into();
+        json!({"/user_pools/0/issuer": "both", "/user_pools/1": pool})
+    };
+    let policy = accepted(replica("original"));
+    assert_eq!(
+        policy.issuers.labels(),
+        [POOL.to_owned(), format!("{POOL}.us-west-2")]
+    );
+    // Tokens of both have the pool's issuer in the updated form.
+    let updated = format!("https://issuer-cognito-idp.us-east-1.amazonaws.com/{POOL}");
+    for word in ["updated", "both"] {
+        case(
+            replica(word),
+            &format!(
+                "user_pools[1].issuer: found the issuer of user_pools[0], {updated}; expected each issuer once"
+            ),
+            replica("original"),
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::config::{accepted, case, changed, read, values};
 use cognito_authorizer::bearer::TokenSource;
 use cognito_authorizer::policy::{AtExpiry, AudiencePolicy, Forwarding};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn token_use_is_said() {
@@ -58,27 +58,27 @@ fn tokens_are_looked_for_in_distinct_places() {
         &[
             (
                 json!([]),
-                "token.from: found an empty list; expected a list of places: header, query or cookie",
+                "token.from: found an empty list; expected a list of places: header, query, cookie, websocket_protocol or amplify_cookies",
             ),
             (
                 json!({"header": "a"}),
-                "token.from: found an object; expected a list of places: header, query or cookie",
+                "token.from: found an object; expected a list of places: header, query, cookie, websocket_protocol or amplify_cookies",
             ),
             (
                 json!(["authorization"]),
-                r#"token.from[0]: found "authorization"; expected an object with one of header, query and cookie"#,
+                r#"token.from[0]: found "authorization"; expected an object with one of header, query, cookie, websocket_protocol and amplify_cookies"#,
             ),
             (
                 json!([{}]),
-                "token.from[0]: found none; expected one of header, query and cookie",
+                "token.from[0]: found none; expected one of header, query, cookie, websocket_protocol and amplify_cookies",
             ),
             (
                 json!([{"header": "a", "cookie": "a"}]),
-                "token.from[0]: found header and cookie; expected one of header, query and cookie",
+                "token.from[0]: found header and cookie; expected one of header, query, cookie, websocket_protocol and amplify_cookies",
             ),
             (
                 json!([{"form": "a", "query": "a"}]),
-                "token.from[0].form: found an unknown field; expected header, query, cookie",
+                "token.from[0].form: found an unknown field; expected header, scheme, query, cookie, websocket_protocol, amplify_cookies",
             ),
             (
                 json!([{"header": "X-A"}, {"query": "q"}, {"header": "x-a"}]),
@@ -134,7 +134,7 @@ fn tokens_are_looked_for_in_distinct_places() {
     let policy = accepted(json!({"/token/from": [{"header": "X-Token"}, {"cookie": "T"}]}));
     let places: Vec<_> = policy.token.sources.iter().cloned().collect();
     assert!(
-        matches!(&places[..], [TokenSource::Header(name), TokenSource::Cookie(cookie)]
+        matches!(&places[..], [TokenSource::Header(name, _), TokenSource::Cookie(cookie)]
         if name.as_str() == "x-token" && cookie == "T")
     );
 }
@@ -258,4 +258,97 @@ fn aud_pattern_is_anchored() {
             assert!(!regex.is_match(other), "{pattern} {other:?}");
         }
     }
+}
+
+#[test]
+fn a_header_has_a_scheme() {
+    let from = |place: Value| json!({"/token/from": [place]});
+    case(
+        from(json!({"header": "authorization", "scheme": "J W T"})),
+        "token.from[0].scheme: found \"J W T\"; expected a scheme of letters, digits and hyphens, such as JWT",
+        from(json!({"header": "authorization", "scheme": "JWT"})),
+    );
+    case(
+        from(json!({"cookie": "t", "scheme": "JWT"})),
+        "token.from[0].scheme: found beside cookie; expected it beside header, which alone has schemes",
+        from(json!({"cookie": "t"})),
+    );
+    // The word itself is the default, whatever its letters.
+    case(
+        json!({"/token/from": [{"header": "x"}, {"header": "x", "scheme": "bearer"}]}),
+        "token.from[1]: found the place of token.from[0]; expected each once",
+        json!({"/token/from": [{"header": "x"}, {"header": "x", "scheme": "JWT"}]}),
+    );
+}
+
+#[test]
+fn a_subprotocol_stands_behind_a_marker_or_begins_with_one() {
+    let from = |place: Value| json!({"/token/from": [{"websocket_protocol": place}]});
+    let one = |refused: Value, problem: &str, twin: Value| {
+        let path = "token.from[0].websocket_protocol";
+        case(from(refused), &format!("{path}{problem}"), from(twin));
+    };
+    one(
+        json!("bearer"),
+        ": found \"bearer\"; expected an object with after, or with prefix and encoding",
+        json!({"after": "bearer"}),
+    );
+    one(
+        json!({"encoding": "base64url"}),
+        ": found neither after nor prefix; expected one of the two",
+        json!({"encoding": "base64url", "prefix": "p."}),
+    );
+    one(
+        json!({"after": "bearer", "prefix": "p."}),
+        ".prefix: found beside after; expected one of the two",
+        json!({"prefix": "p."}),
+    );
+    one(
+        json!({"after": "bearer", "encoding": "base64url"}),
+        ".encoding: found beside after; expected it beside prefix",
+        json!({"after": "bearer"}),
+    );
+    one(
+        json!({"prefix": "p.", "encoding": "base64"}),
+        ".encoding: found \"base64\"; expected none or base64url",
+        json!({"prefix": "p.", "encoding": "none"}),
+    );
+    one(
+        json!({"after": "a, b"}),
+        ".after: found \"a, b\"; expected a subprotocol without spaces and separators",
+        json!({"after": "a"}),
+    );
+    one(
+        json!({"after": ""}),
+        ".after: found \"\"; expected a subprotocol, behind which the token stands",
+        json!({"after": "a"}),
+    );
+    case(
+        json!({
+            "/token/from": [{"websocket_protocol": {"after": "bearer"}}],
+            "/claim_headers": [{"header": "sec-websocket-protocol", "claim": "sub"}],
+        }),
+        "claim_headers[0].header: found \"sec-websocket-protocol\", which token.from reads; expected another header",
+        json!({"/token/from": [{"websocket_protocol": {"after": "bearer"}}]}),
+    );
+}
+
+#[test]
+fn amplify_writes_an_app_client_into_its_cookies() {
+    let from = |place: &str| json!([{"amplify_cookies": place}]);
+    case(
+        json!({"/token/from": from("refresh")}),
+        "token.from[0].amplify_cookies: found \"refresh\"; expected access or id",
+        json!({"/token/from": from("access")}),
+    );
+    case(
+        json!({"/token/from": from("id"), "/user_pools/0/client_ids": "any"}),
+        "token.from[0].amplify_cookies: found client_ids: any in user_pools[0]; expected a list there, since the names of these cookies have an app client in them",
+        json!({"/token/from": from("id"), "/user_pools/0/client_ids": ["web"]}),
+    );
+    case(
+        json!({"/token/from": [{"amplify_cookies": "id"}, {"amplify_cookies": "access"}]}),
+        "token.from[1]: found amplify_cookies as in token.from[0]; expected one of access and id, since browsers send both",
+        json!({"/token/from": [{"amplify_cookies": "id"}, {"cookie": "access"}]}),
+    );
 }

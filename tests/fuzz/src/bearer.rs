@@ -3,17 +3,28 @@
 use std::borrow::Cow;
 
 use arbitrary::{Result, Unstructured};
-use cognito_authorizer::bearer::{TokenSource, TokenSources};
+use cognito_authorizer::bearer::{
+    Amplify, Encoding, PROTOCOLS, Scheme, TokenSource, TokenSources, WebSocketProtocol,
+};
+use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::header::{HeaderEdit, HeaderName};
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::request::Request;
 
 type Headers = Vec<(Cow<'static, str>, Vec<u8>)>;
 
-const HEADERS: [&str; 5] = ["authorization", "x-token", "cookie", ":path", "x-other"];
+const HEADERS: [&str; 7] = [
+    "authorization",
+    "x-token",
+    "cookie",
+    ":path",
+    "x-other",
+    "upgrade",
+    PROTOCOLS,
+];
 const NAMES: [&str; 3] = ["access_token", "t", "a b"];
 /// What values are made of, beside any bytes.
-const PIECES: [&[u8]; 22] = [
+const PIECES: [&[u8]; 33] = [
     b"Bearer ",
     b"bearer",
     b"Basic ",
@@ -36,6 +47,17 @@ const PIECES: [&[u8]; 22] = [
     b"AWS4-HMAC-SHA256 a=b, c=d",
     b"a%2Eb",
     b"+",
+    b"JWT ",
+    b"Bearer%20",
+    b"jwt.",
+    b"b64.",
+    b"YS5iLmM",
+    b"CognitoIdentityServiceProvider.web.",
+    b"cognitoidentityserviceprovider_web_",
+    b"LastAuthUser=",
+    b"u.accessToken=",
+    b"u.accessToken.0=",
+    b"v.accessToken=",
 ];
 /// A token that no generated value has in it.
 const MARK: &[u8] = b"QQQ.QQQ.QQQ";
@@ -43,10 +65,24 @@ const MARK: &[u8] = b"QQQ.QQQ.QQQ";
 fn sources(input: &mut Unstructured<'_>) -> Result<TokenSources> {
     let mut places = Vec::new();
     for _ in 0..input.int_in_range(1..=3)? {
-        let place = match input.int_in_range(0..=3)? {
-            0 => TokenSource::Header(HeaderName::authorization()),
-            1 => TokenSource::Header(HeaderName::new("x-token").expect("a name")),
+        let place = match input.int_in_range(0..=8)? {
+            0 => TokenSource::Header(HeaderName::authorization(), Scheme::BEARER),
+            1 => TokenSource::Header(HeaderName::new("x-token").expect("a name"), Scheme::BEARER),
             2 => TokenSource::Query((*input.choose(&NAMES)?).to_owned()),
+            3 => {
+                let scheme = Scheme::new("JWT").expect("a scheme");
+                TokenSource::Header(HeaderName::new("x-token").expect("a name"), scheme)
+            }
+            4 => TokenSource::WebSocket(WebSocketProtocol::After("bearer".to_owned())),
+            5 => TokenSource::WebSocket(WebSocketProtocol::Prefixed(
+                "jwt.".to_owned(),
+                Encoding::None,
+            )),
+            6 => TokenSource::WebSocket(WebSocketProtocol::Prefixed(
+                "b64.".to_owned(),
+                Encoding::Base64Url,
+            )),
+            7 => TokenSource::Amplify(Amplify::new(TokenUse::Access, ["web".to_owned()])),
             // No cookie's name has a space in it.
             _ => TokenSource::Cookie((*input.choose(&NAMES[..2])?).to_owned()),
         };
@@ -73,12 +109,34 @@ fn value(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
 fn with_mark(headers: &Headers, place: &TokenSource) -> Option<Headers> {
     let mut headers = headers.clone();
     match place {
-        TokenSource::Header(name) => {
-            let line = [b"Bearer ", MARK].concat();
+        TokenSource::Header(name, scheme) => {
+            let line = [scheme.as_str().as_bytes(), b" ", MARK].concat();
             headers.push((Cow::Owned(name.as_str().to_owned()), line));
         }
         TokenSource::Cookie(name) => {
             let line = [name.as_bytes(), b"=", MARK].concat();
+            headers.push((Cow::Borrowed("cookie"), line));
+        }
+        TokenSource::WebSocket(protocol) => {
+            // Another upgrade would show what was none before.
+            if !Request::new(headers.clone()).is_upgrade() {
+                return None;
+            }
+            let line = match protocol {
+                WebSocketProtocol::After(marker) => [marker.as_bytes(), b",", MARK].concat(),
+                WebSocketProtocol::Prefixed(prefix, Encoding::None) => {
+                    [prefix.as_bytes(), MARK].concat()
+                }
+                WebSocketProtocol::Prefixed(prefix, Encoding::Base64Url) => {
+                    [prefix.as_bytes(), b"UVFRLlFRUS5RUVE"].concat()
+                }
+            };
+            // First, so that no marker stands before it.
+            headers.insert(0, (Cow::Borrowed(PROTOCOLS), line));
+        }
+        TokenSource::Amplify(amplify) => {
+            let token = std::str::from_utf8(MARK).expect("text");
+            let line = amplify.written(token).expect("a client").into_bytes();
             headers.push((Cow::Borrowed("cookie"), line));
         }
         TokenSource::Query(name) => {
@@ -142,16 +200,23 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
                 matches!(with_mark, Ok(Some(_)) | Err(Reason::MultipleTokens)),
                 "{request:?}"
             ),
+            // Another user may be named, or the marker be another place's token.
+            Ok(None) if matches!(place, TokenSource::Amplify(_) | TokenSource::WebSocket(_)) => {
+                assert!(
+                    with_mark == Ok(Some(Cow::Borrowed(MARK)))
+                        || with_mark == Err(Reason::MultipleTokens),
+                    "{request:?}"
+                );
+            }
             Ok(None) => assert_eq!(with_mark, Ok(Some(Cow::Borrowed(MARK))), "{request:?}"),
             Ok(Some(_)) | Err(_) => {
                 assert_eq!(with_mark, Err(Reason::MultipleTokens), "{request:?}");
             }
         }
     }
-    let stripped = Request::new(edited(
-        headers,
-        &sources.strip(&request).expect("a short request"),
-    ));
+    let mut edits = sources.strip(&request).expect("a short request");
+    edits.extend(sources.hide(&request));
+    let stripped = Request::new(edited(headers, &edits));
     assert_eq!(
         sources.extract(&stripped),
         Ok(None),

@@ -117,6 +117,7 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
                 .iter()
                 .filter_map(|place| ClaimPlace::new(place))
                 .collect(),
+            read_as: cognito_authorizer::claims::ReadAs::Text,
             format,
             encoding,
         }],

@@ -1,18 +1,39 @@
 //! Where Lambda authorizers are called, as under `envoy/lambda`. What they answer is tested in
 //! `e2e/lambda.rs`, through the same cluster.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
-use crate::deploy::bootstrap::Setup;
+use crate::deploy::bootstrap::{PLUGIN, Setup};
 use crate::deploy::files;
 use crate::deploy::production::validate;
 use crate::deploy::stack::GENUINE;
+use crate::harness::ministack::{self, Credentials};
 
 const OPTIONS: &str =
     "/typed_extension_protocol_options/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
 fn cluster() -> Value {
     files::document("lambda/cluster.yaml")["clusters"][0].take()
+}
+
+/// production.yaml with the authorizer of authorizer.yaml for what is below `/partners`, through the
+/// cluster of cluster.yaml, which leads here instead.
+pub(crate) fn with_authorizer(setup: &mut Setup, lambda: SocketAddr) {
+    let credentials = Credentials {
+        key: "AKIDEXAMPLE".to_owned(),
+        secret: "example-secret".to_owned(),
+    };
+    setup.push("clusters", ministack::cluster(lambda, Some(&credentials)));
+    let example = files::document("lambda/authorizer.yaml");
+    let value = format!("{PLUGIN}/configuration/value");
+    let configuration = setup.at(&value);
+    for member in ["authorizers", "context_headers"] {
+        configuration[member] = example[member].clone();
+    }
+    let rules = configuration["rules"].as_array_mut().expect("rules");
+    rules.push(json!({"match": {"prefix": "/partners"}, "authorizer": "partners"}));
 }
 
 /// Envoy builds the cluster with all its filters, and sees what is wrong with one.

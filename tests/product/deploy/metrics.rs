@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::deploy::bootstrap::Setup;
 use crate::deploy::files;
+use crate::deploy::lambda::with_authorizer;
 use crate::deploy::revocation::{confirmed, with_list};
 use crate::deploy::stack::{GENUINE, Stack};
 use crate::harness::client::Request;
@@ -97,21 +98,22 @@ fn scrape(stack: &Stack) -> BTreeSet<Series> {
     samples(&answer.body).into_keys().collect()
 }
 
-/// A deny list and user pools that confirm tokens, none of them there.
-fn revocation(setup: &mut Setup) {
+/// A deny list, user pools that confirm tokens and a function that decides, none of them there.
+fn everything(setup: &mut Setup) {
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     with_list(setup, nowhere);
     confirmed(setup, nowhere);
+    with_authorizer(setup, nowhere);
 }
 
-fn revoking() -> Stack {
-    Stack::start(GENUINE, revocation)
+fn with_everything() -> Stack {
+    Stack::start(GENUINE, everything)
 }
 
 #[test]
 fn queries_name_what_a_running_envoy_has() {
     // With all that may be configured: what is not has no metrics.
-    let mut stack = revoking();
+    let mut stack = with_everything();
     assert_eq!(stack.send(&Request::get("/orders")).status, 401);
     let found = scrape(&stack);
     let names: BTreeSet<_> = found.iter().map(|(name, _)| name.clone()).collect();
@@ -151,6 +153,7 @@ fn queries_select_labels_that_exist() {
     let mut known: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
     known.extend(["success", "failure", "unchanged", "hit", "miss"]);
     known.extend(["confirmed", "refused", "unknown"]);
+    known.extend(["called", "remembered", "failed"]);
     let mut count = 0;
     for path in SOURCES {
         for found in selector.captures_iter(&queries(path)) {
@@ -173,12 +176,12 @@ fn the_demo_has_the_same_labels() {
 /// Istio and Envoy Gateway seldom set `stats_tags`; the scraper makes up for it.
 #[test]
 fn relabelling_gives_the_labels_of_the_stats_tags() {
-    let mut stack = revoking();
+    let mut stack = with_everything();
     assert_eq!(stack.send(&Request::get("/orders")).status, 401);
     let tagged = own(scrape(&stack));
     stack.finish();
     let mut stack = Stack::start(GENUINE, |setup| {
-        revocation(setup);
+        everything(setup);
         *setup.at("/stats_config") = json!({});
     });
     assert_eq!(stack.send(&Request::get("/orders")).status, 401);

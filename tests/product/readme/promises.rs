@@ -147,6 +147,7 @@ fn claims_become_headers_as_shown() {
                 headers: vec![ClaimHeader {
                     header: HeaderName::new("x-claim").unwrap(),
                     claims: vec![ClaimPlace::new("c").unwrap()],
+                    read_as: cognito_authorizer::claims::ReadAs::Text,
                     format,
                     encoding: Encoding::Utf8,
                 }],

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use cognito_authorizer::claims;
 use cognito_authorizer::config;
 use cognito_authorizer::decision::{Decision, Forward, Verdict};
 use cognito_authorizer::gate::Gate;
@@ -11,6 +12,7 @@ use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::request::{Request, Rest};
 use cognito_authorizer::rs256::Rs256;
+use cognito_authorizer::rules::requirement;
 use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -91,10 +93,12 @@ fn headers(cell: &str, token: Option<String>, policy: &Policy) -> Vec<(String, V
         (":path".to_owned(), path.into()),
         (":authority".to_owned(), b"api.example.com".to_vec()),
     ];
-    headers.extend(parts.map(|header| {
+    for header in parts {
         let (name, value) = header.split_once(": ").expect(cell);
-        (name.to_owned(), value.into())
-    }));
+        // Of these there is one.
+        headers.retain(|(known, _)| !known.starts_with(':') || known != name);
+        headers.push((name.to_owned(), value.into()));
+    }
     headers
         .extend(token.map(|token| ("authorization".to_owned(), format!("Bearer {token}").into())));
     let ours = policy.claim_headers.names();
@@ -190,7 +194,43 @@ fn asked(policy: &Rc<Policy>, table: &Table) {
 
 #[test]
 fn recipes_do_what_they_say() {
-    let page = Page::readme();
+    let (asked_for, _) = run(&Page::readme());
+    assert!(asked_for >= 60, "{asked_for} requests");
+}
+
+/// `envoy/RULES.md`: every sentence about a matcher has a row, and every field a place on the page.
+#[test]
+fn the_page_about_rules_does_what_it_says() {
+    let page = Page::read("envoy/RULES.md");
+    let (asked_for, rules) = run(&page);
+    assert!(
+        asked_for >= 35 && rules >= 5,
+        "{asked_for} requests, {rules} rules"
+    );
+    for (limit, text) in [
+        (requirement::MAX_ALTERNATIVES, "1 to {} alternatives"),
+        (requirement::MAX_MATCHED_BYTES, "first {} bytes"),
+        (claims::MAX_LIST_BYTES, "longer than {} bytes"),
+    ] {
+        let digits = limit.to_string();
+        let shown = match digits.len() {
+            4.. => format!(
+                "{},{}",
+                &digits[..digits.len() - 3],
+                &digits[digits.len() - 3..]
+            ),
+            _ => digits,
+        };
+        let text = text.replace("{}", &shown);
+        assert!(page.text.contains(&text), "{text}");
+    }
+    assert_eq!(claims::MAX_WILDCARDS, 4);
+    assert!(page.text.contains("at most four times"));
+}
+
+/// Asks what every table asks under the rules before it; how many requests, under how many rules.
+fn run(page: &Page) -> (usize, usize) {
+    let mut lists = 0;
     let mut rules = None;
     let mut wanted = false;
     let mut asked_for = 0;
@@ -204,6 +244,7 @@ fn recipes_do_what_they_say() {
                 );
                 rules = Some(policy(&snippet.value()));
                 wanted = true;
+                lists += 1;
             }
             Block::Table(table) if wanted || table.marker.as_deref() == Some("more requests") => {
                 asked(rules.as_ref().expect("rules before the table"), table);
@@ -214,7 +255,7 @@ fn recipes_do_what_they_say() {
         }
     }
     assert!(!wanted, "the last rules have no table");
-    assert!(asked_for >= 60, "{asked_for} requests");
+    (asked_for, lists)
 }
 
 /// The route that a recipe shows takes members of the group and nobody else.

@@ -7,6 +7,7 @@ use super::safe::{cut, one_of};
 use super::step::Finding;
 use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::policy::{AudiencePolicy, Issuer, Pool};
+use cognito_authorizer::pool::UserPool;
 use cognito_authorizer::rules::requirement::{AnyOf, Callers, Narrowing, WantedUse};
 use cognito_authorizer::signature::Algorithm;
 use cognito_authorizer::step::Step;
@@ -25,7 +26,9 @@ pub(super) fn issuer(facts: &Facts<'_>) -> Finding {
     let issuers = facts.policy.issuers.iter().map(|(_, issuer)| issuer);
     let wanted: Vec<_> = issuers
         .filter(admitted)
-        .map(|issuer| issuer.iss().to_owned())
+        .flat_map(|issuer| [Some(issuer.iss()), issuer.second_iss()])
+        .flatten()
+        .map(str::to_owned)
         .collect();
     let found = facts.claim("iss");
     let shown = match &found {
@@ -81,9 +84,10 @@ fn other_form(facts: &Facts<'_>, issuer: &str) -> Option<String> {
                 "it is the {word} issuer of user_pools[{position}], which is configured with another (issuer)"
             )
         };
-        if issuer == pool.id.original_issuer() {
+        let user_pool = UserPool::in_region(pool.id.clone(), &pool.region);
+        if issuer == user_pool.original_issuer() {
             Some(setting("original"))
-        } else if issuer == pool.id.updated_issuer() {
+        } else if issuer == user_pool.updated_issuer() {
             Some(setting("updated"))
         } else if without == Some(pool.issuer.as_str()) {
             Some(slash.to_owned())

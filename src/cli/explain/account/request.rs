@@ -4,7 +4,8 @@ use super::facts::Facts;
 use super::safe::text;
 use super::safe::{cut, quoted};
 use super::step::Finding;
-use cognito_authorizer::bearer::{TokenSource, TokenSources};
+use cognito_authorizer::bearer::{PROTOCOLS, Scheme, TokenSource, TokenSources, WebSocketProtocol};
+use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::policy::Preflight;
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::rules::index::{Target, UnsafePath};
@@ -230,7 +231,22 @@ pub(super) fn token(facts: &Facts<'_>) -> Finding {
 /// A place in the words of the field.
 pub(super) fn place(source: &TokenSource) -> String {
     match source {
-        TokenSource::Header(name) => format!("{} header", name.as_str()),
+        TokenSource::Header(name, scheme) if *scheme == Scheme::BEARER => {
+            format!("{} header", name.as_str())
+        }
+        TokenSource::Header(name, scheme) => {
+            format!("{} header behind {}", name.as_str(), scheme.as_str())
+        }
+        TokenSource::WebSocket(WebSocketProtocol::After(marker)) => {
+            format!("WebSocket subprotocol behind {marker}")
+        }
+        TokenSource::WebSocket(WebSocketProtocol::Prefixed(prefix, _)) => {
+            format!("WebSocket subprotocol that begins with {prefix}")
+        }
+        TokenSource::Amplify(amplify) => match amplify.token_use() {
+            TokenUse::Access => "Amplify cookies of access tokens".to_owned(),
+            TokenUse::Id => "Amplify cookies of id tokens".to_owned(),
+        },
         TokenSource::Query(name) => format!("query parameter {name}"),
         TokenSource::Cookie(name) => format!("cookie {name}"),
     }
@@ -238,14 +254,21 @@ pub(super) fn place(source: &TokenSource) -> String {
 
 /// Why a header that is there holds no token.
 fn hint(facts: &Facts<'_>, source: &TokenSource) -> Option<String> {
-    let TokenSource::Header(name) = source else {
-        return None;
+    let (name, scheme) = match source {
+        TokenSource::Header(name, scheme) => (name, scheme),
+        TokenSource::WebSocket(_)
+            if facts.request.first(PROTOCOLS).is_some() && !facts.request.is_upgrade() =>
+        {
+            return Some("; subprotocols count in a WebSocket's handshake only".to_owned());
+        }
+        _ => return None,
     };
+    let wanted = scheme.as_str().as_bytes();
     let value = facts.request.first(name.as_str())?.trim_ascii();
     let scheme = value.split(|byte| *byte == b' ').next().unwrap_or(value);
     let name = name.as_str();
     Some(
-        match value.contains(&b' ') && !scheme.eq_ignore_ascii_case(b"bearer") {
+        match value.contains(&b' ') && !scheme.eq_ignore_ascii_case(wanted) {
             true => format!(
                 "; the {name} header holds credentials of another scheme, {}",
                 quoted(&text(scheme))

@@ -1,5 +1,8 @@
 //! What must not be shown: the signatures without which a token is worth nothing to a reader.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 /// All tokens in a request: what their signatures are, and what stands before.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Secrets {
@@ -16,7 +19,10 @@ impl Secrets {
         let mut secrets = Self::default();
         for (name, value) in headers {
             let value = super::text(value);
-            for text in [percent_decoded(&value), value] {
+            secrets.signatures.extend(encoded_tokens(&value));
+            // A form writes a space as a plus sign.
+            let spaced = value.replace('+', " ");
+            for text in [percent_decoded(&value), spaced, value] {
                 for (head, signature) in words(&text).filter_map(token) {
                     secrets.signatures.push(signature.to_owned());
                     secrets.heads.push(head.to_owned());
@@ -82,6 +88,17 @@ fn token(word: &str) -> Option<(&str, &str)> {
         .any(|start| header.starts_with(start));
     let (head, signature) = word.split_at_checked(header.len().checked_add(payload.len())?)?;
     (begins && payload.ends_with('.') && signature.len() >= SHORTEST).then_some((head, signature))
+}
+
+/// Parts of a text that are tokens in base64url, as subprotocols may have them: such a part is not told
+/// from its signature, and goes whole.
+fn encoded_tokens(text: &str) -> impl Iterator<Item = String> {
+    let parts = words(text).flat_map(|word| word.split('.'));
+    let encoded = parts.filter(|part| {
+        let decoded = URL_SAFE_NO_PAD.decode(part).unwrap_or_default();
+        std::str::from_utf8(&decoded).is_ok_and(|text| token(text).is_some())
+    });
+    encoded.map(str::to_owned)
 }
 
 /// So many characters tell people which token it is.
@@ -159,6 +176,16 @@ mod tests {
             &format!("/?t={}", gone.replace("n0.", "n0%2E")),
         );
         redacted("x-other", TOKEN, gone);
+        redacted(
+            ":path",
+            &format!("/?t=Bearer+{TOKEN}"),
+            &format!("/?t=Bearer+{gone}"),
+        );
+        redacted(
+            "sec-websocket-protocol",
+            &format!("p.{}, chat", URL_SAFE_NO_PAD.encode(TOKEN)),
+            "p.[redacted], chat",
+        );
         redacted(
             "authorization",
             &format!("{TOKEN},{TOKEN}"),

@@ -71,7 +71,7 @@ fn requests() -> Vec<(String, &'static str)> {
 fn no_door_is_wider_than_the_definition_asks_for() {
     let mut random = Seed::from_variable("IMPORT_SEED");
     let requests = requests();
-    let (mut open, mut guarded, mut closed, mut refused) = (0, 0, 0, 0);
+    let (mut open, mut guarded, mut functions, mut closed, mut refused) = (0, 0, 0, 0, 0);
     for _ in 0..150 {
         let definition = definition(&mut random);
         let api = random.pick(&[Api::Rest, Api::Http]);
@@ -81,8 +81,17 @@ fn no_door_is_wider_than_the_definition_asks_for() {
             "--api=http"
         };
         // Other authorizers' places and patterns are the only thing that is chosen by their number.
-        let Ok(imported) = imported(&definition, &[option, "--any-client", "--authorizer=a"])
-        else {
+        let asked = random.below(3) > 0;
+        let mut options = vec![option, "--any-client", "--authorizer=a"];
+        let calls = [
+            "--lambda-cluster=functions",
+            "--api-id=x9y8z7w6v5",
+            "--stage=live",
+        ];
+        if asked {
+            options.extend(calls);
+        }
+        let Ok(imported) = imported(&definition, &options) else {
             refused += 1;
             continue;
         };
@@ -103,18 +112,26 @@ fn no_door_is_wider_than_the_definition_asks_for() {
                 // Servers answer it as they answer GET, and so do rules.
                 operations = self::operations(&definition, api, path, "GET");
             }
-            let asked: Vec<_> = operations
+            let asked_for: Vec<_> = operations
                 .iter()
-                .map(|one| asks(&definition, one))
+                .map(|one| asks(&definition, one, api))
                 .collect();
             let right = match access {
                 Access::Nobody => true,
-                _ if asked.is_empty() => false,
-                Access::Optional(_) | Access::Authorizer(_) => false,
-                Access::Anyone => asked.iter().all(|one| *one == Asks::Nothing),
-                Access::Require(requirement) => asked.iter().all(|one| match one {
+                _ if asked_for.is_empty() => false,
+                Access::Optional(_) => false,
+                // By that function, and only where the command line names a cluster.
+                Access::Authorizer(index) => {
+                    let name = &policy.authorizers[index.0].name;
+                    asked
+                        && asked_for
+                            .iter()
+                            .all(|one| matches!(one, Asks::Function(asks) if asks == name))
+                }
+                Access::Anyone => asked_for.iter().all(|one| *one == Asks::Nothing),
+                Access::Require(requirement) => asked_for.iter().all(|one| match one {
                     Asks::Nothing => true,
-                    Asks::Other => false,
+                    Asks::Other | Asks::Function(_) => false,
                     Asks::Token(scheme, scopes) => {
                         is_no_wider(requirement, &policy, scheme, scopes)
                     }
@@ -122,28 +139,32 @@ fn no_door_is_wider_than_the_definition_asks_for() {
             };
             // Nor is one narrower, where what is asked for is plain.
             let right = right
-                && match asked.as_slice() {
+                && match asked_for.as_slice() {
                     _ if *method == "HEAD" => true,
                     [Asks::Nothing] => matches!(access, Access::Anyone),
                     [Asks::Token(..)] => matches!(access, Access::Require(_)),
+                    [Asks::Function(_)] if asked => matches!(access, Access::Authorizer(_)),
                     _ => true,
                 };
             assert!(
                 right,
-                "{method} {path}: {access:?}, but {asked:?}\n{definition:#}\n{}",
+                "{method} {path}: {access:?}, but {asked_for:?}\n{definition:#}\n{}",
                 imported.text
             );
             match access {
                 Access::Nobody => closed += 1,
                 Access::Anyone => open += 1,
-                Access::Optional(_) | Access::Authorizer(_) => panic!("no API has it"),
+                Access::Optional(_) => panic!("no API has it"),
+                Access::Authorizer(_) => functions += 1,
                 Access::Require(_) => guarded += 1,
             }
         }
     }
-    println!("{open} open, {guarded} guarded, {closed} closed, {refused} refused");
+    println!(
+        "{open} open, {guarded} guarded, {functions} by functions, {closed} closed, {refused} refused"
+    );
     // The test would be worth nothing if all of them were closed.
-    assert!(open > 1_000 && guarded > 1_000 && refused < 10);
+    assert!(open > 1_000 && guarded > 1_000 && functions > 100 && refused < 10);
 }
 
 /// Definitions of which any part may be gone, or something else: none is a panic, and what comes of

@@ -3,6 +3,7 @@
 #![allow(clippy::arithmetic_side_effects)]
 
 use super::seed::Seed;
+use crate::import::definition::Api;
 use serde_json::{Map, Value, json};
 
 const A: &str = "us-east-1_Aaaaaaaa1";
@@ -35,6 +36,33 @@ pub(super) const TOKENS: [(&str, &[&str], bool); 4] = [
     ("both", &[A, B], true),
     ("jwt", &[A], false),
 ];
+/// Schemes whose function can be asked, in each kind of API, if a cluster is named for it.
+pub(super) const FUNCTIONS: [(&str, Api); 4] = [
+    ("function", Api::Rest),
+    ("function-too", Api::Rest),
+    ("simple", Api::Http),
+    ("policy", Api::Http),
+];
+/// The number of the account of every function.
+const ACCOUNT: &str = "210987654321";
+
+fn function(name: &str, kind: &str, more: &Value) -> Value {
+    let arn = format!("arn:aws:lambda:eu-west-1:{ACCOUNT}:function:{name}");
+    let mut authorizer = json!({
+        "type": kind,
+        "authorizerUri": format!(
+            "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/{arn}/invocations"
+        ),
+    });
+    for (member, value) in more.as_object().into_iter().flatten() {
+        authorizer[member] = value.clone();
+    }
+    json!({
+        "type": "apiKey", "name": "Authorization", "in": "header",
+        "x-amazon-apigateway-authorizer": authorizer,
+    })
+}
+
 /// Schemes that nothing here can ask for; the last is not even defined.
 const OTHERS: [&str; 8] = [
     "lambda", "iam", "key", "header", "pattern", "foreign", "bearer", "missing",
@@ -55,6 +83,17 @@ pub(super) fn schemes() -> Value {
         "iam": {"type": "apiKey", "x-amazon-apigateway-authtype": "awsSigv4"},
         "key": {"type": "apiKey", "name": "x-api-key", "in": "header"},
         "bearer": {"type": "http", "scheme": "bearer"},
+        "function": function("one", "token", &json!({})),
+        "function-too": function("two", "request", &json!({
+            "identitySource": "method.request.header.Authorization", "authorizerResultTtlInSeconds": 0,
+        })),
+        "simple": function("one", "request", &json!({
+            "identitySource": "$request.header.Authorization", "authorizerPayloadFormatVersion": "2.0",
+            "enableSimpleResponses": true,
+        })),
+        "policy": function("two", "request", &json!({
+            "identitySource": "$request.header.Authorization", "authorizerPayloadFormatVersion": "1.0",
+        })),
     })
 }
 
@@ -72,9 +111,10 @@ fn security(random: &mut Seed) -> Value {
     for _ in 0..random.pick(&[0, 1, 1, 1, 1, 2, 2, 3]) {
         let mut schemes = Map::new();
         for _ in 0..random.pick(&[0, 1, 1, 1, 1, 1, 1, 2]) {
-            let name = match random.below(3) == 0 {
-                true => random.pick(&OTHERS),
-                false => random.pick(&TOKENS).0,
+            let name = match random.below(8) {
+                0 | 1 => random.pick(&OTHERS),
+                2 | 3 => random.pick(&FUNCTIONS).0,
+                _ => random.pick(&TOKENS).0,
             };
             let scopes = random.pick(&[
                 json!([]),
@@ -85,6 +125,12 @@ fn security(random: &mut Seed) -> Value {
             ]);
             let scopes = if random.below(20) == 0 {
                 json!("x")
+            } else {
+                scopes
+            };
+            let function = FUNCTIONS.iter().any(|(one, _)| *one == name);
+            let scopes = if function && random.below(6) > 0 {
+                json!([])
             } else {
                 scopes
             };

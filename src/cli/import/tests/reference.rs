@@ -3,7 +3,7 @@
 
 #![allow(clippy::arithmetic_side_effects)]
 
-use super::random::TOKENS;
+use super::random::{FUNCTIONS, TOKENS};
 use crate::import::definition::Api;
 use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::policy::Policy;
@@ -19,9 +19,11 @@ pub(super) enum Asks {
     Other,
     /// A token of this scheme, with one of these scopes.
     Token(String, Vec<String>),
+    /// The function of this scheme.
+    Function(String),
 }
 
-pub(super) fn asks(definition: &Value, operation: &Value) -> Asks {
+pub(super) fn asks(definition: &Value, operation: &Value, api: Api) -> Asks {
     let Some(operation) = operation.as_object() else {
         return Asks::Other;
     };
@@ -61,11 +63,16 @@ pub(super) fn asks(definition: &Value, operation: &Value) -> Asks {
         }
     }
     let known = |name: &str| TOKENS.iter().any(|(token, ..)| *token == name);
+    let function = |name: &str| FUNCTIONS.contains(&(name, api));
     let mut all = all.into_iter();
     match (all.next(), all.next()) {
         (None, _) => Asks::Nothing,
         // A method has one authorizer, and nothing here asks for an API key beside it.
         (Some((name, scopes)), None) if known(name) => Asks::Token(name.clone(), scopes),
+        // A function is told nothing of scopes.
+        (Some((name, scopes)), None) if function(name) && scopes.is_empty() => {
+            Asks::Function(name.clone())
+        }
         _ => Asks::Other,
     }
 }
