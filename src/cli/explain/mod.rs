@@ -2,16 +2,21 @@
 
 mod account;
 mod deny_list;
-mod keys;
+pub(crate) mod keys;
 mod question;
 
-use crate::locate::File;
+use crate::locate::{File, Located};
 pub(crate) use account::read_instant;
 pub(crate) use account::safe;
-use account::{Account, Paint, Verdict, human, json};
+pub(crate) use account::{
+    Account, Question, Secrets, State, StepTaken, Verdict, hangs_on, instant, span, steps, text,
+    unchecked,
+};
+use account::{Paint, human, json};
+use cognito_authorizer::policy::Policy;
 use cognito_authorizer::time::Timestamp;
 use question::HeaderLine;
-pub(crate) use question::clock;
+pub(crate) use question::{clock, place};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -92,17 +97,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     );
     let file = File::read(&args.config)?;
     let located = file.only()?;
-    let policy = located.parse().map_err(|problems| {
-        let problems = problems.iter().map(|problem| match problem.path.as_str() {
-            "" => format!("\n  {}", problem.text),
-            path => format!("\n  {path}: {}", problem.text),
-        });
-        let problems: String = problems.collect();
-        anyhow::anyhow!(
-            "{}: the filter refuses this configuration{problems}",
-            file.source.name()
-        )
-    })?;
+    let policy = policy(&file, located)?;
     if args.token.as_deref().is_some_and(|token| token != "-") {
         // If even this cannot be written, the account is still worth having.
         let _ = writeln!(
@@ -124,8 +119,23 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     })
 }
 
+/// Reads a configuration as the filter does, or says all that is wrong with it.
+pub(crate) fn policy(file: &File, located: &Located) -> anyhow::Result<Policy> {
+    located.parse().map_err(|problems| {
+        let problems = problems.iter().map(|problem| match problem.path.as_str() {
+            "" => format!("\n  {}", problem.text),
+            path => format!("\n  {path}: {}", problem.text),
+        });
+        let problems: String = problems.collect();
+        anyhow::anyhow!(
+            "{}: the filter refuses this configuration{problems}",
+            file.source.name()
+        )
+    })
+}
+
 /// Colours are for terminals, and for those who do not mind.
-fn paint() -> Paint {
+pub(crate) fn paint() -> Paint {
     match crate::terminal::is_coloured() {
         true => Paint::Colours,
         false => Paint::Plain,

@@ -168,7 +168,7 @@ fn read_token(token: &str) -> anyhow::Result<String> {
 }
 
 /// Puts the token into the first place where the configuration looks for one.
-fn place(headers: &mut Vec<(String, Vec<u8>)>, sources: &TokenSources, token: &str) {
+pub(crate) fn place(headers: &mut Vec<(String, Vec<u8>)>, sources: &TokenSources, token: &str) {
     let Some(source) = sources.iter().next() else {
         return;
     };

@@ -113,7 +113,7 @@ fn replied(text: &mut String, reply: &Reply) {
 }
 
 /// What a request hangs on that is neither forwarded nor refused.
-fn hangs_on(lacks: Lacks, unless: &str) -> String {
+pub(crate) fn hangs_on(lacks: Lacks, unless: &str) -> String {
     let open = [
         (lacks.keys, "the signature is good", "it is not"),
         (
@@ -142,7 +142,7 @@ fn hangs_on(lacks: Lacks, unless: &str) -> String {
 }
 
 /// What else the request may be refused for.
-const fn unchecked(lacks: Lacks) -> &'static str {
+pub(crate) const fn unchecked(lacks: Lacks) -> &'static str {
     match (lacks.keys, lacks.deny_list) {
         (_, false) => " (or for its signature, which was not checked)",
         (false, true) => " (or for the deny list, which was not looked at)",
@@ -164,7 +164,7 @@ fn headline(account: &Account) -> String {
 }
 
 /// A line for each step that was taken, and one for all that were not.
-fn steps(text: &mut String, account: &Account, paint: Paint) {
+pub(crate) fn steps(text: &mut String, account: &Account, paint: Paint) {
     /// The longest name of a step.
     const WIDTH: usize = 9;
     /// What is asked of AWS principals' tokens alone.

@@ -30,7 +30,7 @@ mod steps;
 
 pub(crate) use delivery::Verdict;
 pub(crate) use facts::RuleChosen;
-pub(crate) use human::{Paint, human};
+pub(crate) use human::{Paint, hangs_on, human, steps, unchecked};
 pub(crate) use json::json;
 pub(crate) use moment::{instant, read_instant, span};
 pub(crate) use safe::text;
