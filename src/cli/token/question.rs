@@ -40,6 +40,7 @@ pub(super) fn put(
         keys: args.jwks.as_deref().map(keys::read).transpose()?,
         deny_list: None,
         answers: BTreeMap::new(),
+        source_ip: None,
     };
     let mut account = Account::of(&Rc::new(policy), &located.config.value, &question);
     account.steps.retain(|taken| taken.step >= Step::Token);
@@ -91,6 +92,7 @@ pub(super) fn problems(
         keys: None,
         deny_list: None,
         answers: BTreeMap::new(),
+        source_ip: None,
     };
     let (mut found, mut seen): (Vec<StepTaken>, Vec<Step>) = (Vec::new(), Vec::new());
     loop {

@@ -36,6 +36,7 @@ pub(crate) fn question(vector: &Vector, policy: &Policy, keys: Option<Vec<u8>>) 
             .iter()
             .filter_map(|one| Some((one.name.clone(), vector.answer.clone()?)))
             .collect(),
+        source_ip: None,
     }
 }
 

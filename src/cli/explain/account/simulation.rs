@@ -3,21 +3,22 @@
 use super::p384::verifiers;
 use cognito_authorizer::decision::{Decision, Despite, Forward, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
-use cognito_authorizer::policy::Policy;
+use cognito_authorizer::policy::{Authorizer, Policy};
 use cognito_authorizer::refusal::{Reason, Refusal};
-use cognito_authorizer::remote::call::{Answer, Call};
+use cognito_authorizer::remote::call::Answer;
 use cognito_authorizer::remote::schedule::Entropy;
 use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::revocation::Word;
 use cognito_authorizer::rules::requirement::Confirmation;
 use cognito_authorizer::rules::work::Work;
-use cognito_authorizer::rules::{Access, AuthorizerIndex, InvalidToken};
+use cognito_authorizer::rules::{Access, InvalidToken};
 use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
 use cognito_authorizer::verify::{self, Demand};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 /// What is asked: what becomes of this request?
@@ -31,8 +32,10 @@ pub(crate) struct Question {
     pub(crate) keys: Option<Vec<u8>>,
     /// The deny list that its endpoint would answer with, if one was given.
     pub(crate) deny_list: Option<Vec<u8>>,
-    /// What the call to each authorizer would bring, by its name, as far as it was given.
+    /// What authorizers would answer, by their names, of those for which it was given.
     pub(crate) answers: BTreeMap<String, Answer>,
+    /// The client's address, if it was given.
+    pub(crate) source_ip: Option<IpAddr>,
 }
 
 /// The gate after it has decided, and how it came to it.
@@ -46,8 +49,10 @@ pub(super) struct Simulation {
     pub(super) reported: Option<Forward>,
     /// Whether the rule ignores tokens that are not valid.
     pub(super) ignores: bool,
-    /// The name of the rule's authorizer.
-    authorizer: Option<String>,
+    /// What the rule's authorizer was told, if it had to be asked.
+    pub(super) event: Option<Vec<u8>>,
+    /// What it said to that, if it was given.
+    says: Option<Answer>,
 }
 
 /// How a decision ends, were refusals carried out.
@@ -68,7 +73,7 @@ pub(crate) struct Lacks {
     pub(crate) deny_list: bool,
     /// The word of the user pool.
     pub(crate) confirmation: bool,
-    /// The answer of the authorizer.
+    /// The authorizer's answer.
     pub(crate) answer: bool,
 }
 
@@ -86,7 +91,9 @@ impl Simulation {
             ending: Ending::Unsettled(Lacks::default(), None),
             reported: None,
             ignores: ignores_tokens(policy, request),
-            authorizer: authorizer_of(policy, request),
+            event: None,
+            says: authorizer(policy, request)
+                .and_then(|one| question.answers.get(&one.name).cloned()),
         };
         let mut verdict = simulation.decide(request, question);
         if let Verdict::Forward(forward) = &verdict
@@ -99,7 +106,6 @@ impl Simulation {
         }
         let keys = lacks_keys(&verdict, question);
         let unconfirmed = simulation.lacks_confirmation(&verdict);
-        let unanswered = simulation.lacks_answer(&verdict, question);
         let refusal = match &verdict {
             Verdict::Refuse(_) if keys => {
                 let taken = simulation.record.0.len();
@@ -114,7 +120,9 @@ impl Simulation {
                     false => refusal,
                 }
             }
-            Verdict::Refuse(refusal) if !unconfirmed && !unanswered => Some(refusal.clone()),
+            Verdict::Refuse(refusal) if !unconfirmed && !simulation.lacks_answer() => {
+                Some(refusal.clone())
+            }
             Verdict::Refuse(_) | Verdict::Forward(_) | Verdict::Answer(_) => None,
         };
         let lacks = Lacks {
@@ -124,7 +132,7 @@ impl Simulation {
                 && simulation.record.at(Step::DenyList).next().is_some(),
             confirmation: unconfirmed
                 || keys && refusal.is_none() && asks_the_pool(policy, request),
-            answer: unanswered,
+            answer: simulation.lacks_answer(),
         };
         simulation.ending = match lacks == Lacks::default() {
             true => Ending::Decided(verdict),
@@ -157,18 +165,24 @@ impl Simulation {
             }
             verdict = self.turn(at(clock), &space, question);
         };
+        if self.event.is_some() {
+            // Decided about again, by the same code, with nobody who looks on.
+            let ended = match &verdict {
+                Verdict::Refuse(refusal) => Err(refusal.reason()),
+                Verdict::Forward(_) | Verdict::Answer(_) => Ok(()),
+            };
+            if !self.lacks_answer() {
+                self.record.saw(Step::Authorizer, ended);
+            }
+            return verdict;
+        }
         // It was held for its key, and the key never came.
         let reason = match &verdict {
             Verdict::Refuse(refusal) => Some(refusal.reason()),
             Verdict::Forward(forward) => forward.despite.map(Despite::reason),
             Verdict::Answer(_) => None,
         };
-        if self.record.last() == Some(Step::Identity) {
-            if !self.lacks_answer(&verdict, question) {
-                let ended = reason.map_or(Ok(()), Err);
-                self.record.saw(Step::Authorizer, ended);
-            }
-        } else if let Some(reason) = reason
+        if let Some(reason) = reason
             && !lacks_keys(&verdict, question)
             && !self.lacks_confirmation(&verdict)
         {
@@ -177,19 +191,14 @@ impl Simulation {
         verdict
     }
 
-    /// What was given as the answer to a call, if it is one to an authorizer.
-    fn answer_to(&self, call: &Call, question: &Question) -> Option<Answer> {
-        let mut authorizers = self.gate.policy().authorizers.iter();
-        let asked = authorizers.find(|one| one.endpoint.is_called(call))?;
-        question.answers.get(&asked.name).cloned()
+    /// What the authorizer said, if it was asked.
+    pub(super) fn says(&self) -> Option<&Answer> {
+        self.event.as_ref().and(self.says.as_ref())
     }
 
-    /// Whether a decision ended since an authorizer was not asked.
-    fn lacks_answer(&self, verdict: &Verdict, question: &Question) -> bool {
-        let unavailable = matches!(verdict, Verdict::Refuse(refusal) if refusal.reason() == Reason::AuthorizerUnavailable);
-        // Of several, only the one of the rule was asked.
-        let given = |name: &String| question.answers.contains_key(name);
-        unavailable && !self.authorizer.as_ref().is_some_and(given)
+    /// Whether an authorizer would have to be asked, of which no answer was given.
+    fn lacks_answer(&self) -> bool {
+        self.event.is_some() && self.says.is_none()
     }
 
     /// Whether a decision ended since the user pool was not asked: no step before that has failed.
@@ -241,9 +250,16 @@ impl Simulation {
         let list = policy.deny_list.as_ref();
         let mut effects = self.gate.tick(now, space);
         for (id, call) in effects.calls {
+            let asked = policy.authorizers.iter();
+            if !call.body.is_empty() && asked.into_iter().any(|one| one.endpoint.is_called(&call)) {
+                let answer = self.says.clone().unwrap_or(Answer::NoResponse);
+                self.event = Some(call.body);
+                let next = self.gate.answered(id, &answer, now, space);
+                effects.verdicts.extend(next.verdicts);
+                continue;
+            }
             let answer = match &question.keys {
-                _ if let Some(answer) = self.answer_to(&call, question) => answer,
-                // A question with the token in it, or an event that nothing is known about.
+                // A question with the token in it.
                 _ if !call.body.is_empty() => Answer::NoResponse,
                 _ if list.is_some_and(|list| list.source.endpoint.is_called(&call)) => {
                     let list = question.deny_list.clone();
@@ -259,22 +275,20 @@ impl Simulation {
     }
 }
 
-/// The name of the rule's authorizer, if it has one.
-fn authorizer_of(policy: &Policy, request: &Request) -> Option<String> {
-    let (ruling, _) = policy.rules.choose(&request.target()).ok()?;
-    match policy.rules.access(ruling) {
-        Access::Authorizer(AuthorizerIndex(position)) => {
-            Some(policy.authorizers.get(*position)?.name.clone())
-        }
-        _ => None,
-    }
-}
-
 /// Whether the rule ignores tokens that are not valid.
 fn ignores_tokens(policy: &Policy, request: &Request) -> bool {
     let chosen = policy.rules.choose(&request.target()).ok();
     let access = chosen.map(|(ruling, _)| policy.rules.access(ruling));
     access == Some(&Access::Optional(InvalidToken::Ignore))
+}
+
+/// The authorizer that the rule asks.
+fn authorizer<'p>(policy: &'p Policy, request: &Request) -> Option<&'p Authorizer> {
+    let (ruling, _) = policy.rules.choose(&request.target()).ok()?;
+    match policy.rules.access(ruling) {
+        Access::Authorizer(index) => policy.authorizers.get(index.0),
+        _ => None,
+    }
 }
 
 /// Whether the rule wants the user pool asked about the token.
