@@ -14,6 +14,7 @@ mod prose;
 mod readme;
 mod reason;
 mod terminal;
+mod token;
 
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -48,6 +49,8 @@ enum Command {
     #[command(after_help = EXIT_STATUS)]
     Explain(explain::Args),
     #[command(after_help = EXIT_STATUS)]
+    Token(token::Args),
+    #[command(after_help = EXIT_STATUS)]
     Reason(reason::Args),
     #[command(after_help = EXIT_STATUS)]
     Import(import::Args),
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Check(args) => check::run(args, &mut out),
         Command::Explain(args) => explain::run(args, &mut out),
+        Command::Token(args) => token::run(args, &mut out),
         Command::Reason(args) => reason::run(args, &mut out),
         Command::Import(args) => import::run(args, &mut out),
         Command::Jwks(args) => jwks::run(args, &mut out),

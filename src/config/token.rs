@@ -23,7 +23,8 @@ const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 /// `max_bytes`: a Cognito token has 1 to 2 kB, one with many groups and claims some more; Envoy's
 /// own limit for all headers is 60 KiB.
-const MAX_BYTES: RangeInclusive<usize> = 1..=65_536;
+pub const MAX_TOKEN_BYTES: usize = 65_536;
+const MAX_BYTES: RangeInclusive<usize> = 1..=MAX_TOKEN_BYTES;
 const DEFAULT_MAX_BYTES: usize = 16_384;
 
 /// The most verified tokens that a worker remembers. A remembered token with its claims takes some

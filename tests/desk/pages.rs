@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 9] = [
     "check",
     "explain",
+    "token",
     "reason",
     "import",
     "jwks",

@@ -11,7 +11,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The key set in a file, or at a URL.
-pub(super) fn read(place: &str) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read(place: &str) -> anyhow::Result<Vec<u8>> {
     let is_url = ["http://", "https://"].iter().any(|scheme| {
         let start = place.get(..scheme.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))

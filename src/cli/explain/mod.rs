@@ -1,17 +1,23 @@
 //! `explain`: what becomes of a request, step by step, and why.
 
 mod account;
+mod answers;
 mod deny_list;
-mod keys;
+pub(crate) mod keys;
 mod question;
 
-use crate::locate::File;
+use crate::locate::{File, Located};
 pub(crate) use account::read_instant;
 pub(crate) use account::safe;
-use account::{Account, Paint, Verdict, human, json};
+pub(crate) use account::{
+    Account, Question, Secrets, State, StepTaken, Verdict, hangs_on, instant, span, steps, text,
+    unchecked,
+};
+use account::{Paint, human, json};
+use cognito_authorizer::policy::Policy;
 use cognito_authorizer::time::Timestamp;
 use question::HeaderLine;
-pub(crate) use question::clock;
+pub(crate) use question::{clock, place};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -43,6 +49,14 @@ pub(crate) struct Args {
     /// on it, and the verdict may be unknown
     #[arg(long, value_name = "FILE")]
     deny_list: Option<PathBuf>,
+    /// What an authorizer has answered: a file, with the function's policy, its isAuthorized, or its error
+    /// as Lambda tells of it. Without it the event is printed with which the authorizer would be asked,
+    /// and the verdict may be unknown; may be given several times
+    #[arg(long = "answer", value_name = "NAME=FILE")]
+    answers: Vec<answers::NamedAnswer>,
+    /// The client's address, by which a policy may decide, and which an event names
+    #[arg(long, value_name = "IP")]
+    source_ip: Option<std::net::IpAddr>,
     /// The token, which is put where the configuration looks first; - for standard input. Without
     /// it the request has none, unless a --header brings one
     #[arg(long, value_name = "TOKEN|-")]
@@ -68,7 +82,7 @@ pub(crate) struct Args {
     /// `metric` (the counter that grows, after wasmcustom.cognito_authorizer.), `reply` (status,
     /// headers, body) or `upstream` (headers; changes, each with its cause), `rule` (name, index,
     /// match, variables), `steps` (step, state: passed, failed, not_asked, not_checked or not_reached, reason,
-    /// text, found, wanted), `request`, `now`, `notes`, and `enforced`: false where a refusal is only
+    /// text, found, wanted), `request`, `now`, `notes`, `event` (what an authorizer is told, or null), and `enforced`: false where a refusal is only
     /// reported. Members may be added; none is renamed or
     /// taken away, but the wording of `text` and `notes` is free to change
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -92,17 +106,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     );
     let file = File::read(&args.config)?;
     let located = file.only()?;
-    let policy = located.parse().map_err(|problems| {
-        let problems = problems.iter().map(|problem| match problem.path.as_str() {
-            "" => format!("\n  {}", problem.text),
-            path => format!("\n  {path}: {}", problem.text),
-        });
-        let problems: String = problems.collect();
-        anyhow::anyhow!(
-            "{}: the filter refuses this configuration{problems}",
-            file.source.name()
-        )
-    })?;
+    let policy = policy(&file, located)?;
     if args.token.as_deref().is_some_and(|token| token != "-") {
         // If even this cannot be written, the account is still worth having.
         let _ = writeln!(
@@ -124,8 +128,23 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     })
 }
 
+/// Reads a configuration as the filter does, or says all that is wrong with it.
+pub(crate) fn policy(file: &File, located: &Located) -> anyhow::Result<Policy> {
+    located.parse().map_err(|problems| {
+        let problems = problems.iter().map(|problem| match problem.path.as_str() {
+            "" => format!("\n  {}", problem.text),
+            path => format!("\n  {path}: {}", problem.text),
+        });
+        let problems: String = problems.collect();
+        anyhow::anyhow!(
+            "{}: the filter refuses this configuration{problems}",
+            file.source.name()
+        )
+    })
+}
+
 /// Colours are for terminals, and for those who do not mind.
-fn paint() -> Paint {
+pub(crate) fn paint() -> Paint {
     match crate::terminal::is_coloured() {
         true => Paint::Colours,
         false => Paint::Plain,

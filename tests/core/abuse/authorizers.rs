@@ -8,6 +8,7 @@ use std::rc::Rc;
 use cognito_authorizer::config;
 use cognito_authorizer::decision::{Decision, Verdict};
 use cognito_authorizer::gate::Gate;
+use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::keyring::{Answer, Entropy};
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::Reason;
@@ -432,4 +433,143 @@ fn a_flood_of_identities_costs_as_many_calls_as_are_allowed() {
         panic!("nothing is known of it");
     };
     assert!(gate.hold(2, candidate, now(5), &space).is_none());
+}
+
+/// Whatever has an authorizer decides by method and path, though no rule looks at either: what could
+/// change them behind the filter is refused, or taken off.
+#[test]
+fn nothing_behind_the_filter_sees_another_method_or_path() {
+    let document = json!({
+        "authorizers": [{
+            "name": "all",
+            "type": "request",
+            "format": "rest",
+            "function": "partner-auth",
+            "cluster": "lambda",
+            "answer": "policy",
+            "identity": [{"header": "x-key"}],
+            "cache": {"ttl": "60s"},
+            "api": {"region": "us-east-1", "account_id": "123456789012", "api_id": "a", "stage": "$default"},
+        }],
+        "default": {"authorizer": "all"},
+    });
+    let policy = config::parse(document.to_string().as_bytes()).expect("a configuration");
+    let mut gate = Gate::new(Rc::new(policy), Rs256::module(), Entropy::new(3));
+    let (verdict, event) = ask(
+        &mut gate,
+        &request("GET", "/a", "k"),
+        1,
+        &Plan::Allow.answer("k"),
+    );
+    assert_eq!(reason(&verdict), None);
+    assert_eq!(
+        event.unwrap()["methodArn"],
+        "arn:aws:execute-api:us-east-1:123456789012:a/$default/GET/a"
+    );
+    for (method, path, expected) in [
+        ("GET", "/a", None),
+        ("get", "/a", Some(Reason::UnsafeMethod)),
+        ("PURGE", "/a", Some(Reason::UnsafeMethod)),
+        ("*", "/a", Some(Reason::UnsafeMethod)),
+        ("POST", "/a?_method=DELETE", Some(Reason::UnsafeMethod)),
+        ("POST", "/a?method=DELETE", None),
+        ("GET", "/a/../b", Some(Reason::UnsafePath)),
+        ("GET", "/a/..;x/b", Some(Reason::UnsafePath)),
+        ("GET", "/a%00", Some(Reason::UnsafePath)),
+        ("GET", "/a%2561", Some(Reason::UnsafePath)),
+        ("GET", "*", Some(Reason::UnsafePath)),
+        ("GET", "", Some(Reason::UnsafePath)),
+        ("GET", "/%61", None),
+    ] {
+        let Decision::Verdict(verdict) = gate.decide(&request(method, path, "k"), now(2).wall).0
+        else {
+            panic!("it is remembered: {method} {path}");
+        };
+        assert_eq!(reason(&verdict), expected, "{method} {path}");
+    }
+    let overrides = [
+        "x-http-method-override",
+        "x-http-method",
+        "x-method-override",
+        "x-original-url",
+        "x-rewrite-url",
+    ];
+    let mut headers = vec![
+        (":method".into(), b"POST".to_vec()),
+        (":path".into(), b"/a".to_vec()),
+        (":authority".into(), b"api.example.com".to_vec()),
+        ("x-key".into(), b"k".to_vec()),
+    ];
+    headers.extend(overrides.map(|name| (name.into(), b"DELETE".to_vec())));
+    let Decision::Verdict(Verdict::Forward(forward)) =
+        gate.decide(&Request::new(headers), now(2).wall).0
+    else {
+        panic!("it is remembered");
+    };
+    for name in overrides {
+        let removed = HeaderEdit::Remove(Rc::from(name));
+        assert!(forward.edits.contains(&removed), "{name} goes on");
+    }
+}
+
+/// An identity that one reader alone would find is none, and asks nobody.
+#[test]
+fn a_second_identity_asks_nobody() {
+    let mut gate = gate("60s");
+    let twice = |first: &str, second: &str| {
+        let mut headers = vec![
+            (":method".into(), b"GET".to_vec()),
+            (":path".into(), b"/x".to_vec()),
+            (":authority".into(), b"api.example.com".to_vec()),
+        ];
+        headers.push(("x-key".into(), first.as_bytes().to_vec()));
+        headers.push(("x-key".into(), second.as_bytes().to_vec()));
+        Request::new(headers)
+    };
+    let (verdict, _) = ask(
+        &mut gate,
+        &request("GET", "/x", "good"),
+        1,
+        &Plan::Allow.answer("good"),
+    );
+    assert_eq!(reason(&verdict), None);
+    for request in [
+        twice("good", "evil"),
+        twice("evil", "good"),
+        twice("good", "good"),
+        twice("good", ""),
+        request("GET", "/x", ""),
+        request("GET", "/x", "\t"),
+    ] {
+        let Decision::Verdict(verdict) = gate.decide(&request, now(2).wall).0 else {
+            panic!("nobody is asked: {request:?}");
+        };
+        assert_eq!(
+            reason(&verdict),
+            Some(Reason::MissingIdentity),
+            "{request:?}"
+        );
+    }
+}
+
+/// A path with more readings than can be held against a remembered Deny is refused as where rules are
+/// chosen; the same path passes where nothing is denied.
+#[test]
+fn a_path_that_is_costly_to_judge_is_unsafe() {
+    let path = format!("/x/{}", "%2F%5C;a//b".repeat(60));
+    for (effect, expected) in [("Deny", Some(Reason::UnsafePath)), ("Allow", None)] {
+        let mut gate = gate("60s");
+        let other =
+            json!({"Effect": effect, "Action": "*", "Resource": format!("{API}/GET/other")});
+        let allow = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+        let body = json!({"policyDocument": {"Statement": [other, allow]}}).to_string();
+        let answer = answered(200, &body);
+        let (verdict, _) = ask(&mut gate, &request("GET", "/x", "k"), 1, &answer);
+        assert_eq!(reason(&verdict), None, "{effect}");
+        let Decision::Verdict(verdict) = gate.decide(&request("GET", &path, "k"), now(2).wall).0
+        else {
+            panic!("it is remembered");
+        };
+        assert_eq!(reason(&verdict), expected, "{effect}");
+    }
 }

@@ -53,6 +53,7 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
             upstream,
         } => {
             let who = match *caller {
+                "allowed" if account.event.is_some() => "as its authorizer says",
                 "allowed" => "in the name of the token",
                 _ => "in nobody's name",
             };
@@ -96,6 +97,12 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
             replied(&mut text, reply);
         }
     }
+    if let (Some(event), Verdict::Unknown { .. }) = (&account.event, &account.verdict) {
+        let _ = writeln!(text, "\nThe authorizer is told");
+        for line in format!("{event:#}").lines() {
+            let _ = writeln!(text, "  {}", safe(line));
+        }
+    }
     for note in &account.notes {
         let _ = writeln!(text, "\nNote: {}", safe(note));
     }
@@ -113,7 +120,7 @@ fn replied(text: &mut String, reply: &Reply) {
 }
 
 /// What a request hangs on that is neither forwarded nor refused.
-fn hangs_on(lacks: Lacks, unless: &str) -> String {
+pub(crate) fn hangs_on(lacks: Lacks, unless: &str) -> String {
     let open = [
         (lacks.keys, "the signature is good", "it is not"),
         (
@@ -124,6 +131,11 @@ fn hangs_on(lacks: Lacks, unless: &str) -> String {
         (
             lacks.confirmation,
             "the user pool confirms the token",
+            "it does not",
+        ),
+        (
+            lacks.answer,
+            "the authorizer's answer allows it",
             "it does not",
         ),
     ];
@@ -137,7 +149,7 @@ fn hangs_on(lacks: Lacks, unless: &str) -> String {
 }
 
 /// What else the request may be refused for.
-const fn unchecked(lacks: Lacks) -> &'static str {
+pub(crate) const fn unchecked(lacks: Lacks) -> &'static str {
     match (lacks.keys, lacks.deny_list) {
         (_, false) => " (or for its signature, which was not checked)",
         (false, true) => " (or for the deny list, which was not looked at)",
@@ -159,7 +171,7 @@ fn headline(account: &Account) -> String {
 }
 
 /// A line for each step that was taken, and one for all that were not.
-fn steps(text: &mut String, account: &Account, paint: Paint) {
+pub(crate) fn steps(text: &mut String, account: &Account, paint: Paint) {
     /// The longest name of a step.
     const WIDTH: usize = 9;
     /// What is asked of AWS principals' tokens alone.
