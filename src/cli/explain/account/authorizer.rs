@@ -188,9 +188,10 @@ fn repeats_itself(facts: &Facts<'_>, authorizer: &Authorizer) -> bool {
         return false;
     };
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-    let statements = match &answer["policyDocument"]["Statement"] {
-        Value::Array(all) => all.clone(),
-        one => vec![one.clone()],
+    let statements = match answer.pointer("/policyDocument/Statement") {
+        Some(Value::Array(all)) => all.clone(),
+        Some(one) => vec![one.clone()],
+        None => Vec::new(),
     };
     let allowed = statements.iter().filter(|one| one["Effect"] == "Allow");
     let resources = allowed.flat_map(|one| match &one["Resource"] {
