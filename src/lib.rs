@@ -73,6 +73,8 @@
 //! | refresh token, or id token where an access token is wanted | `token_use` must be there and be the wanted one ([`verify`]) |
 //! | duplicate members, two spellings of a byte, an object that is a number to some | strict readers ([`json`], [`token`]); two parsers must agree |
 //! | two tokens, one for each reader | every place and every line counts, as the loosest parser reads them ([`bearer`], [`request`]) |
+//! | a token that a WebSocket's upstream would log or choose as its protocol | taken off on every way out ([`bearer`]) |
+//! | cookies of two users of one browser | two tokens ([`bearer`]) |
 //! | spoofed claim headers, on open paths too | [`claim_headers`] are the filter's own: set or removed on every way out |
 //! | the same as `x.cognito.sub`, in a trailer, or named in `connection` | whatever folds to a name of the filter's own is its own ([`owned`]) |
 //! | another organization in a second line, a list or an alias of a header that is compared with a claim | one line with one value, or it equals nothing ([`request`]); aliases are taken off ([`owned`]) |
@@ -94,6 +96,8 @@
 //! | tokens that take many times their text in memory | the cache weighs what an entry takes ([`cache`], [`claims`]) |
 //! | a hash that collides | the cache compares whole tokens ([`cache`]) |
 //! | a path that is a resource's metadata to some servers only | its path is found as rules find theirs ([`resource`]) |
+//! | a bad token where a bad one is as none, for an upstream that believes it | taken off the request, wherever it stood ([`decision`], [`bearer`]) |
+//! | a forged claim header where refusals are only reported | the filter's own headers are taken off whatever the decision is ([`decision`]) |
 //! | a refusal that a shared cache keeps | `no-store` with every status that caches keep unasked ([`reply`]) |
 //! | a host that says yes to everything | it must first refuse two forgeries ([`rs256`]) |
 //! | one byte that is not UTF-8 | `host` reads and writes headers as bytes |

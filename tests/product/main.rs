@@ -19,7 +19,9 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod adopting;
 mod aws_callers;
+mod browser;
 mod deploy;
 mod mcp;
 mod module;
