@@ -164,6 +164,18 @@ impl Reason {
                 | Self::TokenRevoked
         )
     }
+
+    /// Whether it is about the bearer of a token for which all holds: the rule asks for another.
+    #[must_use]
+    pub const fn blames_bearer(self) -> bool {
+        matches!(
+            self,
+            Self::InsufficientScope
+                | Self::InsufficientGroup
+                | Self::ClaimMismatch
+                | Self::StaleAuthentication
+        )
+    }
 }
 
 /// A refusal, with what the client needs to know to do better.

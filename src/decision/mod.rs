@@ -84,7 +84,7 @@ pub struct Forward {
     pub at_expiry: AtExpiry,
 }
 
-/// What did not hold of a request that goes on all the same, in nobody's name.
+/// What did not hold of a request that goes on all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Despite {
     /// Its token is not valid, and under this rule that is as good as none.
@@ -208,6 +208,8 @@ struct Lenience {
 /// With it, a step is written with `?`, and the code reads as the list of steps that it is.
 enum Stop {
     Refusal(Refusal),
+    /// The token is verified, and the rule asks for another bearer.
+    Unfit(Refusal, Rc<Remembered>),
     Need(Need),
 }
 
@@ -389,6 +391,9 @@ impl Decider {
                     Enforcement::Report => AtExpiry::Keep,
                 },
             })),
+            Err(Stop::Unfit(refusal, bearer)) => {
+                Decision::Verdict(unfit(refusal, bearer, edits, enforcement))
+            }
             Err(Stop::Refusal(refusal)) => {
                 let lenience = self.lenience(enforcement, invalid_token, request);
                 Decision::Verdict(self.give_up(refusal, lenience))
@@ -443,6 +448,10 @@ impl Decider {
                 despite: None,
                 at_expiry: self.policy.token.at_expiry,
             })),
+            Err(Stop::Unfit(refusal, bearer)) => {
+                let enforcement = self.policy.rules.enforcement(ruling);
+                Decision::Verdict(unfit(refusal, bearer, edits, enforcement))
+            }
             Err(Stop::Refusal(refusal)) => Decision::Verdict(self.give_up(refusal, lenience)),
             Err(Stop::Need(need)) => Decision::Hold(Candidate {
                 grounds: Grounds::Token {
@@ -568,19 +577,18 @@ impl Decider {
             })?;
         // Only now: strangers could push the genuine headers out otherwise.
         self.known_headers.remember(&header);
-        // Revocation, scopes, groups and claims of a genuine token. A refusal here may name what
-        // would have sufficed, since the bearer is known.
-        let clear_under = Cell::new(None);
-        let confirmation = satisfies(&verified, &clear_under, demand, facts, patience, seen)?;
-        // Only what was accepted is remembered, so that no refused token takes a place from a good
-        // one. One that its pool has yet to confirm is genuine, and need not be verified twice.
         let remembered = Rc::new(Remembered {
             headers: self.headers_for(&verified, payload),
             generation: keys.generation,
-            clear_under,
+            clear_under: Cell::new(None),
             verified,
             name: OnceCell::new(),
         });
+        // Revocation, scopes, groups and claims of a genuine token. A refusal here may name what
+        // would have sufficed, since the bearer is known.
+        let confirmation = satisfies(&remembered, demand, facts, patience, seen)?;
+        // Only what was accepted is remembered, so that no refused token takes a place from a good
+        // one. One that its pool has yet to confirm is genuine, and need not be verified twice.
         self.cache.insert(compact, Rc::clone(&remembered));
         Ok((remembered, confirmation))
     }
@@ -598,7 +606,7 @@ impl Decider {
     /// Refuses, or lets the request go on in nobody's name where the configuration says so.
     ///
     /// What a client forged is taken off in each case, and none is told of a caller whose token
-    /// failed a check: nothing of it is to be believed.
+    /// failed a check of its own: nothing of it is to be believed.
     fn give_up(&self, refusal: impl Into<Refusal>, lenience: Lenience) -> Verdict {
         let refusal = refusal.into();
         let reason = refusal.reason();
@@ -771,12 +779,7 @@ fn check_again(
     // In the order of a first decision, so that a token is refused for the same reason whether it
     // is remembered or not.
     remembered.verified.readmit(demand, seen)?;
-    let Remembered {
-        verified,
-        clear_under,
-        ..
-    } = &*remembered;
-    let confirmation = satisfies(verified, clear_under, demand, facts, patience, seen)?;
+    let confirmation = satisfies(&remembered, demand, facts, patience, seen)?;
     Ok((remembered, confirmation))
 }
 
@@ -809,14 +812,18 @@ fn confirm(
 /// What is asked of the issuer's word: that it has not been taken back, and the rule's
 /// conditions. How lately the user pool must have stood by it is yet to be asked.
 fn satisfies<O: Observer>(
-    verified: &Verified,
-    clear_under: &Cell<Option<u64>>,
+    remembered: &Rc<Remembered>,
     demand: &Demand<'_>,
     facts: &Facts,
     patience: Patience,
     seen: &mut O,
 ) -> Result<Confirmation, Stop> {
-    verified.satisfies(demand, seen, |issuer, seen| {
+    let Remembered {
+        verified,
+        clear_under,
+        ..
+    } = &**remembered;
+    let satisfied = verified.satisfies(demand, seen, |issuer, seen| {
         let Some(list) = facts.revocations() else {
             return Ok(());
         };
@@ -837,5 +844,31 @@ fn satisfies<O: Observer>(
             Word::Missing if patience >= Patience::OverForList && facts.waives(need) => Ok(()),
             Word::Missing => Err(need.into()),
         }
+    });
+    satisfied.map_err(|stop| match stop {
+        Stop::Refusal(refusal) if refusal.reason().blames_bearer() => {
+            Stop::Unfit(refusal, Rc::clone(remembered))
+        }
+        other => other,
     })
+}
+
+/// The verdict on a request whose token is true, but not one for its rule. Where that is only
+/// reported, the upstream is told the caller: it is this one, whatever the rule asks for.
+fn unfit(
+    refusal: Refusal,
+    bearer: Rc<Remembered>,
+    edits: Vec<HeaderEdit>,
+    enforcement: Enforcement,
+) -> Verdict {
+    match enforcement {
+        Enforcement::All => Verdict::Refuse(refusal),
+        Enforcement::Report => Verdict::Forward(Forward {
+            caller: Caller::Known(bearer),
+            edits,
+            despite: Some(Despite::Reported(refusal.reason())),
+            // To be cut is to be refused.
+            at_expiry: AtExpiry::Keep,
+        }),
+    }
 }
