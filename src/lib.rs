@@ -94,6 +94,8 @@
 //! | tokens that take many times their text in memory | the cache weighs what an entry takes ([`cache`], [`claims`]) |
 //! | a hash that collides | the cache compares whole tokens ([`cache`]) |
 //! | a path that is a resource's metadata to some servers only | its path is found as rules find theirs ([`resource`]) |
+//! | a bad token where a bad one is as none, for an upstream that believes it | taken off the request, wherever it stood ([`decision`], [`bearer`]) |
+//! | a forged claim header where refusals are only reported | the filter's own headers are taken off whatever the decision is ([`decision`]) |
 //! | a refusal that a shared cache keeps | `no-store` with every status that caches keep unasked ([`reply`]) |
 //! | a host that says yes to everything | it must first refuse two forgeries ([`rs256`]) |
 //! | one byte that is not UTF-8 | `host` reads and writes headers as bytes |

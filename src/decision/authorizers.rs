@@ -11,7 +11,7 @@ use crate::authorizer::source::source_ip;
 use crate::facts::{Facts, Need, Patience};
 use crate::header::HeaderEdit;
 use crate::policy::{AtExpiry, Authorizer, IdentityPattern};
-use crate::refusal::{ApiKind, AuthorizerCause, Reason, Refusal};
+use crate::refusal::{AuthorizerCause, Reason, Refusal};
 use crate::request::{Peer, Request};
 use crate::rules::{AuthorizerIndex, Ruling};
 use crate::step::{Observer, Step};
@@ -196,30 +196,29 @@ fn judge(
     asking: &Asking,
     outcome: &Outcome,
     seen: &mut impl Observer,
-) -> Result<Authorized, (ApiKind, AuthorizerCause)> {
+) -> Result<Authorized, Refusal> {
+    let refused = |cause| Refusal::Authorizer(asking.enquiry.api, cause);
     let judged = match outcome {
-        Outcome::Failed(cause) => Err(*cause),
+        Outcome::Failed(cause) => Err(refused(*cause)),
         Outcome::Answered(authorization) => authorization
             .answer
             .judge(&asking.arn, asking.client)
             .map(|()| Rc::clone(authorization))
             .map_err(|denied| match denied {
-                Denied::Explicitly => AuthorizerCause::ExplicitlyDenied,
-                // What is too costly to see is denied as what nothing allows.
-                Denied::Implicitly | Denied::TooCostly => AuthorizerCause::Denied,
+                Denied::Explicitly => refused(AuthorizerCause::ExplicitlyDenied),
+                Denied::Implicitly => refused(AuthorizerCause::Denied),
+                // As where the readings of a path are too many to find its rule.
+                Denied::TooCostly => Refusal::Plain(Reason::UnsafePath),
             }),
     };
     seen.saw(
         Step::Authorizer,
-        judged.as_ref().map(|_| ()).map_err(|cause| cause.reason()),
+        judged.as_ref().map(|_| ()).map_err(Refusal::reason),
     );
-    judged.map_err(|cause| (asking.enquiry.api, cause))
+    judged
 }
 
-fn verdict(
-    judged: Result<Authorized, (ApiKind, AuthorizerCause)>,
-    edits: Vec<HeaderEdit>,
-) -> Verdict {
+fn verdict(judged: Result<Authorized, Refusal>, edits: Vec<HeaderEdit>) -> Verdict {
     match judged {
         Ok(authorization) => Verdict::Forward(Forward {
             caller: Caller::Authorized(authorization),
@@ -227,6 +226,6 @@ fn verdict(
             despite: None,
             at_expiry: AtExpiry::Keep,
         }),
-        Err((api, cause)) => Verdict::Refuse(Refusal::Authorizer(api, cause)),
+        Err(refusal) => Verdict::Refuse(refusal),
     }
 }

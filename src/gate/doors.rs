@@ -19,18 +19,17 @@ pub(super) struct Doors(Option<Reminder>);
 
 impl Doors {
     pub(super) fn of(rules: &Rules) -> Self {
-        Self(rules.opens_doors().then(|| Reminder::new(line(rules))))
+        Self(rules.opens_doors().then(|| Reminder::new(whose(rules))))
     }
 
-    /// The line about them, if there are any.
-    pub(super) fn told(&self) -> Option<&str> {
-        self.0.as_ref().map(Reminder::text)
+    /// What is told of them at the start, if there are any.
+    pub(super) fn told(&self) -> Option<Report> {
+        self.0.as_ref().map(|reminder| report(reminder.text()))
     }
 
-    /// The line, every ten minutes.
+    /// The same, every ten minutes.
     pub(super) fn remind(&mut self, now: Monotonic, space: &dyn SharedSpace) -> Option<Report> {
-        let line = self.0.as_mut()?.take_due(now, space)?;
-        Some(Report::warning(KIND, None, line.to_owned()))
+        self.0.as_mut()?.take_due(now, space).map(report)
     }
 
     /// Whether any configuration of the process has one: they share a gauge.
@@ -45,7 +44,16 @@ impl Doors {
     }
 }
 
-fn line(rules: &Rules) -> String {
+fn report(whose: &str) -> Report {
+    Report::warning(
+        KIND,
+        None,
+        format!("not enforced (enforce: report): {whose}; what should be refused there goes on"),
+    )
+}
+
+/// Whose refusals are not carried out.
+fn whose(rules: &Rules) -> String {
     let reporting: Vec<_> = rules.reporting().collect();
     let named = reporting.iter().take(MOST_NAMED);
     let named: Vec<_> = named.map(|rule| format!("rules[{rule}]")).collect();
@@ -54,13 +62,10 @@ fn line(rules: &Rules) -> String {
         more => format!(" and {more} more"),
     };
     let listed = named.join(", ");
-    let whose = match (rules.enforcement_without_rule(), reporting.len()) {
-        (Enforcement::Report, 0) => "default".to_owned(),
+    match (rules.enforcement_without_rule(), reporting.len()) {
         (Enforcement::Report, all) if all == rules.len() => "everything".to_owned(),
+        (Enforcement::Report, 0) => "default".to_owned(),
         (Enforcement::Report, _) => format!("default, {listed}{more}"),
         (Enforcement::All, _) => format!("{listed}{more}"),
-    };
-    format!(
-        "not enforced (enforce: report): {whose}; what should be refused there goes on, and is counted as reported"
-    )
+    }
 }

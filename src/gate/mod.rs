@@ -139,7 +139,7 @@ impl Gate {
 
     /// What is told at the start of refusals that are not carried out, if there are any.
     #[must_use]
-    pub fn not_enforced(&self) -> Option<&str> {
+    pub fn not_enforced(&self) -> Option<Report> {
         self.doors.told()
     }
 

@@ -120,8 +120,8 @@ impl Worker {
             policy.rules.len(),
             [verifier, &accounts, list].concat(),
         );
-        if let Some(line) = gate.not_enforced() {
-            log::warn!("{line}");
+        if let Some(report) = gate.not_enforced() {
+            self.tell(&report);
         }
     }
 

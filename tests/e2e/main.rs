@@ -45,6 +45,7 @@ mod imported;
 mod internal_redirects;
 mod keys;
 mod lambda;
+mod modes;
 mod moto;
 mod operations;
 mod outages;

@@ -19,6 +19,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod adopting;
 mod aws_callers;
 mod deploy;
 mod mcp;

@@ -7,7 +7,7 @@ use cognito_authorizer::claims::{ClaimPlace, PointerStep, STS, TokenUse};
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::principal::PrincipalPattern;
 use cognito_authorizer::rules::Access;
-use cognito_authorizer::rules::requirement::{AnyOf, Callers, WantedUse};
+use cognito_authorizer::rules::requirement::{AnyOf, Callers, Requirement, WantedUse};
 use serde_json::{Map, Value};
 
 /// The standard attributes of a user pool (OpenID Connect Core, section 5.1). A new app client may
@@ -63,31 +63,32 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
             continue;
         };
         let path = below(&item("rules", at), "require");
-        let users = match access {
-            Access::Require(requirement) => match &requirement.callers {
-                Callers::Users(users) => users,
-                Callers::Principals(principals) => {
-                    // What users may write is of no matter to AWS principals.
-                    of_principals(principals, require, &path, notes);
-                    continue;
-                }
-                Callers::OfAlternatives => continue,
-            },
-            Access::Anyone | Access::Optional(_) | Access::Nobody | Access::Authorizer(_) => {
-                continue;
+        let Access::Require(requirement) = access else {
+            continue;
+        };
+        let Requirement {
+            callers, any_of, ..
+        } = &**requirement;
+        let around = Around {
+            of_all,
+            claims: &Map::new(),
+            hosts: rule.get("match").and_then(|it| it.get("hosts")),
+        };
+        of_conditions(callers, require, &path, &around, notes);
+        let inner = Around {
+            of_all: callers
+                .users()
+                .map_or(of_all, |users| narrowed(users.token_use, of_all)),
+            claims: claims_of(require).unwrap_or(around.claims),
+            hosts: around.hosts,
+        };
+        let written = require.get("any_of").and_then(Value::as_array);
+        let alternatives = written.into_iter().flatten().zip(any_of).enumerate();
+        for (at, (written, alternative)) in alternatives {
+            if let Some(written) = written.as_object() {
+                let path = item(&below(&path, "any_of"), at);
+                of_conditions(&alternative.callers, written, &path, &inner, notes);
             }
-        };
-        let wanted = match users.token_use {
-            WantedUse::Any => of_all,
-            narrowed @ WantedUse::Only(_) => narrowed,
-        };
-        if require.contains_key("scopes") && wanted == WantedUse::Only(TokenUse::Id) {
-            let text = "id tokens have no scopes, so that nobody gets in";
-            notes.add(&finding::ABSENT_CLAIM, &below(&path, "scopes"), text);
-        }
-        let claims = require.get("claims").and_then(Value::as_object);
-        if let Some(claims) = claims {
-            of_claims(claims, wanted, &below(&path, "claims"), notes);
         }
     }
     let headers = document.get("claim_headers").and_then(Value::as_array);
@@ -107,6 +108,88 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
             notes.add(&finding::ABSENT_CLAIM, &path, text);
         }
     }
+}
+
+/// What conditions stand in.
+struct Around<'a> {
+    /// The kind of token that is wanted there.
+    of_all: WantedUse,
+    /// What is asked of claims there as well.
+    claims: &'a Map<String, Value>,
+    /// The hosts of the rule, as they are written.
+    hosts: Option<&'a Value>,
+}
+
+impl Around<'_> {
+    /// What of the request a variable stands for.
+    fn place(&self, variable: &str) -> &'static str {
+        let hosts = self.hosts.and_then(Value::as_array);
+        let is_hosts = |host: &Value| host.as_str().is_some_and(|host| host.contains(variable));
+        match hosts.is_some_and(|hosts| hosts.iter().any(is_hosts)) {
+            _ if variable.starts_with("{header.") => "header",
+            true => "host",
+            false => "path",
+        }
+    }
+}
+
+fn narrowed(here: WantedUse, around: WantedUse) -> WantedUse {
+    match here {
+        WantedUse::Any => around,
+        narrowed @ WantedUse::Only(_) => narrowed,
+    }
+}
+
+fn claims_of(conditions: &Map<String, Value>) -> Option<&Map<String, Value>> {
+    conditions.get("claims").and_then(Value::as_object)
+}
+
+/// Notes what there is to say about a `require` or an alternative.
+fn of_conditions(
+    callers: &Callers,
+    conditions: &Map<String, Value>,
+    path: &str,
+    around: &Around<'_>,
+    notes: &mut Notes<'_>,
+) {
+    let users = match callers {
+        Callers::Users(users) => users.token_use,
+        // What alternatives for users and principals have in common is asked of users too.
+        Callers::OfAlternatives => WantedUse::Any,
+        Callers::Principals(principals) => {
+            // What users may write is of no matter to AWS principals.
+            of_principals(principals, conditions, path, notes);
+            return;
+        }
+    };
+    let wanted = narrowed(users, around.of_all);
+    if needs_scopes(conditions.get("scopes")) && wanted == WantedUse::Only(TokenUse::Id) {
+        let text = "id tokens have no scopes, so that nobody gets in";
+        notes.add(&finding::ABSENT_CLAIM, &below(path, "scopes"), text);
+    }
+    if let Some(claims) = claims_of(conditions) {
+        of_claims(claims, wanted, &below(path, "claims"), around, notes);
+    }
+}
+
+/// Whether some scope must be there: `none` alone holds without any.
+fn needs_scopes(scopes: Option<&Value>) -> bool {
+    match scopes {
+        Some(Value::Object(lists)) => lists.contains_key("any") || lists.contains_key("all"),
+        scopes => scopes.is_some(),
+    }
+}
+
+/// Whether a claim that is not there can meet what is asked of it.
+fn holds_without(wanted: &Value) -> bool {
+    wanted.as_object().is_some_and(|matchers| {
+        let mut names = matchers.iter();
+        names.all(|(name, value)| match name.as_str() {
+            "none" | "read_as" => true,
+            "present" => *value == Value::Bool(false),
+            _ => false,
+        })
+    })
 }
 
 /// Notes what admits more principals than it seems to, or rests on what they write themselves.
@@ -144,18 +227,39 @@ fn of_principals(
     }
 }
 
-fn of_claims(claims: &Map<String, Value>, wanted: WantedUse, path: &str, notes: &mut Notes<'_>) {
+fn of_claims(
+    claims: &Map<String, Value>,
+    wanted: WantedUse,
+    path: &str,
+    around: &Around<'_>,
+    notes: &mut Notes<'_>,
+) {
     for (name, wanted_value) in claims {
         let path = member(path, name);
         let claim = top(name);
         if let Some(token) = lacking(name, wanted) {
-            let text = format!("{token} tokens have no {claim}, so that nobody gets in");
+            let who = match holds_without(wanted_value) {
+                true => "everybody",
+                false => "nobody",
+            };
+            let text = format!("{token} tokens have no {claim}, so that {who} gets in");
             notes.add_at_key(&finding::ABSENT_CLAIM, &path, text);
         }
         let proof = VERIFIABLE.iter().find(|(attribute, _)| *attribute == claim);
-        let proven = proof.is_some_and(|(_, proof)| claims.get(*proof).is_some_and(is_true));
-        if CHOSEN_NAMES.contains(&claim) && !proven && has_variable(wanted_value) {
-            let text = format!("users choose their {claim}, and so the path that they may enter");
+        let proven = proof.is_some_and(|(_, proof)| {
+            let proofs = [claims.get(*proof), around.claims.get(*proof)];
+            proofs.into_iter().flatten().any(is_true)
+        });
+        if CHOSEN_NAMES.contains(&claim)
+            && !proven
+            && let Some(variable) = variable(wanted_value)
+        {
+            let place = around.place(variable);
+            let opened = match place {
+                "header" => "what they may say in the header".to_owned(),
+                place => format!("the {place} that they may enter"),
+            };
+            let text = format!("users choose their {claim}, and so {opened}");
             notes.add_at_key(&finding::USER_CHOSEN_NAME, &path, text);
             continue;
         }
@@ -167,18 +271,29 @@ fn of_claims(claims: &Map<String, Value>, wanted: WantedUse, path: &str, notes: 
             Some((_, proof)) => {
                 format!("a user may change it to another's; expected {proof}: true beside it")
             }
+            None if wanted_value.get("none").is_some() => {
+                "users may write this attribute themselves, and out of it what is not to be there"
+                    .to_owned()
+            }
             None => "users may write this attribute themselves".to_owned(),
         };
         notes.add_at_key(&finding::MUTABLE_ATTRIBUTE, &path, text);
     }
 }
 
-/// Whether a wanted value, or one of several, is what the path has.
-fn has_variable(wanted: &Value) -> bool {
+/// What the request has in place of a wanted value, or of one of several.
+fn variable(wanted: &Value) -> Option<&str> {
     match wanted {
-        Value::String(wanted) => wanted.starts_with('{') && wanted.ends_with('}'),
-        Value::Array(wanted) => wanted.iter().any(has_variable),
-        _ => false,
+        Value::String(wanted) => {
+            let is_variable = wanted.starts_with('{') && wanted.ends_with('}');
+            is_variable.then_some(wanted.as_str())
+        }
+        Value::Array(wanted) => wanted.iter().find_map(variable),
+        // Of what must not be equal nobody gains by a name.
+        Value::Object(matchers) => ["any", "all"]
+            .into_iter()
+            .find_map(|list| variable(matchers.get(list)?)),
+        _ => None,
     }
 }
 
@@ -201,6 +316,10 @@ fn is_true(wanted: &Value) -> bool {
         Value::Bool(wanted) => *wanted,
         Value::String(wanted) => wanted == "true",
         Value::Array(wanted) => wanted.iter().all(is_true),
+        Value::Object(matchers) => {
+            let lists = ["any", "all"].map(|list| matchers.get(list));
+            lists.into_iter().flatten().any(is_true)
+        }
         _ => false,
     }
 }
@@ -265,7 +384,13 @@ mod tests {
                 document: &located.config,
                 findings: Vec::new(),
             };
-            of_claims(claims.as_object().unwrap(), WantedUse::Any, "a", &mut notes);
+            let around = Around {
+                of_all: WantedUse::Any,
+                claims: &Map::new(),
+                hosts: Some(&json!(["{tenant}.example.com"])),
+            };
+            let claims = claims.as_object().unwrap();
+            of_claims(claims, WantedUse::Any, "a", &around, &mut notes);
             let found = notes.findings.iter().map(|one| one.code.name);
             found.collect::<Vec<_>>()
         };
@@ -282,9 +407,42 @@ mod tests {
             );
         }
         assert_eq!(found(json!({"username": "alice"})), [""; 0]);
+        let long = json!({"username": {"any": ["a", "{user}"], "prefix": "b"}});
+        assert_eq!(found(long), ["user-chosen-name"]);
+        assert_eq!(found(json!({"username": {"none": ["{user}"]}})), [""; 0]);
         assert_eq!(found(json!({"sub": "{user}"})), [""; 0]);
         let proven = json!({"email": "{user}", "email_verified": true});
         assert_eq!(found(proven), [""; 0]);
+    }
+
+    #[test]
+    fn variables_stand_for_path_host_and_header() {
+        let around = Around {
+            of_all: WantedUse::Any,
+            claims: &Map::new(),
+            hosts: Some(&json!(["{tenant}.example.com"])),
+        };
+        assert_eq!(around.place("{tenant}"), "host");
+        assert_eq!(around.place("{user}"), "path");
+        assert_eq!(around.place("{header.x-org-id}"), "header");
+    }
+
+    #[test]
+    fn what_an_absent_claim_meets() {
+        for wanted in [json!({"none": ["a"]}), json!({"present": false})] {
+            assert!(holds_without(&wanted), "{wanted}");
+        }
+        for wanted in [
+            json!("a"),
+            json!(["a"]),
+            json!({"none": ["a"], "present": true}),
+            json!({"none": ["a"], "suffix": "b"}),
+        ] {
+            assert!(!holds_without(&wanted), "{wanted}");
+        }
+        assert!(needs_scopes(Some(&json!(["a"]))) && !needs_scopes(None));
+        assert!(needs_scopes(Some(&json!({"all": ["a"], "none": ["b"]}))));
+        assert!(!needs_scopes(Some(&json!({"none": ["b"]}))));
     }
 
     #[test]
@@ -304,5 +462,6 @@ mod tests {
             is_true(&json!(true)) && is_true(&json!("true")) && is_true(&json!(["true", true]))
         );
         assert!(!is_true(&json!([true, false])) && !is_true(&json!(1)));
+        assert!(is_true(&json!({"any": [true]})) && !is_true(&json!({"none": [true]})));
     }
 }

@@ -1,6 +1,7 @@
 //! `explain`: what becomes of a request, step by step, and why.
 
 mod account;
+mod answers;
 mod deny_list;
 pub(crate) mod keys;
 mod question;
@@ -48,6 +49,14 @@ pub(crate) struct Args {
     /// on it, and the verdict may be unknown
     #[arg(long, value_name = "FILE")]
     deny_list: Option<PathBuf>,
+    /// What an authorizer has answered: a file, with the function's policy, its isAuthorized, or its error
+    /// as Lambda tells of it. Without it the event is printed with which the authorizer would be asked,
+    /// and the verdict may be unknown; may be given several times
+    #[arg(long = "answer", value_name = "NAME=FILE")]
+    answers: Vec<answers::NamedAnswer>,
+    /// The client's address, by which a policy may decide, and which an event names
+    #[arg(long, value_name = "IP")]
+    source_ip: Option<std::net::IpAddr>,
     /// The token, which is put where the configuration looks first; - for standard input. Without
     /// it the request has none, unless a --header brings one
     #[arg(long, value_name = "TOKEN|-")]
@@ -73,7 +82,7 @@ pub(crate) struct Args {
     /// `metric` (the counter that grows, after wasmcustom.cognito_authorizer.), `reply` (status,
     /// headers, body) or `upstream` (headers; changes, each with its cause), `rule` (name, index,
     /// match, variables), `steps` (step, state: passed, failed, not_asked, not_checked or not_reached, reason,
-    /// text, found, wanted), `request`, `now`, `notes`, and `enforced`: false where a refusal is only
+    /// text, found, wanted), `request`, `now`, `notes`, `event` (what an authorizer is told, or null), and `enforced`: false where a refusal is only
     /// reported. Members may be added; none is renamed or
     /// taken away, but the wording of `text` and `notes` is free to change
     #[arg(long, value_enum, default_value_t = Format::Human)]

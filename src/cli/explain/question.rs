@@ -1,7 +1,7 @@
 //! From arguments to the request that is asked about.
 
 use super::account::Question;
-use super::{Args, deny_list, keys};
+use super::{Args, answers, deny_list, keys};
 use anyhow::{Context as _, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -39,7 +39,7 @@ impl HeaderLine {
     }
 }
 
-/// Puts the question together: the request, the clock, the keys, the deny list.
+/// Puts the question together: the request, the clock, the keys, the deny list, the answers.
 pub(super) fn question(args: &Args, policy: &Policy) -> anyhow::Result<Question> {
     let target = Target::read(&args.path)?;
     let host = match (&target.authority, &args.host) {
@@ -76,6 +76,8 @@ pub(super) fn question(args: &Args, policy: &Policy) -> anyhow::Result<Question>
         now,
         keys,
         deny_list: deny_list::read(args.deny_list.as_deref(), policy, now)?,
+        answers: answers::read(&args.answers, policy)?,
+        source_ip: args.source_ip,
     })
 }
 

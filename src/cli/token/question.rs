@@ -14,6 +14,7 @@ use cognito_authorizer::rules::{Access, Enforcement, Otherwise, Rules};
 use cognito_authorizer::step::Step;
 use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -38,6 +39,8 @@ pub(super) fn put(
         now,
         keys: args.jwks.as_deref().map(keys::read).transpose()?,
         deny_list: None,
+        answers: BTreeMap::new(),
+        source_ip: None,
     };
     let mut account = Account::of(&Rc::new(policy), &located.config.value, &question);
     account.steps.retain(|taken| taken.step >= Step::Token);
@@ -88,6 +91,8 @@ pub(super) fn problems(
         now,
         keys: None,
         deny_list: None,
+        answers: BTreeMap::new(),
+        source_ip: None,
     };
     let (mut found, mut seen): (Vec<StepTaken>, Vec<Step>) = (Vec::new(), Vec::new());
     loop {

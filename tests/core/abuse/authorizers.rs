@@ -551,3 +551,25 @@ fn a_second_identity_asks_nobody() {
         );
     }
 }
+
+/// A path with more readings than can be held against a remembered Deny is refused as where rules are
+/// chosen; the same path passes where nothing is denied.
+#[test]
+fn a_path_that_is_costly_to_judge_is_unsafe() {
+    let path = format!("/x/{}", "%2F%5C;a//b".repeat(60));
+    for (effect, expected) in [("Deny", Some(Reason::UnsafePath)), ("Allow", None)] {
+        let mut gate = gate("60s");
+        let other =
+            json!({"Effect": effect, "Action": "*", "Resource": format!("{API}/GET/other")});
+        let allow = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+        let body = json!({"policyDocument": {"Statement": [other, allow]}}).to_string();
+        let answer = answered(200, &body);
+        let (verdict, _) = ask(&mut gate, &request("GET", "/x", "k"), 1, &answer);
+        assert_eq!(reason(&verdict), None, "{effect}");
+        let Decision::Verdict(verdict) = gate.decide(&request("GET", &path, "k"), now(2).wall).0
+        else {
+            panic!("it is remembered");
+        };
+        assert_eq!(reason(&verdict), expected, "{effect}");
+    }
+}

@@ -487,11 +487,63 @@ fn as_json() -> Cases {
 }
 
 /// All of them.
+/// What is asked of lists, texts and alternatives.
+fn matchers() -> Cases {
+    let mut cases = Cases::new("matching.yaml");
+    let user = ["--path", "/users/anna"];
+    cases.ask(
+        "any-of-holds",
+        claims(json!({"cognito:groups": ["admin"]})),
+        &user,
+    );
+    cases.ask("any-of-fails", access(), &user);
+    let payments = ["--path", "/payments"];
+    let paying =
+        |scope: &str, groups: Value| claims(json!({"scope": scope, "cognito:groups": groups}));
+    let all = "pay/read pay/write";
+    cases.ask("lists-hold", paying(all, json!(["clerks"])), &payments);
+    cases.ask(
+        "all-of-scopes-fails",
+        paying("pay/read", json!([])),
+        &payments,
+    );
+    cases.ask(
+        "none-of-groups-fails",
+        paying(all, json!(["clerks", "suspended"])),
+        &payments,
+    );
+    let staff = [
+        "--path",
+        "https://acme.example.com/staff",
+        "--header",
+        "x-org-id: beta",
+    ];
+    let person = |roles: &str, org: &str| {
+        id(json!({
+            "email": "ann@example.com",
+            "custom:roles": roles,
+            "custom:org": org,
+            "identities": [{"providerName": "Okta"}],
+        }))
+    };
+    cases.ask("matchers-hold", person("[a, acme]", "beta"), &staff);
+    cases.ask("matcher-unreadable", person("a, acme", "beta"), &staff);
+    cases.ask(
+        "matcher-none-fails",
+        person("[acme, guest]", "beta"),
+        &staff,
+    );
+    cases.ask("header-differs", person("[acme]", "gamma"), &staff);
+    cases.ask("header-missing", person("[acme]", "beta"), &staff[..2]);
+    cases
+}
+
 pub(crate) fn all() -> Vec<Case> {
     let all = [
         places_and_forms(),
         claims_that_decide(),
         rules(),
+        matchers(),
         api_gateway(),
         without_keys(),
         principals(),

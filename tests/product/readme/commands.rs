@@ -82,6 +82,7 @@ fn paths_and_links_lead_somewhere() {
         (Page::readme(), ""),
         (Page::security(), ".github/"),
         (dependencies, ".github/"),
+        (Page::read("envoy/ADOPTING.md"), "envoy/"),
         (Page::read("envoy/AWS-CALLERS.md"), "envoy/"),
         (Page::read("envoy/MCP.md"), "envoy/"),
         (Page::read("envoy/REVOCATION.md"), "envoy/"),

@@ -181,11 +181,11 @@ fn every_metric_has_a_row() {
             defined.insert((format!("cognito_authorizer.{name}"), kind.to_owned()));
         }
     }
-    assert!(source.contains(r#"counter(&format!("denied.{}", reason.code()))"#));
-    defined.insert((
-        "cognito_authorizer.denied.<reason>".to_owned(),
-        "counter".to_owned(),
-    ));
+    for kind in ["denied", "reported", "ignored"] {
+        assert!(source.contains(&format!(r#"Reasons::define("{kind}")"#)));
+        let name = format!("cognito_authorizer.{kind}.<reason>");
+        defined.insert((name, "counter".to_owned()));
+    }
     for name in ["issuer.jwks_keys", "issuer.jwks_age_seconds"] {
         assert!(source.contains(&format!(r#"gauge(&format!("{name}.{{id}}"))"#)));
         let name = format!("cognito_authorizer.{name}.<id>");
@@ -212,6 +212,7 @@ fn every_log_line_has_a_row() {
         ("src/host/root.rs", "log::", "!("),
         ("src/host/worker.rs", "log::", "!("),
         ("src/host/wire.rs", "log::", "!("),
+        ("src/gate/doors.rs", "Report::", "("),
         ("src/keyring.rs", "Report::", "("),
         ("src/revocation.rs", "Report::", "("),
         ("src/confirmation/mod.rs", "Report::", "("),

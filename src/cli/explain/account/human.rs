@@ -53,6 +53,7 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
             upstream,
         } => {
             let who = match *caller {
+                "allowed" if account.event.is_some() => "as its authorizer says",
                 "allowed" => "in the name of the token",
                 _ => "in nobody's name",
             };
@@ -96,6 +97,12 @@ pub(crate) fn human(account: &Account, paint: Paint) -> String {
             replied(&mut text, reply);
         }
     }
+    if let (Some(event), Verdict::Unknown { .. }) = (&account.event, &account.verdict) {
+        let _ = writeln!(text, "\nThe authorizer is told");
+        for line in format!("{event:#}").lines() {
+            let _ = writeln!(text, "  {}", safe(line));
+        }
+    }
     for note in &account.notes {
         let _ = writeln!(text, "\nNote: {}", safe(note));
     }
@@ -124,6 +131,11 @@ pub(crate) fn hangs_on(lacks: Lacks, unless: &str) -> String {
         (
             lacks.confirmation,
             "the user pool confirms the token",
+            "it does not",
+        ),
+        (
+            lacks.answer,
+            "the authorizer's answer allows it",
             "it does not",
         ),
     ];

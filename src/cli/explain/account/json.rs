@@ -16,6 +16,7 @@ pub(crate) fn json(account: &Account) -> String {
         "rule": account.rule.as_ref().map(rule),
         "steps": account.steps.iter().map(step).collect::<Vec<_>>(),
         "notes": account.notes,
+        "event": account.event,
     });
     let end = match &account.verdict {
         Verdict::Forwarded {

@@ -39,7 +39,7 @@ pub(crate) use simulation::Question;
 pub(crate) use step::{State, StepTaken};
 
 use cognito_authorizer::policy::{Issuer, KeySource, Policy};
-use cognito_authorizer::request::{Request, Rest};
+use cognito_authorizer::request::{Peer, Request, Rest};
 use cognito_authorizer::time::Timestamp;
 use facts::Facts;
 use serde_json::Value;
@@ -61,6 +61,8 @@ pub(crate) struct Account {
     pub(crate) verdict: Verdict,
     /// What the one who asks should know besides.
     pub(crate) notes: Vec<String>,
+    /// What the rule's authorizer is told, if it has to be asked.
+    pub(crate) event: Option<Value>,
     secrets: Secrets,
 }
 
@@ -68,7 +70,7 @@ impl Account {
     /// Lets the gate decide, and tells how it came to it. `document` is the configuration that
     /// `policy` was read from.
     pub(crate) fn of(policy: &Rc<Policy>, document: &Value, question: &Question) -> Self {
-        let request = as_read(&question.headers);
+        let request = as_read(&question.headers).sent_by(peer(question));
         let simulation = Simulation::run(policy, &request, question);
         let compact = policy.token.sources.extract(&request).ok().flatten();
         let compact = compact.as_deref();
@@ -82,7 +84,8 @@ impl Account {
         );
         let secrets = Secrets::of(&question.headers).and(compact.unwrap_or_default());
         let notes = about_keys(&facts, question).into_iter();
-        let notes = notes.chain(about_list(&facts)).collect();
+        let notes = notes.chain(about_list(&facts));
+        let notes = notes.chain(authorizer::about(&facts, question)).collect();
         let shown = |name: &str| {
             let value = text(request.first(name)?);
             Some(secrets.redact(&value))
@@ -94,8 +97,21 @@ impl Account {
             steps: steps::steps(&facts),
             verdict: Verdict::of(policy, &request, &simulation, &question.headers, &secrets),
             notes,
+            event: authorizer::told(&simulation, &secrets),
             secrets,
         }
+    }
+}
+
+/// Who sends the request, as Envoy would say.
+fn peer(question: &Question) -> Peer {
+    // A port stands behind it, and an address of IPv6 in brackets.
+    let address = question
+        .source_ip
+        .map(|ip| std::net::SocketAddr::new(ip, 0).to_string().into_bytes());
+    Peer {
+        address: address.unwrap_or_default(),
+        protocol: "HTTP/1.1".to_owned(),
     }
 }
 

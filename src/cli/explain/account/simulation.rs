@@ -3,7 +3,7 @@
 use super::p384::verifiers;
 use cognito_authorizer::decision::{Decision, Despite, Forward, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
-use cognito_authorizer::policy::Policy;
+use cognito_authorizer::policy::{Authorizer, Policy};
 use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::remote::call::Answer;
 use cognito_authorizer::remote::schedule::Entropy;
@@ -17,6 +17,8 @@ use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use cognito_authorizer::token::{KnownHeaders, UntrustedToken};
 use cognito_authorizer::verify::{self, Demand};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 /// What is asked: what becomes of this request?
@@ -30,6 +32,10 @@ pub(crate) struct Question {
     pub(crate) keys: Option<Vec<u8>>,
     /// The deny list that its endpoint would answer with, if one was given.
     pub(crate) deny_list: Option<Vec<u8>>,
+    /// What authorizers would answer, by their names, of those for which it was given.
+    pub(crate) answers: BTreeMap<String, Answer>,
+    /// The client's address, if it was given.
+    pub(crate) source_ip: Option<IpAddr>,
 }
 
 /// The gate after it has decided, and how it came to it.
@@ -43,6 +49,10 @@ pub(super) struct Simulation {
     pub(super) reported: Option<Forward>,
     /// Whether the rule ignores tokens that are not valid.
     pub(super) ignores: bool,
+    /// What the rule's authorizer was told, if it had to be asked.
+    pub(super) event: Option<Vec<u8>>,
+    /// What it said to that, if it was given.
+    says: Option<Answer>,
 }
 
 /// How a decision ends, were refusals carried out.
@@ -63,6 +73,8 @@ pub(crate) struct Lacks {
     pub(crate) deny_list: bool,
     /// The word of the user pool.
     pub(crate) confirmation: bool,
+    /// The authorizer's answer.
+    pub(crate) answer: bool,
 }
 
 /// The number under which the one request is held.
@@ -79,6 +91,9 @@ impl Simulation {
             ending: Ending::Unsettled(Lacks::default(), None),
             reported: None,
             ignores: ignores_tokens(policy, request),
+            event: None,
+            says: authorizer(policy, request)
+                .and_then(|one| question.answers.get(&one.name).cloned()),
         };
         let mut verdict = simulation.decide(request, question);
         if let Verdict::Forward(forward) = &verdict
@@ -105,7 +120,9 @@ impl Simulation {
                     false => refusal,
                 }
             }
-            Verdict::Refuse(refusal) if !unconfirmed => Some(refusal.clone()),
+            Verdict::Refuse(refusal) if !unconfirmed && !simulation.lacks_answer() => {
+                Some(refusal.clone())
+            }
             Verdict::Refuse(_) | Verdict::Forward(_) | Verdict::Answer(_) => None,
         };
         let lacks = Lacks {
@@ -115,6 +132,7 @@ impl Simulation {
                 && simulation.record.at(Step::DenyList).next().is_some(),
             confirmation: unconfirmed
                 || keys && refusal.is_none() && asks_the_pool(policy, request),
+            answer: simulation.lacks_answer(),
         };
         simulation.ending = match lacks == Lacks::default() {
             true => Ending::Decided(verdict),
@@ -147,6 +165,17 @@ impl Simulation {
             }
             verdict = self.turn(at(clock), &space, question);
         };
+        if self.event.is_some() {
+            // Decided about again, by the same code, with nobody who looks on.
+            let ended = match &verdict {
+                Verdict::Refuse(refusal) => Err(refusal.reason()),
+                Verdict::Forward(_) | Verdict::Answer(_) => Ok(()),
+            };
+            if !self.lacks_answer() {
+                self.record.saw(Step::Authorizer, ended);
+            }
+            return verdict;
+        }
         // It was held for its key, and the key never came.
         let reason = match &verdict {
             Verdict::Refuse(refusal) => Some(refusal.reason()),
@@ -160,6 +189,16 @@ impl Simulation {
             self.record.saw(Step::Key, Err(reason));
         }
         verdict
+    }
+
+    /// What the authorizer said, if it was asked.
+    pub(super) fn says(&self) -> Option<&Answer> {
+        self.event.as_ref().and(self.says.as_ref())
+    }
+
+    /// Whether an authorizer would have to be asked, of which no answer was given.
+    fn lacks_answer(&self) -> bool {
+        self.event.is_some() && self.says.is_none()
     }
 
     /// Whether a decision ended since the user pool was not asked: no step before that has failed.
@@ -211,6 +250,14 @@ impl Simulation {
         let list = policy.deny_list.as_ref();
         let mut effects = self.gate.tick(now, space);
         for (id, call) in effects.calls {
+            let asked = policy.authorizers.iter();
+            if !call.body.is_empty() && asked.into_iter().any(|one| one.endpoint.is_called(&call)) {
+                let answer = self.says.clone().unwrap_or(Answer::NoResponse);
+                self.event = Some(call.body);
+                let next = self.gate.answered(id, &answer, now, space);
+                effects.verdicts.extend(next.verdicts);
+                continue;
+            }
             let answer = match &question.keys {
                 // A question with the token in it.
                 _ if !call.body.is_empty() => Answer::NoResponse,
@@ -233,6 +280,15 @@ fn ignores_tokens(policy: &Policy, request: &Request) -> bool {
     let chosen = policy.rules.choose(&request.target()).ok();
     let access = chosen.map(|(ruling, _)| policy.rules.access(ruling));
     access == Some(&Access::Optional(InvalidToken::Ignore))
+}
+
+/// The authorizer that the rule asks.
+fn authorizer<'p>(policy: &'p Policy, request: &Request) -> Option<&'p Authorizer> {
+    let (ruling, _) = policy.rules.choose(&request.target()).ok()?;
+    match policy.rules.access(ruling) {
+        Access::Authorizer(index) => policy.authorizers.get(index.0),
+        _ => None,
+    }
 }
 
 /// Whether the rule wants the user pool asked about the token.

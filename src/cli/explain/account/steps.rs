@@ -54,7 +54,8 @@ fn states(facts: &Facts<'_>, step: Step) -> Vec<State> {
     if let Ending::Unsettled(lacks, _) = facts.simulation.ending
         && (lacks.keys && matches!(step, Step::Key | Step::Signature)
             || lacks.deny_list && step == Step::DenyList
-            || lacks.confirmation && step == Step::Confirmed)
+            || lacks.confirmation && step == Step::Confirmed
+            || lacks.answer && step == Step::Authorizer)
     {
         return vec![State::NotChecked];
     }
