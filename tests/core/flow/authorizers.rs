@@ -358,7 +358,7 @@ fn an_outage_is_told_once() {
 #[test]
 fn what_is_remembered_is_bounded() {
     let mut worker = Worker::new(json!({"ttl": "1h", "entries": 4}));
-    let mut remembered = |worker: &mut Worker, identity: &str, answer: &Answer| {
+    let remembered = |worker: &mut Worker, identity: &str, answer: &Answer| {
         worker.ask("/one", identity);
         worker.run(1);
         worker.answer(answer);
