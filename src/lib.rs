@@ -7,6 +7,7 @@
 //! ```text
 //!  host/wire ──▶ gate ──▶ decision ──▶ rules    which rule; can the path be read in two ways?
 //!                 ▲          │ ──────▶ request  could the upstream act on another method?
+//!                 │          │ ──────▶ facts    where the rule has an authorizer: its answer (authorization), and no token
 //!                 │          │ ──────▶ bearer   exactly one token, in the configured places
 //!                 │          │ ──────▶ cache    known already? then only time and rule are asked again
 //!                 │          │ ──────▶ token    compact serialisation, header, claims: an UntrustedToken
@@ -73,6 +74,8 @@
 //! | refresh token, or id token where an access token is wanted | `token_use` must be there and be the wanted one ([`verify`]) |
 //! | duplicate members, two spellings of a byte, an object that is a number to some | strict readers ([`json`], [`token`]); two parsers must agree |
 //! | two tokens, one for each reader | every place and every line counts, as the loosest parser reads them ([`bearer`], [`request`]) |
+//! | a token that a WebSocket's upstream would log or choose as its protocol | taken off on every way out ([`bearer`]) |
+//! | cookies of two users of one browser | two tokens ([`bearer`]) |
 //! | spoofed claim headers, on open paths too | [`claim_headers`] are the filter's own: set or removed on every way out |
 //! | the same as `x.cognito.sub`, in a trailer, or named in `connection` | whatever folds to a name of the filter's own is its own ([`owned`]) |
 //! | another organization in a second line, a list or an alias of a header that is compared with a claim | one line with one value, or it equals nothing ([`request`]); aliases are taken off ([`owned`]) |
@@ -96,6 +99,9 @@
 //! | a path that is a resource's metadata to some servers only | its path is found as rules find theirs ([`resource`]) |
 //! | a bad token where a bad one is as none, for an upstream that believes it | taken off the request, wherever it stood ([`decision`], [`bearer`]) |
 //! | a forged claim header where refusals are only reported | the filter's own headers are taken off whatever the decision is ([`decision`]) |
+//! | an authorizer that is down, slow, or answers nonsense | no answer, no request: nothing but a fresh answer is judged ([`authorization`]) |
+//! | floods of identities that nothing is remembered of | a pattern before any call, calls and waiting requests bounded apart from all others ([`authorization`], [`gate`]) |
+//! | context headers that a client wrote | as claim headers: set from an answer, or removed ([`claim_headers`]) |
 //! | a refusal that a shared cache keeps | `no-store` with every status that caches keep unasked ([`reply`]) |
 //! | a host that says yes to everything | it must first refuse two forgeries ([`rs256`]) |
 //! | one byte that is not UTF-8 | `host` reads and writes headers as bytes |
