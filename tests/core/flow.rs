@@ -11,6 +11,7 @@ mod outage;
 mod pools;
 mod random;
 mod reads;
+mod reporting;
 mod script;
 mod search;
 mod sharing;

@@ -7,22 +7,23 @@ use std::time::{Duration, Instant, SystemTime};
 
 use cognito_authorizer::config;
 use cognito_authorizer::decision::{Decision, Verdict};
-use cognito_authorizer::gate::Gate;
+use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::reply::Reply;
 use cognito_authorizer::request;
-use cognito_authorizer::time::Timestamp;
+use cognito_authorizer::time::{Monotonic, Timestamp};
 use serde_json::json;
 
 use crate::harness::bootstrap::{Listener, Setup, UNDERSCORES};
 use crate::harness::client::{CASE, Request, Response};
 use crate::harness::curve::verifiers;
 use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::function::{Function, Says};
 use crate::harness::http2;
 use crate::harness::keyserver::{Answer, KeyServer};
-use crate::harness::outcome::{headers, none_wrong, rest, supplied};
+use crate::harness::outcome::{self, headers, none_wrong, rest, supplied};
 use crate::harness::upstream::{GREETING, Seen, Upstream};
 use crate::harness::vectors::{Expect, Vector, Vectors};
 
@@ -66,6 +67,8 @@ fn every_vector_is_only_reported_in_envoy() {
         .filter(|vector| vector.name != ENVOYS_OWN.0 && !vector.is_timed())
         // Nobody waits for a list there, so that the first would be told something else.
         .filter(|vector| vectors.deny_list(&vector.policy).is_none())
+        // What an authorizer refuses is never only reported.
+        .filter(|vector| vectors.policy(&vector.policy)["authorizers"].is_null())
         .collect();
     let reporting = |name: &str| {
         let mut document = vectors.policy(name);
@@ -139,8 +142,9 @@ fn every_vector_is_decided_in_envoy() {
             keys.answer_at(&format!("/{name}.json"), Answer::Bytes(list));
         }
     }
-    let upstream = Upstream::start();
-    let mut setup = Setup::new(&keys, &upstream).workers(1);
+    let (function, upstream) = (Function::start(), Upstream::start());
+    let setup = Setup::new(&keys, &upstream).workers(1);
+    let mut setup = setup.cluster("lambda", function.port());
     for (name, document) in &policies {
         let listener = Listener::new(name, document.clone());
         let upgrades = json!([{"upgrade_type": "CONNECT"}, {"upgrade_type": "websocket"}]);
@@ -164,6 +168,9 @@ fn every_vector_is_decided_in_envoy() {
     for vector in &vectors.all {
         let policy = &policies[vector.policy.as_str()];
         let to = envoy.at(&vector.policy);
+        if let Some(answer) = &vector.answer {
+            function.says_of_all_others(Says::Response(answer.clone()));
+        }
         if vector.name == ENVOYS_OWN.0 {
             let exchange = send(vector, policy, to);
             let details = envoy.access_log(&exchange.case)["details"].clone();
@@ -269,6 +276,17 @@ fn expected(vector: &Vector, policy: &Rc<Policy>, vectors: &Vectors) -> Expected
                 metric,
                 reply: Some(reply),
             };
+        }
+        Decision::Hold(candidate) if vector.answer.is_some() => {
+            let now = Now {
+                wall: at,
+                monotonic: Monotonic::default(),
+            };
+            let verdict = outcome::answered(&mut gate, candidate, vector.answer.as_ref(), now);
+            let Verdict::Refuse(refusal) = verdict else {
+                panic!("{} is not refused by the gate: {verdict:?}", vector.name);
+            };
+            refusal
         }
         // Inline keys lack it for ever.
         Decision::Hold(_) => Refusal::Plain(Reason::UnknownKey),
@@ -376,10 +394,14 @@ fn forwarded(
             seen.len()
         ));
     };
+    let is_head = vector
+        .headers
+        .contains(&(":method".to_owned(), b"HEAD".to_vec()));
     let is_upgrade = vector.headers.iter().any(|(name, _)| name == "upgrade");
-    let promised = match is_upgrade {
-        true => (101, ""),
-        false => (200, GREETING),
+    let promised = match (is_upgrade, is_head) {
+        (true, _) => (101, ""),
+        (false, true) => (200, ""),
+        (false, false) => (200, GREETING),
     };
     if (response.status, response.body.as_str()) != promised {
         return Some(format!("expected the upstream's 200, found {response:?}"));

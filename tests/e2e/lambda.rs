@@ -666,3 +666,110 @@ fn the_call_is_signed_as_aws_wants_it() {
     assert!(without_hash, "the body is part of what is signed: {signed}");
     envoy.finish(1);
 }
+
+/// Every place at which two values differ, with what stands there.
+fn differences(one: &Value, other: &Value, path: &str, found: &mut Vec<String>) {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            for (name, value) in one {
+                let absent = Value::String("absent".to_owned());
+                let theirs = other.get(name).unwrap_or(&absent);
+                differences(value, theirs, &format!("{path}.{name}"), found);
+            }
+            let more = other.keys().filter(|name| !one.contains_key(*name));
+            found.extend(more.map(|name| format!("{path}.{name}: only the filter's")));
+        }
+        _ if one == other => {}
+        _ => found.push(format!("{path}: {one} and {other}")),
+    }
+}
+
+/// What the same function is told by API Gateway's emulator and by the filter, in each form. What
+/// differs is listed, and who is right: captures of AWS's own events say so (tests/core/authorizer).
+#[test]
+fn functions_are_told_the_same() {
+    let mut rest = Front::token("rest", "echo.py", 0);
+    rest.gateway["type"] = json!("REQUEST");
+    rest.filter["type"] = json!("request");
+    rest.filter["format"] = json!("rest");
+    let fronts = [
+        Front::token("token", "echo.py", 0),
+        rest,
+        Front::http("http-2.0", "echo.py", "2.0", "policy"),
+    ];
+    let lambda = Ministack::start();
+    let furniture = furnish(&lambda, &fronts);
+    let upstream = Upstream::start();
+    let envoy = envoy(&lambda, &furniture, &fronts, &upstream);
+    let parse = |text: &str| serde_json::from_str::<Value>(text).expect("an event");
+    let target = "/orders/7?q=1&q=2&r=x%20y";
+    let mut all = Vec::new();
+    for front in &fronts {
+        let api = furniture.api(front.name);
+        let headers = [("authorization", "secret"), ("user-agent", "test")];
+        let answer = api.send("GET", target, &headers);
+        assert_eq!(answer.status, 200, "{}: {}", front.name, answer.body);
+        let told = parse(&answer.body);
+        let told = told.get("lambda").unwrap_or(&told);
+        let gateway = parse(told["event"].as_str().expect("an event"));
+        let request = Request::get(target).host(&api.host());
+        let with = |request: Request, (name, value): &(&str, &str)| request.header(name, value);
+        let request = headers.iter().fold(request, with);
+        assert_eq!(request.send(envoy.at(front.name)).status, 200);
+        let seen = upstream.seen(request.case());
+        let filter = seen[0].value("x-event").expect("an event");
+        let filter = parse(&filter);
+        let mut found = Vec::new();
+        differences(&gateway, &filter, "", &mut found);
+        // Each request has its own, and Envoy adds some of its headers.
+        let own = [
+            "requestId",
+            "extendedRequestId",
+            "requestTime",
+            "requestTimeEpoch",
+            ".time",
+            "timeEpoch",
+            "resourceId",
+            "deploymentId",
+            ".headers",
+            ".multiValueHeaders",
+        ];
+        found.retain(|one| {
+            !own.iter().any(|name| {
+                one.split(':')
+                    .next()
+                    .is_some_and(|path| path.contains(name))
+            })
+        });
+        let found = found.into_iter().map(|one| format!("{}{one}", front.name));
+        all.extend(found);
+    }
+    assert_eq!(all, KNOWN, "{}", all.join("\n"));
+    envoy.finish(fronts.len());
+}
+
+/// Where the emulator differs from AWS.
+const KNOWN: [&str; 19] = [
+    // Of several values the last, as AWS has it; the emulator has the first.
+    r#"rest.queryStringParameters.q: "1" and "2""#,
+    // Captured events have all of these, and the emulator a part.
+    "rest.requestContext.identity.accessKey: only the filter's",
+    "rest.requestContext.identity.accountId: only the filter's",
+    "rest.requestContext.identity.caller: only the filter's",
+    "rest.requestContext.identity.cognitoAuthenticationProvider: only the filter's",
+    "rest.requestContext.identity.cognitoAuthenticationType: only the filter's",
+    "rest.requestContext.identity.cognitoIdentityId: only the filter's",
+    "rest.requestContext.identity.cognitoIdentityPoolId: only the filter's",
+    "rest.requestContext.identity.principalOrgId: only the filter's",
+    "rest.requestContext.identity.user: only the filter's",
+    "rest.requestContext.identity.userArn: only the filter's",
+    "rest.requestContext.domainName: only the filter's",
+    "rest.requestContext.domainPrefix: only the filter's",
+    "rest.requestContext.path: only the filter's",
+    "rest.requestContext.protocol: only the filter's",
+    // Nothing is an empty object to the functions of REST APIs, and absent in format 2.0; never null.
+    "rest.stageVariables: null and {}",
+    r#"http-2.0.pathParameters: null and "absent""#,
+    "http-2.0.requestContext.domainPrefix: only the filter's",
+    r#"http-2.0.stageVariables: null and "absent""#,
+];

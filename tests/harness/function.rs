@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use cognito_authorizer::remote::call::Answer;
 use serde_json::{Value, json};
 
 /// What a call is answered with.
@@ -21,6 +22,8 @@ pub(crate) enum Says {
     Exception(u16, &'static str),
     /// 200 with these bytes.
     Bytes(Vec<u8>),
+    /// This response.
+    Response(Answer),
     /// 200, and a body that never ends.
     Endless,
     /// Bytes that are no HTTP.
@@ -187,6 +190,18 @@ fn serve(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
             reply(status, &format!("x-amzn-errortype: {name}\r\n"), b"{}")
         }
         Says::Bytes(bytes) => reply(200, "", &bytes),
+        Says::Response(Answer::Response {
+            status,
+            headers,
+            body,
+        }) => {
+            let lines = headers
+                .iter()
+                .map(|(name, value)| format!("{name}: {}\r\n", String::from_utf8_lossy(value)));
+            let lines: String = lines.collect();
+            reply(status, &lines, &body.unwrap_or_default())
+        }
+        Says::Response(other) => panic!("{other:?} is no response"),
         Says::Endless => {
             let head = "HTTP/1.1 200 Status\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
             stream.write_all(head.as_bytes()).ok()?;

@@ -1,6 +1,6 @@
 //! Compares a verdict with what a vector expects: the verdict, the reply, and what the upstream sees.
 
-use cognito_authorizer::decision::{Caller, Despite, Forward, Verdict};
+use cognito_authorizer::decision::{Caller, Candidate, Despite, Forward, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::policy::Policy;
@@ -46,6 +46,26 @@ pub(crate) fn supplied_with(mut gate: Gate, list: Option<Vec<u8>>, wall: Timesta
         gate.answered(id, &answer, now, &space);
     }
     gate
+}
+
+/// The verdict on a request that the gate holds, once its call has brought this.
+pub(crate) fn answered(
+    gate: &mut Gate,
+    candidate: Candidate,
+    answer: Option<&Answer>,
+    now: Now,
+) -> Verdict {
+    let space = MemorySpace::default();
+    if let Some(verdict) = gate.hold(1, candidate, now, &space) {
+        return verdict;
+    }
+    let mut effects = gate.tick(now, &space);
+    for (id, _) in effects.calls {
+        let answer = answer.expect("a vector with an answer");
+        let next = gate.answered(id, answer, now, &space);
+        effects.verdicts.extend(next.verdicts);
+    }
+    effects.verdicts.pop().expect("a verdict").1
 }
 
 /// What follows headers that say how long the body is.

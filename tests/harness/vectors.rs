@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cognito_authorizer::remote::call::Answer;
 use serde_json::{Value, json};
 
 use crate::harness::minting::{Mint, expanded, latin1};
@@ -32,6 +33,8 @@ pub(crate) struct Vector {
     pub(crate) despite: Option<String>,
     /// An accepted vector that differs in little.
     pub(crate) twin: Option<String>,
+    /// What comes back from the call to an authorizer.
+    pub(crate) answer: Option<Answer>,
     /// In how many things it differs.
     pub(crate) differs: usize,
     /// The things that may differ.
@@ -66,6 +69,7 @@ const FILES: &[&str] = &[
     include_str!("../vectors/decisions/principals.json"),
     include_str!("../vectors/decisions/revocation.json"),
     include_str!("../vectors/decisions/confirmation.json"),
+    include_str!("../vectors/decisions/authorizers.json"),
     include_str!("../vectors/decisions/upstreams.json"),
     include_str!("../vectors/decisions/modes.json"),
     include_str!("../vectors/decisions/resources.json"),
@@ -158,7 +162,7 @@ impl Vector {
         let name = vector["name"].as_str().expect("a name").to_owned();
         only(
             vector,
-            "name why policy now token other request expect despite upstream twin differs",
+            "name why policy now token other request answer expect despite upstream twin differs",
             &name,
         );
         only(&vector["request"], "method path authority headers", &name);
@@ -206,6 +210,9 @@ impl Vector {
             now: vector["now"].as_f64().unwrap_or(mint.now),
             headers: headers(&vector["request"], filled),
             expect,
+            answer: vector
+                .get("answer")
+                .map(|answer| self::answer(answer, &name)),
             despite: vector["despite"].as_str().map(str::to_owned),
             twin: vector["twin"].as_str().map(str::to_owned),
             differs: usize::try_from(vector["differs"].as_u64().unwrap_or(1)).unwrap(),
@@ -304,12 +311,32 @@ fn headers(request: &Value, filled: impl Fn(&str) -> Vec<u8>) -> Vec<(String, Ve
     headers
 }
 
+/// What comes back from a call, as Envoy hands it over.
+fn answer(answer: &Value, vector: &str) -> Answer {
+    only(answer, "status error json text", vector);
+    let body = match answer["text"].as_str() {
+        Some(text) => text.to_owned(),
+        None => answer["json"].to_string(),
+    };
+    let failed = answer["error"].as_bool().unwrap_or_default();
+    let header = ("x-amz-function-error", b"Unhandled".to_vec());
+    let status = answer["status"].as_u64().unwrap_or(200);
+    Answer::Response {
+        status: u16::try_from(status).unwrap(),
+        headers: failed.then_some(header).into_iter().collect(),
+        body: Some(body.into_bytes()),
+    }
+}
+
 /// What of a vector counts as one thing.
 fn things(vector: &Value, now: f64) -> BTreeMap<String, String> {
     let mut things = BTreeMap::new();
     let mut add = |name: &str, value: &Value| things.insert(name.to_owned(), value.to_string());
     add("policy", vector.get("policy").unwrap_or(&"base".into()));
     add("now", vector.get("now").unwrap_or(&now.into()));
+    if let Some(answer) = vector.get("answer") {
+        add("answer", answer);
+    }
     for (name, value) in vector["request"].as_object().into_iter().flatten() {
         add(&format!("request.{name}"), value);
     }
@@ -344,6 +371,9 @@ fn merge(document: &mut Value, patch: &Value) {
     let Value::Object(members) = patch else {
         return;
     };
+    if !document.is_object() {
+        *document = json!({});
+    }
     for (name, value) in members {
         let target = document.as_object_mut().unwrap();
         match value {

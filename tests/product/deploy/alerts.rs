@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::deploy::bootstrap::{KEY_CLUSTER, MANAGER, PLUGIN, Setup};
 use crate::deploy::files;
+use crate::deploy::lambda::with_authorizer;
 use crate::deploy::metrics::{ALERTS, Series, metrics_in, queries, samples};
 use crate::deploy::revocation::{ListServer, confirmed, with_list};
 use crate::deploy::stack::{GENUINE, POOL, Stack, reader};
@@ -20,6 +21,7 @@ use crate::harness::client::{Pending, Request};
 use crate::harness::issuer::TestKey;
 use crate::harness::keyserver::Answer;
 use crate::harness::process::{eventually, provided};
+use crate::harness::upstream::Upstream;
 
 /// A second user pool beside that of production.yaml.
 const SECOND: &str = "us-east-1_Second002";
@@ -70,7 +72,7 @@ fn series((name, labels): &Series, first: f64, last: f64, minutes: u32) -> Value
         true if last > first => 60.0,
         true => 0.0,
         false if name.starts_with("cognito_authorizer_held") => 0.0,
-        false if name.ends_with("_entries") => 0.0,
+        false if name.ends_with("_entries") || name.ends_with("_in_flight") => 0.0,
         false => last - first,
     };
     let mut labels: Vec<_> = labels
@@ -468,6 +470,81 @@ fn requests_wait_for_keys() {
     stack.keys.publish(POOL, &[TestKey::second()]);
     stack.keys.release(POOL);
     assert_eq!(waiting.response().status, 200);
+    stack.finish();
+}
+
+/// One request that asks the function, and two that do not, between two scrapes.
+#[track_caller]
+fn asked(stack: &mut Stack, status: u16) -> [Scrape; 2] {
+    watch(stack, |stack, before| {
+        for _ in 0..2 {
+            assert_eq!(stack.send(&Request::get("/health")).status, 200);
+        }
+        let request = Request::get("/partners").header("authorization", "Bearer secret");
+        assert_eq!(stack.send(&request).status, status);
+        grows(stack, "cognito_authorizer_denied", before);
+        eventually("a call that failed", || {
+            let failed = |(name, labels): &Series| {
+                name == "cognito_authorizer_authorizer" && labels["result"] == "failed"
+            };
+            let now = scrape(stack);
+            let failed = now.iter().find(|(series, _)| failed(series));
+            failed.is_some_and(|(_, count)| *count > 0.0).then_some(())
+        });
+    })
+}
+
+#[test]
+fn a_function_cannot_be_asked() {
+    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    let mut stack = Stack::start(GENUINE, |setup| with_authorizer(setup, nowhere));
+    fetched(&stack);
+    let scrapes = asked(&mut stack, 503);
+    let unavailable = ("CognitoAuthorizerFunctionUnavailable", "");
+    let failing = ("CognitoAuthorizerFunctionFailing", "");
+    fires("no function", &scrapes, 20, &[failing, unavailable]);
+    stack.finish();
+}
+
+#[test]
+fn a_function_fails() {
+    // It greets, which is no answer.
+    let lambda = Upstream::start();
+    let mut stack = Stack::start(GENUINE, |setup| with_authorizer(setup, lambda.address()));
+    fetched(&stack);
+    let scrapes = asked(&mut stack, 500);
+    let failing = ("CognitoAuthorizerFunctionFailing", "");
+    fires("a failing function", &scrapes, 20, &[failing]);
+    stack.finish();
+}
+
+#[test]
+fn a_function_is_slow() {
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let lambda = silent.local_addr().expect("an address");
+    let mut stack = Stack::start(GENUINE, |setup| {
+        with_authorizer(setup, lambda);
+        setup.at(&format!("{PLUGIN}/configuration/value/authorizers/0"))["timeout"] = json!("30s");
+    });
+    fetched(&stack);
+    let waiting: Vec<Pending> = (0..140)
+        .map(|number| {
+            let token = format!("Bearer secret-{number}");
+            stack.open(&Request::get("/partners").header("authorization", token))
+        })
+        .collect();
+    stack.envoy.await_metric("authorizer_in_flight", 140);
+    let scrapes = watch(&mut stack, |stack, before| {
+        grows(stack, "cognito_authorizer_issuer_jwks_age_seconds", before);
+    });
+    let slow = ("CognitoAuthorizerFunctionSlow", "");
+    let held = ("CognitoAuthorizerRequestsHeld", "");
+    fires("a slow function", &scrapes, 20, &[slow, held]);
+    drop(silent);
+    for waiting in waiting {
+        assert_eq!(waiting.response().status, 503);
+    }
     stack.finish();
 }
 

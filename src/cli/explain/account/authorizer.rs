@@ -188,16 +188,13 @@ fn repeats_itself(facts: &Facts<'_>, authorizer: &Authorizer) -> bool {
         return false;
     };
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-    let statements = match answer.pointer("/policyDocument/Statement") {
+    let listed = |value: Option<&Value>| match value {
         Some(Value::Array(all)) => all.clone(),
-        Some(one) => vec![one.clone()],
-        None => Vec::new(),
+        one => one.cloned().into_iter().collect(),
     };
-    let allowed = statements.iter().filter(|one| one["Effect"] == "Allow");
-    let resources = allowed.flat_map(|one| match &one["Resource"] {
-        Value::Array(all) => all.clone(),
-        one => vec![one.clone()],
-    });
+    let statements = listed(answer.pointer("/policyDocument/Statement")).into_iter();
+    let allowed = statements.filter(|one| one.get("Effect") == Some(&json!("Allow")));
+    let resources = allowed.flat_map(|one| listed(one.get("Resource")));
     let resources: Vec<_> = resources.collect();
     let by_path =
         |source: &IdentitySource| matches!(source, IdentitySource::Context(ContextVariable::Path));
