@@ -73,6 +73,8 @@
 //! | refresh token, or id token where an access token is wanted | `token_use` must be there and be the wanted one ([`verify`]) |
 //! | duplicate members, two spellings of a byte, an object that is a number to some | strict readers ([`json`], [`token`]); two parsers must agree |
 //! | two tokens, one for each reader | every place and every line counts, as the loosest parser reads them ([`bearer`], [`request`]) |
+//! | a token that a WebSocket's upstream would log or choose as its protocol | taken off on every way out ([`bearer`]) |
+//! | cookies of two users of one browser | two tokens ([`bearer`]) |
 //! | spoofed claim headers, on open paths too | [`claim_headers`] are the filter's own: set or removed on every way out |
 //! | the same as `x.cognito.sub`, in a trailer, or named in `connection` | whatever folds to a name of the filter's own is its own ([`owned`]) |
 //! | another organization in a second line, a list or an alias of a header that is compared with a claim | one line with one value, or it equals nothing ([`request`]); aliases are taken off ([`owned`]) |

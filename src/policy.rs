@@ -16,7 +16,7 @@ use crate::pool::{UserPool, UserPoolId};
 use crate::refusal::{ApiKind, Refusal};
 use crate::remote::call::Endpoint;
 use crate::remote::document::Source;
-use crate::reply::{Occasion, Reply, ResourceHint, Responses};
+use crate::reply::{Client, Occasion, Reply, RequestUri, ResourceHint, Responses};
 use crate::request::{Request, UnsafeMethod};
 use crate::resource::{Asked, Resources};
 use crate::rules::expression::Expression;
@@ -86,7 +86,7 @@ impl Policy {
     /// more then, which other refusals are spared.
     #[must_use]
     pub fn reply_depends_on_request(&self, refusal: &Refusal) -> bool {
-        self.responses.repeats_request_id(refusal)
+        self.responses.looks_at_request(refusal)
             || !self.resources.is_empty() && self.responses.challenges(refusal)
     }
 
@@ -100,6 +100,15 @@ impl Policy {
                 .challenges(refusal)
                 .then(|| self.hint(request))
                 .flatten(),
+            client: match request.is_navigation() {
+                true => Client::Browser,
+                false => Client::Program,
+            },
+            uri: RequestUri {
+                scheme: request.first(":scheme"),
+                authority: request.first(":authority"),
+                path: request.first(":path"),
+            },
         };
         self.responses.reply(refusal, &occasion)
     }

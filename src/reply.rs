@@ -83,6 +83,8 @@ pub struct Override {
     pub headers: Vec<(HeaderName, Template)>,
     /// Another body.
     pub body: Option<Template>,
+    /// What besides replaces the reply to a browser that shows a page.
+    pub navigation: Option<Box<Override>>,
 }
 
 /// How refusals are answered.
@@ -111,6 +113,73 @@ pub struct Occasion<'a> {
     pub request_id: Option<&'a [u8]>,
     /// The protected resource that it is for.
     pub resource: Option<ResourceHint<'a>>,
+    /// Who asks.
+    pub client: Client,
+    /// What was asked for.
+    pub uri: RequestUri<'a>,
+}
+
+/// Who asks, as far as replies differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Client {
+    /// A program: also a page's script.
+    #[default]
+    Program,
+    /// A browser that would show the answer as a page.
+    Browser,
+}
+
+/// What was asked for, in the client's own words.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RequestUri<'a> {
+    /// `:scheme`.
+    pub scheme: Option<&'a [u8]>,
+    /// `:authority`.
+    pub authority: Option<&'a [u8]>,
+    /// `:path`, with its query.
+    pub path: Option<&'a [u8]>,
+}
+
+/// The longest value of `$context.requestUri` and `$context.path`: what servers are asked to take of
+/// a URI (RFC 9110, section 4.1), and well below Envoy's limit for headers.
+pub const MAX_URI_BYTES: usize = 8192;
+
+impl RequestUri<'_> {
+    /// `$context.requestUri`; `None` if it is not known, or too long.
+    fn whole(self) -> Option<String> {
+        let scheme = self.scheme.unwrap_or(b"https");
+        let parts = [scheme, b"://", self.authority?, self.path?];
+        component(parts.into_iter().flatten())
+    }
+
+    /// `$context.path`, likewise.
+    fn path(self) -> Option<String> {
+        component(self.path?.iter())
+    }
+}
+
+/// Bytes as one component of a query: escaped, all but what RFC 3986, section 2.3, reserves for
+/// nothing.
+fn component<'b>(bytes: impl Iterator<Item = &'b u8>) -> Option<String> {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
+    ];
+    let mut escaped = String::new();
+    for byte in bytes {
+        match byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
+            true => escaped.push(char::from(*byte)),
+            false => {
+                escaped.push('%');
+                for digit in [byte >> 4, byte & 0x0f] {
+                    escaped.extend(DIGITS.get(usize::from(digit)));
+                }
+            }
+        }
+        if escaped.len() > MAX_URI_BYTES {
+            return None;
+        }
+    }
+    Some(escaped)
 }
 
 /// What a client is told of a protected resource, so that it can get the token that is wanted.
@@ -159,14 +228,17 @@ const CACHE_CONTROL: &str = "cache-control";
 pub const NOT_MODIFIED: u16 = 304;
 
 impl Responses {
-    /// Whether the reply would repeat the request's id.
+    /// Whether the reply depends on the request, or would repeat something of it.
     #[must_use]
-    pub fn repeats_request_id(&self, refusal: &Refusal) -> bool {
-        let changed = self.overriding(self.style.kind(refusal));
+    pub fn looks_at_request(&self, refusal: &Refusal) -> bool {
+        let kind = self.style.kind(refusal);
+        let changed = self.overriding(kind);
         let headers = changed.headers.iter().map(|(_, value)| value);
-        headers
-            .chain(&changed.body)
-            .any(|template| template.0.contains(&Part::RequestId))
+        self.navigation(kind).is_some()
+            || headers.chain(&changed.body).any(|template| {
+                let mut parts = template.0.iter();
+                parts.any(|part| matches!(part, Part::RequestId | Part::RequestUri | Part::Path))
+            })
     }
 
     /// Whether the reply has a challenge, which says more if the resource is known.
@@ -179,36 +251,33 @@ impl Responses {
     #[must_use]
     pub fn reply(&self, refusal: &Refusal, occasion: &Occasion<'_>) -> Reply {
         let kind = self.style.kind(refusal);
-        let mut reply = self.style.reply(kind, refusal, occasion);
-        let changed = self.overriding(kind);
-        let fill = |template: &Template| {
-            template.fill(kind, self.style.message(kind, refusal), occasion.request_id)
+        let reply = self.style.reply(kind, refusal, occasion);
+        let fill =
+            |template: &Template| template.fill(kind, self.style.message(kind, refusal), occasion);
+        // What cannot be filled in leaves the reply as it was.
+        let usual = self.overriding(kind).changed(&reply, fill).unwrap_or(reply);
+        let navigation = match occasion.client {
+            Client::Browser => self.navigation(kind),
+            Client::Program => None,
         };
-        if let Some(status) = changed.status {
-            reply.status = status;
+        let page = navigation.and_then(|navigation| {
+            let mut page = usual.clone();
+            // The same URL has another answer for scripts, and for whoever has signed in since.
+            page.set(CACHE_CONTROL, "no-store");
+            page.set("vary", "sec-fetch-mode, accept");
+            navigation.changed(&page, fill)
+        });
+        page.unwrap_or(usual)
+    }
+
+    /// What a browser that shows a page is told instead. Who is sent to sign in without a token is sent
+    /// there with an expired one, too.
+    fn navigation(&self, kind: ReplyKind) -> Option<&Override> {
+        let own = self.overriding(kind).navigation.as_deref();
+        match kind {
+            ReplyKind::ExpiredToken => own.or(self.unauthorized.navigation.as_deref()),
+            _ => own,
         }
-        if CACHED_UNASKED.contains(&reply.status) {
-            reply
-                .headers
-                .push((CACHE_CONTROL.into(), "no-store".into()));
-        }
-        if let Some(body) = &changed.body {
-            reply.body = fill(body).into();
-        }
-        if reply.status == NOT_MODIFIED {
-            reply.body = Cow::Borrowed("");
-            reply.headers.retain(|(ours, _)| ours != "content-type");
-        }
-        for (name, value) in &changed.headers {
-            reply.headers.retain(|(ours, _)| ours != name.as_str());
-            let value = fill(value);
-            if !value.is_empty() {
-                reply
-                    .headers
-                    .push((name.as_str().to_owned().into(), value.into()));
-            }
-        }
-        reply
     }
 
     const fn overriding(&self, kind: ReplyKind) -> &Override {
@@ -220,6 +289,43 @@ impl Responses {
             ReplyKind::AuthorizerConfigurationError => &self.authorizer_configuration_error,
             ReplyKind::BadRequest => &self.bad_request,
         }
+    }
+}
+
+impl Override {
+    /// The reply with what replaces it; `None` if that cannot be filled in.
+    fn changed(&self, usual: &Reply, fill: impl Fn(&Template) -> Option<String>) -> Option<Reply> {
+        let mut reply = usual.clone();
+        if let Some(status) = self.status {
+            reply.status = status;
+        }
+        if CACHED_UNASKED.contains(&reply.status) {
+            reply.set(CACHE_CONTROL, "no-store");
+        }
+        if let Some(body) = &self.body {
+            reply.body = fill(body)?.into();
+        }
+        if reply.status == NOT_MODIFIED {
+            reply.body = Cow::Borrowed("");
+            reply.headers.retain(|(ours, _)| ours != "content-type");
+        }
+        for (name, value) in &self.headers {
+            reply.headers.retain(|(ours, _)| ours != name.as_str());
+            let value = fill(value)?;
+            if !value.is_empty() {
+                reply
+                    .headers
+                    .push((name.as_str().to_owned().into(), value.into()));
+            }
+        }
+        Some(reply)
+    }
+}
+
+impl Reply {
+    fn set(&mut self, name: &'static str, value: &'static str) {
+        self.headers.retain(|(ours, _)| ours != name);
+        self.headers.push((name.into(), value.into()));
     }
 }
 
@@ -416,6 +522,8 @@ enum Part {
     MessageString,
     ResponseType,
     RequestId,
+    RequestUri,
+    Path,
 }
 
 /// A variable that there is not.
@@ -426,7 +534,7 @@ impl fmt::Display for UnknownVariable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "found ${}; expected $context.error.message, $context.error.messageString, $context.error.responseType or $context.requestId",
+            "found ${}; expected $context.error.message, $context.error.messageString, $context.error.responseType, $context.requestId, $context.requestUri or $context.path",
             self.0
         )
     }
@@ -458,6 +566,8 @@ impl Template {
                 "context.error.messageString" => Part::MessageString,
                 "context.error.responseType" => Part::ResponseType,
                 "context.requestId" => Part::RequestId,
+                "context.requestUri" => Part::RequestUri,
+                "context.path" => Part::Path,
                 _ => return Err(UnknownVariable(bare.to_owned())),
             };
             parts.push(Part::Text(std::mem::take(&mut text)));
@@ -469,7 +579,13 @@ impl Template {
         Ok(Self(parts))
     }
 
-    fn fill(&self, kind: ReplyKind, message: Option<&str>, request_id: Option<&[u8]>) -> String {
+    /// `None` if a variable has no value, or too long a one.
+    fn fill(
+        &self,
+        kind: ReplyKind,
+        message: Option<&str>,
+        occasion: &Occasion<'_>,
+    ) -> Option<String> {
         let mut filled = String::new();
         for part in &self.0 {
             match part {
@@ -479,10 +595,12 @@ impl Template {
                 }
                 Part::MessageString => filled.push_str(&message_string(message)),
                 Part::ResponseType => filled.push_str(kind.response_type()),
-                Part::RequestId => filled.push_str(request_id.map_or("", harmless_id)),
+                Part::RequestId => filled.push_str(occasion.request_id.map_or("", harmless_id)),
+                Part::RequestUri => filled.push_str(&occasion.uri.whole()?),
+                Part::Path => filled.push_str(&occasion.uri.path()?),
             }
         }
-        filled
+        Some(filled)
     }
 }
 

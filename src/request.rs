@@ -182,6 +182,28 @@ impl Request {
             && says("access-control-request-method")
     }
 
+    /// Whether a browser would show the answer as a page (Fetch metadata: `sec-fetch-mode`). Browsers
+    /// that do not say so name HTML before anything else in `accept`.
+    #[must_use]
+    pub fn is_navigation(&self) -> bool {
+        if self.first(":method") != Some(b"GET") {
+            return false;
+        }
+        if self.names().any(|name| name.starts_with("sec-fetch-")) {
+            let mut modes = self.all("sec-fetch-mode");
+            return modes.next() == Some(b"navigate") && modes.next().is_none();
+        }
+        let ranges = self.all("accept");
+        let ranges = ranges.flat_map(|line| line.split(|byte| *byte == b','));
+        // Parameters such as `q` follow a semicolon.
+        let mut types = ranges.filter_map(|range| range.split(|byte| *byte == b';').next());
+        let html = types.find_map(|media| match media.trim_ascii() {
+            b"*/*" => Some(false),
+            media => media.eq_ignore_ascii_case(b"text/html").then_some(true),
+        });
+        html == Some(true)
+    }
+
     /// Whether this asks for another protocol on its connection or stream: an upgrade of HTTP/1.1, or
     /// the extended CONNECT of RFC 8441, which Envoy shows as one.
     #[must_use]
@@ -269,6 +291,47 @@ mod tests {
                 unsafe_method.to_string(),
                 "the method has lower-case letters; expected upper case"
             );
+        }
+    }
+
+    #[test]
+    fn a_navigation_is_what_a_browser_shows() {
+        let navigates = |method: &str, lines: &[(&'static str, &str)]| {
+            let mut all = vec![(":method", method)];
+            all.extend(lines.iter().copied());
+            request(&all).is_navigation()
+        };
+        let html = ("accept", "text/html,application/xml;q=0.9,*/*;q=0.8");
+        for lines in [
+            &[("sec-fetch-mode", "navigate")][..],
+            &[("sec-fetch-mode", "navigate"), ("accept", "*/*")],
+            &[html],
+            &[("accept", "application/xml;q=0.9, Text/HTML ;q=0.8")],
+            &[("accept", "application/xml"), ("accept", "text/html")],
+        ] {
+            assert!(navigates("GET", lines), "{lines:?}");
+            for method in ["HEAD", "POST", "get", ""] {
+                assert!(!navigates(method, lines), "{method} {lines:?}");
+            }
+        }
+        for lines in [
+            &[][..],
+            &[("sec-fetch-mode", "cors"), html],
+            &[("sec-fetch-mode", "Navigate"), html],
+            &[
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-mode", "cors"),
+                html,
+            ],
+            &[("sec-fetch-dest", "document"), html],
+            &[("sec-fetch-mode", "")],
+            &[("accept", "*/*")],
+            &[("accept", "*/*, text/html")],
+            &[("accept", "application/json")],
+            &[("accept", "text/htmlx")],
+            &[("accept", "")],
+        ] {
+            assert!(!navigates("GET", lines), "{lines:?}");
         }
     }
 

@@ -13,7 +13,8 @@ use std::ops::RangeInclusive;
 /// browsers to the sign-in page.
 const STATUS: RangeInclusive<usize> = 300..=599;
 
-const OVERRIDE_FIELDS: [&str; 3] = ["status", "headers", "body"];
+const OVERRIDE_FIELDS: [&str; 4] = ["status", "headers", "body", "navigation"];
+const OVERRIDE: &str = "an object with status, headers or body";
 
 /// Reads `responses`.
 pub(super) fn read(fields: &Fields<'_>) -> Parsed<Responses> {
@@ -43,7 +44,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Parsed<Responses> {
         bad_request,
     ] = ReplyKind::ALL.map(|kind| {
         fields
-            .optional(kind.name(), "an object with status, headers or body")
+            .optional(kind.name(), OVERRIDE)
             .map_or_else(|| Ok(Override::default()), |field| changed(&field))
     });
     Ok(Responses {
@@ -59,6 +60,22 @@ pub(super) fn read(fields: &Fields<'_>) -> Parsed<Responses> {
 
 fn changed(field: &Field<'_>) -> Parsed<Override> {
     let fields = field.fields(&OVERRIDE_FIELDS)?;
+    let usual = replaced(&fields);
+    let navigation = fields
+        .optional("navigation", OVERRIDE)
+        .map(|field| {
+            let [status, headers, body, _] = OVERRIDE_FIELDS;
+            let fields = field.fields(&[status, headers, body])?;
+            replaced(&fields).map(Box::new)
+        })
+        .transpose();
+    Ok(Override {
+        navigation: navigation?,
+        ..usual?
+    })
+}
+
+fn replaced(fields: &Fields<'_>) -> Parsed<Override> {
     let expected = format!("a status from {} to {}", STATUS.start(), STATUS.end());
     let status = fields
         .optional("status", expected)
@@ -85,6 +102,7 @@ fn changed(field: &Field<'_>) -> Parsed<Override> {
         status: status?,
         headers: headers?,
         body: body?,
+        navigation: None,
     })
 }
 

@@ -261,6 +261,9 @@ fn sources(fields: &Fields<'_>, pools: Option<&[Pool]>) -> Parsed<TokenSources> 
 
 fn source(item: &Field<'_>, pools: Option<&[Pool]>) -> Parsed<TokenSource> {
     let fields = item.fields(&FIELDS_OF_PLACE)?;
+    let scheme = fields
+        .optional("scheme", "a scheme such as JWT")
+        .map_or(Ok(Scheme::BEARER), |field| field.parsed(Scheme::new));
     let present = fields.present(&PLACES);
     let [place] = present.as_slice() else {
         let found = match present.len() {
@@ -271,13 +274,14 @@ fn source(item: &Field<'_>, pools: Option<&[Pool]>) -> Parsed<TokenSource> {
             "found {found}; expected one of header, query, cookie, websocket_protocol and amplify_cookies"
         )));
     };
-    let scheme = match fields.optional("scheme", "a scheme such as JWT") {
-        None => Ok(Scheme::BEARER),
-        Some(field) if *place != "header" => Err(field.refuse(format_args!(
-            "found beside {place}; expected it beside header, which alone has schemes"
-        ))),
-        Some(field) => field.parsed(Scheme::new),
-    };
+    if *place != "header" && fields.has("scheme") {
+        return Err(fields.refuse_at(
+            "scheme",
+            format_args!(
+                "found beside {place}; expected it beside header, which alone has schemes"
+            ),
+        ));
+    }
     let source = match *place {
         "header" => {
             let name = fields.required("header", "the name of a header");

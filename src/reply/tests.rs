@@ -175,6 +175,7 @@ fn header(name: &str, value: &str) -> (HeaderName, Template) {
 fn what_caches_keep_unasked_they_are_told_not_to_store() {
     let reply = |status: u16, headers: Vec<(HeaderName, Template)>| {
         let responses = overridden(Override {
+            navigation: None,
             status: Some(status),
             headers,
             body: None,
@@ -201,6 +202,7 @@ fn what_caches_keep_unasked_they_are_told_not_to_store() {
 fn a_reply_of_304_has_no_body() {
     let reply = |status: u16| {
         let responses = overridden(Override {
+            navigation: None,
             status: Some(status),
             ..Override::default()
         });
@@ -215,6 +217,7 @@ fn a_reply_of_304_has_no_body() {
 #[test]
 fn a_header_is_filled_in_like_a_body() {
     let responses = overridden(Override {
+        navigation: None,
         headers: vec![header(
             "x-why",
             "$context.error.responseType $context.requestId.",
@@ -222,7 +225,7 @@ fn a_header_is_filled_in_like_a_body() {
         ..Override::default()
     });
     let refusal = Refusal::Plain(Reason::MissingToken);
-    assert!(responses.repeats_request_id(&refusal));
+    assert!(responses.looks_at_request(&refusal));
     let reply = responses.reply(&refusal, &with_id(Some(b"a-1")));
     assert!(
         reply
@@ -234,6 +237,7 @@ fn a_header_is_filled_in_like_a_body() {
 #[test]
 fn an_override_changes_what_it_names() {
     let responses = overridden(Override {
+        navigation: None,
         status: Some(302),
         headers: vec![
             header("location", "/login"),
@@ -267,12 +271,13 @@ fn an_override_changes_what_it_names() {
 fn a_body_is_filled_in() {
     let body = r#"{"m":$context.error.messageString,"t":"$context.error.responseType","x":"$context.error.message. $5 $","id":"$context.requestId"}"#;
     let responses = overridden(Override {
+        navigation: None,
         body: Some(Template::new(body).unwrap()),
         ..Override::default()
     });
     let refusal = Refusal::Plain(Reason::MissingToken);
-    assert!(responses.repeats_request_id(&refusal));
-    assert!(!responses.repeats_request_id(&Refusal::Plain(Reason::UnsafePath)));
+    assert!(responses.looks_at_request(&refusal));
+    assert!(!responses.looks_at_request(&Refusal::Plain(Reason::UnsafePath)));
     let filled = |id: Option<&[u8]>| responses.reply(&refusal, &with_id(id)).body.into_owned();
     let with = |id: &str| {
         format!(r#"{{"m":"Unauthorized","t":"UNAUTHORIZED","x":"Unauthorized. $5 $","id":"{id}"}}"#)
@@ -291,7 +296,7 @@ fn an_unknown_variable_is_refused() {
         Template::new("$context.error.messages")
             .unwrap_err()
             .to_string(),
-        "found $context.error.messages; expected $context.error.message, $context.error.messageString, $context.error.responseType or $context.requestId"
+        "found $context.error.messages; expected $context.error.message, $context.error.messageString, $context.error.responseType, $context.requestId, $context.requestUri or $context.path"
     );
     assert!(Template::new("$input.body").is_err());
     assert!(Template::new("100$ ${x} $").is_ok());
@@ -518,4 +523,104 @@ fn an_authorizers_replies_have_kinds() {
         let reply = responses.reply(&Refusal::Authorizer(api, cause), &Occasion::default());
         assert_eq!((reply.status, &*reply.body), expected, "{cause:?}");
     }
+}
+
+/// Sends browsers to sign in, and back.
+fn signing_in(location: &str) -> Responses {
+    let name = HeaderName::reply("location").unwrap();
+    Responses {
+        unauthorized: Override {
+            navigation: Some(Box::new(Override {
+                status: Some(302),
+                headers: vec![(name, Template::new(location).unwrap())],
+                ..Override::default()
+            })),
+            ..Override::default()
+        },
+        ..Responses::default()
+    }
+}
+
+fn page<'a>(path: &'a [u8]) -> Occasion<'a> {
+    Occasion {
+        client: Client::Browser,
+        uri: RequestUri {
+            scheme: Some(b"https"),
+            authority: Some(b"api.example.com:8443"),
+            path: Some(path),
+        },
+        ..Occasion::default()
+    }
+}
+
+#[test]
+fn browsers_are_sent_to_sign_in_and_scripts_are_not() {
+    let responses = signing_in("/login?to=$context.requestUri&path=$context.path");
+    let missing = Refusal::Plain(Reason::MissingToken);
+    let reply = responses.reply(&missing, &page(b"/a b/\xe9?x=1&y=~%2F"));
+    assert_eq!(reply.status, 302);
+    assert_eq!(
+        sent(&reply, "location"),
+        Some(
+            "/login?to=https%3A%2F%2Fapi.example.com%3A8443%2Fa%20b%2F%E9%3Fx%3D1%26y%3D~%252F\
+             &path=%2Fa%20b%2F%E9%3Fx%3D1%26y%3D~%252F"
+        )
+    );
+    // No cache may give it to a script, or to whoever has signed in since.
+    assert_eq!(sent(&reply, "cache-control"), Some("no-store"));
+    assert_eq!(sent(&reply, "vary"), Some("sec-fetch-mode, accept"));
+    let program = Occasion {
+        client: Client::Program,
+        ..page(b"/a")
+    };
+    let usual = responses.reply(&missing, &program);
+    assert_eq!(usual, Responses::default().reply(&missing, &program));
+    assert!(responses.looks_at_request(&missing));
+    assert!(!Responses::default().looks_at_request(&missing));
+    // Only kinds that have such a reply.
+    let denied = Refusal::Plain(Reason::DeniedByRule);
+    assert_eq!(responses.reply(&denied, &page(b"/a")).status, 403);
+    assert!(!responses.looks_at_request(&denied));
+}
+
+#[test]
+fn expired_tokens_are_sent_where_missing_ones_are_unless_it_is_said() {
+    let expired = Refusal::Plain(Reason::TokenExpired);
+    let mut responses = signing_in("/login");
+    let reply = responses.reply(&expired, &page(b"/a"));
+    assert_eq!(sent(&reply, "location"), Some("/login"));
+    assert!(responses.looks_at_request(&expired));
+    responses.expired_token.navigation = Some(Box::new(Override {
+        status: Some(303),
+        ..Override::default()
+    }));
+    let reply = responses.reply(&expired, &page(b"/a"));
+    assert_eq!((reply.status, sent(&reply, "location")), (303, None));
+}
+
+#[test]
+fn what_is_too_long_for_a_header_gets_the_usual_reply() {
+    let missing = Refusal::Plain(Reason::MissingToken);
+    let path = |length: usize| [&b"/"[..], &vec![b'a'; length]].concat();
+    // The slash is three characters.
+    let longest = path(MAX_URI_BYTES - 3);
+    let responses = signing_in("/login?to=$context.path");
+    let reply = responses.reply(&missing, &page(&longest));
+    let location = sent(&reply, "location").unwrap();
+    assert_eq!(location.len(), "/login?to=".len() + MAX_URI_BYTES);
+    for (responses, path) in [
+        (&responses, path(MAX_URI_BYTES - 2)),
+        // Scheme and authority count.
+        (&signing_in("$context.requestUri"), longest),
+    ] {
+        let reply = responses.reply(&missing, &page(&path));
+        assert_eq!(reply.status, 401);
+        assert_eq!(sent(&reply, "location"), None);
+    }
+    // Nor can anything be said of a request that is not known.
+    let unknown = Occasion {
+        client: Client::Browser,
+        ..Occasion::default()
+    };
+    assert_eq!(responses.reply(&missing, &unknown).status, 401);
 }

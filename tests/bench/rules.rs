@@ -1,10 +1,21 @@
 //! What it costs to find the rule of a request, by the number and the kind of rules.
 
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    missing_docs
+)]
 
-use cognito_authorizer::rules::index::{MatchIndex, Target};
+use cognito_authorizer::claims::Claims;
+use cognito_authorizer::config;
+use cognito_authorizer::rules::Access;
+use cognito_authorizer::rules::index::{MatchIndex, Target, Variables};
 use cognito_authorizer::rules::pattern::{HostPattern, Match, Method, PathCase, PathPattern};
+use cognito_authorizer::rules::requirement::Circumstances;
+use cognito_authorizer::time::Timestamp;
 use divan::{Bencher, black_box};
+use std::time::Duration;
 
 fn main() {
     divan::main();
@@ -108,4 +119,66 @@ fn regex_on_the_longest_path(bencher: Bencher) {
 fn compile(bencher: Bencher, count: usize) {
     let bencher = bencher.with_inputs(|| segments(count));
     bencher.bench_local_values(|rules| MatchIndex::new(rules, PathCase::Insensitive));
+}
+
+/// A tenant's own host, among many products' hosts with a variable each.
+#[divan::bench(args = MANY)]
+fn hosts_with_variables(bencher: Bencher, count: usize) {
+    let rules = (0..count).map(|n| Match {
+        path: PathPattern::prefix("/api").unwrap(),
+        methods: Vec::new(),
+        hosts: vec![HostPattern::new(&format!("{{tenant}}.p{n}.example.com")).unwrap()],
+    });
+    let index = MatchIndex::new(rules.collect(), PathCase::Insensitive).unwrap();
+    let host = format!("acme.p{}.example.com:8443", count - 1);
+    let target = Target {
+        path: Some(b"/api/v1/x"),
+        method: Some(b"GET"),
+        authority: Some(host.as_bytes()),
+    };
+    bencher.bench_local(|| index.choose(black_box(&target)));
+}
+
+/// What a rule asks of verified claims, on every request: as little as before, and all that can be said.
+#[divan::bench(args = [
+    r#"{"groups": ["admin", "ops"], "claims": {"custom:tenant_id": "acme"}}"#,
+    r#"{"groups": {"any": ["admin", "ops"], "none": ["suspended"]}, "claims": {"custom:tenant_id": "acme", "email": {"suffix": "@example.com", "regex": "[a-z.]+@example[.]com"}, "custom:roles": {"read_as": "brackets", "any": ["editor", "owner"]}, "/identities/*/providerName": "Okta"}, "any_of": [{"groups": ["x"]}, {"claims": {"custom:plan": {"none": ["free"]}}}]}"#,
+])]
+fn conditions(bencher: Bencher, require: &str) {
+    let document = format!(
+        r#"{{"user_pools": [{{"user_pool_id": "us-east-1_AbCdEf123", "client_ids": "any", "jwks": {{"cluster": "c"}}}}],
+            "token": {{"use": "any"}}, "default": "nobody",
+            "rules": [{{"match": {{"path": "/a"}}, "require": {require}}}]}}"#
+    );
+    let policy = config::parse(document.as_bytes()).unwrap();
+    let Some((_, Access::Require(requirement))) = policy.rules.iter().next() else {
+        panic!("a rule with a requirement");
+    };
+    let claims = Claims::parse(
+        br#"{"sub": "6f1e2d3c-aaaa-4bbb-8ccc-0123456789ab", "cognito:groups": ["readers", "ops"],
+            "email": "wilhelmina.private@example.com", "custom:tenant_id": "acme",
+            "custom:roles": "[viewer, editor, auditor]", "custom:plan": "gold",
+            "identities": [{"providerName": "Google"}, {"providerName": "Okta"}]}"#
+            .as_slice(),
+    )
+    .unwrap();
+    let variables = Variables::default();
+    let circumstances = Circumstances {
+        variables: &variables,
+        now: Timestamp::since_epoch(Duration::ZERO),
+        clock_skew: Duration::ZERO,
+    };
+    bencher.bench_local(|| {
+        let claims = black_box(&claims);
+        let around = requirement
+            .conditions
+            .check(claims, &circumstances, &mut ());
+        let mut any_of = requirement.any_of.iter();
+        let one = any_of.any(|one| {
+            one.conditions
+                .check(claims, &circumstances, &mut ())
+                .is_ok()
+        });
+        assert!(around.is_ok() && (one || requirement.any_of.is_empty()));
+    });
 }

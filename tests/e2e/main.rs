@@ -47,6 +47,7 @@ mod keys;
 mod lambda;
 mod modes;
 mod moto;
+mod navigation;
 mod operations;
 mod outages;
 mod own_headers;

@@ -21,6 +21,7 @@ mod harness;
 
 mod adopting;
 mod aws_callers;
+mod browser;
 mod deploy;
 mod mcp;
 mod module;

@@ -35,7 +35,7 @@ fn responses_are_changed_by_kind() {
     );
     one(
         json!({"code": 401}),
-        ".code: found an unknown field; expected status, headers, body",
+        ".code: found an unknown field; expected status, headers, body, navigation",
         json!({"status": 401}),
     );
     for (wrong, twin) in [(299, 300), (600, 599), (200, 302)] {
@@ -98,12 +98,12 @@ fn responses_are_changed_by_kind() {
     );
     one(
         header("location", json!("/login?from=$context.identity.sourceIp")),
-        ".headers.location: found $context.identity.sourceIp; expected $context.error.message, $context.error.messageString, $context.error.responseType or $context.requestId",
+        ".headers.location: found $context.identity.sourceIp; expected $context.error.message, $context.error.messageString, $context.error.responseType, $context.requestId, $context.requestUri or $context.path",
         header("location", json!("/login?id=$context.requestId&price=$5")),
     );
     one(
         json!({"body": "$context.identity.sourceIp"}),
-        ".body: found $context.identity.sourceIp; expected $context.error.message, $context.error.messageString, $context.error.responseType or $context.requestId",
+        ".body: found $context.identity.sourceIp; expected $context.error.message, $context.error.messageString, $context.error.responseType, $context.requestId, $context.requestUri or $context.path",
         json!({"body": "$context.requestId"}),
     );
     let policy = accepted(json!({"/responses": {
@@ -121,5 +121,39 @@ fn responses_are_changed_by_kind() {
     assert_eq!(
         statuses.map(|kind| kind.status),
         [Some(300), Some(301), Some(302), Some(303), Some(304)]
+    );
+}
+
+#[test]
+fn a_page_has_a_reply_of_its_own() {
+    let change = |change: Value| json!({"/responses": {"unauthorized": {"navigation": change}}});
+    let one = |refused: Value, problem: &str, twin: Value| {
+        let path = "responses.unauthorized.navigation";
+        case(change(refused), &format!("{path}{problem}"), change(twin));
+    };
+    one(
+        json!(302),
+        ": found 302; expected an object with status, headers or body",
+        json!({"status": 302}),
+    );
+    one(
+        json!({"navigation": {}}),
+        ".navigation: found an unknown field; expected status, headers, body",
+        json!({}),
+    );
+    one(
+        json!({"status": 200}),
+        ".status: found 200; expected a status from 300 to 599",
+        json!({"status": 303}),
+    );
+    one(
+        json!({"headers": {"location": "/login?to=$context.uri"}}),
+        ".headers.location: found $context.uri; expected $context.error.message, $context.error.messageString, $context.error.responseType, $context.requestId, $context.requestUri or $context.path",
+        json!({"headers": {"location": "/login?to=$context.requestUri&p=$context.path"}}),
+    );
+    one(
+        json!({"headers": {"location": "/a\nb"}}),
+        ".headers.location: the value has control characters; expected visible characters and spaces",
+        json!({"headers": {"location": "/ab"}}),
     );
 }

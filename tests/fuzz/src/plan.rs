@@ -365,6 +365,12 @@ impl Plan {
             .group
             .is_none_or(|wanted| groups.is_some_and(|all| all.contains(&wanted.into())));
         check(group, Reason::InsufficientGroup)?;
+        // Whoever is in no group at all is not in this one; what is no list of groups says nothing.
+        let no_groups = self.groups.is_null() || self.groups == serde_json::json!([]);
+        let without = asked.unwanted_group.is_none_or(|unwanted| {
+            no_groups || groups.is_some_and(|all| !all.contains(&unwanted.into()))
+        });
+        check(without, Reason::InsufficientGroup)?;
         let named = |wanted: &str| match &self.username {
             Value::Array(names) => names.contains(&wanted.into()),
             name => name == wanted,
@@ -375,7 +381,13 @@ impl Plan {
                 .seconds()
                 .is_some_and(|at| now <= at + age + world.skew && at <= now + world.skew)
         };
-        check(asked.fresh.is_none_or(fresh), Reason::StaleAuthentication)
+        check(asked.fresh.is_none_or(fresh), Reason::StaleAuthentication)?;
+        // One of two suffices; if neither holds, the first says why.
+        let either = asked.either.is_none_or(|(scope, group)| {
+            scopes.split(' ').any(|one| one == scope)
+                || groups.is_some_and(|all| all.contains(&group.into()))
+        });
+        check(either, Reason::InsufficientScope)
     }
 }
 

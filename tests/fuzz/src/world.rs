@@ -46,6 +46,10 @@ pub(crate) struct Asked {
     pub(crate) client: Option<&'static str>,
     pub(crate) scope: Option<&'static str>,
     pub(crate) group: Option<&'static str>,
+    /// A group that the user may not be in.
+    pub(crate) unwanted_group: Option<&'static str>,
+    /// A scope, or a group.
+    pub(crate) either: Option<(&'static str, &'static str)>,
     pub(crate) username: Option<&'static str>,
     pub(crate) fresh: Option<f64>,
 }
@@ -160,6 +164,20 @@ impl World {
                     ..any
                 }),
             ),
+            (
+                "/without",
+                Access::Require(Asked {
+                    unwanted_group: Some("x"),
+                    ..any
+                }),
+            ),
+            (
+                "/either",
+                Access::Require(Asked {
+                    either: Some(("api/write", "x")),
+                    ..any
+                }),
+            ),
         ];
         Self {
             policy: policy(json!({
@@ -178,6 +196,8 @@ impl World {
                     {"match": {"template": "/users/{name}"}, "require": {"claims": {"username": "{name}"}, "pools": "any"}},
                     {"match": {"path": "/fresh"}, "require": {"max_auth_age": "15m"}},
                     {"match": {"path": "/b"}, "require": {"pools": [POOLS[1]]}},
+                    {"match": {"path": "/without"}, "require": {"pools": "any", "groups": {"none": ["x"]}}},
+                    {"match": {"path": "/either"}, "require": {"pools": "any", "any_of": [{"scopes": ["api/write"]}, {"groups": ["x"]}]}},
                     {"match": {"path": "/client"}, "require": {"clients": ["mobile"]}},
                 ],
                 "default": "nobody",
