@@ -6,6 +6,7 @@
 
 mod accounts;
 mod alternatives;
+mod authorizers;
 mod confirm;
 mod documents;
 mod durations;
