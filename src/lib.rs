@@ -7,6 +7,7 @@
 //! ```text
 //!  host/wire ──▶ gate ──▶ decision ──▶ rules    which rule; can the path be read in two ways?
 //!                 ▲          │ ──────▶ request  could the upstream act on another method?
+//!                 │          │ ──────▶ facts    where the rule has an authorizer: its answer (authorization), and no token
 //!                 │          │ ──────▶ bearer   exactly one token, in the configured places
 //!                 │          │ ──────▶ cache    known already? then only time and rule are asked again
 //!                 │          │ ──────▶ token    compact serialisation, header, claims: an UntrustedToken
@@ -98,6 +99,9 @@
 //! | a path that is a resource's metadata to some servers only | its path is found as rules find theirs ([`resource`]) |
 //! | a bad token where a bad one is as none, for an upstream that believes it | taken off the request, wherever it stood ([`decision`], [`bearer`]) |
 //! | a forged claim header where refusals are only reported | the filter's own headers are taken off whatever the decision is ([`decision`]) |
+//! | an authorizer that is down, slow, or answers nonsense | no answer, no request: nothing but a fresh answer is judged ([`authorization`]) |
+//! | floods of identities that nothing is remembered of | a pattern before any call, calls and waiting requests bounded apart from all others ([`authorization`], [`gate`]) |
+//! | context headers that a client wrote | as claim headers: set from an answer, or removed ([`claim_headers`]) |
 //! | a refusal that a shared cache keeps | `no-store` with every status that caches keep unasked ([`reply`]) |
 //! | a host that says yes to everything | it must first refuse two forgeries ([`rs256`]) |
 //! | one byte that is not UTF-8 | `host` reads and writes headers as bytes |

@@ -1,6 +1,7 @@
 //! Keys in scripted time: tables of second, event, and all that happened up to then.
 
 mod accounts;
+mod authorizers;
 mod boundaries;
 mod change;
 mod confirmation;

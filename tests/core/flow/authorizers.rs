@@ -1,0 +1,387 @@
+//! Authorizers that are asked, in scripted time: one VM, and a function with its own pace.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use cognito_authorizer::authorization::{Counts, MAX_UNDER_WAY};
+use cognito_authorizer::decision::{Caller, Decision, Forward, Verdict};
+use cognito_authorizer::gate::{Effects, Gate, Now};
+use cognito_authorizer::keyring::Entropy;
+use cognito_authorizer::policy::Policy;
+use cognito_authorizer::refusal::{AuthorizerCause, Refusal};
+use cognito_authorizer::remote::call::{Answer, Call, CallId, NotSent};
+use cognito_authorizer::remote::report::Level;
+use cognito_authorizer::remote::space::MemorySpace;
+use cognito_authorizer::request::{Peer, Request};
+use cognito_authorizer::rs256::Rs256;
+use cognito_authorizer::time::{Monotonic, Timestamp};
+use serde_json::{Value, json};
+
+use crate::flow::pools::policy;
+
+const WALL: f64 = 1_700_000_000.0;
+
+fn document(cache: Value) -> Value {
+    let authorizer = |name: &str| {
+        json!({
+            "name": name, "type": "token", "function": name, "cluster": name, "answer": "policy",
+            "identity": [{"header": "authorization"}], "cache": cache, "timeout": "5s",
+            "api": {"region": "us-east-1", "account_id": "123456789012", "api_id": "a1", "stage": "prod"},
+        })
+    };
+    json!({
+        "authorizers": [authorizer("one"), authorizer("two")],
+        "rules": [
+            {"match": {"prefix": "/one"}, "authorizer": "one"},
+            {"match": {"prefix": "/two"}, "authorizer": "two"},
+            {"match": {"path": "/open"}, "allow": "anyone"},
+        ],
+        "default": "nobody",
+        "context_headers": [{"header": "x-tenant", "key": "tenantId"}],
+    })
+}
+
+struct Worker {
+    gate: Gate,
+    space: MemorySpace,
+    now: Duration,
+    calls: Vec<(CallId, Call)>,
+    ended: BTreeMap<u32, String>,
+    told: Vec<(Level, String)>,
+    requests: u32,
+}
+
+fn allow(resource: &str) -> Answer {
+    let statement =
+        json!({"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": resource});
+    let answer =
+        json!({"policyDocument": {"Statement": [statement]}, "context": {"tenantId": "t"}});
+    Answer::response(200, Some(answer.to_string().into_bytes()))
+}
+
+fn said(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Forward(Forward {
+            caller: Caller::Authorized(one),
+            ..
+        }) => {
+            let told: Vec<_> = one.headers.iter().filter_map(|(_, value)| value).collect();
+            format!("allowed {}", told.join(","))
+        }
+        Verdict::Forward(_) => "anonymous".to_owned(),
+        Verdict::Refuse(Refusal::Authorizer(_, AuthorizerCause::TimedOut(_))) => "timed out".into(),
+        Verdict::Refuse(refusal) => refusal.reason().code().to_owned(),
+        Verdict::Answer(_) => panic!("nobody asked for metadata"),
+    }
+}
+
+impl Worker {
+    fn new(cache: Value) -> Self {
+        Self::of(&policy(&document(cache)))
+    }
+
+    fn of(policy: &Rc<Policy>) -> Self {
+        let mut worker = Self {
+            gate: Gate::new(Rc::clone(policy), Rs256::module(), Entropy::new(1)),
+            space: MemorySpace::default(),
+            now: Duration::from_secs(1000),
+            calls: Vec::new(),
+            ended: BTreeMap::new(),
+            told: Vec::new(),
+            requests: 0,
+        };
+        let now = worker.both();
+        worker.gate.start(now, &worker.space);
+        worker
+    }
+
+    fn both(&self) -> Now {
+        Now {
+            wall: Timestamp::from_seconds(WALL + self.now.as_secs_f64()).unwrap(),
+            monotonic: Monotonic::new(self.now),
+        }
+    }
+
+    fn take(&mut self, effects: Effects) {
+        self.calls.extend(effects.calls);
+        for (context, verdict) in effects.verdicts {
+            let before = self.ended.insert(context, said(&verdict));
+            assert_eq!(before, None, "{context} has two verdicts");
+        }
+        let reports = effects.reports.iter();
+        self.told
+            .extend(reports.map(|report| (report.level, report.to_string())));
+    }
+
+    /// A request; its number.
+    fn ask(&mut self, path: &str, identity: &str) -> u32 {
+        self.requests += 1;
+        let (context, now) = (self.requests, self.both());
+        let lines = [
+            (":method", "GET"),
+            (":path", path),
+            ("authorization", identity),
+        ];
+        let lines = lines.map(|(name, value)| (name.into(), value.as_bytes().to_vec()));
+        let request = Request::new(lines.into()).sent_by(Peer::default());
+        let verdict = match self.gate.decide(&request, now.wall).0 {
+            Decision::Verdict(verdict) => Some(verdict),
+            Decision::Hold(candidate) => self.gate.hold(context, candidate, now, &self.space),
+        };
+        if let Some(verdict) = verdict {
+            self.ended.insert(context, said(&verdict));
+        }
+        context
+    }
+
+    /// Ticks as often as the gate wants, until so many milliseconds have gone by.
+    fn run(&mut self, millis: u64) {
+        let end = self.now + Duration::from_millis(millis);
+        loop {
+            let now = self.both();
+            let effects = self.gate.tick(now, &self.space);
+            self.take(effects);
+            let next = self.gate.next_tick(now.monotonic);
+            if self.now + next > end {
+                break;
+            }
+            self.now += next;
+        }
+        self.now = end;
+    }
+
+    fn answer(&mut self, answer: &Answer) {
+        let (id, _) = self.calls.remove(0);
+        let now = self.both();
+        let effects = self.gate.answered(id, answer, now, &self.space);
+        self.take(effects);
+    }
+
+    fn said(&self, context: u32) -> &str {
+        self.ended.get(&context).map_or("waits", String::as_str)
+    }
+
+    fn counts(&mut self) -> Counts {
+        self.gate.take_authorizer_counts().next().unwrap()
+    }
+}
+
+#[test]
+fn an_answer_is_remembered_for_its_time_and_judged_anew() {
+    let mut worker = Worker::new(json!({"ttl": "60s"}));
+    let first = worker.ask("/one/a", "x");
+    assert_eq!(worker.said(first), "waits");
+    assert!(worker.calls.is_empty());
+    assert_eq!(
+        worker.gate.next_tick(worker.both().monotonic),
+        Gate::PROMPT_TICK
+    );
+    worker.run(1);
+    assert_eq!(worker.calls.len(), 1);
+    assert_eq!(worker.calls[0].1.cluster, "one");
+    assert_eq!(worker.gate.authorizers_in_flight(), 1);
+    worker.answer(&allow("*/GET/one/a"));
+    assert_eq!(worker.said(first), "allowed t");
+    assert_eq!(worker.gate.authorizers_in_flight(), 0);
+    let again = worker.ask("/one/a", "x");
+    assert_eq!(worker.said(again), "allowed t");
+    let other = worker.ask("/one/b", "x");
+    assert_eq!(worker.said(other), "authorizer_denied");
+    // What one authorizer said is no word of another's.
+    let elsewhere = worker.ask("/two/a", "x");
+    assert_eq!(worker.said(elsewhere), "waits");
+    let counts = worker.counts();
+    assert_eq!((counts.called, counts.remembered, counts.failed), (1, 2, 0));
+    worker.run(60_001);
+    let late = worker.ask("/one/a", "x");
+    assert_eq!(worker.said(late), "waits", "a minute is over");
+    worker.run(1);
+    // Never a stale answer.
+    while !worker.calls.is_empty() {
+        worker.answer(&Answer::response(500, None));
+    }
+    assert_eq!(worker.said(late), "authorizer_unavailable");
+}
+
+#[test]
+fn requests_of_one_identity_share_a_call_and_its_end() {
+    let mut worker = Worker::new(json!({"ttl": "60s"}));
+    let all: Vec<_> = (0..200).map(|_| worker.ask("/one", "x")).collect();
+    worker.run(10);
+    assert_eq!(worker.calls.len(), 1);
+    worker.answer(&Answer::response(403, None));
+    worker.run(20);
+    assert!(
+        all.iter()
+            .all(|one| worker.said(*one) == "authorizer_unavailable")
+    );
+    // Nobody profits from the failure later on.
+    let next = worker.ask("/one", "x");
+    worker.run(1);
+    worker.answer(&allow("*"));
+    assert_eq!(worker.said(next), "allowed t");
+    let counts = worker.counts();
+    assert_eq!((counts.called, counts.remembered, counts.failed), (2, 0, 1));
+}
+
+#[test]
+fn nothing_is_shared_where_nothing_is_remembered() {
+    let mut worker = Worker::new(json!({"ttl": "0s"}));
+    let (one, other) = (worker.ask("/one", "x"), worker.ask("/one", "x"));
+    worker.run(1);
+    assert_eq!(worker.calls.len(), 2);
+    worker.answer(&allow("*"));
+    assert_eq!(
+        (worker.said(one), worker.said(other)),
+        ("allowed t", "waits")
+    );
+    worker.answer(&allow("*/POST/*"));
+    assert_eq!(worker.said(other), "authorizer_denied");
+    let third = worker.ask("/one", "x");
+    assert_eq!(worker.said(third), "waits");
+}
+
+#[test]
+fn calls_are_bounded_for_each_authorizer() {
+    let mut worker = Worker::new(json!({"ttl": "60s"}));
+    let all: Vec<_> = (0..=MAX_UNDER_WAY)
+        .map(|number| worker.ask("/one", &format!("x{number}")))
+        .collect();
+    let (last, others) = all.split_last().unwrap();
+    assert!(others.iter().all(|one| worker.said(*one) == "waits"));
+    assert_eq!(worker.said(*last), "authorizer_unavailable");
+    // Whoever shares a call may wait, and another authorizer has its own.
+    let joined = worker.ask("/one", "x0");
+    let elsewhere = worker.ask("/two", "x");
+    assert_eq!(
+        (worker.said(joined), worker.said(elsewhere)),
+        ("waits", "waits")
+    );
+    let open = worker.ask("/open", "x");
+    assert_eq!(worker.said(open), "anonymous");
+    worker.run(1);
+    assert_eq!(worker.calls.len(), MAX_UNDER_WAY + 1);
+    // Clients that leave do not make room; an answer does.
+    assert!(worker.gate.cancel(others[1]));
+    let refused = worker.ask("/one", "y");
+    assert_eq!(worker.said(refused), "authorizer_unavailable");
+    worker.answer(&allow("*"));
+    let next = worker.ask("/one", "y");
+    assert_eq!(worker.said(next), "waits");
+}
+
+#[test]
+fn waiting_is_bounded_and_one_authorizer_leaves_room_to_the_other() {
+    let mut worker = Worker::new(json!({"ttl": "60s"}));
+    let all: Vec<_> = (0..1024).map(|_| worker.ask("/one", "x")).collect();
+    let full = worker.ask("/one", "x");
+    assert_eq!(worker.said(full), "authorizer_unavailable");
+    let other = worker.ask("/two", "x");
+    assert_eq!(worker.said(other), "waits");
+    worker.run(10);
+    assert_eq!(
+        worker.said(*all.last().unwrap()),
+        "timed out",
+        "it made room"
+    );
+    assert_eq!(worker.said(all[0]), "waits");
+}
+
+#[test]
+fn no_request_waits_longer_than_its_call() {
+    let mut worker = Worker::new(json!({"ttl": "60s"}));
+    let one = worker.ask("/one", "x");
+    worker.run(5_050);
+    assert_eq!(worker.said(one), "waits");
+    worker.run(100);
+    assert_eq!(worker.said(one), "timed out");
+    // The answer comes all the same, and serves the next.
+    worker.answer(&allow("*"));
+    let next = worker.ask("/one", "x");
+    assert_eq!(worker.said(next), "allowed t");
+}
+
+#[test]
+fn an_outage_is_told_once() {
+    let mut worker = Worker::new(json!({"ttl": "60s"}));
+    for answer in [
+        Answer::NotSent(NotSent::UnknownCluster),
+        Answer::NotSent(NotSent::UnknownCluster),
+        Answer::NotSent(NotSent::UnknownCluster),
+    ] {
+        let one = worker.ask("/one", "x");
+        worker.run(1);
+        worker.answer(&answer);
+        assert_eq!(worker.said(one), "authorizer_unavailable");
+    }
+    let loud: Vec<_> = worker
+        .told
+        .drain(..)
+        .filter(|(level, _)| *level != Level::Debug)
+        .collect();
+    let text = "authorizer one: cluster \"one\" is not known to this Envoy; requests that need its answer get 503";
+    assert_eq!(loud, [(Level::Warning, text.to_owned())]);
+    worker.run(11_000);
+    worker.ask("/one", "x");
+    worker.run(1);
+    worker.answer(&allow("*"));
+    let loud: Vec<_> = worker
+        .told
+        .drain(..)
+        .filter(|(level, _)| *level != Level::Debug)
+        .collect();
+    assert_eq!(
+        loud,
+        [(Level::Info, "authorizer one: it answers again".to_owned())]
+    );
+    // AWS's own word is told with its status.
+    worker.run(60_000);
+    worker.ask("/one", "y");
+    worker.run(1);
+    let denied = Answer::Response {
+        status: 403,
+        headers: vec![("x-amzn-errortype", b"AccessDeniedException".to_vec())],
+        body: Some(b"{}".to_vec()),
+    };
+    worker.answer(&denied);
+    let loud: Vec<_> = worker
+        .told
+        .drain(..)
+        .filter(|(level, _)| *level != Level::Debug)
+        .collect();
+    let text = "authorizer one: the answer through cluster \"one\" cannot be used: 403 AccessDeniedException; does the cluster sign the call, and may its role invoke the function?; requests that need its answer get 503";
+    assert_eq!(loud, [(Level::Warning, text.to_owned())]);
+}
+
+/// As many as are configured, and no more memory than they stand for.
+#[test]
+fn what_is_remembered_is_bounded() {
+    let mut worker = Worker::new(json!({"ttl": "1h", "entries": 4}));
+    let remembered = |worker: &mut Worker, identity: &str, answer: &Answer| {
+        worker.ask("/one", identity);
+        worker.run(1);
+        worker.answer(answer);
+        let again = worker.ask("/one", identity);
+        let known = worker.said(again) == "allowed t";
+        if !known {
+            worker.run(1);
+            worker.answer(answer);
+        }
+        known
+    };
+    for number in 0..20 {
+        assert!(remembered(&mut worker, &format!("x{number}"), &allow("*")));
+    }
+    let first = worker.ask("/one", "x0");
+    assert_eq!(worker.said(first), "waits", "it had to make room");
+    worker.run(1);
+    worker.answer(&allow("*"));
+    // One that takes more than all together may is given, and not kept.
+    let big = json!({
+        "policyDocument": {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},
+        "context": {"tenantId": "t", "more": "x".repeat(20_000)},
+    });
+    let big = Answer::response(200, Some(big.to_string().into_bytes()));
+    assert!(!remembered(&mut worker, "big", &big));
+}
