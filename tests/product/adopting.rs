@@ -75,7 +75,10 @@ fn told(policy: &Rc<Policy>, line: &str, token: &str) -> String {
         }
         Decision::Verdict(Verdict::Forward(forward)) => match (forward.despite, forward.caller) {
             (Some(Despite::Reported(reason)), Caller::Anonymous(_)) => {
-                format!("reported `{}`", reason.code())
+                format!("anonymous, reported `{}`", reason.code())
+            }
+            (Some(Despite::Reported(reason)), Caller::Known(_)) => {
+                format!("allowed, reported `{}`", reason.code())
             }
             (None, Caller::Anonymous(_)) => "anonymous".to_owned(),
             (None, Caller::Known(_)) => "allowed".to_owned(),
