@@ -31,7 +31,7 @@ JOBS = int(os.environ.get("JOBS") or os.cpu_count())
 
 # What says of a request whether it gets in, and in whose name.
 CORE = [
-    *("src/request.rs", "src/request/**", "src/owned.rs", "src/bearer.rs", "src/rules/**", "src/resource.rs"),
+    *("src/request.rs", "src/request/**", "src/owned.rs", "src/bearer.rs", "src/bearer/**", "src/rules/**", "src/resource.rs"),
     *("src/token.rs", "src/claims.rs", "src/claims/**", "src/jwks.rs", "src/verify.rs", "src/claim_headers.rs"),
     *("src/principal.rs", "src/signature.rs", "src/es384.rs", "src/verifiers.rs", "src/verify/**"),
     *("src/authorizer/**", "src/authorization.rs", "src/arn.rs"),

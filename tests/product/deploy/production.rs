@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
-use crate::deploy::bootstrap::Setup;
+use crate::deploy::bootstrap::{MANAGER, Setup};
 use crate::harness::client::Request;
 use crate::harness::process::Bootstrap as _;
 
@@ -123,6 +123,25 @@ fn browsers_are_answered_before_the_filter() {
     stack.finish();
 }
 
+/// What BROWSER.md says of WebSockets: Envoy refuses them itself until it is told to let them through.
+#[test]
+fn websockets_are_let_through_once_envoy_is_told() {
+    let socket = Request::get("/orders")
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket");
+    let stack = Stack::start(GENUINE, |_| {});
+    assert_eq!(stack.send_undecided(&socket).status, 403);
+    stack.finish();
+
+    let mut stack = Stack::start(GENUINE, |setup| {
+        setup.at(MANAGER)["upgrade_configs"] = json!([{"upgrade_type": "websocket"}]);
+    });
+    let refused = stack.send(&socket);
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
+    stack.finish();
+}
+
 /// Both servers publish the very key that signed the token; only their certificates differ from
 /// the one with which the request is let in.
 #[test]
@@ -185,7 +204,7 @@ fn every_place_to_change_is_marked() {
 fn a_developer_may_be_told_the_reason() {
     let addition = crate::deploy::files::document("demo/reason.yaml");
     let mut stack = Stack::start(GENUINE, |setup| {
-        let manager = setup.at(crate::deploy::bootstrap::MANAGER);
+        let manager = setup.at(MANAGER);
         manager["local_reply_config"] = addition["local_reply_config"].clone();
     });
     let valid = reader().mint();
