@@ -13,6 +13,7 @@ mod man;
 mod prose;
 mod readme;
 mod reason;
+mod schema;
 mod terminal;
 mod token;
 
@@ -58,6 +59,8 @@ enum Command {
     Jwks(jwks::Args),
     #[command(after_help = EXIT_STATUS)]
     Deny(deny::Args),
+    #[command(after_help = EXIT_STATUS)]
+    Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Reason(args) => reason::run(args, &mut out),
         Command::Import(args) => import::run(args, &mut out),
         Command::Jwks(args) => jwks::run(args, &mut out),
+        Command::Schema(args) => schema::run(args, &mut out),
         Command::Deny(args) => deny::run(args, &mut out),
         Command::Completions(args) => completions::run(args, &mut out),
         Command::Man(args) => man::run(args, &mut out),

@@ -2,6 +2,7 @@
 //!
 //! Readers of the same object are all asked before the first `?`, so that every problem is found.
 
+use super::asked::{Least, Note, Wanted};
 use super::duration::{self, Bounds};
 use super::fields::Fields;
 use super::nearest::nearest;
@@ -90,8 +91,20 @@ impl<'doc> Field<'doc> {
         }
     }
 
+    /// Notes what is looked for here.
+    fn wants(&self, wanted: impl FnOnce() -> Wanted) {
+        self.report
+            .asks(|| self.path.clone(), || Note::Wanted(wanted()));
+    }
+
     /// The value as it is.
     pub(super) const fn value(&self) -> &'doc Value {
+        self.value
+    }
+
+    /// The value as it is, of which a text, a number or a boolean is looked for.
+    pub(super) fn scalar(&self) -> &'doc Value {
+        self.wants(|| Wanted::Scalar);
         self.value
     }
 
@@ -105,8 +118,19 @@ impl<'doc> Field<'doc> {
         self.value.as_str()
     }
 
+    /// Whether this word stands here, where something else may stand, too.
+    pub(super) fn is_word(&self, word: &str) -> bool {
+        self.wants(|| Wanted::Words(vec![word.to_owned()]));
+        self.as_text() == Some(word)
+    }
+
     /// A text, possibly empty.
     pub(super) fn any_text(&self) -> Parsed<&'doc str> {
+        self.wants(|| Wanted::Text(Least::Nothing));
+        self.string()
+    }
+
+    fn string(&self) -> Parsed<&'doc str> {
         match self.value {
             Value::String(text) => Ok(text),
             // YAML makes 1234 a number and `on` a boolean.
@@ -121,7 +145,8 @@ impl<'doc> Field<'doc> {
 
     /// A text that is not empty.
     pub(super) fn text(&self) -> Parsed<&'doc str> {
-        let text = self.any_text()?;
+        self.wants(|| Wanted::Text(Least::One));
+        let text = self.string()?;
         if text.is_empty() {
             return Err(self.wrong());
         }
@@ -138,7 +163,11 @@ impl<'doc> Field<'doc> {
 
     /// One of a few words.
     pub(super) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Parsed<T> {
-        let text = self.any_text()?;
+        self.wants(|| {
+            let words = words.iter().map(|(word, _)| (*word).to_owned());
+            Wanted::Words(words.collect())
+        });
+        let text = self.string()?;
         let known = words.iter().find(|(word, _)| *word == text);
         known
             .map(|(_, meaning)| *meaning)
@@ -147,11 +176,13 @@ impl<'doc> Field<'doc> {
 
     /// `true` or `false`.
     pub(super) fn flag(&self) -> Parsed<bool> {
+        self.wants(|| Wanted::Flag);
         self.value.as_bool().ok_or_else(|| self.wrong())
     }
 
     /// A whole number within a range.
     pub(super) fn integer(&self, range: &RangeInclusive<usize>) -> Parsed<usize> {
+        self.wants(|| Wanted::Integer(*range.start(), *range.end()));
         let number = self
             .value
             .as_u64()
@@ -163,6 +194,7 @@ impl<'doc> Field<'doc> {
 
     /// A duration within bounds.
     pub(super) fn duration(&self, bounds: Bounds) -> Parsed<Duration> {
+        self.wants(|| Wanted::Duration(bounds.min, bounds.max));
         if let Value::Number(_) = self.value {
             return Err(self.refuse(format_args!(
                 "found {}; expected {}; quote it with a unit, such as \"5s\"",
@@ -170,7 +202,7 @@ impl<'doc> Field<'doc> {
                 self.expected
             )));
         }
-        let duration = duration::read(self.any_text()?);
+        let duration = duration::read(self.string()?);
         match duration {
             None => Err(self.refuse(format_args!(
                 "found {}; expected {}, as a number and ms, s, m or h",
@@ -184,6 +216,11 @@ impl<'doc> Field<'doc> {
 
     /// The elements of a list, possibly none.
     pub(super) fn list(&self, expected: &'static str) -> Parsed<Vec<Field<'doc>>> {
+        self.wants(|| Wanted::List(Least::Nothing));
+        self.elements(expected)
+    }
+
+    fn elements(&self, expected: &'static str) -> Parsed<Vec<Field<'doc>>> {
         let Value::Array(elements) = self.value else {
             return Err(self.wrong());
         };
@@ -198,7 +235,12 @@ impl<'doc> Field<'doc> {
 
     /// The elements of a list that has some.
     pub(super) fn items(&self, expected: &'static str) -> Parsed<Vec<Field<'doc>>> {
-        let items = self.list(expected)?;
+        self.wants(|| Wanted::List(Least::One));
+        self.some(expected)
+    }
+
+    fn some(&self, expected: &'static str) -> Parsed<Vec<Field<'doc>>> {
+        let items = self.elements(expected)?;
         if items.is_empty() {
             return Err(self.wrong());
         }
@@ -213,7 +255,8 @@ impl<'doc> Field<'doc> {
         read: impl Fn(&Field<'doc>) -> Parsed<T>,
     ) -> Parsed<Vec<T>> {
         let mut seen: HashMap<String, usize> = HashMap::new();
-        let items = self.items(expected)?;
+        self.wants(|| Wanted::Each);
+        let items = self.some(expected)?;
         all(items.iter().enumerate().map(|(position, item)| {
             match seen.insert(json::text(item.value), position) {
                 None => read(item),
@@ -233,7 +276,7 @@ impl<'doc> Field<'doc> {
         expected: &'static str,
         read: impl Fn(&Field<'doc>) -> Parsed<T>,
     ) -> Parsed<AnyOf<T>> {
-        if self.as_text() == Some(ANY) {
+        if self.is_word(ANY) {
             return Ok(AnyOf::Unrestricted);
         }
         let read = |item: &Field<'doc>| match item.as_text() {
@@ -245,9 +288,11 @@ impl<'doc> Field<'doc> {
 
     /// The members of an object that may have these; others are refused.
     pub(super) fn fields(&self, known: &[&str]) -> Parsed<Fields<'doc>> {
+        self.wants(|| Wanted::Object(known.iter().map(|name| (*name).to_owned()).collect()));
         let Value::Object(members) = self.value else {
             return Err(self.wrong());
         };
+        self.report.asks(|| self.path.clone(), || Note::Read);
         for name in members
             .keys()
             .filter(|name| !known.contains(&name.as_str()))
@@ -263,6 +308,7 @@ impl<'doc> Field<'doc> {
 
     /// The members of an object whose names are the document's own.
     pub(super) fn entries(&self, expected: &'static str) -> Parsed<Vec<(&'doc str, Field<'doc>)>> {
+        self.wants(|| Wanted::Entries);
         let Value::Object(members) = self.value else {
             return Err(self.wrong());
         };

@@ -1,5 +1,6 @@
 //! The members of an object whose names are known: one line per field.
 
+use super::asked::Note;
 use super::duration::Bounds;
 use super::field::{Field, Words};
 use super::place::{item, member};
@@ -33,6 +34,8 @@ impl<'doc> Fields<'doc> {
     /// A field that must be there.
     pub(super) fn required(&self, name: &str, expected: impl Into<Words>) -> Parsed<Field<'doc>> {
         let expected = expected.into();
+        self.report
+            .asks(|| member(&self.path, name), || Note::Required);
         match self.optional(name, expected.clone()) {
             Some(field) => Ok(field),
             None => Err(self.refuse_at(name, format_args!("missing; expected {expected}"))),
@@ -42,14 +45,14 @@ impl<'doc> Fields<'doc> {
     /// A field that may be absent. `null` is not absence: it is what YAML makes of a name whose
     /// value was forgotten.
     pub(super) fn optional(&self, name: &str, expected: impl Into<Words>) -> Option<Field<'doc>> {
-        self.members.get(name).map(|value| {
-            Field::new(
-                member(&self.path, name),
-                value,
-                expected.into(),
-                self.report,
-            )
-        })
+        let expected = expected.into();
+        self.report.asks(
+            || member(&self.path, name),
+            || Note::Member(expected.to_string()),
+        );
+        self.members
+            .get(name)
+            .map(|value| Field::new(member(&self.path, name), value, expected, self.report))
     }
 
     /// What stands there, unread.

@@ -126,7 +126,7 @@ pub(super) fn lasting<T>(
     let expected = format!("a duration {bounds}, or forever");
     match fields.optional(name, expected) {
         None => Ok(None),
-        Some(field) if field.as_text() == Some("forever") => Ok(Some(forever)),
+        Some(field) if field.is_word("forever") => Ok(Some(forever)),
         Some(field) => field.duration(bounds).map(|read| Some(time(read))),
     }
 }

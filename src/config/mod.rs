@@ -25,6 +25,7 @@
 //! ```
 
 mod accounts;
+pub mod asked;
 mod authorizers;
 mod callers;
 mod claims;
@@ -40,12 +41,16 @@ mod matching;
 mod nearest;
 mod owned;
 mod place;
+#[cfg(feature = "cli")]
+pub mod places;
 mod pools;
 mod problem;
 mod require;
 mod resources;
 mod responses;
 mod rules;
+#[cfg(feature = "cli")]
+pub mod schema;
 mod token;
 mod wanted;
 

@@ -1,5 +1,6 @@
 //! What is wrong with a configuration: all of it at once, each problem with its path.
 
+use super::asked::Note;
 use std::cell::RefCell;
 use std::fmt;
 
@@ -86,12 +87,17 @@ pub(super) type Parsed<T> = Result<T, Reported>;
 
 /// Where problems are collected while the document is read.
 #[derive(Debug, Default)]
-pub(super) struct Report(RefCell<Problems>);
+pub(super) struct Report {
+    problems: RefCell<Problems>,
+    /// What was looked for, and where: the module need not know.
+    #[cfg(feature = "cli")]
+    notes: RefCell<Vec<(String, Note)>>,
+}
 
 impl Report {
     /// Notes a problem.
     pub(super) fn add(&self, path: &str, text: impl fmt::Display) -> Reported {
-        let mut problems = self.0.borrow_mut();
+        let mut problems = self.problems.borrow_mut();
         if problems.listed.len() < Problems::MAX_LISTED {
             problems.listed.push(Problem {
                 path: clipped(path),
@@ -103,9 +109,26 @@ impl Report {
         Reported(())
     }
 
+    /// Notes what is looked for in a place.
+    #[cfg(feature = "cli")]
+    pub(super) fn asks(&self, path: impl FnOnce() -> String, note: impl FnOnce() -> Note) {
+        self.notes.borrow_mut().push((path(), note()));
+    }
+
+    /// Nobody asks what was looked for.
+    #[cfg(not(feature = "cli"))]
+    #[inline]
+    pub(super) fn asks(&self, _: impl FnOnce() -> String, _: impl FnOnce() -> Note) {}
+
+    /// All that was looked for.
+    #[cfg(feature = "cli")]
+    pub(super) fn notes(self) -> Vec<(String, Note)> {
+        self.notes.into_inner()
+    }
+
     /// What was read, if nothing at all was wrong.
     pub(super) fn finish<T>(self, parsed: Parsed<T>) -> Result<T, Problems> {
-        let problems = self.0.into_inner();
+        let problems = self.problems.into_inner();
         match parsed {
             Ok(read) if problems.listed.is_empty() => Ok(read),
             _ => Err(problems),

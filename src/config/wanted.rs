@@ -166,7 +166,7 @@ fn value_in(
         }
         (_, Elements::Claim) => {}
     }
-    let text = Claim::from(field.value())
+    let text = Claim::from(field.scalar())
         .scalar_text()
         .filter(|text| !text.is_empty());
     let text = text.ok_or_else(|| field.wrong())?;

@@ -20,6 +20,8 @@ mod resources;
 mod responses;
 mod revocation;
 mod rules;
+#[cfg(feature = "cli")]
+mod schema;
 mod settings;
 mod token;
 
@@ -85,6 +87,11 @@ fn read(document: &Value) -> Result<Policy, Problems> {
         (Ok(one), Ok(other)) => assert_eq!(summary(one), summary(other), "{document}"),
         (Err(one), Err(other)) => assert_eq!(one, other, "{document}"),
         (one, other) => panic!("JSON: {one:?}\nStruct: {other:?}\n{document}"),
+    }
+    #[cfg(feature = "cli")]
+    match &from_json {
+        Ok(_) => schema::takes(document),
+        Err(problems) => schema::refuses(document, problems),
     }
     from_json
 }

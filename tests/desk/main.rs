@@ -26,6 +26,7 @@ mod pages;
 mod readme;
 mod reason;
 mod sarif;
+mod schema;
 mod token;
 
 #[test]

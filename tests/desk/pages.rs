@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "check",
     "explain",
     "token",
@@ -11,6 +11,7 @@ const COMMANDS: [&str; 9] = [
     "import",
     "jwks",
     "deny",
+    "schema",
     "completions",
     "man",
 ];

@@ -21,6 +21,7 @@ pub(crate) mod outcome;
 pub(crate) mod poolserver;
 pub(crate) mod process;
 pub(crate) mod published;
+pub(crate) mod schema;
 pub(crate) mod seed;
 pub(crate) mod space;
 pub(crate) mod table;
