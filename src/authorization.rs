@@ -460,13 +460,15 @@ impl Asker {
             }
             _ => "",
         };
-        let text = format!(
-            "authorizer {name}: {}{hint}; requests that need its answer get {status}",
-            failure.at(&authorizer.endpoint)
-        );
+        let cause = format!("{}{hint}", failure.at(&authorizer.endpoint));
+        let outlook = format!("requests that need its answer get {status}");
         match self.outage.failed(Some(failure.cause()), now, space) {
-            News::New => Report::warning(KIND, None, text),
-            News::Old => Report::debug(KIND, None, text),
+            News::New => {
+                Report::warning(KIND, None, format!("authorizer {name}: {cause}; {outlook}"))
+            }
+            News::Old => {
+                Report::debug(KIND, None, format!("authorizer {name}: {cause}; {outlook}"))
+            }
         }
     }
 }

@@ -191,6 +191,11 @@ fn every_metric_has_a_row() {
         let name = format!("cognito_authorizer.{name}.<id>");
         defined.insert((name, "gauge".to_owned()));
     }
+    for name in ["called", "remembered", "failed"] {
+        assert!(source.contains(&format!(r#"format!("authorizer.{{name}}.{name}")"#)));
+        let name = format!("cognito_authorizer.authorizer.<name>.{name}");
+        defined.insert((name, "counter".to_owned()));
+    }
     assert_eq!(rows.collect::<BTreeSet<_>>(), defined);
 }
 
@@ -216,6 +221,7 @@ fn every_log_line_has_a_row() {
         ("src/keyring.rs", "Report::", "("),
         ("src/revocation.rs", "Report::", "("),
         ("src/confirmation/mod.rs", "Report::", "("),
+        ("src/authorization.rs", "Report::", "("),
     ] {
         for call in file(path).split(mark).skip(1) {
             let Some((level, call)) = call.split_once(bracket) else {
