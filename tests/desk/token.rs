@@ -1,5 +1,6 @@
 //! `token`: what people paste, what is wrong with it, and what must never be shown.
 
+use crate::harness::seed::Seed;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::io::Write as _;
@@ -225,4 +226,34 @@ fn a_configuration_says_whether_it_would_admit_it() {
     assert!(text.contains("\nREFUSED wrong_client"), "{text}");
     let (status, text) = told(&["-", "--config", "jwks.json"], file);
     assert!(status == Some(2) && text.starts_with("error: "), "{text}");
+}
+
+/// Whatever comes in, there is an answer, and nothing in it that a terminal would obey.
+#[test]
+fn damaged_tokens_do_no_harm() {
+    let mut random = Seed::from_variable("TOKEN_SEED");
+    for _ in 0..100 {
+        let mut payload = format!(r#"{{"iss":"{POOL}","exp":1772355600,"aud":["a"],"iat":1e3}}"#);
+        // Damage within the claims, which stay base64url, and damage to what is written.
+        for _ in 0..random.below(4) {
+            let at = random.below(payload.len());
+            let damage = *random.choose(&[r"\", r#"""#, r"\u009b", "{", "9", "\0"]);
+            payload.replace_range(at..=at, damage);
+        }
+        let mut bytes = compact(HEADER, &payload).into_bytes();
+        for _ in 0..random.below(3) {
+            let at = random.below(bytes.len());
+            bytes[at] = *random.choose(b".=+ \n\x1b\xff\"{A");
+        }
+        let output = token(&["-"], &bytes);
+        assert!(matches!(output.status.code(), Some(0..=2)), "{output:?}");
+        for text in [output.stdout, output.stderr] {
+            let text = String::from_utf8(text).expect("UTF-8");
+            let obeyed = |character: char| character.is_control() && character != '\n';
+            assert!(
+                !text.contains(obeyed) && !text.contains("panicked"),
+                "{text:?}"
+            );
+        }
+    }
 }
