@@ -14,7 +14,7 @@ use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::reply::Reply;
 use cognito_authorizer::request;
 use cognito_authorizer::time::{Monotonic, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::bootstrap::{Listener, Setup, UNDERSCORES};
 use crate::harness::client::{CASE, Request, Response};
@@ -50,6 +50,16 @@ struct Expected {
     reply: Option<Reply>,
 }
 
+/// One that shows the filter every request that Envoy can be made to take.
+fn listener(name: &str, document: &Value) -> Listener {
+    let upgrades = json!([{"upgrade_type": "CONNECT"}, {"upgrade_type": "websocket"}]);
+    Listener::new(name, document.clone())
+        .raw_paths()
+        .connects()
+        .manager("upgrade_configs", upgrades)
+        .manager(UNDERSCORES, json!("ALLOW"))
+}
+
 fn now() -> f64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     // To the millisecond, and never later than it is.
@@ -73,9 +83,7 @@ fn every_vector_is_only_reported_in_envoy() {
     let reporting = |name: &str| {
         let mut document = vectors.policy(name);
         document["enforce"] = "report".into();
-        let rules = document
-            .get_mut("rules")
-            .and_then(serde_json::Value::as_array_mut);
+        let rules = document.get_mut("rules").and_then(Value::as_array_mut);
         for rule in rules.into_iter().flatten() {
             rule.as_object_mut().expect("a rule").remove("enforce");
         }
@@ -88,9 +96,7 @@ fn every_vector_is_only_reported_in_envoy() {
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
     let mut setup = Setup::new(&keys, &upstream).workers(1);
     for (name, document) in &policies {
-        let listener = Listener::new(name, document.clone());
-        let listener = listener.raw_paths().connects();
-        setup = setup.listener(listener.manager(UNDERSCORES, json!("ALLOW")));
+        setup = setup.listener(listener(name, document));
     }
     let envoy = EnvoyUnderTest::start(&setup);
     envoy.await_metric("reporting", 1);
@@ -150,14 +156,10 @@ fn every_vector_is_decided_in_envoy() {
     let setup = Setup::new(&keys, &upstream).workers(1);
     let mut setup = setup.cluster("lambda", function.port());
     for (name, document) in &policies {
-        let listener = Listener::new(name, document.clone());
-        let upgrades = json!([{"upgrade_type": "CONNECT"}, {"upgrade_type": "websocket"}]);
-        let listener = listener.raw_paths().connects();
-        let listener = listener.manager("upgrade_configs", upgrades);
-        setup = setup.listener(listener.manager(UNDERSCORES, json!("ALLOW")));
+        setup = setup.listener(listener(name, document));
     }
     let envoy = EnvoyUnderTest::start(&setup);
-    let read = |document: &serde_json::Value| {
+    let read = |document: &Value| {
         Rc::new(config::parse(document.to_string().as_bytes()).expect("a configuration"))
     };
     let policies: BTreeMap<_, _> = policies

@@ -37,8 +37,9 @@ fn what_is_printed_is_what_the_files_have() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(files.len() >= 40, "{} cases", files.len());
     let reasons = Reason::ALL.iter();
-    // Without keys the tool says so, where Envoy would have to refuse.
+    // Those of functions stand in answers.trycmd.
     let reasons = reasons.filter(|reason| **reason < Reason::MissingIdentity);
+    // Without keys the tool says so, where Envoy would have to refuse.
     for reason in reasons.filter(|reason| reason.code() != "keys_unavailable") {
         assert!(
             printed.contains(&format!("REFUSED {};", reason.code())),

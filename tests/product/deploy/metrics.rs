@@ -7,7 +7,7 @@ use cognito_authorizer::refusal::Reason;
 use regex_lite::Regex;
 use serde_json::{Value, json};
 
-use crate::deploy::bootstrap::Setup;
+use crate::deploy::bootstrap::{PLUGIN, Setup};
 use crate::deploy::files;
 use crate::deploy::lambda::with_authorizer;
 use crate::deploy::revocation::{confirmed, with_list};
@@ -98,12 +98,18 @@ fn scrape(stack: &Stack) -> BTreeSet<Series> {
     samples(&answer.body).into_keys().collect()
 }
 
-/// A deny list, user pools that confirm tokens and a function that decides, none of them there.
+/// A deny list, user pools that confirm tokens and a function that decides, none of them there; and
+/// rules that ignore and that report.
 fn everything(setup: &mut Setup) {
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     with_list(setup, nowhere);
     confirmed(setup, nowhere);
     with_authorizer(setup, nowhere);
+    let rules = setup.at(&format!("{PLUGIN}/configuration/value/rules"));
+    rules.as_array_mut().expect("rules").extend([
+        json!({"match": {"prefix": "/page"}, "allow": "optional", "invalid_token": "ignore"}),
+        json!({"match": {"prefix": "/new"}, "enforce": "report"}),
+    ]);
 }
 
 fn with_everything() -> Stack {
