@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::client::{Pending, Request};
-use crate::harness::document::{POOL, document, with};
+use crate::harness::document::{POOL, document, patient, with};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::issuer::{TestKey, Token, signed};
 use crate::harness::keyserver::KeyServer;
@@ -212,7 +212,8 @@ fn every_worker_wakes_as_soon_as_the_keys_are_there() {
         keys.publish(id, &[TestKey::first()]);
         keys.hold(id);
     }
-    let document = document(&pools.each_ref().map(String::as_str));
+    // The last ones are held while the first are looked at.
+    let document = patient(&pools.each_ref().map(String::as_str));
     let setup = Setup::new(&keys, &upstream).workers(4);
     let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document)));
     let mut quickest = Duration::MAX;
