@@ -95,10 +95,18 @@ class NotStarted(Exception):
     """An upstream did not come up; the text says which and where its words are."""
 
 
+# Those that were asked for, and are listened at only later: the system may name one of them again.
+PROMISED = set()
+
+
 def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+    while True:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+        if port not in PROMISED:
+            PROMISED.add(port)
+            return port
 
 
 def listens(port):
