@@ -23,7 +23,9 @@ demo: build venv ## Real sign-ins, then requests to a real Envoy, each answer ch
 run: build venv ## The same, left running for curl.
 	@target/venv/bin/python envoy/demo/demo.py run
 
-test: build venv ## Every test, from unit to end-to-end in a real Envoy.
+test: ## Every test, from unit to end-to-end in a real Envoy.
+	@$(MAKE) --no-print-directory --jobs=2 build venv
+	@$(MAKE) --no-print-directory provoke
 	@tests/suites.sh
 
 # What needs no module and no Envoy, but for the long ones.
@@ -98,7 +100,7 @@ test-upstreams: build venv ## Real servers and frameworks do what was decided ab
 test-mcp: build venv ## MCP clients sign in at Cognito and call a server behind Envoy.
 	@tests/mcp/mcp.sh
 
-test test-matrix test-formats: provoke
+test-matrix test-formats: provoke
 
 # Cargo's own tools, of the versions that the targets above and below were written for.
 cyclonedx := 0.5.9

@@ -19,8 +19,10 @@ install_packages() {
   [ "$(id -u)" -eq 0 ] || die "$why; run: sudo apt-get update && sudo $command"
   printf '%s; installing: %s\n' "$why" "$*"
   local from=$SECONDS
+  # One after the other: two scripts may need something at the same time.
   # shellcheck disable=SC2086 # the words of the command, as printed to others
-  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive $command; } >target/packages.log 2>&1 ||
+  { flock 9 && apt-get -qq update && DEBIAN_FRONTEND=noninteractive $command; } \
+    9>target/packages.lock >target/packages.log 2>&1 ||
     { tail -n 15 target/packages.log >&2; die "that failed: $command"; }
   printf 'installed in %d s\n' $((SECONDS - from))
 }
