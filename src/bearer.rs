@@ -314,11 +314,14 @@ impl TokenSources {
     /// though it is too costly to look through.
     #[must_use]
     pub fn clear(&self, request: &Request) -> Vec<HeaderEdit> {
-        let headers = self.headers.iter();
-        let headers = headers.map(|(name, _)| HeaderEdit::Remove(name.into()));
+        let identities = &self.identities;
+        let headers = self.headers.iter().map(|(name, _)| name);
+        let headers = headers.chain(&identities.headers);
+        let headers = headers.map(|name| HeaderEdit::Remove(name.into()));
         let cookie = self.reads_cookies();
         let cookie = cookie.then(|| HeaderEdit::Remove(Rc::from("cookie")));
-        let path = request.first(":path").filter(|_| !self.queries.is_empty());
+        let names_some = !(self.queries.is_empty() && identities.queries.is_empty());
+        let path = request.first(":path").filter(|_| names_some);
         let path = path.map(|path| {
             let path = without_query(path).to_vec();
             HeaderEdit::Set(Rc::from(":path"), path)

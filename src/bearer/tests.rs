@@ -207,3 +207,27 @@ fn what_is_read_depends_on_the_places() {
     assert!(!usual.needs_every_header() && !usual.reads_query() && usual.reads_authorization());
     assert_eq!(TokenSources::new(vec![]), None);
 }
+
+/// What is too costly to look through goes whole, and what authorizers tell their callers apart by goes
+/// with it.
+#[test]
+fn unread_places_are_cleared_with_the_identities() {
+    let identities = Identities {
+        headers: vec![HeaderName::new("x-key").unwrap()],
+        queries: vec!["key".into()],
+    };
+    let sources = TokenSources::authorization().with_identities(identities);
+    let many = format!("/a?{}", "key=b&".repeat(10_000));
+    let request = request(&[(":path", &many), ("x-key", "c"), ("authorization", "d")]);
+    assert_eq!(sources.strip(&request), Err(Reason::MultipleTokens));
+    let removed = |name: &str| HeaderEdit::Remove(name.into());
+    let path = HeaderEdit::Set(":path".into(), b"/a".to_vec());
+    assert_eq!(
+        sources.clear(&request),
+        [removed("authorization"), removed("x-key"), path]
+    );
+    assert_eq!(
+        TokenSources::authorization().clear(&request),
+        [removed("authorization")]
+    );
+}

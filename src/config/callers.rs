@@ -123,7 +123,7 @@ fn pools(fields: &Fields<'_>, around: &Surroundings<'_>) -> Parsed<AnyOf<UserPoo
             Err(item.refuse(format_args!("found {:?}; expected {expected}", id.as_str())))
         };
         match &known {
-            Some(known) if !known.contains(&&id) => found("a user pool id of user_pools"),
+            Some(known) if !known.contains(&id) => found("a user pool id of user_pools"),
             _ if around
                 .require
                 .is_some_and(|around| !around.pools.admits(&id)) =>

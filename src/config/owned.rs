@@ -15,6 +15,7 @@ use crate::policy::{
 };
 use crate::resource::Resources;
 use crate::rules::Rules;
+use std::collections::HashSet;
 
 /// What becomes of headers that name another method, host or path.
 #[derive(Clone, Copy)]
@@ -111,7 +112,10 @@ pub(super) fn problem_with_bound(
 /// Refuses rules that compare two headers of which one is an alias of the other: it would be taken
 /// off.
 pub(super) fn told_apart(fields: &Fields<'_>, rules: &Rules, aliases: HeaderAliases) -> Parsed<()> {
-    let bound: Vec<_> = rules.bound_headers().collect();
+    // Most rules name the same one.
+    let mut seen = HashSet::new();
+    let bound = rules.bound_headers().filter(|header| seen.insert(*header));
+    let bound: Vec<_> = bound.collect();
     for (at, header) in bound.iter().enumerate() {
         let mut earlier = bound.iter().take(at);
         if aliases == HeaderAliases::Strip

@@ -13,6 +13,7 @@ use crate::remote::call::Endpoint;
 use crate::remote::rate;
 use crate::rules::requirement::AnyOf;
 use crate::time::Timestamp;
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -51,7 +52,11 @@ const POOL_FIELDS: [&str; 8] = [
 const CONFIRM_FIELDS: [&str; 4] = ["cluster", "timeout", "max_per_second", "grace"];
 /// What rules may refer to. About a part that was refused nothing is known, and nothing is said.
 #[derive(Debug)]
-pub(super) struct KnownPools(Parsed<Vec<KnownPool>>);
+pub(super) struct KnownPools {
+    pools: Parsed<Vec<KnownPool>>,
+    /// Kept, since every condition of every rule asks.
+    ids: Option<HashSet<UserPoolId>>,
+}
 
 #[derive(Debug)]
 struct KnownPool {
@@ -70,21 +75,22 @@ enum Asking {
 }
 
 impl KnownPools {
+    fn new(pools: Parsed<Vec<KnownPool>>) -> Self {
+        let ids = pools.as_ref().ok().and_then(|pools| {
+            let ids = pools.iter().map(|pool| pool.id.as_ref().ok().cloned());
+            ids.collect()
+        });
+        Self { pools, ids }
+    }
+
     /// The ids of all pools, each once, if all could be read.
-    pub(super) fn ids(&self) -> Option<Vec<&UserPoolId>> {
-        let mut ids = Vec::new();
-        for pool in self.0.as_ref().ok()? {
-            let id = pool.id.as_ref().ok()?;
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
-        Some(ids)
+    pub(super) const fn ids(&self) -> Option<&HashSet<UserPoolId>> {
+        self.ids.as_ref()
     }
 
     /// The positions of those among these pools that do not say how they are asked about tokens.
     pub(super) fn without_confirm(&self, wanted: &AnyOf<UserPoolId>) -> Vec<usize> {
-        let pools = self.0.as_ref().map_or(&[][..], Vec::as_slice);
+        let pools = self.pools.as_ref().map_or(&[][..], Vec::as_slice);
         let unasked = pools.iter().enumerate().filter(|(_, pool)| {
             let from_here = pool.id.as_ref().is_ok_and(|id| wanted.admits(id));
             from_here && pool.confirm == Asking::Unsaid
@@ -103,7 +109,7 @@ impl KnownPools {
                 .map_or(true, |clients| clients.admits(client));
             from_here && admitted
         };
-        self.0
+        self.pools
             .as_ref()
             .map_or(true, |pools| pools.iter().any(admits))
     }
@@ -117,11 +123,11 @@ pub(super) fn read(
     taken: &mut Taken,
 ) -> (Parsed<Vec<Pool>>, KnownPools) {
     if others && !fields.has("user_pools") {
-        return (Ok(Vec::new()), KnownPools(Ok(Vec::new())));
+        return (Ok(Vec::new()), KnownPools::new(Ok(Vec::new())));
     }
     let entries = match entries(fields) {
         Ok(entries) => entries,
-        Err(reported) => return (Err(reported), KnownPools(Err(reported))),
+        Err(reported) => return (Err(reported), KnownPools::new(Err(reported))),
     };
     let mut known = Vec::new();
     let pools = all(entries.iter().map(|entry| {
@@ -170,7 +176,7 @@ pub(super) fn read(
             brake: brake?,
         })
     }));
-    (pools, KnownPools(Ok(known)))
+    (pools, KnownPools::new(Ok(known)))
 }
 
 fn entries<'doc>(fields: &Fields<'doc>) -> Parsed<Vec<Field<'doc>>> {

@@ -10,6 +10,7 @@ use super::wanted;
 use crate::policy::Pool;
 use crate::resource::{Clash, METHODS, Resource, Resources, WELL_KNOWN};
 use crate::rules::pattern::{Match, Method, PathCase, PathPattern};
+use std::collections::HashSet;
 
 /// The most protected resources: as many as there may be claim headers, and more than one Envoy
 /// has services worth a metadata document of their own.
@@ -131,13 +132,11 @@ fn servers(field: &Field<'_>, pools: Option<&[Pool]>) -> Parsed<Vec<String>> {
             None => Ok(Vec::new()),
         }
     })?;
-    let mut servers: Vec<String> = Vec::new();
-    for server in named.into_iter().flatten() {
-        if !servers.contains(&server) {
-            servers.push(server);
-        }
-    }
-    Ok(servers)
+    let mut seen = HashSet::new();
+    let servers = named.into_iter().flatten();
+    Ok(servers
+        .filter(|server| seen.insert(server.clone()))
+        .collect())
 }
 
 fn refused(fields: &Fields<'_>, clashes: &[Clash]) -> Reported {

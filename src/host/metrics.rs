@@ -20,6 +20,8 @@ pub(super) struct Metrics {
     reported: Reasons,
     ignored: Reasons,
     reporting: Metric,
+    /// Whether a door was open when that was last asked.
+    open: Cell<bool>,
     fetch_success: Metric,
     fetch_failure: Metric,
     confirmed: Metric,
@@ -143,6 +145,7 @@ impl Metrics {
                 false => Reasons::default(),
             },
             reporting: gauge("reporting"),
+            open: Cell::default(),
             fetch_success: counter("jwks_fetch.success"),
             fetch_failure: counter("jwks_fetch.failure"),
             confirmed: counter("confirm.confirmed"),
@@ -270,6 +273,20 @@ impl Metrics {
         }
     }
 
+    /// Whether any door is open, as far as this VM hears: of those of its own `vm_id`. Where it has
+    /// heard of none, the gauge is left to others.
+    fn reporting(&self, open: bool) {
+        if self.open.replace(open) || open {
+            self.reporting.set(u64::from(open));
+        }
+    }
+
+    /// This VM ends, and what it knew of doors with it. Others say in their next second if some are
+    /// open still.
+    pub(super) fn retired(&self) {
+        self.reporting(false);
+    }
+
     /// Gauges that every VM sets to the same value: whenever the number of keys changes, and once a
     /// second, since there may be a thousand issuers.
     pub(super) fn gauges(&self, gate: &Gate, now: Now) {
@@ -285,8 +302,7 @@ impl Metrics {
         let oldest = standings().filter_map(|one| one.age).max();
         self.age.set(oldest.unwrap_or_default().as_secs());
         self.signature_host.set(u64::from(gate.verifies_by_host()));
-        self.reporting
-            .set(u64::from(gate.reports_any(now, &Shared)));
+        self.reporting(gate.reports_any(now, &Shared));
         if let (Some(metrics), Some(list)) = (&self.deny_list, gate.revocations()) {
             let all = list.roll(now, &Shared);
             metrics.entries.set(all.entries);

@@ -15,6 +15,8 @@ use std::rc::Rc;
 pub(super) struct Root {
     context: u32,
     worker: Option<Rc<Worker>>,
+    /// Under which name the configuration was announced.
+    announced: Vec<u8>,
 }
 
 impl Root {
@@ -22,6 +24,7 @@ impl Root {
         Self {
             context,
             worker: None,
+            announced: Vec::new(),
         }
     }
 }
@@ -43,7 +46,8 @@ impl RootContext for Root {
         match config::parse(&document) {
             Ok(policy) => {
                 let worker = Worker::new(self.context, policy);
-                if is_news(&document) {
+                self.announced = digest(&document).into_bytes();
+                if is_news(&self.announced) {
                     worker.announce();
                 }
                 self.worker = Some(Rc::new(worker));
@@ -74,27 +78,43 @@ impl RootContext for Root {
 }
 
 impl Drop for Root {
-    /// The host deletes the root when its configuration is replaced.
+    /// The host deletes the root when its configuration is replaced. If it ever comes back, that is
+    /// news. Not so of the short-lived VM that the host configures first.
     fn drop(&mut self) {
         if let Some(worker) = &self.worker {
             worker.retire();
+            if worker.has_ticked() {
+                forget(&self.announced);
+            }
         }
     }
 }
 
+const ANNOUNCED: &str = "cognito-authorizer.announced";
+
 /// Whether no VM has announced this configuration: every worker has a VM of its own, and all of
 /// them are configured alike. The last few are remembered, which is more than one Envoy uses at a
 /// time.
-fn is_news(document: &[u8]) -> bool {
-    const NAME: &str = "cognito-authorizer.announced";
+fn is_news(name: &[u8]) -> bool {
     const REMEMBERED: usize = 16;
-    let (announced, version) = Shared.read(NAME);
+    let (announced, version) = Shared.read(ANNOUNCED);
     let mut announced: Vec<u8> = announced.unwrap_or_default();
-    let news = digest(document).into_bytes();
-    if announced.chunks(news.len()).any(|known| known == news) {
+    if announced.chunks(name.len()).any(|known| known == name) {
         return false;
     }
-    announced.splice(..0, news.iter().copied());
-    announced.truncate(news.len().saturating_mul(REMEMBERED));
-    Shared.write(NAME, &announced, version).is_ok()
+    announced.splice(..0, name.iter().copied());
+    announced.truncate(name.len().saturating_mul(REMEMBERED));
+    Shared.write(ANNOUNCED, &announced, version).is_ok()
+}
+
+/// Takes a configuration for news again, when it comes back.
+fn forget(name: &[u8]) {
+    let (announced, version) = Shared.read(ANNOUNCED);
+    let announced: Vec<u8> = announced.unwrap_or_default();
+    let others = announced.chunks(name.len()).filter(|known| *known != name);
+    let others: Vec<u8> = others.flatten().copied().collect();
+    if others.len() < announced.len() {
+        // A VM that was faster has done much the same.
+        let _ = Shared.write(ANNOUNCED, &others, version);
+    }
 }

@@ -55,6 +55,7 @@ pub(super) struct Worker {
     /// The calls under way, by the host's number for each.
     calls: RefCell<HashMap<u32, UnderWay>>,
     tick_period: Cell<Duration>,
+    ticked: Cell<bool>,
 }
 
 /// A call under way.
@@ -85,6 +86,7 @@ impl Worker {
             held: RefCell::default(),
             calls: RefCell::default(),
             tick_period: Cell::default(),
+            ticked: Cell::default(),
         };
         worker.tick_every(Gate::PROMPT_TICK);
         worker
@@ -174,6 +176,7 @@ impl Worker {
         self.metrics.authorizers(&mut gate);
         // Their answers will find nobody.
         self.metrics.in_flight(0);
+        self.metrics.retired();
     }
 
     /// Trailers have come, after a verdict or before it: what was promised of headers holds for
@@ -195,7 +198,13 @@ impl Worker {
         }
     }
 
+    /// Whether the host lets this VM run, and does not only try it.
+    pub(super) const fn has_ticked(&self) -> bool {
+        self.ticked.get()
+    }
+
     pub(super) fn tick(&self) {
+        self.ticked.set(true);
         let now = self.clock.both();
         if SERVES.get() {
             self.gate.borrow_mut().serves();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::client::Request;
@@ -85,6 +85,42 @@ fn what_is_reported_is_never_delayed() {
     assert_eq!(envoy.metric("reported.unknown_key"), 1);
     let total = usize::try_from(sent).expect("a few");
     envoy.finish(total);
+}
+
+/// A plugin with a `vm_id` of its own hears nothing of the doors of others, and does not say that all
+/// are closed. What comes back is said again.
+#[test]
+fn an_open_door_is_told_whatever_else_there_is() {
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    keys.publish(POOL, &[TestKey::first()]);
+    let reporting = with(document(&[POOL]), &[("enforce", json!("report"))]);
+    let setup = |first: &Value| {
+        Setup::new(&keys, &upstream)
+            .listener(Listener::new(MAIN, first.clone()).vm_id("one"))
+            .listener(Listener::new("closed", document(&[POOL])).vm_id("other"))
+            .dynamic()
+    };
+    let envoy = EnvoyUnderTest::start(&setup(&reporting));
+    envoy.await_metric("reporting", 1);
+    let end = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < end {
+        assert_eq!(envoy.metric("reporting"), 1);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let told = || {
+        envoy
+            .log()
+            .matches("not enforced (enforce: report)")
+            .count()
+    };
+    assert_eq!(told(), 1);
+    // The listener that is replaced has to be drained first.
+    envoy.update(&setup(&document(&[POOL])));
+    envoy.await_metric("reporting", 0);
+    envoy.update(&setup(&reporting));
+    envoy.await_metric("reporting", 1);
+    assert_eq!(told(), 2);
+    envoy.finish(0);
 }
 
 /// What lasts goes on under report, though its token has ended.

@@ -48,6 +48,33 @@ fn user_pools_are_one_to_a_thousand() {
     );
 }
 
+/// What each rule is read against is not collected anew for each of them: otherwise this would take
+/// minutes.
+#[test]
+fn a_rule_for_each_of_many_user_pools_is_read_in_time() {
+    const RULES: usize = 1_000;
+    let id = |number: usize| format!("us-east-1_A{number}");
+    let pool =
+        |number| json!({"user_pool_id": id(number), "client_ids": "any", "jwks": {"cluster": "c"}});
+    let alternative = |number| json!({"pools": [id(number)], "claims": {"sub": "{header.x-user}"}});
+    let rule = |number: usize| {
+        json!({
+            "match": {"path": format!("/{number}")},
+            "require": {
+                "pools": [id(number % config::MAX_USER_POOLS)],
+                "groups": ["admin"],
+                "any_of": [alternative(number % config::MAX_USER_POOLS), {"groups": ["ops"]}],
+            },
+        })
+    };
+    let policy = accepted(json!({
+        "/user_pools": (0..config::MAX_USER_POOLS).map(pool).collect::<Vec<_>>(),
+        "/rules": (0..RULES).map(rule).collect::<Vec<_>>(),
+        "/default": "nobody",
+    }));
+    assert_eq!(policy.rules.len(), RULES);
+}
+
 #[test]
 fn a_user_pool_has_one_name() {
     let arn = format!("arn:aws:cognito-idp:us-east-1:123456789012:userpool/{POOL}");
