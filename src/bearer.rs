@@ -314,11 +314,17 @@ impl TokenSources {
     /// though it is too costly to look through.
     #[must_use]
     pub fn clear(&self, request: &Request) -> Vec<HeaderEdit> {
-        let headers = self.headers.iter();
-        let headers = headers.map(|(name, _)| HeaderEdit::Remove(name.into()));
+        let Identities {
+            headers: identities,
+            queries,
+        } = &self.identities;
+        let headers = self.headers.iter().map(|(name, _)| name);
+        let headers = headers.chain(identities);
+        let headers = headers.map(|name| HeaderEdit::Remove(name.into()));
         let cookie = self.reads_cookies();
         let cookie = cookie.then(|| HeaderEdit::Remove(Rc::from("cookie")));
-        let path = request.first(":path").filter(|_| !self.queries.is_empty());
+        let has_queries = !(self.queries.is_empty() && queries.is_empty());
+        let path = request.first(":path").filter(|_| has_queries);
         let path = path.map(|path| {
             let path = without_query(path).to_vec();
             HeaderEdit::Set(Rc::from(":path"), path)
@@ -404,9 +410,15 @@ enum Sighting<'a> {
 }
 
 /// Whether a value of the `authorization` header is several, which Envoy has joined.
+///
+/// Of whatever scheme: no credentials have the name of their own scheme behind a comma.
 #[must_use]
 pub fn are_several(value: &[u8]) -> bool {
-    credentials(value, &[Scheme::BEARER]) == Credentials::Several
+    let parts = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let mut words = parts.filter_map(|part| part.split(|byte| *byte == b' ').next());
+    let scheme = words.next().unwrap_or_default();
+    words.any(|word| word.eq_ignore_ascii_case(scheme))
+        || credentials(value, &[Scheme::BEARER]) == Credentials::Several
 }
 
 #[cfg(test)]
