@@ -341,8 +341,17 @@ impl Authorization {
 
 /// The line about a policy of which not all is understood, if that is news.
 fn closes(name: &str, news: News) -> Option<Report> {
-    let text = "its policy has a condition or a variable that is not understood; an Allow with it does not count, and a Deny does";
-    (news == News::New).then(|| Report::warning(KIND, None, format!("authorizer {name}: {text}")))
+    let what = "an Allow with it does not count, and a Deny does";
+    let line = || {
+        Report::warning(
+            KIND,
+            None,
+            format!(
+                "authorizer {name}: its policy has a condition or a variable that is not understood; {what}"
+            ),
+        )
+    };
+    (news == News::New).then(line)
 }
 
 /// The call that asks about one event.
