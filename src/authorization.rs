@@ -105,6 +105,8 @@ pub struct Authorizations {
     ready: Vec<(CallId, Call)>,
     /// What has come of calls that requests still wait for.
     settled: HashMap<CallId, Outcome>,
+    /// What is to be told of answers, beside that they have come.
+    reports: Vec<Report>,
 }
 
 /// How one authorizer is asked, and what it has answered.
@@ -114,6 +116,8 @@ struct Asker {
     /// How many questions there have been that no other request shares.
     alone: u64,
     outage: Outage,
+    /// What has been told of policies that are not understood.
+    not_understood: Outage,
     counts: Counts,
     remembered: Cell<u64>,
 }
@@ -136,6 +140,7 @@ impl Authorizations {
             policy: Rc::clone(policy),
             ready: Vec::new(),
             settled: HashMap::new(),
+            reports: Vec::new(),
         }
     }
 
@@ -260,6 +265,10 @@ impl Authorizations {
         let sent: Vec<&str> = headers.context.iter().map(|header| &*header.key).collect();
         let (outcome, report) = match read(authorizer, answer, &sent) {
             Ok(answer) => {
+                if !answer.is_understood() {
+                    let news = asker.not_understood.failed(None, now, space);
+                    self.reports.extend(closes(&authorizer.name, news));
+                }
                 let authorization = Rc::new(Authorization {
                     headers: headers.of_answer(&answer),
                     answer,
@@ -286,6 +295,11 @@ impl Authorizations {
         };
         self.settled.insert(id, outcome);
         Some(report)
+    }
+
+    /// What is to be told beside that calls have ended.
+    pub fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
     }
 
     /// Whether there is anything that only requests which wait hold on to.
@@ -323,6 +337,21 @@ impl Authorization {
             .saturating_add(self.answer.bytes())
             .saturating_add(self.headers.bytes())
     }
+}
+
+/// The line about a policy of which not all is understood, if that is news.
+fn closes(name: &str, news: News) -> Option<Report> {
+    let what = "an Allow with it does not count, and a Deny does";
+    let line = || {
+        Report::warning(
+            KIND,
+            None,
+            format!(
+                "authorizer {name}: its policy has a condition or a variable that is not understood; {what}"
+            ),
+        )
+    };
+    (news == News::New).then(line)
 }
 
 /// The call that asks about one event.
@@ -415,6 +444,7 @@ impl Asker {
             ..
         } = &authorizer.endpoint;
         let entries = authorizer.memory.entries;
+        let told = |kind| Outage::new(kind, &[&authorizer.name, cluster, authority, path]);
         Self {
             enquiries: Enquiries::new(Limits {
                 under_way: MAX_UNDER_WAY,
@@ -422,10 +452,8 @@ impl Asker {
                 bytes: entries.saturating_mul(ENTRY_BYTES),
             }),
             alone: 0,
-            outage: Outage::new(
-                "authorizer-outage",
-                &[&authorizer.name, cluster, authority, path],
-            ),
+            outage: told("authorizer-outage"),
+            not_understood: told("authorizer-not-understood"),
             counts: Counts::default(),
             remembered: Cell::default(),
         }

@@ -407,9 +407,15 @@ enum Sighting<'a> {
 }
 
 /// Whether a value of the `authorization` header is several, which Envoy has joined.
+///
+/// Of whatever scheme: no credentials have the name of their own scheme behind a comma.
 #[must_use]
 pub fn are_several(value: &[u8]) -> bool {
-    credentials(value, &[Scheme::BEARER]) == Credentials::Several
+    let parts = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let mut words = parts.filter_map(|part| part.split(|byte| *byte == b' ').next());
+    let scheme = words.next().unwrap_or_default();
+    words.any(|word| word.eq_ignore_ascii_case(scheme))
+        || credentials(value, &[Scheme::BEARER]) == Credentials::Several
 }
 
 #[cfg(test)]

@@ -516,6 +516,9 @@ impl Facts {
         let list = self.revocations.as_mut();
         let mut reports = list.map_or_else(Vec::new, |list| list.take_reports());
         reports.extend(self.confirmations.take_reports());
+        if let Some(authorizations) = &mut self.authorizations {
+            reports.extend(authorizations.take_reports());
+        }
         reports
     }
 

@@ -206,6 +206,15 @@ impl Answer {
         }
     }
 
+    /// Whether all is understood of what decides.
+    #[must_use]
+    pub fn is_understood(&self) -> bool {
+        match &self.verdict {
+            Verdict::Policy(policy) => policy.is_understood(),
+            Verdict::Simple(_) => true,
+        }
+    }
+
     /// The part that decides.
     #[must_use]
     pub const fn verdict(&self) -> &Verdict {

@@ -93,6 +93,12 @@ impl PolicyDocument {
         Err(Denied::Implicitly)
     }
 
+    /// Whether all of it is understood. What is not can only close.
+    #[must_use]
+    pub fn is_understood(&self) -> bool {
+        self.0.iter().all(|statement| statement.is_understood)
+    }
+
     /// How many bytes it has allocated.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -33,6 +33,8 @@ pub(super) struct Statement {
     pub(super) effect: Effect,
     resources: Elements,
     condition: Condition,
+    /// Whether all of it is understood.
+    pub(super) is_understood: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,11 +74,19 @@ impl Statement {
             Some(condition) => Condition::read(condition)?,
             None => Condition::All(Vec::new()),
         };
-        let about_calls = actions.cover_the_action(effect)?;
+        let about_calls = actions.cover_the_action()?;
+        let is_understood = actions != Elements::Unknown
+            && resources != Elements::Unknown
+            && condition != Condition::Unknown;
         Some(about_calls.then_some(Self {
             effect,
-            resources,
+            resources: match (effect, actions) {
+                // What it allows is not known.
+                (Effect::Allow, Elements::Unknown) => Elements::Unknown,
+                _ => resources,
+            },
             condition,
+            is_understood,
         }))
     }
 
@@ -170,14 +180,14 @@ impl Elements {
         })
     }
 
-    /// Whether the actions of a statement cover the one that callers take; `None` if that costs too
-    /// much to say.
-    fn cover_the_action(&self, effect: Effect) -> Option<bool> {
+    /// Whether the actions of a statement may cover the one that callers take; `None` if that costs
+    /// too much to say.
+    fn cover_the_action(&self) -> Option<bool> {
         let work = &mut Work::default();
         match self {
             Self::These(globs) => any_folded(globs, ACTION, work).ok(),
             Self::AllBut(globs) => Some(!any_folded(globs, ACTION, work).ok()?),
-            Self::Unknown => Some(effect == Effect::Deny),
+            Self::Unknown => Some(true),
         }
     }
 }

@@ -186,6 +186,23 @@ fn tokens_are_taken_out_of_every_place() {
     );
 }
 
+/// What is too costly to look through goes whole, with what authorizers tell their callers apart by.
+#[test]
+fn all_places_are_cleared() {
+    let name = |name| HeaderName::new(name).unwrap();
+    let sources = TokenSources::authorization().with_identities(Identities {
+        headers: vec![name("x-key")],
+        queries: vec!["key".into()],
+    });
+    let edits = sources.clear(&request(&[(":path", "/a?key=k"), ("x-key", "k")]));
+    let expected = [
+        HeaderEdit::Remove("authorization".into()),
+        HeaderEdit::Remove("x-key".into()),
+        HeaderEdit::Set(":path".into(), b"/a".to_vec()),
+    ];
+    assert_eq!(edits, expected);
+}
+
 #[test]
 fn what_holds_no_token_stays() {
     strips(

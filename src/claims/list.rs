@@ -60,7 +60,13 @@ impl ReadAs {
             // As JSON first: its elements are not the texts with the quotes around them.
             Self::Brackets => json_list(text).or_else(|| {
                 let inner = trimmed(text).strip_prefix('[')?.strip_suffix(']')?;
-                Some(parts(inner, ','))
+                let parts = parts(inner, ',');
+                // What was meant as JSON, and is none: nobody can say what its elements are.
+                let quoted = |part: &Value| {
+                    part.as_str()
+                        .is_some_and(|text| text.starts_with('"') || text.ends_with('"'))
+                };
+                (!parts.iter().any(quoted)).then_some(parts)
             }),
         }
     }

@@ -123,15 +123,16 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
     // Pools first, though accounts decide whether there must be any: of two with one issuer, the
     // problem is the later one's.
     let has_accounts = fields.has_some("aws_accounts");
-    // Nor need there be any where authorizers decide about everything.
-    let needs_no_pools = has_accounts
-        || fields.has_some("authorizers") && !authorizers::tokens_are_asked_for(&fields);
+    // Nor need there be any, or a word about tokens, where authorizers decide about everything.
+    let asks_for_none =
+        fields.has_some("authorizers") && !authorizers::tokens_are_asked_for(&fields);
+    let needs_no_pools = has_accounts || asks_for_none;
     let (pools, known_pools) = pools::read(&fields, needs_no_pools, &mut taken);
     let (accounts, known_accounts) = accounts::read(&fields, &mut taken);
     let (authorizers, known_authorizers) = authorizers::read(&fields);
     let deny_list = deny_list::read(&fields);
-    let no_pools = needs_no_pools && !fields.has("user_pools");
-    let token = token::read(&fields, no_pools, pools.as_deref().ok());
+    let needs_no_token = asks_for_none || has_accounts && !fields.has("user_pools");
+    let token = token::read(&fields, needs_no_token, pools.as_deref().ok());
     let overrides = owned::overrides(&fields);
     let aliases = owned::aliases(&fields, token.sources.as_ref().ok());
     let claim_headers = headers::read(

@@ -115,10 +115,11 @@ impl Token {
     }
 }
 
-/// Reads `token`. Without user pools it may be absent: of an AWS account's tokens there is one use.
-pub(super) fn read(fields: &Fields<'_>, no_pools: bool, pools: Option<&[Pool]>) -> Token {
+/// Reads `token`. Without user pools it may be absent: of an AWS account's tokens there is one use. So
+/// it may where no rule asks for a token.
+pub(super) fn read(fields: &Fields<'_>, needs_none: bool, pools: Option<&[Pool]>) -> Token {
     let Some(field) = fields.optional("token", "an object with use") else {
-        if no_pools {
+        if needs_none {
             return Token::default();
         }
         // What has to be written is `use`; an empty `token` would only be asked for it next.
@@ -131,7 +132,7 @@ pub(super) fn read(fields: &Fields<'_>, no_pools: bool, pools: Option<&[Pool]>) 
         Err(reported) => return Token::refused(reported),
     };
     Token {
-        wanted: match no_pools && !fields.has("use") {
+        wanted: match needs_none && !fields.has("use") {
             true => Ok(WantedUse::Any),
             false => fields
                 .required("use", USE)

@@ -425,6 +425,16 @@ fn every_answer_has_an_end() {
             "{identity}"
         );
     }
+    // Lines of this header arrive as one, of whatever scheme.
+    let twice = partner("Basic x").header("authorization", "Basic y");
+    assert_eq!(world.send(&twice).status, 401);
+    let mut unknown = allow;
+    unknown["policyDocument"]["Statement"][0]["Condition"] = json!({"Bool": {"aws:x": true}});
+    for identity in ["one", "other"] {
+        world.function.says(identity, Says::Answer(unknown.clone()));
+        assert_eq!(world.get(identity).status, 403);
+    }
+    sent += 3;
     world
         .envoy
         .await_metric("authorizer.partners.failed", failed);
@@ -434,6 +444,7 @@ fn every_answer_has_an_end() {
     assert!(log.contains("authorizer partners: "), "{log}");
     assert!(log.contains("requests that need its answer get 503"));
     assert!(!log.contains("authorizationToken"));
+    assert_eq!(log.matches("that is not understood").count(), 1, "{log}");
     world.envoy.finish(sent);
 }
 

@@ -248,13 +248,9 @@ impl Reader<'_> {
                 b']' if !is_first => break,
                 // Classes within classes, and operations on them, which have two signs.
                 b'[' | b']' => return None,
-                b'&' | b'~' if self.rest.first() == Some(&byte) => return None,
-                // A `-` is itself at either end. Two at the beginning are no range from it.
-                b'-' if (is_first && self.rest.first() == Some(&b'-'))
-                    || !(is_first || self.rest.first() == Some(&b']')) =>
-                {
-                    return None;
-                }
+                b'&' | b'~' | b'-' if self.rest.first() == Some(&byte) => return None,
+                // A `-` that no character stands before is itself: at either end, and behind a range,
+                // as in `[A-Za-z0-9-_]`.
                 _ => {}
             }
             is_first = false;

@@ -652,6 +652,11 @@ fn joined_credentials_are_repeated_ones() {
         ("Bearer a.b.c, x", false),
         ("bare,other", false),
         ("Basic x, bearer y", false),
+        ("Basic x", true),
+        ("Basic x,Basic y", false),
+        ("Key x,  key x", false),
+        ("Key x,Key", false),
+        ("Digest a=\"b\", digest=c", true),
         ("AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b", true),
     ] {
         let expected = [value];

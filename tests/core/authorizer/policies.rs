@@ -414,6 +414,27 @@ fn a_condition_is_understood_or_closes() {
     }
 }
 
+/// What of a policy is not understood, wherever it stands, is known.
+#[test]
+fn what_is_not_understood_is_known() {
+    for (member, value) in [
+        ("Condition", json!({"StringEquals": {"aws:x": "y"}})),
+        ("Action", json!("execute-api:${a}")),
+        ("Resource", json!("${a}")),
+    ] {
+        for effect in ["Allow", "Deny"] {
+            let mut one = statement(effect, json!("*"));
+            let read =
+                |one: &Value| PolicyDocument::read(&policy(std::slice::from_ref(one))).unwrap();
+            assert!(read(&one).is_understood());
+            one[member] = value.clone();
+            let read = read(&one);
+            assert!(!read.is_understood(), "{effect} {member}");
+            assert!(read.judge(&arn("GET /a"), Some(source())).is_err());
+        }
+    }
+}
+
 #[test]
 fn a_client_without_an_address_meets_no_condition_on_it() {
     for operator in ["IpAddress", "NotIpAddress"] {

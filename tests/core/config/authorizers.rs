@@ -212,6 +212,11 @@ fn parts_of_an_authorizer_are_held_to_their_bounds() {
         "authorizers[0].identity: found other places; expected one header, for type: token",
         with(json!({"type": "token", "format": null})),
     );
+    // What people copy from each other.
+    let jwt = r"^Bearer [A-Za-z0-9-_=]+\.[A-Za-z0-9-_=]+\.?[A-Za-z0-9-_.+/=]*$";
+    accepted(with(
+        json!({"type": "token", "format": null, "pattern": jwt}),
+    ));
     accepted(with(json!({"identity": null, "cache": {"ttl": "0s"}})));
 }
 
@@ -303,6 +308,12 @@ fn authorizers_alone_need_no_pool() {
     let asks = json!({"authorizer": "partners"});
     let policy = accepted(alone(json!([]), asks.clone()));
     assert!(policy.issuers.pools().is_empty());
+    // Nor do pools that no rule asks for ask for a word about tokens.
+    let mut beside = alone(json!([]), asks.clone());
+    beside.as_object_mut().unwrap().remove("-/user_pools");
+    assert_eq!(accepted(beside.clone()).issuers.pools().len(), 1);
+    beside["/default"] = json!("authenticated");
+    assert!(read(&changed(&beside)).is_err());
     case(
         alone(json!([{"match": {"path": "/t"}}]), asks.clone()),
         "user_pools: missing; expected a list of 1 to 1000 user pools\ntoken.use: missing; expected id, access or any",

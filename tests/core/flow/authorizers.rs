@@ -354,6 +354,34 @@ fn an_outage_is_told_once() {
     assert_eq!(loud, [(Level::Warning, text.to_owned())]);
 }
 
+/// A policy of which not all is understood is told once, and neither that of a simple answer nor one
+/// that is understood.
+#[test]
+fn what_can_only_close_is_told_once() {
+    let mut worker = Worker::new(json!({"ttl": "60s"}));
+    let mut told = |identity: &str, changes: Value| {
+        let mut statement = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+        for (member, value) in changes.as_object().unwrap() {
+            statement[member] = value.clone();
+        }
+        let answer = json!({"policyDocument": {"Statement": [statement]}}).to_string();
+        worker.ask("/one", identity);
+        worker.run(1);
+        worker.answer(&Answer::response(200, Some(answer.into_bytes())));
+        let loud = worker.told.drain(..);
+        let loud = loud.filter(|(level, _)| *level != Level::Debug);
+        loud.map(|(_, text)| text).collect::<Vec<_>>()
+    };
+    assert!(told("a", json!({})).is_empty());
+    let address = json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}});
+    assert!(told("b", json!({"Condition": address})).is_empty());
+    let text = "authorizer one: its policy has a condition or a variable that is not understood; an Allow with it does not count, and a Deny does";
+    let other = json!({"StringEquals": {"aws:x": "y"}});
+    assert_eq!(told("c", json!({"Condition": other.clone()})), [text]);
+    assert!(told("d", json!({"Condition": other})).is_empty());
+    assert!(told("e", json!({"Resource": "${a}"})).is_empty());
+}
+
 /// As many as are configured, and no more memory than they stand for.
 #[test]
 fn what_is_remembered_is_bounded() {
