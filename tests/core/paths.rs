@@ -232,7 +232,7 @@ const EXPRESSIONS: [&str; 9] = [
 ];
 
 /// What servers do one after the other; the second time after escapes are decoded.
-const ORDER: [Step; 12] = [
+pub(crate) const ORDER: [Step; 12] = [
     Step::StripParameters,
     Step::StripLastParameters,
     Step::StripParametersOfNames,

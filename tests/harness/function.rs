@@ -2,14 +2,16 @@
 //! answers what it is told to.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use cognito_authorizer::remote::call::Answer;
 use serde_json::{Value, json};
+
+use crate::harness::serving::{Serving, receive};
 
 /// What a call is answered with.
 #[derive(Clone, Debug)]
@@ -48,14 +50,12 @@ struct State {
     invocations: Vec<Invocation>,
     /// Calls that are not answered yet, and the most that there were at one time.
     open: (usize, usize),
-    stopped: bool,
 }
 
 /// A server of the Invoke API with one function.
 pub(crate) struct Function {
-    address: SocketAddr,
+    serving: Serving,
     state: Arc<Mutex<State>>,
-    accepting: Option<JoinHandle<()>>,
 }
 
 /// A policy with one statement.
@@ -73,29 +73,17 @@ pub(crate) fn policy(effect: &str, resource: &str, context: Value) -> Value {
 impl Function {
     /// Listens on a free port of the loopback.
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = listener.local_addr().expect("an address");
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
-        let accepting = thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if lock(&shared).stopped {
-                    return;
-                }
-                let shared = Arc::clone(&shared);
-                thread::spawn(move || while serve(&stream, &shared).is_some() {});
-            }
-        });
         Self {
-            address,
+            serving: Serving::start(move |stream| serve(stream, &shared)),
             state,
-            accepting: Some(accepting),
         }
     }
 
     /// The port to put into a cluster.
     pub(crate) fn port(&self) -> u16 {
-        self.address.port()
+        self.serving.port()
     }
 
     /// What is answered from now on about this identity: the value that the event has for it.
@@ -127,17 +115,6 @@ impl Function {
     /// The most calls that were under way at one time.
     pub(crate) fn most_at_once(&self) -> usize {
         lock(&self.state).open.1
-    }
-}
-
-impl Drop for Function {
-    fn drop(&mut self) {
-        lock(&self.state).stopped = true;
-        // Wakes the thread that accepts.
-        drop(TcpStream::connect(self.address));
-        if let Some(accepting) = self.accepting.take() {
-            let _ = accepting.join();
-        }
     }
 }
 
@@ -217,28 +194,10 @@ fn serve(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
 }
 
 fn read(stream: &TcpStream) -> Option<Invocation> {
-    let mut reader = BufReader::new(stream);
-    let mut next = || {
-        let mut line = String::new();
-        let length = reader.read_line(&mut line).ok()?;
-        (length > 0).then(|| line.trim_end().to_owned())
-    };
-    let line = next()?;
-    let mut headers = Vec::new();
-    loop {
-        let header = next()?;
-        let Some((name, value)) = header.split_once(':') else {
-            break;
-        };
-        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-    }
-    let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length = length.map_or(0, |(_, value)| value.parse().expect("a length"));
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
+    let received = receive(stream)?;
     Some(Invocation {
-        line,
-        headers,
-        event: serde_json::from_slice(&body).expect("an event is JSON"),
+        line: received.line,
+        headers: received.headers,
+        event: serde_json::from_slice(&received.body).expect("an event is JSON"),
     })
 }

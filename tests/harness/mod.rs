@@ -23,6 +23,7 @@ pub(crate) mod process;
 pub(crate) mod published;
 pub(crate) mod schema;
 pub(crate) mod seed;
+pub(crate) mod serving;
 pub(crate) mod space;
 pub(crate) mod table;
 pub(crate) mod upstream;

@@ -1,13 +1,15 @@
 //! A user pool that is asked about tokens, with all that it may answer.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use crate::harness::serving::{Serving, receive};
 
 /// What a question about a token is answered with.
 #[derive(Clone)]
@@ -44,43 +46,29 @@ struct State {
     otherwise: Option<Says>,
     delay: Duration,
     questions: Vec<Question>,
-    stopped: bool,
 }
 
 /// A server of the user pools API, which knows `GetUser` alone and confirms whatever token it is not
 /// told about.
 pub(crate) struct PoolServer {
-    address: SocketAddr,
+    serving: Serving,
     state: Arc<Mutex<State>>,
-    accepting: Option<JoinHandle<()>>,
 }
 
 impl PoolServer {
     /// Listens on a free port of the loopback.
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = listener.local_addr().expect("an address");
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
-        let accepting = thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if lock(&shared).stopped {
-                    return;
-                }
-                let shared = Arc::clone(&shared);
-                thread::spawn(move || while serve(&stream, &shared).is_some() {});
-            }
-        });
         Self {
-            address,
+            serving: Serving::start(move |stream| serve(stream, &shared)),
             state,
-            accepting: Some(accepting),
         }
     }
 
     /// The port to put into a cluster.
     pub(crate) fn port(&self) -> u16 {
-        self.address.port()
+        self.serving.port()
     }
 
     /// What is said about this token from now on.
@@ -108,17 +96,6 @@ impl PoolServer {
     pub(crate) fn asked(&self, token: &str) -> usize {
         let about = |question: &&Question| token_of(&question.body) == token;
         self.questions().iter().filter(about).count()
-    }
-}
-
-impl Drop for PoolServer {
-    fn drop(&mut self) {
-        lock(&self.state).stopped = true;
-        // Wakes the thread that accepts.
-        drop(TcpStream::connect(self.address));
-        if let Some(accepting) = self.accepting.take() {
-            let _ = accepting.join();
-        }
     }
 }
 
@@ -160,29 +137,11 @@ fn serve(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
 }
 
 fn read(stream: &TcpStream) -> Option<Question> {
-    let mut reader = BufReader::new(stream);
-    let mut next = || {
-        let mut line = String::new();
-        let length = reader.read_line(&mut line).ok()?;
-        (length > 0).then(|| line.trim_end().to_owned())
-    };
-    let line = next()?;
-    let mut headers = Vec::new();
-    loop {
-        let header = next()?;
-        let Some((name, value)) = header.split_once(':') else {
-            break;
-        };
-        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-    }
-    let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length = length.map_or(0, |(_, value)| value.parse().expect("a length"));
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
+    let received = receive(stream)?;
     Some(Question {
-        line,
-        headers,
-        body: String::from_utf8(body).expect("text"),
+        line: received.line,
+        headers: received.headers,
+        body: String::from_utf8(received.body).expect("text"),
         at: Instant::now(),
     })
 }

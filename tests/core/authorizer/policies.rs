@@ -3,7 +3,7 @@
 use super::naive::{self, Letters, Says};
 use super::{api, arn};
 use crate::harness::seed::Seed;
-use crate::paths::upstream;
+use crate::paths::{ORDER, upstream};
 use cognito_authorizer::authorizer::method_arn::MethodArn;
 use cognito_authorizer::authorizer::policy_document::{Denied, PolicyDocument};
 use serde_json::{Value, json};
@@ -690,22 +690,6 @@ pub(crate) fn random_request(random: &mut Seed) -> (&'static str, String) {
         format!("/{}", path.trim_start_matches('/')),
     )
 }
-
-/// What servers do one after the other; the second time after escapes are decoded.
-const ORDER: [Step; 12] = [
-    Step::StripParameters,
-    Step::StripLastParameters,
-    Step::StripParametersOfNames,
-    Step::TakeAuthorityOff,
-    Step::MergeSlashes,
-    Step::Decode,
-    Step::CutAtDelimiters,
-    Step::BackslashIsSlash,
-    Step::StripParameters,
-    Step::StripParametersOfNames,
-    Step::TakeAuthorityOff,
-    Step::MergeSlashes,
-];
 
 /// Some of them, in their order.
 pub(crate) fn random_steps(random: &mut Seed) -> Vec<Step> {
