@@ -1,5 +1,5 @@
-//! `jwks`: where the keys of a user pool or an AWS account are, and what Envoy and Istio need to get
-//! there.
+//! `jwks`: where the keys of a user pool or an AWS account are, and what Envoy, Istio and Envoy Gateway
+//! need to get there.
 
 use anyhow::ensure;
 use clap::ValueEnum;
@@ -8,8 +8,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Prints where the keys of a user pool or an AWS account are, and what Envoy and Istio need to get
-/// there.
+/// Prints where the keys of a user pool or an AWS account are, and what Envoy, Istio and Envoy Gateway
+/// need to get there.
 ///
 /// The output is YAML as a whole; --only leaves one part of it. Nothing is fetched: all of this
 /// follows from the pool's id, or from the account's issuer.
@@ -42,12 +42,15 @@ enum Issuer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// The entry of `user_pools` or `aws_accounts` in the filter's configuration, for Envoy.
+    /// The entry of `user_pools` or `aws_accounts` in the filter's configuration, for Envoy and Envoy
+    /// Gateway.
     Pool,
     /// Envoy's cluster.
     Envoy,
     /// Istio's ServiceEntry and DestinationRule.
     Istio,
+    /// Envoy Gateway's EnvoyPatchPolicy, for the Gateway `eg`.
+    Gateway,
 }
 
 /// Whose keys are wanted.
@@ -170,6 +173,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
         Some(Part::Pool) => endpoint.pool(out)?,
         Some(Part::Envoy) => endpoint.envoy(out)?,
         Some(Part::Istio) => endpoint.istio(out)?,
+        Some(Part::Gateway) => endpoint.gateway(out)?,
         None => {
             writeln!(
                 out,
@@ -187,6 +191,11 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
                 endpoint.mesh_host
             )?;
             endpoint.istio(out)?;
+            writeln!(
+                out,
+                "---\n# For Envoy Gateway, which needs `enableEnvoyPatchPolicy: true`."
+            )?;
+            endpoint.gateway(out)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -238,46 +247,82 @@ aws_accounts:
         )
     }
 
-    /// Without `trusted_ca` Envoy accepts any certificate, and without a SAN match any name.
     fn envoy(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        write!(
-            out,
+        write!(out, "clusters:\n- {}", self.members("  "))
+    }
+
+    /// The members of Envoy's cluster, all but the first behind `indent`.
+    ///
+    /// Without `trusted_ca` Envoy accepts any certificate, and without a SAN match any name.
+    fn members(&self, indent: &str) -> String {
+        let members = format!(
             "\
-clusters:
-- name: {cluster}
-  type: LOGICAL_DNS
-  connect_timeout: 2s
-  load_assignment:
-    cluster_name: {cluster}
-    endpoints:
-    - lb_endpoints:
-      - endpoint: {{address: {{socket_address: {{address: {host}, port_value: 443}}}}}}
-  transport_socket:
-    name: envoy.transport_sockets.tls
-    typed_config:
-      \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-      sni: {host}
-      common_tls_context:
-        tls_params: {{tls_minimum_protocol_version: TLSv1_2}}
-        validation_context:
-          trusted_ca: {{filename: {ca}}}
-          match_typed_subject_alt_names:
-          - san_type: DNS
-            matcher: {{exact: {host}}}
-",
+name: {cluster}
+type: LOGICAL_DNS
+connect_timeout: 2s
+load_assignment:
+  cluster_name: {cluster}
+  endpoints:
+  - lb_endpoints:
+    - endpoint: {{address: {{socket_address: {{address: {host}, port_value: 443}}}}}}
+transport_socket:
+  name: envoy.transport_sockets.tls
+  typed_config:
+    \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+    sni: {host}
+    common_tls_context:
+      tls_params: {{tls_minimum_protocol_version: TLSv1_2}}
+      validation_context:
+        trusted_ca: {{filename: {ca}}}
+        match_typed_subject_alt_names:
+        - san_type: DNS
+          matcher: {{exact: {host}}}",
             cluster = self.cluster,
             host = self.host,
             ca = self.trusted_ca,
+        );
+        members.replace('\n', &format!("\n{indent}")) + "\n"
+    }
+
+    /// Envoy Gateway has no reference from a module to a back end: the cluster is patched in.
+    fn gateway(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        write!(
+            out,
+            "\
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyPatchPolicy
+metadata:
+  name: {name}
+  namespace: default
+spec:
+  targetRef:
+    group: gateway.networking.k8s.io
+    kind: Gateway
+    name: eg # the Gateway, and above the namespace that it is in
+  type: JSONPatch
+  jsonPatches:
+  - type: type.googleapis.com/envoy.config.cluster.v3.Cluster
+    name: {cluster}
+    operation:
+      op: add
+      path: \"\"
+      value:
+        {members}",
+            name = self.mesh_name(),
+            cluster = self.cluster,
+            members = self.members("        "),
         )
+    }
+
+    /// The name of what is made for it in Kubernetes.
+    fn mesh_name(&self) -> String {
+        let name = self.mesh_host.trim_end_matches(".internal");
+        name.replace('.', "-")
     }
 
     /// The host in the mesh is not Amazon's own name: TLS would else be wrapped around the TLS of
     /// every application in the mesh that talks to Cognito itself.
     fn istio(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        let name = self
-            .mesh_host
-            .trim_end_matches(".internal")
-            .replace('.', "-");
         write!(
             out,
             "\
@@ -309,6 +354,7 @@ spec:
       subjectAltNames: [{host}]
       caCertificates: {ca}
 ",
+            name = self.mesh_name(),
             mesh_host = self.mesh_host,
             host = self.host,
             ca = self.trusted_ca,
