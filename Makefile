@@ -43,7 +43,7 @@ bench-growth: build venv ## What grows with pools, rules, tokens and streams.
 
 lint: ## Formatting, clippy for both targets, documentation.
 	cargo fmt --check
-	cargo clippy --all-targets --features cli,promtool -- -D warnings
+	cargo clippy --all-targets --features cli,promtool,mesh -- -D warnings
 	@envoy/build.sh clippy
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
@@ -99,6 +99,11 @@ test-upstreams: build venv ## Real servers and frameworks do what was decided ab
 .PHONY: test-mcp
 test-mcp: build venv ## MCP clients sign in at Cognito and call a server behind Envoy.
 	@tests/mcp/mcp.sh
+
+# istiod and Envoy Gateway, of the versions under tests/mesh. Needs Go, and builds for many minutes once.
+# MESH=istio or MESH=gateway asks one of them.
+test-mesh: build venv ## A real istiod and a real Envoy Gateway read what stands under envoy/.
+	@tests/mesh/mesh.sh $(MESH)
 
 test-matrix test-formats: provoke
 
