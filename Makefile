@@ -68,10 +68,11 @@ test-formats: build venv ## What operators copy, held against promtool and publi
 
 # Rotation, outages, floods and updates at random: two minutes of them, and 20,000 random kids,
 # 10,000 connections, 160,000 streams that are reset.
-# CHAOS_SEED=number throws the dice of a run again, which printed it.
+# CHAOS_SEED=number throws the dice of a run again, which printed it; CHAOS=short is a minute and a half.
+CHAOS ?= full
 .PHONY: chaos soak provoke
 chaos: build venv ## Rotation, outages, floods and updates at random.
-	CHAOS=full cargo test --test chaos
+	CHAOS=$(CHAOS) cargo test --features cli --test chaos
 
 # Ten minutes of everything at an even rate; MINUTES=60 for an hour. Needs /proc.
 soak: build venv ## Ten minutes of mixed load, with memory and CPU watched.
