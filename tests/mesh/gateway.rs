@@ -13,6 +13,7 @@ use crate::registry::{Image, Registry};
 
 mod edge;
 
+mod generated;
 mod refusals;
 mod requests;
 mod updates;
@@ -85,17 +86,18 @@ impl Site {
                     let url = "/spec/wasm/0/code/image/url";
                     replace(resource, url, &json!(PLACEHOLDER), json!(self.image.0));
                 }
-                Some("EnvoyPatchPolicy") => {
-                    let cluster = "/spec/jsonPatches/0/operation/value";
-                    self.adapt_cluster(resource.pointer_mut(cluster).expect("a cluster"));
-                }
+                Some("EnvoyPatchPolicy") => self.reach(resource),
                 _ => {}
             }
         }
         resources
     }
 
-    fn adapt_cluster(&self, cluster: &mut Value) {
+    /// Has a patched cluster reach this site's key endpoint.
+    #[track_caller]
+    pub(crate) fn reach(&self, patch: &mut Value) {
+        let cluster = "/spec/jsonPatches/0/operation/value";
+        let cluster = patch.pointer_mut(cluster).expect("a cluster");
         let socket = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/port_value";
         replace(cluster, socket, &json!(443), json!(self.endpoint.port()));
         let trusted = "/transport_socket/typed_config/common_tls_context/validation_context/trusted_ca/filename";

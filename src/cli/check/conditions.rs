@@ -107,8 +107,9 @@ fn taken<'v>(manifest: &Node<'v>) -> Option<(Node<'v>, &'v str)> {
     let target = targets(manifest)
         .into_iter()
         .find(|target| matches!(text(target, "kind"), Some("HTTPRoute" | "GRPCRoute")))?;
-    let name = text(&target, "name")?;
-    Some((target, name))
+    let name = field(&target, "name")?;
+    let route = name.value.as_str()?;
+    Some((name, route))
 }
 
 /// The conditions that say that something is not as it was asked for, of the policy as it is now.
@@ -129,7 +130,7 @@ fn said<'v>(manifest: &Node<'v>) -> Vec<(Node<'v>, &'static Code, String)> {
             .is_some_and(|(seen, now)| seen < now);
         let kind = text(&condition, "type").unwrap_or_default();
         let is = text(&condition, "status").unwrap_or_default();
-        let message = text(&condition, "message").unwrap_or_default();
+        let message = text(&condition, "message").unwrap_or("without a word");
         let code = match is {
             "False" if WANTED.contains(&kind) => &finding::NOT_ACCEPTED,
             "True" if kind == "Overridden" => &finding::OVERRIDDEN,
@@ -137,7 +138,8 @@ fn said<'v>(manifest: &Node<'v>) -> Vec<(Node<'v>, &'static Code, String)> {
         };
         if !of_before {
             let text = format!("{kind} is {is}: {message}");
-            found.push((condition, code, text));
+            let place = field(&condition, "message").unwrap_or(condition);
+            found.push((place, code, text));
         }
     }
     found

@@ -18,7 +18,7 @@ const packages = {
 
 function manifests(directory) {
   return ["istio", "gateway"].flatMap((folder) =>
-    readdirSync(join(directory, folder)).flatMap((name) => {
+    readdirSync(join(directory, folder)).filter((name) => name.endsWith(".yaml") && name !== "kustomization.yaml").flatMap((name) => {
       const path = `${folder}/${name}`;
       return parseAllDocuments(readFileSync(join(directory, path), "utf8")).map((document) => ({
         path,
