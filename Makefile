@@ -1,4 +1,4 @@
-# What each command does is in the README. Everything they make is under target/.
+# What each command does is in README.md and .github/CONTRIBUTING.md. Everything they make is under target/.
 
 root := $(CURDIR)
 # One place for all output, so that `make clean` finds it.
