@@ -103,6 +103,7 @@ test-mcp: build venv ## MCP clients sign in at Cognito and call a server behind 
 
 # istiod and Envoy Gateway, of the versions under tests/mesh. Needs Go, and builds for many minutes once.
 # MESH=istio or MESH=gateway asks one of them.
+.PHONY: test-mesh
 test-mesh: build venv ## A real istiod and a real Envoy Gateway read what stands under envoy/.
 	@tests/mesh/mesh.sh $(MESH)
 
