@@ -45,7 +45,7 @@ bench-growth: build venv ## What grows with pools, rules, tokens and streams.
 
 lint: ## Formatting, clippy for both targets, documentation.
 	cargo fmt --check
-	cargo clippy --all-targets --features cli,promtool -- -D warnings
+	cargo clippy --all-targets --features cli,promtool,mesh -- -D warnings
 	@envoy/build.sh clippy
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
@@ -70,10 +70,11 @@ test-formats: build venv ## What operators copy, held against promtool and publi
 
 # Rotation, outages, floods and updates at random: two minutes of them, and 20,000 random kids,
 # 10,000 connections, 160,000 streams that are reset.
-# CHAOS_SEED=number throws the dice of a run again, which printed it.
+# CHAOS_SEED=number throws the dice of a run again, which printed it; CHAOS=short is a minute and a half.
+CHAOS ?= full
 .PHONY: chaos soak provoke
 chaos: build venv ## Rotation, outages, floods and updates at random.
-	CHAOS=full cargo test --test chaos
+	CHAOS=$(CHAOS) cargo test --features cli --test chaos
 
 # Ten minutes of everything at an even rate; MINUTES=60 for an hour. Needs /proc.
 soak: build venv ## Ten minutes of mixed load, with memory and CPU watched.
@@ -101,6 +102,11 @@ test-upstreams: build venv ## Real servers and frameworks do what was decided ab
 .PHONY: test-mcp
 test-mcp: build venv ## MCP clients sign in at Cognito and call a server behind Envoy.
 	@tests/mcp/mcp.sh
+
+# istiod and Envoy Gateway, of the versions under tests/mesh. Needs Go, and builds for many minutes once.
+# MESH=istio or MESH=gateway asks one of them.
+test-mesh: build venv ## A real istiod and a real Envoy Gateway read what stands under envoy/.
+	@tests/mesh/mesh.sh $(MESH)
 
 test-matrix test-formats: provoke
 
