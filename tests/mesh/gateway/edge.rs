@@ -10,9 +10,11 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::gateway::{HOST, NAMESPACE, Site, put, resource};
+use crate::gateway::{GATEWAY, HOST, NAMESPACE, Site, put, resource};
 use crate::harness::client::{Request, Response};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::process::{eventually_within, free_ports, provided, read};
@@ -51,20 +53,23 @@ impl Edge {
         }
         let directory = folder("gateway");
         let [port, admin] = free_ports();
-        let surroundings = site.surroundings(port, &proxy(&directory));
-        write(&directory, admin);
-        std::fs::create_dir(directory.join("resources")).expect("a writable directory");
-        let text = documents(surroundings.iter().chain(policies));
-        put(&directory.join("resources/all.yaml"), &text);
         output(
             control_plane("envoy-gateway")
                 .args(["certgen", "--local", "--config-home"])
                 .arg(directory.join("config")),
         );
+        let mut surroundings = site.surroundings(port, &proxy(&directory));
+        surroundings.extend(certificates(&directory));
+        write(&directory, admin);
+        std::fs::create_dir(directory.join("resources")).expect("a writable directory");
+        let text = documents(surroundings.iter().chain(policies));
+        put(&directory.join("resources/all.yaml"), &text);
         let log = std::fs::File::create(directory.join("log")).expect("a writable directory");
         // Names that a cluster's DNS and the world's have. The shell becomes Envoy Gateway: there is
         // no other process to stop.
-        let prepare = "mount --bind hosts /etc/hosts && exec \"$0\" \"$@\"";
+        let prepare = "\
+            mount --bind hosts /etc/hosts && mount --bind resolv.conf /etc/resolv.conf && \
+            exec \"$0\" \"$@\"";
         let mut process = Command::new("unshare")
             .args(["--user", "--map-root-user", "--mount", "sh", "-c", prepare])
             .arg(control_plane("envoy-gateway").get_program())
@@ -206,13 +211,51 @@ fn proxy(directory: &Path) -> Value {
     )
 }
 
+/// By what Envoy and the server of modules know each other: in a cluster, Secrets that are mounted into
+/// the pods. In standalone mode the Secret would be of another authority than the files of `certgen`, and
+/// the authority's file where no pod is.
+#[track_caller]
+fn certificates(directory: &Path) -> [Value; 2] {
+    let folder = directory.join("config/certs/envoy");
+    let encoded = |name: &str| {
+        let bytes =
+            std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        STANDARD.encode(bytes)
+    };
+    let files = ["ca.crt", "tls.crt", "tls.key"].map(|name| (name.to_owned(), encoded(name)));
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+        "metadata": {"name": "envoy", "namespace": "envoy-gateway-system"},
+        "data": BTreeMap::from(files),
+    });
+    let trusted =
+        "/transport_socket/typed_config/common_tls_context/validation_context/trusted_ca/filename";
+    let patch = json!({
+        "targetRef": {
+            "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": GATEWAY,
+        },
+        "type": "JSONPatch",
+        "jsonPatches": [{
+            "type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+            "name": "wasm_cluster",
+            "operation": {"op": "replace", "path": trusted, "value": folder.join("ca.crt")},
+        }],
+    });
+    let version = "gateway.envoyproxy.io/v1alpha1";
+    [
+        secret,
+        resource(version, "EnvoyPatchPolicy", "of-this-host", patch),
+    ]
+}
+
 /// The version of the Envoy under test.
 #[track_caller]
 fn version() -> String {
     let said = output(Command::new(provided("ENVOY")).arg("--version"));
     // envoy  version: SHA/1.40.0/Clean/RELEASE/BoringSSL
-    let version = said.split('/').nth(1).expect("a version");
-    version.to_owned()
+    let version = said.split("version: ").nth(1);
+    let version = version.and_then(|version| version.split('/').nth(1));
+    version.expect("a version").to_owned()
 }
 
 /// The configuration of Envoy Gateway, and the names that it and its Envoy look up.
@@ -245,6 +288,9 @@ fn write(directory: &Path, admin: u16) {
 ";
     put(&directory.join("envoy-gateway.json"), &config.to_string());
     put(&directory.join("hosts"), hosts);
+    // Nobody is asked for any other.
+    let nobody = "nameserver 127.255.255.254\noptions timeout:1 attempts:1\n";
+    put(&directory.join("resolv.conf"), nobody);
 }
 
 /// A YAML text of resources; JSON is YAML.

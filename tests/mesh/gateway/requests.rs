@@ -76,7 +76,7 @@ fn requests_get_what_the_rules_say() {
             "no rule",
             Request::get("/elsewhere").bearer(&valid),
             403,
-            "denied.not_allowed",
+            "denied.denied_by_rule",
         ),
     ] {
         assert_eq!(edge.send(&request).status, status, "{what}");
