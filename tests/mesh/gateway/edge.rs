@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use serde_json::{Value, json};
 use crate::gateway::{GATEWAY, HOST, NAMESPACE, Site, put, resource};
 use crate::harness::client::{Request, Response};
 use crate::harness::envoy::EnvoyUnderTest;
-use crate::harness::process::{eventually_within, free_ports, provided, read};
+use crate::harness::process::{eventually_within, free_ports, provided, read, stop};
 use crate::program::{control_plane, folder, output};
 
 /// How long a control plane may take on a machine that does something else as well.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The ports that Envoy Gateway takes whatever its configuration says: for proxies, for modules, and
 /// for probes.
@@ -38,6 +38,17 @@ pub(crate) struct Edge {
     directory: PathBuf,
     surroundings: Vec<Value>,
     _alone: MutexGuard<'static, ()>,
+}
+
+/// One that has not started its Envoy yet; it is stopped if it never does.
+struct Starting(Option<Child>);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.0 {
+            stop(process);
+        }
+    }
 }
 
 impl Edge {
@@ -70,7 +81,7 @@ impl Edge {
         let prepare = "\
             mount --bind hosts /etc/hosts && mount --bind resolv.conf /etc/resolv.conf && \
             exec \"$0\" \"$@\"";
-        let mut process = Command::new("unshare")
+        let process = Command::new("unshare")
             .args(["--user", "--map-root-user", "--mount", "sh", "-c", prepare])
             .arg(control_plane("envoy-gateway").get_program())
             .args(["server", "--config-path", "envoy-gateway.json"])
@@ -82,13 +93,16 @@ impl Edge {
             .stderr(log)
             .spawn()
             .expect("unshare, of util-linux");
+        let mut starting = Starting(Some(process));
         eventually_within(PATIENCE, "Envoy Gateway to start Envoy", || {
+            let process = starting.0.as_mut().expect("a process");
             if let Some(status) = process.try_wait().expect("a child") {
                 let log = read(&directory, "log");
                 panic!("Envoy Gateway ended with {status}:\n{log}");
             }
             read(&directory, "admin").parse::<SocketAddr>().ok()
         });
+        let process = starting.0.take().expect("a process");
         let envoy = EnvoyUnderTest::adopt(process, directory.clone());
         let at = SocketAddr::from(([127, 0, 0, 1], port));
         eventually_within(PATIENCE, "Envoy to have its listener", || {

@@ -14,12 +14,22 @@ use crate::harness::process::eventually_within;
 
 const POLICY: (&str, &str) = ("EnvoyExtensionPolicy", "cognito-authorizer");
 
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Sends one good request after the other while `work` goes on, and returns how many; all are served.
 #[track_caller]
 fn served_meanwhile(at: SocketAddr, work: impl FnOnce()) -> usize {
     let (stop, served) = (AtomicBool::new(false), AtomicUsize::new(0));
     let valid = reader().mint();
     thread::scope(|scope| {
+        // Also when the work fails: a scope waits for its threads.
+        let stopping = Stopping(&stop);
         let sender = scope.spawn(|| {
             let mut refused = Vec::new();
             while !stop.load(Ordering::Relaxed) {
@@ -36,7 +46,7 @@ fn served_meanwhile(at: SocketAddr, work: impl FnOnce()) -> usize {
             refused
         });
         work();
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         let refused = sender.join().expect("a thread that ends");
         assert!(
             refused.is_empty(),
@@ -89,7 +99,11 @@ fn a_refused_configuration_keeps_the_old_one() {
         edge.apply(&policies);
         eventually_within(PATIENCE, "the configuration to be refused", || {
             let log = edge.envoy.log();
-            log.contains("unknown field \\\"defualt\\\"").then_some(())
+            let told = [
+                "defualt: found an unknown field",
+                "Envoy rejected the last update",
+            ];
+            told.iter().all(|line| log.contains(line)).then_some(())
         });
         edge.await_condition(POLICY, "Accepted", "True");
         // The next good one is taken.
@@ -103,6 +117,22 @@ fn a_refused_configuration_keeps_the_old_one() {
     assert!(served > 5, "{served}");
 }
 
+/// A proxy that never had a good one, such as one that was started since.
+#[test]
+fn a_refused_configuration_at_the_start_lets_nobody_in() {
+    let site = Site::start();
+    let mut policies = site.shipped();
+    let good = policies.clone();
+    policy(&mut policies)["spec"]["wasm"][0]["config"]["defualt"] = json!("authenticated");
+    let edge = Edge::start(&site, &policies);
+    let valid = Request::get("/orders").bearer(&reader().mint());
+    edge.await_answer(&valid, 503);
+    assert_eq!(edge.send(&Request::get("/health")).status, 503);
+    edge.await_condition(POLICY, "Accepted", "True");
+    edge.apply(&good);
+    edge.await_answer(&valid, 200);
+}
+
 /// The most specific policy alone counts, unless it says that it is to be merged: whoever may write
 /// policies for a route takes the authorizer away from it, and knows nothing of it.
 #[test]
@@ -112,9 +142,10 @@ fn a_policy_of_a_route_replaces_the_authorizer() {
     let edge = Edge::deciding(&site, &policies);
     let stranger = Request::get("/orders").header("x-cognito-sub", "somebody-else");
     assert_eq!(edge.send(&stranger).status, 401);
-    let lua =
-        json!({"lua": [{"type": "Inline", "inline": "function envoy_on_request(handle) end"}]});
-    policies.push(policy_of_a_route("orders", lua));
+    // An external processor that is asked about nothing.
+    let reference = json!({"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "orders"});
+    let processor = json!({"extProc": [{"backendRefs": [reference], "failOpen": true}]});
+    policies.push(policy_of_a_route("orders", processor));
     edge.apply(&policies);
     edge.await_answer(&stranger, 200);
     let seen = site.upstream.seen(stranger.case());
