@@ -23,6 +23,7 @@ mod explain;
 mod hostile;
 mod import;
 mod pages;
+mod pictures;
 mod readme;
 mod reason;
 mod sarif;

@@ -15,6 +15,7 @@ mod lambda;
 mod links;
 mod mcp;
 mod parts;
+mod pictures;
 mod promises;
 mod replies;
 mod requests;
