@@ -165,11 +165,7 @@ fn pictures_follow_the_theme() {
             assert!(!attribute("alt").is_empty());
             let folder = page.path.rsplit_once('/').map_or("", |(folder, _)| folder);
             for path in [dark, light] {
-                let svg = file(
-                    &format!("{folder}/{path}")
-                        .trim_start_matches('/')
-                        .to_owned(),
-                );
+                let svg = file(format!("{folder}/{path}").trim_start_matches('/'));
                 assert!(svg.starts_with("<svg "), "{path}");
             }
             shown += 1;
