@@ -178,6 +178,14 @@ export class Stage {
           document.rules.push({ match: { path: '/session' } }, { match: { path: '/' }, allow: 'anyone' })
         }),
       },
+      'loop.example.com': {
+        order: right,
+        authorizer: also('configuration pages', (document) => {
+          const { headers } = document.responses.unauthorized.navigation
+          headers.location = headers.location.replace('app.', 'loop.')
+          delete document.rules
+        }),
+      },
       'cookies.example.com': {
         order: right,
         files: [{ prefix: '/app' }],

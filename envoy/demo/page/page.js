@@ -29,7 +29,7 @@ function encoded(value) {
 
 function forged(token) {
   const [header, claims, signature] = token.split('.')
-  return [header, encoded({ ...decoded(claims), 'cognito:groups': ['admin'] }), signature].join('.')
+  return [header, encoded({ ...decoded(claims), 'cognito:groups': ['admin', 'forged'] }), signature].join('.')
 }
 
 function unsigned(token) {
