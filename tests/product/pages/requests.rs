@@ -214,7 +214,7 @@ fn the_page_about_rules_does_what_it_says() {
     );
     for (limit, text) in [
         (requirement::MAX_ALTERNATIVES, "1 to {} alternatives"),
-        (requirement::MAX_MATCHED_BYTES, "first {} bytes"),
+        (requirement::MAX_MATCHED_BYTES, "beyond {} bytes"),
         (claims::MAX_LIST_BYTES, "longer than {} bytes"),
     ] {
         let digits = limit.to_string();
