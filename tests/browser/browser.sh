@@ -33,6 +33,7 @@ if ! cmp -s tests/browser/package-lock.json "$node/installed.json"; then
   cp tests/browser/package-lock.json "$node/installed.json"
 fi
 # Beside what they import.
+rm -f "$node"/*.mjs
 cp tests/browser/*.mjs "$node"
 
 exec "$NODE" --test --test-reporter=spec --test-concurrency=1 "$@" "$node"/*.test.mjs

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test'
 import { resolve } from 'node:path'
 
 import { ROOT } from './page.mjs'
-import { WORK, browse, line, start, stop } from './stage.mjs'
+import { PATIENCE, WORK, browse, line, start, stop } from './stage.mjs'
 
 let demo, url, browser
 
@@ -24,6 +24,7 @@ after(async () => {
 /** The page in a new window; what its console said that is no refused request is wrong. */
 async function opened(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
+  context.setDefaultTimeout(PATIENCE)
   const page = await context.newPage()
   page.wrong = []
   page.on('pageerror', (error) => page.wrong.push(error.message))
@@ -118,13 +119,14 @@ test('who signs out everywhere is refused everywhere, and signs in again', async
   await signIn(page, 'alice')
   assert.equal((await send(page, 'The access token where Cognito is asked')).title, '200 OK')
   await page.getByRole('button', { name: 'Sign out everywhere' }).click()
-  await page.getByRole('heading', { name: 'Signed out: alice' }).waitFor({ timeout: 30_000 })
+  await page.getByRole('heading', { name: 'Signed out: alice' }).waitFor()
   const told = (await page.locator('#revocation li').allInnerTexts()).map((step) => step.replace(/^[\d.]+ s/, '').replace(/\s+/g, ' ').trim())
   assert.deepEqual(told, [
     'Cognito has ended every sign-in of alice.',
     'GET /payments 401 Unauthorized Cognito was asked, and no longer stands by the token.',
     'GET / 401 Unauthorized The deny list has come: the token is refused everywhere.',
   ])
+  assert.equal(await page.locator('[aria-pressed=true]').count(), 0)
   await page.screenshot({ path: `${WORK}/signed-out.png` })
   for (const what of ['The access token where Cognito is asked', 'The access token, elsewhere', 'The id token']) {
     assert.deepEqual(await send(page, what), invalid('token_revoked'), what)

@@ -24,6 +24,9 @@ const ENVOY = process.env.ENVOY ?? resolve(ROOT, 'target/venv/bin/envoy')
 const COGNITO = 'cognito-idp.us-east-1.amazonaws.com'
 const DOMAIN = 'example.auth.us-east-1.amazoncognito.com'
 
+/** How long anything that must happen may take, on a machine that has much else to do. */
+export const PATIENCE = 60_000
+
 /** Without what this machine has for the AWS SDK and for proxies. */
 export const environment = Object.fromEntries([
   ...Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_') && !/_proxy$/i.test(name)),
@@ -32,8 +35,10 @@ export const environment = Object.fromEntries([
   ['TMPDIR', WORK],
 ])
 
+// However the run ends, what it started ends with it; the demo has children of its own to end.
 const children = []
-process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')))
+process.on('exit', () => children.forEach((child) => child.kill('SIGTERM')))
+for (const [name, number] of [['SIGINT', 2], ['SIGTERM', 15], ['SIGHUP', 1]]) process.on(name, () => process.exit(128 + number))
 
 /** Starts a program whose standard output can be read; what it complains of is in a file of its name. */
 export function start(name, command, ...words) {
@@ -94,6 +99,7 @@ export class Stage {
     stage.application = await application(stage.files())
     stage.ports = {}
     for (const host of hosts) stage.ports[host] = await freePort()
+    stage.ports.down = await freePort()
     stage.admin = await freePort()
     writeFileSync(`${WORK}/envoy.json`, JSON.stringify(stage.bootstrap(variants), null, 1))
     const words = ['-c', `${WORK}/envoy.json`, '--concurrency', '2', '--disable-hot-restart', '--log-level', 'warning']
@@ -115,7 +121,7 @@ export class Stage {
   }
 
   async ready(envoy) {
-    const deadline = Date.now() + 60_000
+    const deadline = Date.now() + PATIENCE
     while (true) {
       const answer = await fetch(`http://127.0.0.1:${this.admin}/ready`).catch(() => null)
       if (answer?.ok) return
@@ -129,6 +135,7 @@ export class Stage {
   /** A new browser's window, which nobody has used before. */
   async window(options = {}) {
     const context = await this.browser.newContext({ ignoreHTTPSErrors: true, ...options })
+    context.setDefaultTimeout(PATIENCE)
     const page = await context.newPage()
     page.console = []
     page.on('console', (message) => page.console.push(message.text()))
@@ -157,7 +164,10 @@ export class Stage {
       return document
     }
     const calls = also('configuration sockets', (document) => {
-      document.rules = [{ match: { prefix: '/admin' }, require: { groups: ['admin'] } }]
+      document.rules = [
+        { match: { prefix: '/admin' }, require: { groups: ['admin'] } },
+        { match: { prefix: '/orders/new' }, require: { scopes: ['orders/write'] } },
+      ]
       document.default = 'authenticated'
     })
     const open = (document) => {
@@ -168,6 +178,15 @@ export class Stage {
     const wrong = right.toReversed()
     return {
       'api.example.com': { order: right, authorizer: calls },
+      // Nobody answers for its keys.
+      'down.example.com': {
+        order: right,
+        authorizer: () => {
+          const document = calls()
+          document.user_pools[0].jwks = { cluster: 'down' }
+          return document
+        },
+      },
       'late.example.com': { order: wrong, authorizer: calls },
       'pass.example.com': { order: wrong, authorizer: () => ({ ...calls(), cors_preflight: 'pass' }) },
       'app.example.com': {
@@ -211,6 +230,7 @@ export class Stage {
       led(upstream, this.api.port),
       led(upstream, this.application.port, 'application'),
       led(upstream, this.cognito, 'cognito'),
+      led(upstream, this.ports.down, 'down'),
     ]
     return document
   }

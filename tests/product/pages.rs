@@ -91,6 +91,7 @@ const KINDS: &[(&str, Form, Held)] = &[
     ("reasons", Table, PROMISES),
     ("refused", YAML, In("tests/product/pages/configurations.rs")),
     ("replies", Table, In("tests/product/pages/replies.rs")),
+    ("refusals", Table, In("tests/browser/amplify.test.mjs")),
     ("reply", TEXT, Here(replies::reads_so)),
     ("routes", YAML, In("tests/product/pages/requests.rs")),
     ("rules", YAML, In("tests/product/pages/requests.rs")),
