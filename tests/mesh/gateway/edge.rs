@@ -4,7 +4,8 @@
 //! that is asked for in a folder before it downloads one. The Envoy under test stands in that folder.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -105,9 +106,7 @@ impl Edge {
         let process = starting.0.take().expect("a process");
         let envoy = EnvoyUnderTest::adopt(process, directory.clone());
         let at = SocketAddr::from(([127, 0, 0, 1], port));
-        eventually_within(PATIENCE, "Envoy to have its listener", || {
-            std::net::TcpStream::connect(at).ok()
-        });
+        eventually_within(PATIENCE, "Envoy to answer", || answer(at));
         Self {
             envoy,
             at,
@@ -197,6 +196,17 @@ impl Edge {
             (answer.status == status).then_some(answer)
         })
     }
+}
+
+/// The first line of what Envoy answers for a host that it does not know, if it does; the authorizer is
+/// not asked.
+fn answer(at: SocketAddr) -> Option<String> {
+    let mut stream = TcpStream::connect(at).ok()?;
+    let request = "GET / HTTP/1.1\r\nhost: unknown.invalid\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut line = String::new();
+    let length = BufReader::new(stream).read_line(&mut line).ok()?;
+    (length > 0).then_some(line)
 }
 
 /// The settings of the proxies, which say where the Envoy under test is.

@@ -68,7 +68,7 @@ fn an_update_refuses_nobody() {
     let served = served_meanwhile(edge.at, || {
         for round in 0..6 {
             let open = round % 2 == 0;
-            let rule = json!({"match": {"prefix": "/new"}, "allow": "authenticated"});
+            let rule = json!({"match": {"prefix": "/new"}, "require": {"scopes": ["orders/read"]}});
             let rules = &mut policy(&mut policies)["spec"]["wasm"][0]["config"]["rules"];
             let rules = rules.as_array_mut().expect("rules");
             match open {
@@ -108,7 +108,7 @@ fn a_refused_configuration_keeps_the_old_one() {
         edge.await_condition(POLICY, "Accepted", "True");
         // The next good one is taken.
         let mut policies = good.clone();
-        let rule = json!({"match": {"prefix": "/new"}, "allow": "authenticated"});
+        let rule = json!({"match": {"prefix": "/new"}, "require": {"scopes": ["orders/read"]}});
         let rules = &mut policy(&mut policies)["spec"]["wasm"][0]["config"]["rules"];
         rules.as_array_mut().expect("rules").insert(0, rule);
         edge.apply(&policies);
