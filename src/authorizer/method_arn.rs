@@ -8,6 +8,7 @@ use super::api::Api;
 use crate::rules::index::UnsafePath;
 use crate::rules::path::{RequestPath, fold};
 use crate::rules::work::Work;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -23,12 +24,10 @@ const METHODS: [&str; 9] = [
 /// A request's method and path as an ARN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodArn {
-    /// Up to and with the stage.
-    api: String,
-    method: &'static str,
-    /// The literal reading of the path, without wildcards.
-    path: String,
     text: String,
+    /// How much of it goes up to and with the stage.
+    api: usize,
+    method: &'static str,
 }
 
 /// Why a request has no ARN.
@@ -71,18 +70,17 @@ impl MethodArn {
             .ok_or(NoArn::Method)?;
         let path = RequestPath::parse(path).map_err(NoArn::Path)?;
         // No literal reading has a raw `?`: it would begin the query.
-        let path = path.literal().replace('*', "%2A");
-        let api = api.arn();
-        let text = format!("{api}/{method}{path}");
+        let path = match path.literal() {
+            literal if literal.contains('*') => Cow::from(literal.replace('*', "%2A")),
+            literal => Cow::from(literal),
+        };
+        let arn = api.arn();
+        let api = arn.len();
+        let text = [&arn, "/", method, &path].concat();
         if text.len() > MAX_ARN_BYTES {
             return Err(NoArn::TooLong);
         }
-        Ok(Self {
-            api,
-            method,
-            path,
-            text,
-        })
+        Ok(Self { text, api, method })
     }
 
     /// The ARN.
@@ -97,10 +95,18 @@ impl MethodArn {
         self.method
     }
 
-    /// The path, without stage and query.
+    /// The literal reading of the path, without stage, query and wildcards.
     #[must_use]
     pub fn path(&self) -> &str {
-        &self.path
+        let (_, path) = self.parts();
+        path
+    }
+
+    /// Up to and with the stage; and the path.
+    fn parts(&self) -> (&str, &str) {
+        let (api, rest) = self.text.split_at_checked(self.api).unwrap_or_default();
+        let path = rest.get(self.method.len().saturating_add(1)..);
+        (api, path.unwrap_or_default())
     }
 
     /// The ARN in every reading of the path's structure, and with `GET` for `HEAD`, as servers
@@ -110,12 +116,13 @@ impl MethodArn {
     /// They are longer together than a request may cost.
     pub(super) fn readings(&self, work: &mut Work) -> Result<Readings, UnsafePath> {
         let mut readings = Readings::default();
-        let structures = RequestPath::parse(self.path.as_bytes())?.structures(work)?;
+        let (api, path) = self.parts();
+        let structures = RequestPath::parse(path.as_bytes())?.structures(work)?;
         let head_is_get = (self.method == "HEAD").then_some("GET");
         for method in [self.method].into_iter().chain(head_is_get) {
-            let beginning = format!("{}/{method}", self.api);
+            let beginning = [api, "/", method].concat();
             let mut arn = |path: &String| {
-                let arn = format!("{beginning}{path}");
+                let arn = [&beginning, &**path].concat();
                 work.spend(arn.len() / TEXT_BYTES_PER_UNIT).map(|()| arn)
             };
             for structure in &structures {

@@ -93,6 +93,13 @@ impl PolicyDocument {
         Err(Denied::Implicitly)
     }
 
+    /// Whether it depends on the client's address. Without a statement that does, nobody has to find
+    /// that out.
+    #[must_use]
+    pub fn asks_for_source(&self) -> bool {
+        self.0.iter().any(Statement::asks_for_source)
+    }
+
     /// Whether all of it is understood. What is not can only close.
     #[must_use]
     pub fn is_understood(&self) -> bool {

@@ -90,6 +90,11 @@ impl Statement {
         }))
     }
 
+    /// Whether it depends on the client's address.
+    pub(super) fn asks_for_source(&self) -> bool {
+        self.condition.asks_for_source()
+    }
+
     /// Whether an Allow statement is one for this ARN, as it stands.
     pub(super) fn allows(
         &self,
