@@ -8,7 +8,9 @@ use super::api::Api;
 use crate::rules::index::UnsafePath;
 use crate::rules::path::{RequestPath, fold};
 use crate::rules::work::Work;
+use crate::work::TooCostly;
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -114,7 +116,7 @@ impl MethodArn {
     ///
     /// # Errors
     /// They are longer together than a request may cost.
-    pub(super) fn readings(&self, work: &mut Work) -> Result<Readings, UnsafePath> {
+    fn readings(&self, work: &mut Work) -> Result<Readings, UnsafePath> {
         let mut readings = Readings::default();
         let (api, path) = self.parts();
         let structures = RequestPath::parse(path.as_bytes())?.structures(work)?;
@@ -141,6 +143,30 @@ impl MethodArn {
             }
         }
         Ok(readings)
+    }
+}
+
+/// The readings of an ARN, made when a statement asks for them first.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    pub(super) arn: &'a MethodArn,
+    readings: OnceCell<Readings>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(arn: &'a MethodArn) -> Self {
+        let readings = OnceCell::new();
+        Self { arn, readings }
+    }
+
+    /// # Errors
+    /// They are longer together than a request may cost.
+    pub(super) fn readings(&self, work: &mut Work) -> Result<&Readings, TooCostly> {
+        if let Some(readings) = self.readings.get() {
+            return Ok(readings);
+        }
+        let readings = self.arn.readings(work).map_err(|_| TooCostly)?;
+        Ok(self.readings.get_or_init(|| readings))
     }
 }
 
