@@ -1,4 +1,4 @@
-# What each command does is in the README. Everything they make is under target/.
+# What each command does is in README.md and .github/CONTRIBUTING.md. Everything they make is under target/.
 
 root := $(CURDIR)
 # One place for all output, so that `make clean` finds it.
@@ -105,6 +105,7 @@ test-mcp: build venv ## MCP clients sign in at Cognito and call a server behind 
 
 # istiod and Envoy Gateway, of the versions under tests/mesh. Needs Go, and builds for many minutes once.
 # MESH=istio or MESH=gateway asks one of them.
+.PHONY: test-mesh
 test-mesh: build venv ## A real istiod and a real Envoy Gateway read what stands under envoy/.
 	@tests/mesh/mesh.sh $(MESH)
 
