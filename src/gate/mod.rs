@@ -15,7 +15,9 @@
 //! [`Gate::next_tick`] shortens it while anything is awaited. Every tick goes the same way. The
 //! facts are read anew; the needs of the waiting requests become demands; the calls that are due
 //! begin; and each request whose fact has changed, or never will, gets its verdict. An answer does
-//! the last of these at once, without waiting for the tick.
+//! the last of these at once, without waiting for the tick. Nor does a call to an authorizer, whose
+//! request pays for every millisecond: where the host can call its root at once, it begins the calls
+//! that were asked for ([`Gate::begin_calls`]), and the tick finds none.
 //!
 //! What goes on with a token may last longer than the token. Where the policy says so, every tick
 //! names the requests whose token has ended since, and the host resets them.

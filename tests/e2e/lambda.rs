@@ -695,6 +695,7 @@ fn functions_are_told_the_same() {
     let fronts = [
         Front::token("token", "echo.py", 0),
         rest,
+        Front::http("http-1.0", "echo.py", "1.0", "policy"),
         Front::http("http-2.0", "echo.py", "2.0", "policy"),
     ];
     let lambda = Ministack::start();
