@@ -62,6 +62,7 @@ const KINDS: &[(&str, Form, Held)] = &[
     // The language decides which test runs it: those of the page.
     ("client", PROGRAM, In("tests/e2e/aws_callers.rs")),
     ("configuration", DATA, Here(configurations::accepted)),
+    ("console", Table, In("tests/browser/amplify.test.mjs")),
     ("crates", Table, In("tests/product/pages/dependencies.rs")),
     ("demo", TEXT, In("tests/product/pages/commands.rs")),
     ("deny list", JSON, Here(configurations::deny_list)),
@@ -90,6 +91,7 @@ const KINDS: &[(&str, Form, Held)] = &[
     ("reasons", Table, PROMISES),
     ("refused", YAML, In("tests/product/pages/configurations.rs")),
     ("replies", Table, In("tests/product/pages/replies.rs")),
+    ("refusals", Table, In("tests/browser/amplify.test.mjs")),
     ("reply", TEXT, Here(replies::reads_so)),
     ("routes", YAML, In("tests/product/pages/requests.rs")),
     ("rules", YAML, In("tests/product/pages/requests.rs")),
