@@ -15,9 +15,6 @@ pub(super) const FLOODED: &str = "us-east-1_Soaking002";
 /// Its endpoint never answers.
 pub(super) const SILENT: &str = "us-east-1_Soaking003";
 
-/// The path of the authorizer's rule.
-pub(super) const FUNCTION: &str = "/function";
-
 /// Distinct tokens that come again and again.
 const KNOWN: usize = 16;
 
@@ -60,15 +57,15 @@ const fn refused_at(name: &'static str, path: &'static str) -> Kind {
     kind(name, path, 15, Owed::Refusal)
 }
 
-const fn waiting(name: &'static str, path: &'static str) -> Kind {
+const fn waiting(name: &'static str) -> Kind {
     Kind {
         waits: true,
-        ..refused_at(name, path)
+        ..refused(name)
     }
 }
 
 /// Every kind, and among them every reason that there is.
-pub(super) const KINDS: [Kind; 29] = [
+pub(super) const KINDS: [Kind; 24] = [
     kind("known", "/guarded", 500, Owed::Pass),
     kind("new", "/guarded", 30, Owed::Pass),
     kind("open", "/open", 60, Owed::Pass),
@@ -91,17 +88,8 @@ pub(super) const KINDS: [Kind; 29] = [
     refused_at("stale_authentication", "/recent"),
     refused_at("denied_by_rule", "/closed"),
     refused_at("unsafe_path", "/a%2F..%2Fb"),
-    waiting("unknown_key", "/guarded"),
-    waiting("keys_unavailable", "/guarded"),
-    kind("remembered", FUNCTION, 100, Owed::Pass),
-    Kind {
-        waits: true,
-        ..kind("asked", FUNCTION, 60, Owed::Pass)
-    },
-    refused_at("missing_identity", FUNCTION),
-    refused_at("authorizer_denied", FUNCTION),
-    // It is called each time.
-    waiting("authorizer_failed", FUNCTION),
+    waiting("unknown_key"),
+    waiting("keys_unavailable"),
 ];
 
 impl Kind {
@@ -150,10 +138,6 @@ impl Tokens {
         let elsewhere = |name, token: Token| (name, vec![Arc::from(unsigned(&token))]);
         let minted = BTreeMap::from([
             ("missing_token", Vec::new()),
-            ("missing_identity", Vec::new()),
-            ("remembered", vec![Arc::from("known-caller")]),
-            ("authorizer_denied", vec![Arc::from("authorizer_denied")]),
-            ("authorizer_failed", vec![Arc::from("authorizer_failed")]),
             ("open", Vec::new()),
             ("optional", Vec::new()),
             ("unsafe_path", vec![Arc::from(known[0].as_str())]),
@@ -201,16 +185,12 @@ impl Tokens {
         }
     }
 
-    /// A token that nobody has seen, or what stands in its place.
+    /// A token that nobody has seen.
     pub(super) fn fresh(&self, kind: &Kind, seed: &mut Seed) -> (Token, Option<String>) {
         let jti = format!("{}-{}", seed.below(1 << 30), seed.below(1 << 30));
-        let made_up = match kind.name {
-            "unknown_key" => Some(random_kid(FLOODED, seed)),
-            "asked" => Some(format!("caller-{jti}")),
-            _ => None,
-        };
         let token = Token::id(HOME).signed_by(self.signer);
         let token = token.header("kid", &*self.kid).claim("jti", jti);
+        let made_up = (kind.name == "unknown_key").then(|| random_kid(FLOODED, seed));
         (token, made_up)
     }
 }

@@ -21,7 +21,6 @@ use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::client::Request;
 use crate::harness::document::{document, with};
 use crate::harness::envoy::EnvoyUnderTest;
-use crate::harness::function::{Function, Says, policy};
 use crate::harness::keyserver::{Answer, KeyServer};
 use crate::harness::process::eventually;
 use crate::harness::seed::Seed;
@@ -29,7 +28,7 @@ use crate::harness::table::difference;
 use crate::harness::upstream::Upstream;
 use crate::{alone, tell};
 use clients::Stage;
-use errands::{FLOODED, FUNCTION, HOME, SILENT};
+use errands::{FLOODED, HOME, SILENT};
 use figures::Figures;
 use record::Record;
 
@@ -72,19 +71,7 @@ fn configuration() -> Value {
         document["user_pools"][number]["jwks"]["timeout"] = json!("2s");
         document["user_pools"][number]["jwks"]["refresh_interval"] = json!("1m");
     }
-    let authorizer = json!({
-        "name": "function",
-        "type": "token",
-        "function": "partners",
-        "cluster": "lambda",
-        "answer": "policy",
-        "identity": [{"header": "authorization"}],
-        // Kept for less time than the others live, and by few.
-        "cache": {"ttl": "20s", "entries": CACHE_ENTRIES},
-        "api": {"region": "us-east-1", "account_id": "123456789012", "api_id": "a1b2c3d4e5", "stage": "prod"},
-    });
     let rules = json!([
-        {"match": {"path": FUNCTION}, "authorizer": "function"},
         {"match": {"path": "/open"}, "allow": "anyone"},
         {"match": {"path": "/optional"}, "allow": "optional"},
         {"match": {"path": "/closed"}, "allow": "nobody"},
@@ -95,11 +82,6 @@ fn configuration() -> Value {
         {"match": {"path": "/recent"}, "require": {"max_auth_age": "15m"}},
     ]);
     let changes = [
-        ("authorizers", json!([authorizer])),
-        (
-            "context_headers",
-            json!([{"header": "x-tenant", "key": "tenantId"}]),
-        ),
         ("rules", rules),
         ("default", json!("authenticated")),
         ("token.aud_pattern", json!("^4hq8.*$")),
@@ -120,20 +102,12 @@ fn the_end_is_as_the_beginning() {
     let pace = Pace::from_environment();
     let mut seed = Seed::from_variable("CHAOS_SEED");
     let (keys, upstream) = (KeyServer::start(), Upstream::forgetful());
-    let function = Function::start();
-    for (identity, effect) in [("authorizer_denied", "Deny"), ("known-caller", "Allow")] {
-        let word = policy(effect, "*", json!({"tenantId": "north"}));
-        function.says(&format!("Bearer {identity}"), Says::Answer(word));
-    }
-    function.says("Bearer authorizer_failed", Says::Error("no such table"));
-    function.says_of_all_others(Says::Answer(policy("Allow", "*", json!({}))));
     let stage = Stage::new(&keys);
     keys.delay(FLOODED, Duration::from_millis(300));
     keys.hold(SILENT);
     // The log of so many requests would fill a disk, and is not the filter's doing.
     let listener = Listener::new(MAIN, configuration()).manager("access_log", json!([]));
-    let setup = Setup::new(&keys, &upstream).cluster("lambda", function.port());
-    let envoy = EnvoyUnderTest::start(&setup.listener(listener));
+    let envoy = EnvoyUnderTest::start(&Setup::new(&keys, &upstream).listener(listener));
     let (record, figures) = thread::scope(|scope| {
         let clients = clients::start(scope, &stage, envoy.main(), &mut seed);
         let ends = Ends(&stage);
