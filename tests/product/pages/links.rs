@@ -7,8 +7,8 @@ use crate::harness::markdown::{Page, Pages, file, spans};
 
 /// The most lines that the first page may have.
 const FIRST_PAGE: usize = 200;
-/// The most characters of a command in the runbook: a phone's width, held sideways.
-const COMMAND: usize = 60;
+/// The most characters of a command in the runbook: what a phone shows of a line.
+const COMMAND: usize = 46;
 
 fn exists(path: &str) -> bool {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists()
