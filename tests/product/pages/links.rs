@@ -29,7 +29,7 @@ fn target(page: &str, link: &str) -> String {
 }
 
 /// The text outside of snippets, by lines.
-fn prose(page: &Page) -> impl Iterator<Item = &str> {
+pub(crate) fn prose(page: &Page) -> impl Iterator<Item = &str> {
     let mut inside = false;
     page.text.lines().filter(move |line| {
         let fence = line.starts_with("```");
