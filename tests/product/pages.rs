@@ -15,11 +15,14 @@ mod lambda;
 mod links;
 mod mcp;
 mod parts;
+mod pictures;
 mod promises;
 mod replies;
 mod requests;
 mod revocation;
 mod security;
+mod sentences;
+mod start;
 
 use std::collections::BTreeSet;
 
@@ -97,6 +100,8 @@ const KINDS: &[(&str, Form, Held)] = &[
     ("rules", YAML, In("tests/product/pages/requests.rs")),
     ("secret", YAML, RECIPES),
     ("server", PROGRAM, In("tests/mcp/server.py")),
+    ("start error", TEXT, In("tests/product/pages/start.rs")),
+    ("start errors", Table, In("tests/product/pages/start.rs")),
     ("statistics", TEXT, Here(adopting::statistics)),
     ("tool", Form::Snippet(&["console"]), TOOL),
     ("upstreams", Table, SECURITY),
