@@ -25,6 +25,12 @@ impl Endpoint {
     /// tests.
     #[track_caller]
     pub(crate) fn start(behind: u16, certificate: &str) -> Self {
+        Self::with_certificate(behind, &tls_file(certificate))
+    }
+
+    /// The same with a certificate from elsewhere, which is for the same private key.
+    #[track_caller]
+    pub(crate) fn with_certificate(behind: u16, certificate: &Path) -> Self {
         let setup = Setup {
             behind,
             certificate: certificate.to_owned(),
@@ -53,7 +59,7 @@ fn tls_file(name: &str) -> PathBuf {
 
 struct Setup {
     behind: u16,
-    certificate: String,
+    certificate: PathBuf,
 }
 
 impl Bootstrap for Setup {
@@ -70,7 +76,7 @@ impl Bootstrap for Setup {
         let tls = json!({
             "@type": format!("{types}.transport_sockets.tls.v3.DownstreamTlsContext"),
             "common_tls_context": {"tls_certificates": [{
-                "certificate_chain": {"filename": tls_file(&self.certificate)},
+                "certificate_chain": {"filename": self.certificate},
                 "private_key": {"filename": tls_file("server.key")},
             }]},
         });

@@ -24,6 +24,7 @@ pub(crate) struct Pod {
     namespace: &'static str,
     labels: Vec<(&'static str, &'static str)>,
     annotations: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
 }
 
 impl Pod {
@@ -35,6 +36,7 @@ impl Pod {
             namespace: "istio-system",
             labels: vec![("istio", "ingressgateway")],
             annotations: Vec::new(),
+            environment: Vec::new(),
         }
     }
 
@@ -46,12 +48,19 @@ impl Pod {
             namespace: "shop",
             labels: vec![("app", "orders")],
             annotations: Vec::new(),
+            environment: Vec::new(),
         }
     }
 
     /// Gives the pod an annotation.
     pub(crate) fn annotated(mut self, name: &str, value: &str) -> Self {
         self.annotations.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Gives the proxy's container a variable.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -95,6 +104,7 @@ impl Pod {
             .env("MINIMUM_DRAIN_DURATION", "0s")
             // Nobody is asked which cloud this is.
             .env("CLOUD_PLATFORM", "none")
+            .envs(self.environment.iter().cloned())
             .current_dir(&directory)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file"))
