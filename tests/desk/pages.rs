@@ -68,7 +68,7 @@ fn bash_completes() {
     );
     assert_eq!(
         offered("cognito-authorizer jwks --only "),
-        ["pool", "envoy", "istio"]
+        ["pool", "envoy", "istio", "gateway"]
     );
     assert_eq!(offered("cognito-authorizer check --format s"), ["sarif"]);
     assert_eq!(
