@@ -1,16 +1,18 @@
-# What each command does is in the README. Everything they make is under target/.
+# What each command does is in README.md and .github/CONTRIBUTING.md. Everything they make is under target/.
 
 root := $(CURDIR)
 # One place for all output, so that `make clean` finds it.
 export CARGO_TARGET_DIR := $(root)/target
 export PYTHONDONTWRITEBYTECODE := 1
 
-# For demo and tests. ENVOY=/path tries another Envoy, PORT=number has the demo listen there.
+# For demo and tests. ENVOY=/path tries another Envoy; PORT=number has the demo listen there,
+# PAGE_PORT=number its page; BROWSER=none opens no browser.
 export COGNITO_AUTHORIZER_WASM := $(root)/target/wasm32-wasip1/release/cognito_authorizer.wasm
 export MOTO_SERVER := $(root)/target/venv/bin/moto_server
 ENVOY ?= $(root)/target/venv/bin/envoy
 export ENVOY
 export PORT
+export PAGE_PORT
 
 .PHONY: build demo run test lint clean venv bench bench-growth image dist test-matrix test-formats help
 
@@ -20,7 +22,7 @@ build: ## Builds the module.
 demo: build venv ## Real sign-ins, then requests to a real Envoy, each answer checked.
 	@target/venv/bin/python envoy/demo/demo.py
 
-run: build venv ## The same, left running for curl.
+run: build venv ## The same, left running, with a page to play with.
 	@target/venv/bin/python envoy/demo/demo.py run
 
 test: ## Every test, from unit to end-to-end in a real Envoy.
@@ -103,6 +105,7 @@ test-mcp: build venv ## MCP clients sign in at Cognito and call a server behind 
 
 # istiod and Envoy Gateway, of the versions under tests/mesh. Needs Go, and builds for many minutes once.
 # MESH=istio or MESH=gateway asks one of them.
+.PHONY: test-mesh
 test-mesh: build venv ## A real istiod and a real Envoy Gateway read what stands under envoy/.
 	@tests/mesh/mesh.sh $(MESH)
 

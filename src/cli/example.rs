@@ -16,7 +16,6 @@ pub(crate) struct Example {
     edits: Vec<(Range<usize>, String)>,
 }
 
-#[allow(dead_code)]
 impl Example {
     /// # Errors
     /// A text that is no YAML.
@@ -50,11 +49,18 @@ impl Example {
     pub(crate) fn replace(&mut self, path: &str, lines: &str) -> anyhow::Result<()> {
         let (entry, indent) = self.entry(path)?;
         let start = self.comments(entry.start);
-        let next = format!("\n{}", " ".repeat(indent));
-        let lines = lines.trim_end().replace('\n', &next);
-        // Nothing is indented that is empty.
-        let lines = lines.replace(&format!("{next}\n"), "\n\n");
-        self.edits.push((start..entry.end, lines));
+        self.edits
+            .push((start..entry.end, indented(lines.trim_end(), indent)));
+        Ok(())
+    }
+
+    /// Puts other lines in the place of an entry, below the comments above it.
+    ///
+    /// # Errors
+    /// Nothing is there.
+    pub(crate) fn put(&mut self, path: &str, lines: &str) -> anyhow::Result<()> {
+        let (entry, indent) = self.entry(path)?;
+        self.edits.push((entry, indented(lines.trim_end(), indent)));
         Ok(())
     }
 
@@ -185,6 +191,13 @@ impl Example {
             start = above_starts;
         }
     }
+}
+
+/// Lines of which all but the first are further to the right; nothing is that is empty.
+fn indented(lines: &str, indent: usize) -> String {
+    let next = format!("\n{}", " ".repeat(indent));
+    let lines = lines.replace('\n', &next);
+    lines.replace(&format!("{next}\n"), "\n\n")
 }
 
 /// How far to the right a place is, in bytes.

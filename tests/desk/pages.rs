@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
+    "init",
     "check",
     "explain",
     "token",

@@ -130,7 +130,6 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
 
 /// What there is to say of files that this tool itself has written, for people: whether they have a
 /// problem, and all findings, which are none unless the arguments were unwise.
-#[allow(dead_code)]
 pub(crate) fn of_written(files: &[(String, String)]) -> anyhow::Result<(bool, String)> {
     let sources = files.iter().map(|(name, text)| Ok(Source::new(name, text)));
     let (reports, unreadable) = look(sources, &[])?;

@@ -90,7 +90,6 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
 ///
 /// # Errors
 /// No token, or not one of a user pool.
-#[allow(dead_code)]
 pub(crate) fn origin(place: &str) -> anyhow::Result<Origin> {
     let paste = Paste::of(&paste::read(place)?)?;
     let contents = Contents::of(&paste.compact);

@@ -1,16 +1,15 @@
-//! `envoy/BROWSER.md`: its configurations are accepted, and its tables are what the filter does. The same is
+//! `envoy/BROWSER.md`: its tables are what the filter does. The same is
 //! run in Envoy by `e2e/navigation.rs` and `e2e/sockets.rs`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cognito_authorizer::config;
 use cognito_authorizer::header::HeaderEdit;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::refusal::{Reason, Refusal};
 use cognito_authorizer::request::Request;
-use serde_json::Value;
 
-use crate::harness::markdown::{Block, Page, Table, spans};
+use crate::harness::markdown::{Page, Table, spans};
+use crate::pages::configurations::parse;
 
 fn page() -> Page {
     Page::read("envoy/BROWSER.md")
@@ -19,29 +18,17 @@ fn page() -> Page {
 /// The configurations, in their order.
 fn policies() -> Vec<Policy> {
     let page = page();
-    let mut policies = Vec::new();
-    for block in &page.blocks {
-        let Block::Snippet(snippet) = block else {
-            continue;
-        };
-        match (block.marker(), snippet.language.as_str()) {
-            (Some("configuration"), "yaml") => {
-                let document: Value = serde_yaml_ng::from_str(&snippet.text).expect("YAML");
-                let policy = config::parse(document.to_string().as_bytes());
-                policies.push(policy.unwrap_or_else(|problems| panic!("{problems}")));
-            }
-            (Some("client"), "javascript") => {}
-            other => panic!("line {}: what is this? {other:?}", block.line()),
-        }
-    }
-    policies
+    let configurations = page.marked("configuration");
+    let policies = configurations.map(|(snippet, _)| {
+        parse(&snippet.value()).unwrap_or_else(|problems| panic!("{problems}"))
+    });
+    policies.collect()
 }
 
 fn table<'p>(page: &'p Page, column: &str) -> &'p Table {
-    let mut tables = page.blocks.iter().filter_map(|block| match block {
-        Block::Table(table) if table.has(column) => Some(table),
-        Block::Table(_) | Block::Snippet(_) => None,
-    });
+    let mut tables = page
+        .tables()
+        .filter(|table| table.has(column) && !table.has("token"));
     tables.next().expect("a table")
 }
 

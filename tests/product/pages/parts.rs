@@ -4,8 +4,8 @@
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::harness::markdown::{Page, Snippet, file};
-use crate::readme::configurations::parse;
+use crate::harness::markdown::{Pages, Snippet, file};
+use crate::pages::configurations::parse;
 
 #[track_caller]
 fn documents(path: &str) -> Vec<Value> {
@@ -43,33 +43,27 @@ fn stands_in(tree: &Value, part: &Value) -> bool {
 }
 
 #[track_caller]
-pub(crate) fn is_part(snippet: &Snippet, part: &Value, path: &str) {
+fn is_part(snippet: &Snippet, part: &Value, path: &str) {
     let found = documents(path)
         .iter()
         .any(|document| stands_in(document, part));
     assert!(
         found,
-        "line {}: {path} has nothing like\n{part:#}",
-        snippet.line
+        "{}: {path} has nothing like\n{part:#}",
+        snippet.place
     );
 }
 
-#[test]
-fn parts_stand_in_the_files_they_are_from() {
-    let page = Page::readme();
-    let mut count = 0;
-    for (snippet, path) in page.marked("part of ") {
-        is_part(snippet, &snippet.value(), path);
-        count += 1;
-    }
-    assert!(count >= 7, "{count} parts");
+/// What is shown stands so in this file.
+pub(crate) fn part(snippet: &Snippet, path: &str) {
+    is_part(snippet, &snippet.value(), path);
 }
 
 /// The filter is that of production, but for a configuration of its own.
 #[test]
 fn the_filter_is_the_one_of_production() {
-    let page = Page::readme();
-    let mut filters = page.marked("filter of ");
+    let pages = Pages::read();
+    let mut filters = pages.marked("filter of ");
     let (snippet, path) = filters.next().expect("a filter");
     assert!(filters.next().is_none());
     let mut filter = snippet.value();

@@ -1,4 +1,4 @@
-//! Tables of what the filter says: reasons, replies, headers, metrics, log lines.
+//! Tables of what the filter says: reasons, headers, metrics, log lines, alerts.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,51 +6,22 @@ use std::time::Duration;
 use cognito_authorizer::claim_headers::{ArrayFormat, ClaimHeader, ClaimHeaders, Encoding};
 use cognito_authorizer::claims::{ClaimPlace, Claims};
 use cognito_authorizer::header::HeaderName;
-use cognito_authorizer::refusal::{ApiKind, AuthorizerCause, Reason, Refusal};
+use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::remote::call::Endpoint;
 use cognito_authorizer::remote::failure::Failure;
-use cognito_authorizer::reply::{Occasion, Reply, Responses, Style};
+use cognito_authorizer::reply::Style;
 
-use crate::harness::markdown::{Page, file, span, spans};
-
-/// A refusal for this reason, with what the page has in its examples.
-fn refusal(reason: Reason) -> Refusal {
-    match reason {
-        Reason::InsufficientScope => {
-            Refusal::InsufficientScope(vec!["a".to_owned(), "b".to_owned()])
-        }
-        Reason::StaleAuthentication => Refusal::StaleAuthentication(Duration::from_secs(900)),
-        Reason::KeysUnavailable => Refusal::KeysUnavailable(Duration::from_secs(7)),
-        Reason::RevocationUnknown => Refusal::RevocationUnknown(Duration::from_secs(7)),
-        Reason::AuthorizerUnavailable => Refusal::Authorizer(
-            ApiKind::Rest,
-            AuthorizerCause::Unreachable(Duration::from_secs(7)),
-        ),
-        other => Refusal::Plain(other),
-    }
-}
-
-fn reply(style: Style, reason: Reason) -> Reply {
-    let responses = Responses {
-        style,
-        ..Responses::default()
-    };
-    responses.reply(&refusal(reason), &Occasion::default())
-}
-
-fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
-    let found = reply.headers.iter().find(|(present, _)| present == name);
-    found.map(|(_, value)| &**value)
-}
+use crate::harness::markdown::{Pages, file, span};
+use crate::pages::replies::reply;
 
 #[test]
 fn every_reason_has_a_row() {
-    let page = Page::readme();
-    let table = page.table("reasons");
+    let pages = Pages::read();
+    let table = pages.table("reasons");
     let rows: Vec<_> = table.rows.iter().map(|row| span(&row[0])).collect();
     assert_eq!(rows, Reason::ALL.map(Reason::code));
     for (row, reason) in table.rows.iter().zip(Reason::ALL) {
-        let status = reply(Style::Rfc6750, reason).status;
+        let status = reply(Style::Rfc6750, reason, &[]).status;
         assert_eq!(
             row[table.column("status")],
             status.to_string(),
@@ -61,81 +32,9 @@ fn every_reason_has_a_row() {
 }
 
 #[test]
-fn replies_are_the_ones_shown() {
-    let page = Page::readme();
-    let table = page.table("replies");
-    let named: Vec<_> = table.rows.iter().flat_map(|row| spans(&row[0])).collect();
-    let mut seen = 0;
-    for row in &table.rows {
-        let wanted = spans(&row[0]);
-        let reasons = Reason::ALL
-            .into_iter()
-            .filter(|reason| match wanted.as_slice() {
-                [] => row[0] == "any other bad token" && !named.contains(&reason.code()),
-                wanted => wanted.contains(&reason.code()),
-            });
-        for reason in reasons {
-            let reply = reply(Style::Rfc6750, reason);
-            let code = reason.code();
-            assert_eq!(
-                row[table.column("status")],
-                reply.status.to_string(),
-                "{code}"
-            );
-            assert_eq!(span(&row[table.column("body")]), reply.body, "{code}");
-            let challenge = &row[table.column("www-authenticate")];
-            let expected = match challenge.strip_prefix("none") {
-                Some(_) => None,
-                None => Some(span(challenge)),
-            };
-            assert_eq!(header(&reply, "www-authenticate"), expected, "{code}");
-            assert_eq!(
-                header(&reply, "content-type"),
-                Some("application/json"),
-                "{code}"
-            );
-            let retry = header(&reply, "retry-after").is_some();
-            assert_eq!(challenge.contains("retry-after"), retry, "{code}");
-            seen += 1;
-        }
-    }
-    assert_eq!(seen, Reason::ALL.len(), "every reason is in one row");
-    let theirs = reply(Style::ApiGateway, Reason::InsufficientGroup);
-    assert!(
-        page.text.contains(&format!("`{}` in a 403", theirs.body)),
-        "{}",
-        theirs.body
-    );
-    assert_eq!(
-        reply(Style::ApiGateway, Reason::InsufficientScope).status,
-        401
-    );
-    assert_eq!(header(&theirs, "www-authenticate"), None);
-    assert!(header(&theirs, "x-amzn-errortype").is_some());
-}
-
-/// A reply as curl prints it.
-#[test]
-fn the_first_reply_is_the_one_shown() {
-    let page = Page::readme();
-    let (snippet, code) = page.marked("reply ").next().expect("a reply");
-    let reason = Reason::ALL
-        .into_iter()
-        .find(|reason| reason.code() == code)
-        .expect(code);
-    let reply = reply(Style::Rfc6750, reason);
-    assert_eq!(reply.status, 401);
-    let mut expected = "HTTP/1.1 401 Unauthorized\n".to_owned();
-    for (name, value) in &reply.headers {
-        expected.push_str(&format!("{name}: {value}\n"));
-    }
-    assert_eq!(snippet.text, format!("{expected}\n{}\n", reply.body));
-}
-
-#[test]
 fn claims_become_headers_as_shown() {
-    let page = Page::readme();
-    let table = page.table("formats");
+    let pages = Pages::read();
+    let table = pages.table("formats");
     let formats = [
         ("comma", ArrayFormat::Comma),
         ("space", ArrayFormat::Space),
@@ -167,8 +66,8 @@ fn claims_become_headers_as_shown() {
 
 #[test]
 fn every_metric_has_a_row() {
-    let page = Page::readme();
-    let table = page.table("metrics");
+    let pages = Pages::read();
+    let table = pages.table("metrics");
     let rows = table
         .rows
         .iter()
@@ -203,8 +102,8 @@ fn every_metric_has_a_row() {
 /// prints for the core.
 #[test]
 fn every_log_line_has_a_row() {
-    let page = Page::readme();
-    let table = page.table("log lines");
+    let pages = Pages::read();
+    let table = pages.table("log lines");
     let rows = table
         .rows
         .iter()
@@ -247,8 +146,8 @@ fn every_log_line_has_a_row() {
 /// Every cause of a failed fetch, in the order of the code.
 #[test]
 fn every_cause_of_a_failed_fetch_has_a_row() {
-    let page = Page::readme();
-    let table = page.table("causes");
+    let pages = Pages::read();
+    let table = pages.table("causes");
     let endpoint = Endpoint {
         cluster: "k".to_owned(),
         uri: String::new(),
@@ -278,8 +177,8 @@ fn every_cause_of_a_failed_fetch_has_a_row() {
 
 #[test]
 fn every_alert_has_a_row() {
-    let page = Page::readme();
-    let rows = page
+    let pages = Pages::read();
+    let rows = pages
         .table("alerts")
         .rows
         .iter()
@@ -290,16 +189,18 @@ fn every_alert_has_a_row() {
         .filter_map(|line| line.trim().strip_prefix("- alert: "));
     let names: Vec<_> = names.collect();
     assert_eq!(rows.collect::<Vec<_>>(), names);
-    // The person who is paged follows a link to a heading of this page.
+    // The person who is paged follows a link to a heading.
     let links = alerts
         .lines()
         .filter_map(|line| line.trim().strip_prefix("runbook_url: "));
-    let base = "https://git.example.com/cognito-authorizer/blob/main/README.md";
+    let base = "https://git.example.com/cognito-authorizer/blob/main/envoy/RUNBOOK.md";
     let wanted = names
         .iter()
         .map(|name| format!("{base}#{}", name.to_lowercase()));
     assert_eq!(links.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
+    let runbook = file("envoy/RUNBOOK.md");
     for name in names {
-        assert!(page.text.contains(&format!("\n#### {name}\n")), "{name}");
+        let heading = |line: &str| line.trim_start_matches('#') == format!(" {name}");
+        assert!(runbook.lines().any(heading), "{name}");
     }
 }

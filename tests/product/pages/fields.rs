@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::markdown::{Page, Table, spans};
-use crate::readme::configurations::{minimum, parse, summary};
+use crate::harness::markdown::{Pages, Table, spans};
+use crate::pages::configurations::{minimum, parse, summary};
 
 /// The tables, and where in a document their fields stand.
 const PLACES: [(&str, &str); 20] = [
@@ -63,8 +63,8 @@ fn path(place: &str, field: &str) -> String {
     }
 }
 
-fn tables(page: &Page) -> Vec<(&'static str, &Table)> {
-    let found = PLACES.map(|(name, place)| (place, page.table(&format!("fields of {name}"))));
+fn tables(pages: &Pages) -> Vec<(&'static str, &Table)> {
+    let found = PLACES.map(|(name, place)| (place, pages.table(&format!("fields of {name}"))));
     found.to_vec()
 }
 
@@ -75,28 +75,28 @@ fn name(row: &[String]) -> &str {
 
 #[test]
 fn every_field_has_a_row() {
-    let page = Page::readme();
-    for (place, table) in tables(&page) {
+    let pages = Pages::read();
+    for (place, table) in tables(&pages) {
         let told = problem(&only(place, "zzzzzzzz", json!(1)), &path(place, "zzzzzzzz"));
         let known = told
             .strip_prefix("found an unknown field; expected ")
             .expect(&told);
         let known: BTreeSet<_> = known.split(", ").collect();
         let rows: BTreeSet<_> = table.rows.iter().map(|row| name(row)).collect();
-        assert_eq!(rows, known, "line {}", table.line);
+        assert_eq!(rows, known, "{}", table.place);
         assert_eq!(
             rows.len(),
             table.rows.len(),
-            "line {}: a field stands twice",
-            table.line
+            "{}: a field stands twice",
+            table.place
         );
     }
 }
 
 #[test]
 fn values_are_described_as_the_parser_describes_them() {
-    let page = Page::readme();
-    for (place, table) in tables(&page) {
+    let pages = Pages::read();
+    for (place, table) in tables(&pages) {
         let value = table.column("value");
         for row in &table.rows {
             let told = problem(
@@ -153,9 +153,9 @@ fn object<'a>(document: &'a mut Value, place: &str) -> &'a mut Map<String, Value
 
 #[test]
 fn defaults_are_the_ones_shown() {
-    let page = Page::readme();
+    let pages = Pages::read();
     let (mut defaults, mut required) = (0, 0);
-    for (place, table) in tables(&page)
+    for (place, table) in tables(&pages)
         .into_iter()
         .filter(|(_, table)| table.has("default"))
     {

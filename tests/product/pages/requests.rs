@@ -17,8 +17,8 @@ use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::harness::issuer::{TestKey, Token, key_set, now};
-use crate::harness::markdown::{Block, Page, Table, spans};
-use crate::readme::configurations;
+use crate::harness::markdown::{Block, Page, Pages, Table, spans};
+use crate::pages::configurations;
 
 /// What a client writes into every header that is not its own to write.
 const SPOOFED: &str = "spoofed by the client";
@@ -158,8 +158,8 @@ fn asked(policy: &Rc<Policy>, table: &Table) {
         };
         assert_eq!(
             answer, row[gets],
-            "line {}: {} {}",
-            table.line, row[asks], row[with]
+            "{}: {} {}",
+            table.place, row[asks], row[with]
         );
         let Decision::Verdict(Verdict::Forward(forward)) = &decision else {
             continue;
@@ -168,8 +168,8 @@ fn asked(policy: &Rc<Policy>, table: &Table) {
             let seen = upstream(&headers, forward, name.as_str());
             assert!(
                 !seen.contains(&SPOOFED.to_owned()),
-                "line {}: {row:?}",
-                table.line
+                "{}: {row:?}",
+                table.place
             );
         }
         if table.has("upstream sees") {
@@ -185,8 +185,8 @@ fn asked(policy: &Rc<Policy>, table: &Table) {
             assert_eq!(
                 upstream(&headers, forward, name),
                 expected,
-                "line {}: {row:?}",
-                table.line
+                "{}: {row:?}",
+                table.place
             );
         }
     }
@@ -194,8 +194,13 @@ fn asked(policy: &Rc<Policy>, table: &Table) {
 
 #[test]
 fn recipes_do_what_they_say() {
-    let (asked_for, _) = run(&Page::readme());
-    assert!(asked_for >= 60, "{asked_for} requests");
+    let pages = Pages::read();
+    let asked_for: Vec<_> = pages.all.iter().map(|page| run(page).0).collect();
+    let (all, pages) = (
+        asked_for.iter().sum::<usize>(),
+        asked_for.iter().filter(|one| **one > 0),
+    );
+    assert!(all >= 140 && pages.count() >= 4, "{asked_for:?} requests");
 }
 
 /// `envoy/RULES.md`: every sentence about a matcher has a row, and every field a place on the page.
@@ -209,7 +214,7 @@ fn the_page_about_rules_does_what_it_says() {
     );
     for (limit, text) in [
         (requirement::MAX_ALTERNATIVES, "1 to {} alternatives"),
-        (requirement::MAX_MATCHED_BYTES, "first {} bytes"),
+        (requirement::MAX_MATCHED_BYTES, "beyond {} bytes"),
         (claims::MAX_LIST_BYTES, "longer than {} bytes"),
     ] {
         let digits = limit.to_string();
@@ -239,8 +244,8 @@ fn run(page: &Page) -> (usize, usize) {
             Block::Snippet(snippet) if snippet.marker.as_deref() == Some("rules") => {
                 assert!(
                     !wanted,
-                    "line {}: the rules before it have no table",
-                    snippet.line
+                    "{}: the rules before it have no table",
+                    snippet.place
                 );
                 rules = Some(policy(&snippet.value()));
                 wanted = true;
@@ -261,8 +266,8 @@ fn run(page: &Page) -> (usize, usize) {
 /// The route that a recipe shows takes members of the group and nobody else.
 #[test]
 fn the_route_by_group_takes_the_group_only() {
-    let page = Page::readme();
-    let (snippet, _) = page.marked("routes").next().expect("routes");
+    let pages = Pages::read();
+    let (snippet, _) = pages.marked("routes").next().expect("routes");
     let routes = snippet.value();
     let header = &routes["routes"][0]["match"]["headers"][0];
     let regex = header["string_match"]["safe_regex"]["regex"]

@@ -14,7 +14,8 @@ use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::harness::issuer::{TestKey, Token, key_set, now};
-use crate::harness::markdown::{Block, Page, spans};
+use crate::harness::markdown::{Page, Snippet, spans};
+use crate::pages::replies;
 
 const POOL: &str = "us-east-1_AbCdEf123";
 
@@ -25,14 +26,9 @@ fn page() -> Page {
 /// The configuration of this name, with keys in it.
 fn configuration(name: &str) -> Value {
     let page = page();
-    let mut snippets = page.blocks.iter().filter_map(|block| match block {
-        Block::Snippet(snippet) => Some(snippet),
-        Block::Table(_) => None,
-    });
     let marker = format!("configuration {name}");
-    let snippet = snippets.find(|snippet| snippet.marker.as_deref() == Some(&*marker));
-    let snippet = snippet.unwrap_or_else(|| panic!("no snippet is called {name}"));
-    let mut document: Value = serde_yaml_ng::from_str(&snippet.text).expect("YAML");
+    let (snippet, _) = page.marked(&marker).next().expect(name);
+    let mut document = snippet.value();
     document["user_pools"][0]["jwks"] = json!({"inline": key_set(&[TestKey::first()])});
     document
 }
@@ -91,11 +87,8 @@ fn told(policy: &Rc<Policy>, line: &str, token: &str) -> String {
 #[test]
 fn requests_get_what_the_page_says() {
     let page = page();
-    let mut tables = page.blocks.iter().filter_map(|block| match block {
-        Block::Table(table) if table.has("under report") => Some(table),
-        Block::Table(_) | Block::Snippet(_) => None,
-    });
-    let table = tables.next().expect("the table");
+    let table = page.tables().find(|table| table.has("under report"));
+    let table = table.expect("the table");
     let report = policy(&configuration("report"));
     let mut enforced = configuration("report");
     enforced.as_object_mut().unwrap().remove("enforce");
@@ -122,24 +115,12 @@ fn requests_get_what_the_page_says() {
     assert!(differ >= 4, "{differ} differ");
 }
 
-#[test]
-fn no_snippet_of_the_page_escapes() {
-    for block in &page().blocks {
-        let Block::Snippet(snippet) = block else {
-            continue;
-        };
-        match (snippet.marker.as_deref(), snippet.language.as_str()) {
-            (Some("configuration report" | "configuration rule"), "yaml") | (None, "sh") => {}
-            (Some("statistics"), "text") => {
-                for line in snippet.text.lines() {
-                    let (name, value) = line.split_once(": ").expect("a value");
-                    let reason = name.strip_prefix("wasmcustom.cognito_authorizer.reported.");
-                    let known = cognito_authorizer::refusal::Reason::ALL;
-                    assert!(known.iter().any(|one| Some(one.code()) == reason), "{line}");
-                    assert!(value.parse::<u32>().is_ok(), "{line}");
-                }
-            }
-            other => panic!("line {}: what is this? {other:?}", snippet.line),
-        }
+/// Counters of what is reported, as the admin port prints them.
+pub(crate) fn statistics(snippet: &Snippet, _: &str) {
+    for line in snippet.text.lines() {
+        let (name, value) = line.split_once(": ").expect("a value");
+        let reason = name.strip_prefix("wasmcustom.cognito_authorizer.reported.");
+        replies::reason(reason.expect(line));
+        assert!(value.parse::<u32>().is_ok(), "{line}");
     }
 }

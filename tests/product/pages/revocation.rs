@@ -1,98 +1,13 @@
-//! envoy/REVOCATION.md: every snippet on it is what it says it is.
+//! envoy/REVOCATION.md: what it shows belongs together.
 
-use std::time::Duration;
-
-use cognito_authorizer::deny_list::DenyList;
-use cognito_authorizer::refusal::{Reason, Refusal};
-use cognito_authorizer::reply::{Occasion, Responses, Style};
 use serde_json::Value;
 
 use crate::deploy::files;
-use crate::harness::markdown::{Block, Page, file};
-use crate::readme::configurations::parse;
-use crate::readme::parts::is_part;
+use crate::harness::markdown::{Page, file};
+use crate::pages::configurations::parse;
 
 fn page() -> Page {
     Page::read("envoy/REVOCATION.md")
-}
-
-/// No snippet escapes: each has a marker, or is a command.
-#[test]
-fn every_snippet_of_the_page_is_checked() {
-    let mut counts = [0; 6];
-    for block in &page().blocks {
-        let Block::Snippet(snippet) = block else {
-            continue;
-        };
-        let marker = snippet.marker.as_deref().unwrap_or_default();
-        let line = snippet.line;
-        let kind = match marker.split(' ').next().unwrap_or_default() {
-            "configuration" => {
-                let parsed = parse(&snippet.value());
-                assert!(parsed.is_ok(), "line {line}:\n{}", parsed.unwrap_err());
-                0
-            }
-            "part" => {
-                let path = marker.strip_prefix("part of ").expect("a file");
-                is_part(snippet, &snippet.value(), path);
-                1
-            }
-            "reply" => {
-                let reason = marker.strip_prefix("reply ").expect("a reason");
-                assert_eq!(snippet.text, reply(reason), "line {line}");
-                2
-            }
-            "deny" => {
-                let list = DenyList::parse(snippet.text.trim().as_bytes());
-                assert_eq!(list.map(|list| list.len()), Ok(1), "line {line}");
-                3
-            }
-            // What the tool prints: tests/desk/deny.rs.
-            "tool" => 4,
-            "" if snippet.language == "sh" => 5,
-            _ => panic!("line {line}: what is this?"),
-        };
-        counts[kind] += 1;
-    }
-    assert_eq!(counts, [1, 4, 3, 1, 1, 3]);
-}
-
-/// The list that the README shows has an entry of each kind.
-#[test]
-fn the_list_of_the_readme_is_one() {
-    let page = Page::readme();
-    let mut lists = page.marked("deny list");
-    let (snippet, _) = lists.next().expect("a list");
-    let list = DenyList::parse(snippet.text.as_bytes());
-    assert_eq!(list.map(|list| list.len()), Ok(5));
-    assert!(lists.next().is_none());
-}
-
-/// What a client gets for this reason, as the page shows it.
-fn reply(reason: &str) -> String {
-    let reason = Reason::ALL.into_iter().find(|one| one.code() == reason);
-    let refusal = match reason.expect("a reason") {
-        Reason::RevocationUnknown => Refusal::RevocationUnknown(Duration::from_secs(1)),
-        Reason::InsufficientScope => {
-            Refusal::InsufficientScope(vec!["aws.cognito.signin.user.admin".to_owned()])
-        }
-        other => Refusal::Plain(other),
-    };
-    let responses = Responses {
-        style: Style::Rfc6750,
-        ..Responses::default()
-    };
-    let reply = responses.reply(&refusal, &Occasion::default());
-    let phrase = match reply.status {
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        _ => "Service Unavailable",
-    };
-    let mut text = format!("HTTP/1.1 {} {phrase}\n", reply.status);
-    for (name, value) in &reply.headers {
-        text += &format!("{name}: {value}\n");
-    }
-    text + "\n" + &reply.body + "\n"
 }
 
 /// What is shown is a whole configuration that the filter takes, with the cluster that it names.
