@@ -21,7 +21,9 @@ mod istiod;
 mod proxy;
 
 mod browser;
+mod check;
 mod gateway;
+mod init;
 mod kustomize;
 mod lambda;
 mod sidecar;

@@ -41,7 +41,10 @@ fn it_reads_what_istioctl_prints() {
         let name = file.display();
         // The example's own pool and client are placeholders; nothing else is worth a word.
         assert_eq!(code, Some(0), "{name}: {text}");
-        assert!(text.contains(POOL) && text.contains(CLIENT), "{name}: {text}");
+        assert!(
+            text.contains(POOL) && text.contains(CLIENT),
+            "{name}: {text}"
+        );
     }
     drop(mesh);
 }
