@@ -51,7 +51,8 @@ pub(crate) fn authority() -> PathBuf {
     tls_file("authority.crt")
 }
 
-fn tls_file(name: &str) -> PathBuf {
+/// A file of the deployment tests.
+pub(crate) fn tls_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/product/deploy/tls")
         .join(name)

@@ -34,7 +34,7 @@ use istiod::Istiod;
 use proxy::Pod;
 
 /// How long a control plane may take to start on a machine that does something else as well.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 /// Istio's root namespace.
 pub(crate) const ROOT: &str = "istio-system";
 /// The namespace of the service behind the gateway.
@@ -100,9 +100,12 @@ impl Mesh {
         (mesh, gateway)
     }
 
-    /// What `kubectl apply` does.
+    /// What `kubectl apply` does: istiod is asked first.
     #[track_caller]
     pub(crate) fn apply(&self, resource: &Value) {
+        if let Some(objection) = self.istiod.objection(resource) {
+            panic!("{} is not admitted: {objection}", resource["kind"]);
+        }
         self.api.apply(resource);
     }
 
@@ -162,7 +165,7 @@ impl Mesh {
         }));
         let mut resources = shipped("istio/cors.yaml");
         self.apply(of_kind(&mut resources, "VirtualService"));
-        let envoy = pod.start(&self.istiod);
+        let envoy = pod.start(self);
         let at = envoy.at(&format!("127.0.0.1_{port}"));
         Gateway { envoy, at }
     }

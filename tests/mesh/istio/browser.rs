@@ -35,7 +35,7 @@ fn preflights_pass_and_refusals_are_readable() {
 
     let valid = reader().mint();
     for (request, status) in [
-        (refused, 401),
+        (Request::get("/orders"), 401),
         (Request::new("PUT", "/orders").bearer(&valid), 403),
         (Request::get("/orders").bearer(&valid), 200),
     ] {

@@ -5,17 +5,47 @@ use serde_json::json;
 use crate::endpoint::OTHER_NAME;
 use crate::harness::client::Request;
 use crate::harness::issuer::{SUB, Token};
+use crate::harness::markdown::Pages;
+use crate::istio::api::Api;
+use crate::istio::istiod::Istiod;
 use crate::istio::{Mesh, POOL, Pod, reader};
+use crate::manifest::shipped;
 
 /// The name that Istio gives to the key cluster, as its statistics have it.
 const KEYS: &str = "cluster.outbound|443||cognito-keys.us-east-1.internal;";
 
-/// The annotation of the page, without which nothing is told of the key cluster.
-fn pod() -> Pod {
-    let matcher = json!({"proxyStatsMatcher": {"inclusionPrefixes": [
-        "cluster.outbound|443||cognito-keys",
-    ]}});
-    Pod::gateway().annotated("proxy.istio.io/config", &matcher.to_string())
+/// A gateway's pod with the annotation of the page, without which nothing is told of the key cluster.
+fn annotated() -> Pod {
+    const NAME: &str = "proxy.istio.io/config";
+    let pages = Pages::read();
+    let (snippet, _) = pages.marked("annotation").next().expect("an annotation");
+    let annotation = snippet.value();
+    let value = annotation[NAME].as_str().expect("a text of YAML");
+    Pod::gateway().annotated(NAME, value)
+}
+
+/// The files as they are, with all their placeholders.
+#[test]
+fn istiod_admits_every_file() {
+    let api = Api::start();
+    let istiod = Istiod::start(&api);
+    for file in [
+        "keys.yaml",
+        "headers.yaml",
+        "gateway.yaml",
+        "sidecar.yaml",
+        "cors.yaml",
+        "cors-policy.yaml",
+        "lambda.yaml",
+    ] {
+        for resource in shipped(&format!("istio/{file}")) {
+            assert_eq!(istiod.objection(&resource), None, "{file}");
+        }
+    }
+    // It does look.
+    let mut plugin = shipped("istio/gateway.yaml").remove(0);
+    plugin["spec"]["phase"] = json!("AUTHEN");
+    assert!(istiod.objection(&plugin).is_some());
 }
 
 #[test]
@@ -79,7 +109,7 @@ fn the_key_cluster_is_told_of_when_asked_for() {
     for file in ["keys.yaml", "gateway.yaml"] {
         mesh.apply_shipped(file);
     }
-    for (pod, told) in [(Pod::gateway(), false), (pod(), true)] {
+    for (pod, told) in [(Pod::gateway(), false), (annotated(), true)] {
         let gateway = mesh.start_gateway(&pod);
         let request = Request::get("/orders").bearer(&reader().mint());
         assert_eq!(gateway.send(&request).status, 200);
@@ -97,7 +127,7 @@ fn keys_come_from_nobody_but_the_named_server() {
     for file in ["keys.yaml", "gateway.yaml"] {
         mesh.apply_shipped(file);
     }
-    let gateway = mesh.start_gateway(&pod());
+    let gateway = mesh.start_gateway(&annotated());
     let request = Request::get("/orders").bearer(&reader().mint());
     let answer = gateway.send(&request);
     assert_eq!(answer.status, 503);

@@ -36,7 +36,7 @@ fn what_it_writes_serves() {
         }
         mesh.apply(&resource);
     }
-    let envoy = Pod::gateway().start(&mesh.istiod);
+    let envoy = Pod::gateway().start(&mesh);
     let at = envoy.at(&format!("127.0.0.1_{port}"));
     let gateway = Gateway { envoy, at };
 
@@ -51,7 +51,7 @@ fn what_it_writes_serves() {
         Request::get("/").bearer(&token).header("origin", ORIGIN)
     };
     for (request, status) in [
-        (own("own-client"), 200),
+        (own("1h57kf5cown"), 200),
         (own("another"), 401),
         (Request::get("/").header("origin", ORIGIN), 401),
     ] {
@@ -76,7 +76,7 @@ fn written(mesh: &Mesh) -> Vec<Value> {
                 "--pool",
                 OWN,
                 "--client",
-                "own-client",
+                "1h57kf5cown",
             ])
             .args(["--image", &mesh.image.0, "--origin", ORIGIN])
             .args(["--upstream", &format!("orders.{SHOP}.svc.cluster.local:80")])

@@ -44,7 +44,7 @@ fn rendered(pool: &str, client: &str, image: &str) -> Vec<Value> {
 fn every_name_follows_from_three_values() {
     let resources = rendered(
         "eu-central-1_Own123456",
-        "own-client",
+        "1h57kf5cown",
         "oci://own.example/a@sha256:00",
     );
     let text = json!(resources).to_string();
@@ -74,7 +74,7 @@ fn every_name_follows_from_three_values() {
         ),
         (
             "/0/spec/pluginConfig/user_pools/0/client_ids/0",
-            "own-client",
+            "1h57kf5cown",
         ),
         (
             "/0/spec/pluginConfig/user_pools/0/jwks/cluster",
@@ -111,7 +111,7 @@ fn what_is_rendered_serves() {
     const OWN: &str = "us-east-1_Own123456";
     let mesh = Mesh::start();
     mesh.keys.publish(OWN, &[TestKey::first()]);
-    let mut resources = rendered(OWN, "own-client", PLACEHOLDER);
+    let mut resources = rendered(OWN, "1h57kf5cown", PLACEHOLDER);
     of_kind(&mut resources, "WasmPlugin");
     for mut resource in resources {
         mesh.adapt(&mut resource);
@@ -122,7 +122,7 @@ fn what_is_rendered_serves() {
         let token = Token::access(OWN).claim("scope", "orders/read");
         Request::get("/orders").bearer(&token.claim("client_id", client).mint())
     };
-    assert_eq!(gateway.send(&own("own-client")).status, 200);
+    assert_eq!(gateway.send(&own("1h57kf5cown")).status, 200);
     assert_eq!(gateway.send(&own("another")).status, 401);
     gateway.envoy.finish(2);
 }

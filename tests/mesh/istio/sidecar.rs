@@ -45,11 +45,16 @@ fn what_comes_in_is_checked_and_what_goes_out_is_not() {
                 "port": {"number": outward, "name": "http", "protocol": "HTTP"},
                 "bind": "127.0.0.1",
                 "captureMode": "NONE",
-                "hosts": ["*/*"],
+                "hosts": ["shop/*"],
+            }, {
+                // Whatever a Sidecar leaves out, the keys must not be among it.
+                "port": {"number": 0, "name": "http-keys", "protocol": "HTTP"},
+                "bind": format!("unix://@keys-{outward}"),
+                "hosts": ["istio-system/cognito-keys.us-east-1.internal"],
             }],
         },
     }));
-    let sidecar = Pod::orders().start(&mesh.istiod);
+    let sidecar = Pod::orders().start(&mesh);
     let (inward, outward) = (
         sidecar.at(&format!("127.0.0.1_{inward}")),
         sidecar.at(&format!("127.0.0.1_{outward}")),
