@@ -28,6 +28,7 @@ mod readme;
 mod reason;
 mod sarif;
 mod schema;
+mod status;
 mod token;
 
 #[test]

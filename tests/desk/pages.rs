@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "init",
     "check",
     "explain",
@@ -12,6 +12,7 @@ const COMMANDS: [&str; 11] = [
     "import",
     "jwks",
     "deny",
+    "status",
     "schema",
     "completions",
     "man",
