@@ -18,6 +18,7 @@ mod pool;
 mod prose;
 mod reason;
 mod schema;
+mod serve;
 mod status;
 mod terminal;
 mod token;
@@ -68,6 +69,7 @@ enum Command {
     Deny(deny::Args),
     #[command(after_help = EXIT_STATUS)]
     Status(status::Args),
+    Serve(serve::Args),
     #[command(after_help = EXIT_STATUS)]
     Schema(schema::Args),
     Completions(completions::Args),
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
         Command::Import(args) => import::run(args, &mut out),
         Command::Jwks(args) => jwks::run(args, &mut out),
         Command::Status(args) => status::run(args, &mut out),
+        Command::Serve(args) => serve::run(args, &mut out),
         Command::Schema(args) => schema::run(args, &mut out),
         Command::Deny(args) => deny::run(args, &mut out),
         Command::Completions(args) => completions::run(args, &mut out),

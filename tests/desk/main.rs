@@ -28,6 +28,7 @@ mod readme;
 mod reason;
 mod sarif;
 mod schema;
+mod serve;
 mod status;
 mod token;
 

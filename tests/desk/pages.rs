@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "init",
     "check",
     "explain",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 12] = [
     "jwks",
     "deny",
     "status",
+    "serve",
     "schema",
     "completions",
     "man",

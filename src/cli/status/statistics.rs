@@ -1,5 +1,6 @@
 //! Envoy's statistics, as its admin interface prints them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// What the module's own statistics begin with.
@@ -54,7 +55,7 @@ impl Statistics {
     /// The largest of the module's own below a name, the largest first; none that are 0.
     pub(super) fn most(&self, name: &str) -> Vec<(&str, u64)> {
         let mut all: Vec<_> = self.below(name).filter(|(_, value)| *value > 0).collect();
-        all.sort_by(|one, other| other.1.cmp(&one.1));
+        all.sort_by_key(|one| Reverse(one.1));
         all
     }
 
