@@ -103,6 +103,11 @@ test-upstreams: build venv ## Real servers and frameworks do what was decided ab
 test-mcp: build venv ## MCP clients sign in at Cognito and call a server behind Envoy.
 	@tests/mcp/mcp.sh
 
+# The demo's page, and envoy/BROWSER.md with Amplify. Needs Debian's Chromium, or CHROMIUM=/path.
+.PHONY: test-browser
+test-browser: build venv ## A real browser signs in, calls across origins, opens sockets and pages.
+	@tests/browser/browser.sh
+
 # istiod and Envoy Gateway, of the versions under tests/mesh. Needs Go, and builds for many minutes once.
 # MESH=istio or MESH=gateway asks one of them.
 .PHONY: test-mesh

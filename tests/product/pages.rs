@@ -15,11 +15,13 @@ mod lambda;
 mod links;
 mod mcp;
 mod parts;
+mod pictures;
 mod promises;
 mod replies;
 mod requests;
 mod revocation;
 mod security;
+mod start;
 
 use std::collections::BTreeSet;
 
@@ -62,6 +64,7 @@ const KINDS: &[(&str, Form, Held)] = &[
     // The language decides which test runs it: those of the page.
     ("client", PROGRAM, In("tests/e2e/aws_callers.rs")),
     ("configuration", DATA, Here(configurations::accepted)),
+    ("console", Table, In("tests/browser/amplify.test.mjs")),
     ("crates", Table, In("tests/product/pages/dependencies.rs")),
     ("demo", TEXT, In("tests/product/pages/commands.rs")),
     ("deny list", JSON, Here(configurations::deny_list)),
@@ -88,6 +91,7 @@ const KINDS: &[(&str, Form, Held)] = &[
         In("tests/product/pages/configurations.rs"),
     ),
     ("reasons", Table, PROMISES),
+    ("refusals", Table, In("tests/browser/amplify.test.mjs")),
     ("refused", YAML, In("tests/product/pages/configurations.rs")),
     ("replies", Table, In("tests/product/pages/replies.rs")),
     ("reply", TEXT, Here(replies::reads_so)),
@@ -95,6 +99,8 @@ const KINDS: &[(&str, Form, Held)] = &[
     ("rules", YAML, In("tests/product/pages/requests.rs")),
     ("secret", YAML, RECIPES),
     ("server", PROGRAM, In("tests/mcp/server.py")),
+    ("start error", TEXT, In("tests/product/pages/start.rs")),
+    ("start errors", Table, In("tests/product/pages/start.rs")),
     ("statistics", TEXT, Here(adopting::statistics)),
     ("tool", Form::Snippet(&["console"]), TOOL),
     ("upstreams", Table, SECURITY),

@@ -29,7 +29,7 @@ function encoded(value) {
 
 function forged(token) {
   const [header, claims, signature] = token.split('.')
-  return [header, encoded({ ...decoded(claims), 'cognito:groups': ['admin'] }), signature].join('.')
+  return [header, encoded({ ...decoded(claims), 'cognito:groups': ['admin', 'forged'] }), signature].join('.')
 }
 
 function unsigned(token) {
@@ -313,6 +313,7 @@ async function signOutEverywhere() {
   if (session?.access !== token) return
   at('who').textContent = `Signed out: ${name}`
   at('hint').textContent = 'The tokens below have not expired, and yet nobody takes them.'
+  for (const button of at('people').children) button.ariaPressed = 'false'
 }
 
 function value(claim, content) {
@@ -327,7 +328,8 @@ function token(title, text) {
   )
   return make(
     'details',
-    { open: true, data: { token: claims.token_use } },
+    // On a telephone they would push everything else out of sight.
+    { open: matchMedia('(min-width: 52rem)').matches, data: { token: claims.token_use } },
     make('summary', {}, title, ' ', make('span', { className: 'took' }, `${header.alg}, kid ${header.kid}`)),
     make('table', {}, make('tbody', {}, ...lines)),
   )
