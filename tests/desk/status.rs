@@ -4,6 +4,7 @@ use crate::harness::client::Request;
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::issuer::TestKey;
 use crate::harness::keyserver::KeyServer;
+use crate::harness::markdown::Pages;
 use crate::harness::process::eventually;
 use crate::harness::serving::{Serving, receive};
 use crate::harness::upstream::Upstream;
@@ -202,6 +203,42 @@ Authorizer partners
     );
     assert_eq!(code, Some(1));
     assert!(shown.lines().all(|line| line.chars().count() <= 40));
+}
+
+/// The screen that the page shows.
+#[test]
+fn the_screen_of_the_page() {
+    let configuration = json!({
+        "user_pools": [{
+            "user_pool_id": "eu-west-1_AbCdEf123", "client_ids": ["a"],
+            "jwks": {"cluster": "cognito_eu_west_1"},
+        }],
+        "token": {"use": "access"},
+    });
+    let statistics = own(&[
+        ("allowed", 1_204_511),
+        ("anonymous", 12),
+        ("denied.token_expired", 8_001),
+        ("denied.keys_unavailable", 17),
+        ("issuer.jwks_keys.eu-west-1_AbCdEf123", 0),
+        ("issuer.jwks_age_seconds.eu-west-1_AbCdEf123", 930),
+        ("signature_host", 1),
+    ]);
+    let clusters = json!({"cluster_statuses": [{"name": "cognito_eu_west_1"}]});
+    let admin = admin(vec![
+        server_info(),
+        config_dump(&configuration),
+        (
+            "/stats?filter=%5Ecluster",
+            "cluster.cognito_eu_west_1.update_failure: 7\n".to_owned(),
+        ),
+        ("/stats?filter=", statistics),
+        ("/clusters?format=json", clusters.to_string()),
+    ]);
+    let pages = Pages::read();
+    let (snippet, _) = pages.marked("screen").next().expect("the screen");
+    let (code, shown, _) = status(&format!("127.0.0.1:{}", admin.port()));
+    assert_eq!((code, shown.as_str()), (Some(1), snippet.text.as_str()));
 }
 
 /// Without `/config_dump`, which some switch off, the statistics still speak.
