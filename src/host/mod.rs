@@ -4,6 +4,7 @@
 //! convenience methods unwrap what the host returns, and the `String` forms of the header
 //! functions panic on a byte that is not UTF-8: one such request would take the worker down.
 
+mod bell;
 mod clock;
 mod crypto;
 mod exchange;

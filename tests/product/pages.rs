@@ -21,6 +21,7 @@ mod replies;
 mod requests;
 mod revocation;
 mod security;
+mod sentences;
 mod start;
 
 use std::collections::BTreeSet;

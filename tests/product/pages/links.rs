@@ -7,8 +7,8 @@ use crate::harness::markdown::{Page, Pages, file, spans};
 
 /// The most lines that the first page may have.
 const FIRST_PAGE: usize = 200;
-/// The most characters of a command in the runbook: a phone's width, held sideways.
-const COMMAND: usize = 60;
+/// The most characters of a command in the runbook: what a phone shows of a line.
+const COMMAND: usize = 46;
 
 fn exists(path: &str) -> bool {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists()
@@ -29,7 +29,7 @@ fn target(page: &str, link: &str) -> String {
 }
 
 /// The text outside of snippets, by lines.
-fn prose(page: &Page) -> impl Iterator<Item = &str> {
+pub(crate) fn prose(page: &Page) -> impl Iterator<Item = &str> {
     let mut inside = false;
     page.text.lines().filter(move |line| {
         let fence = line.starts_with("```");
