@@ -72,12 +72,8 @@ fn every_example_names_the_schema_and_fits() {
             .lines()
             .next()
             .and_then(|line| line.strip_prefix("# yaml-language-server: $schema="));
-        assert_eq!(
-            named.is_some(),
-            ours > 0,
-            "{}: its first line",
-            file.display()
-        );
+        let place = file.display();
+        assert!(named.is_some() || ours == 0, "{place}: its first line");
         if let Some(named) = named {
             let folder = file.parent().expect("a folder");
             let named = std::fs::canonicalize(folder.join(named)).expect(named);

@@ -16,6 +16,9 @@ fn targets(text: &str) -> BTreeSet<String> {
         .filter(|line| !line.starts_with('#'));
     let calls = lines.flat_map(|line| line.split("make ").skip(1));
     let targets = calls.filter_map(|call| call.split_whitespace().next());
+    // `command -v make >/dev/null` runs none.
+    let of_name = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+    let targets = targets.filter(|target| target.bytes().all(of_name));
     targets.map(str::to_owned).collect()
 }
 
