@@ -59,6 +59,7 @@ const RECIPES: Held = In("tests/e2e/recipes.rs");
 /// What a comment may call a snippet or a table: its first words, whatever follows them.
 const KINDS: &[(&str, Form, Held)] = &[
     ("alerts", Table, PROMISES),
+    ("annotation", YAML, In("tests/mesh/istio/gateway.rs")),
     ("answers", Table, In("tests/product/pages/replies.rs")),
     ("attacks", Table, SECURITY),
     ("causes", Table, PROMISES),
@@ -78,6 +79,7 @@ const KINDS: &[(&str, Form, Held)] = &[
     ("judges", Table, SECURITY),
     ("list of rules", YAML, In("tests/product/pages/mcp.rs")),
     ("log lines", Table, PROMISES),
+    ("meshes", Table, In("tests/product/pages/commands.rs")),
     ("metrics", Table, PROMISES),
     (
         "more requests",
