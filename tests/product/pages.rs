@@ -59,6 +59,7 @@ const RECIPES: Held = In("tests/e2e/recipes.rs");
 /// What a comment may call a snippet or a table: its first words, whatever follows them.
 const KINDS: &[(&str, Form, Held)] = &[
     ("alerts", Table, PROMISES),
+    ("annotation", YAML, In("tests/mesh/istio/gateway.rs")),
     ("answers", Table, In("tests/product/pages/replies.rs")),
     ("attacks", Table, SECURITY),
     ("causes", Table, PROMISES),
@@ -78,6 +79,7 @@ const KINDS: &[(&str, Form, Held)] = &[
     ("judges", Table, SECURITY),
     ("list of rules", YAML, In("tests/product/pages/mcp.rs")),
     ("log lines", Table, PROMISES),
+    ("meshes", Table, In("tests/product/pages/commands.rs")),
     ("metrics", Table, PROMISES),
     (
         "more requests",
@@ -98,6 +100,7 @@ const KINDS: &[(&str, Form, Held)] = &[
     ("reply", TEXT, Here(replies::reads_so)),
     ("routes", YAML, In("tests/product/pages/requests.rs")),
     ("rules", YAML, In("tests/product/pages/requests.rs")),
+    ("screen", TEXT, In("tests/desk/status.rs")),
     ("secret", YAML, RECIPES),
     ("server", PROGRAM, In("tests/mcp/server.py")),
     ("start error", TEXT, In("tests/product/pages/start.rs")),

@@ -79,14 +79,13 @@ const KINDS: [(&str, &str, &[&str]); 9] = [
     ),
 ];
 
-/// What is for `kubectl` alone.
-const KUSTOMIZATION: &str = "kustomization.yaml";
-
 fn manifests() -> Vec<(String, Value)> {
     let paths = files::all().into_iter();
-    let paths = paths.filter(|path| path.starts_with("istio/") || path.starts_with("gateway/"));
+    let paths = paths.filter(|path| {
+        let folder = path.starts_with("istio/") || path.starts_with("gateway/");
+        folder && !path.ends_with("kustomization.yaml")
+    });
     paths
-        .filter(|path| !path.ends_with(KUSTOMIZATION))
         .flat_map(|path| {
             let documents = files::documents(&path).into_iter();
             documents.map(move |document| (path.clone(), document))
