@@ -1,26 +1,22 @@
 //! A real istiod, and Envoys that Istio's own agent starts and configures from it.
 
-use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::endpoint::{Endpoint, GENUINE, authority};
-use crate::harness::client::{Request, Response};
-use crate::harness::envoy::EnvoyUnderTest;
-use crate::harness::issuer::{TestKey, Token};
-use crate::harness::keyserver::KeyServer;
-use crate::harness::process::{eventually_within, free_ports};
-use crate::harness::upstream::Upstream;
+use crate::endpoint::{GENUINE, authority};
+use crate::front::Front;
 use crate::manifest::{of_kind, replace, shipped};
-use crate::registry::{Image, Registry};
+use crate::program::reserved_ports;
+use crate::stage::{HOST, IMAGE, Stage};
 
 mod api;
 mod istiod;
 mod proxy;
 
 mod browser;
+mod bucket;
 mod check;
 mod gateway;
 mod init;
@@ -33,27 +29,24 @@ use api::Api;
 use istiod::Istiod;
 use proxy::Pod;
 
-/// How long a control plane may take to start on a machine that does something else as well.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 /// Istio's root namespace.
 pub(crate) const ROOT: &str = "istio-system";
 /// The namespace of the service behind the gateway.
 pub(crate) const SHOP: &str = "shop";
-/// The user pool of the examples.
-pub(crate) const POOL: &str = "us-east-1_AbCdEf123";
 
-/// The digest of nothing, which the examples have where an image is named.
-const PLACEHOLDER: &str = "oci://registry.example.com/cognito-authorizer@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-/// A mesh: the servers, a cluster's resources, and istiod, which reads them.
+/// A mesh: what stands around it, a cluster's resources, and istiod, which reads them.
 pub(crate) struct Mesh {
     pub(crate) istiod: Istiod,
     pub(crate) api: Api,
-    pub(crate) upstream: Upstream,
-    pub(crate) keys: KeyServer,
-    pub(crate) registry: Registry,
-    pub(crate) image: Image,
-    endpoint: Endpoint,
+    stage: Stage,
+}
+
+impl Deref for Mesh {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
 }
 
 impl Mesh {
@@ -66,32 +59,25 @@ impl Mesh {
     /// The same with a key endpoint that shows this certificate.
     #[track_caller]
     pub(crate) fn with_certificate(certificate: &str) -> Self {
-        let keys = KeyServer::start();
-        keys.publish(POOL, &[TestKey::first()]);
-        let registry = Registry::start();
+        let stage = Stage::with_certificate(certificate);
         let api = Api::start();
         for namespace in [ROOT, SHOP] {
             api.apply(&json!({
                 "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace},
             }));
         }
-        let upstream = Upstream::start();
         api.apply(&service());
-        api.apply(&slice(upstream.port()));
+        api.apply(&slice(stage.upstream.port()));
         Self {
             istiod: Istiod::start(&api),
             api,
-            upstream,
-            endpoint: Endpoint::start(keys.port(), certificate),
-            keys,
-            image: registry.push(),
-            registry,
+            stage,
         }
     }
 
     /// A mesh with a gateway that has the files of `envoy/istio` for one.
     #[track_caller]
-    pub(crate) fn with_gateway() -> (Self, Gateway) {
+    pub(crate) fn with_gateway() -> (Self, Front) {
         let mesh = Self::start();
         for file in ["keys.yaml", "headers.yaml", "gateway.yaml"] {
             mesh.apply_shipped(file);
@@ -118,6 +104,19 @@ impl Mesh {
         }
     }
 
+    /// Applies one with an endpoint of AWS that is on this port, with a certificate of this authority.
+    #[track_caller]
+    pub(crate) fn apply_leading(&self, file: &str, (port, authority): (u16, PathBuf)) {
+        for mut resource in shipped(&format!("istio/{file}")) {
+            match resource["kind"].as_str() {
+                Some("ServiceEntry") => lead(&mut resource, port),
+                Some("DestinationRule") => trust(&mut resource, &authority),
+                _ => {}
+            }
+            self.apply(&resource);
+        }
+    }
+
     /// The WasmPlugin of a file under `envoy/istio`.
     #[track_caller]
     pub(crate) fn plugin(&self, file: &str) -> Value {
@@ -133,23 +132,42 @@ impl Mesh {
         match resource["kind"].as_str() {
             Some("WasmPlugin") => {
                 let image = format!("oci://{}", self.image.0);
-                replace(resource, "/spec/url", &json!(PLACEHOLDER), json!(image));
+                replace(
+                    resource,
+                    "/spec/url",
+                    &json!(format!("oci://{IMAGE}")),
+                    json!(image),
+                );
             }
             Some("ServiceEntry") => {
-                let genuine = json!([{"address": "cognito-idp.us-east-1.amazonaws.com"}]);
-                let here =
-                    [json!({"address": "127.0.0.1", "ports": {"https": self.endpoint.port()}})];
-                replace(resource, "/spec/endpoints", &genuine, json!(here));
+                lead(resource, self.endpoint.port());
             }
             Some("DestinationRule") => trust(resource, &authority()),
             _ => {}
         }
     }
 
-    /// Starts a gateway with this listener and the route of `cors.yaml`.
+    /// Starts a gateway with the route of `cors.yaml`.
     #[track_caller]
-    pub(crate) fn start_gateway(&self, pod: &Pod) -> Gateway {
-        let [port] = free_ports();
+    pub(crate) fn start_gateway(&self, pod: &Pod) -> Front {
+        let mut resources = shipped("istio/cors.yaml");
+        self.start_gateway_for(of_kind(&mut resources, "VirtualService"), pod)
+    }
+
+    /// Starts one whose proxy has these variables.
+    #[track_caller]
+    pub(crate) fn start_gateway_with(&self, variables: &[(&str, String)]) -> Front {
+        let variables = variables.iter();
+        let pod = variables.fold(Pod::gateway(), |pod, (name, value)| {
+            pod.environment(name, value)
+        });
+        self.start_gateway(&pod)
+    }
+
+    /// Starts one with this route.
+    #[track_caller]
+    pub(crate) fn start_gateway_for(&self, route: &Value, pod: &Pod) -> Front {
+        let [port] = reserved_ports();
         self.apply(&json!({
             "apiVersion": "networking.istio.io/v1",
             "kind": "Gateway",
@@ -159,38 +177,28 @@ impl Mesh {
                 "servers": [{
                     "port": {"number": port, "name": "http", "protocol": "HTTP"},
                     "bind": "127.0.0.1",
-                    "hosts": ["api.example.com"],
+                    "hosts": [HOST],
                 }],
             },
         }));
-        let mut resources = shipped("istio/cors.yaml");
-        self.apply(of_kind(&mut resources, "VirtualService"));
+        self.apply(route);
         let envoy = pod.start(self);
         let at = envoy.at(&format!("127.0.0.1_{port}"));
-        Gateway { envoy, at }
+        Front::new(envoy, at)
     }
 }
 
-/// A gateway that serves.
-pub(crate) struct Gateway {
-    pub(crate) envoy: EnvoyUnderTest,
-    at: SocketAddr,
-}
-
-impl Gateway {
-    /// Sends a request for the host of the examples.
-    #[track_caller]
-    pub(crate) fn send(&self, request: &Request) -> Response {
-        request.clone().host("api.example.com").send(self.at)
-    }
-
-    /// Waits until a request gets this status.
-    #[track_caller]
-    pub(crate) fn await_status(&self, request: &Request, status: u16) {
-        eventually_within(PATIENCE, &format!("status {status}"), || {
-            (self.send(request).status == status).then_some(())
-        });
-    }
+/// Has a ServiceEntry lead to a port of this host.
+#[track_caller]
+fn lead(entry: &mut Value, port: u16) {
+    let address = entry
+        .pointer("/spec/endpoints/0/address")
+        .and_then(Value::as_str);
+    assert!(
+        address.is_some_and(|name| name.ends_with(".us-east-1.amazonaws.com")),
+        "{entry}"
+    );
+    entry["spec"]["endpoints"] = json!([{"address": "127.0.0.1", "ports": {"https": port}}]);
 }
 
 /// Lets a DestinationRule trust this authority instead of the system's.
@@ -199,18 +207,6 @@ pub(crate) fn trust(rule: &mut Value, authority: &Path) {
     let system = json!("/etc/ssl/certs/ca-certificates.crt");
     let pointer = "/spec/trafficPolicy/tls/caCertificates";
     replace(rule, pointer, &system, json!(authority));
-}
-
-/// A file beside these tests.
-pub(crate) fn beside(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/mesh")
-        .join(path)
-}
-
-/// An access token that reads orders.
-pub(crate) fn reader() -> Token {
-    Token::access(POOL).claim("scope", "openid orders/read")
 }
 
 /// The service of the examples.

@@ -23,10 +23,17 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod bucket;
+mod desk;
 mod endpoint;
+mod front;
+mod kustomize;
+mod lambda;
 mod manifest;
 mod program;
 mod registry;
+mod rules;
+mod stage;
 
 mod gateway;
 mod istio;

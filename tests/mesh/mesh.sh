@@ -29,22 +29,35 @@ built() {
   printf '%s\n' "$out"
 }
 
-# run MODULE HALF [OTHER]: the tests of one half, with the tools of a module. Istio has tests of gateways, too.
-run() {
-  local tools
-  tools=$(built "$1")
-  printf '%s\n' "tests/mesh/$1"
-  MESH_TOOLS=$(built tools) MESH_CONTROL_PLANE=$tools \
-    cargo test --features cli,mesh --test mesh -- "$2::" ${3:+--skip "$3::"}
-}
-
 half=${1:-all}
-case $half in istio | gateway | all) ;; *) die "usage: mesh.sh [istio|gateway]" ;; esac
-if [ "$half" != gateway ]; then
-  # MESH_VERSIONS has other modules under tests/mesh as well: each pins one version.
-  for module in ${MESH_VERSIONS:-istio}; do run "$module" istio; done
-fi
-if [ "$half" != istio ]; then
-  # GATEWAY_VERSIONS="gateway/previous gateway" asks for the version before, too.
-  for module in ${GATEWAY_VERSIONS:-gateway}; do run "$module" gateway istio; done
-fi
+# MESH_VERSIONS and GATEWAY_VERSIONS name other modules under tests/mesh as well: each pins one version.
+istios=${MESH_VERSIONS:-istio} gateways=${GATEWAY_VERSIONS:-gateway}
+case $half in
+  all) ;;
+  istio) gateways= ;;
+  gateway) istios= ;;
+  *) die "usage: mesh.sh [istio|gateway]" ;;
+esac
+for module in tools $istios $gateways; do built "$module" >/dev/null; done
+MESH_TOOLS=$(built tools)
+export MESH_TOOLS
+tests() { cargo test --quiet --features cli,mesh --test mesh "$@"; }
+tests --no-run
+
+# Both halves at once: Envoy Gateways take turns, since each has the same ports, and leave a processor idle.
+set -m
+for module in $gateways; do
+  printf 'tests/mesh/%s\n' "$module"
+  # Istio has tests of gateways, too.
+  MESH_CONTROL_PLANE=$(built "$module") tests -- gateway:: --skip istio:: --test-threads=1
+done &
+other=$!
+set +m
+trap 'kill -- "-$other" 2>/dev/null || :' EXIT
+status=0
+for module in $istios; do
+  printf 'tests/mesh/%s\n' "$module"
+  MESH_CONTROL_PLANE=$(built "$module") tests -- istio:: || status=1
+done
+wait "$other" || status=1
+exit "$status"

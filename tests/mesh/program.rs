@@ -2,14 +2,14 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::process::{discard, provided, read, stop};
+use crate::harness::process::{discard, eventually, provided, read, stop};
 
 /// A running program.
 pub(crate) struct Program {
@@ -90,6 +90,25 @@ pub(crate) fn status(port: u16, path: &str) -> Option<u16> {
     line.split(' ').nth(1)?.parse().ok()
 }
 
+/// Ports that are free now, for programs that listen a while later: none that the system gives to others
+/// meanwhile.
+#[track_caller]
+pub(crate) fn reserved_ports<const COUNT: usize>() -> [u16; COUNT] {
+    const RANGE: u32 = 12_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Two processes begin at different places.
+    let begin = std::process::id().wrapping_mul(97);
+    let next = || {
+        eventually("a free port", || {
+            let number = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % RANGE;
+            let port = 20_000 + u16::try_from(number).expect("a small number");
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+            Some(port)
+        })
+    };
+    std::array::from_fn(|_| next())
+}
+
 /// A new folder for the files of one program.
 #[track_caller]
 pub(crate) fn folder(name: &str) -> PathBuf {
@@ -100,6 +119,10 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     std::fs::create_dir_all(&directory).expect("a writable target directory");
     directory
 }
+
+/// Collecting garbage is half of what a control plane does in its first seconds, with most of which
+/// tests are concerned.
+pub(crate) const UNCOLLECTED: [(&str, &str); 2] = [("GOGC", "off"), ("GOMEMLIMIT", "1GiB")];
 
 /// A program of the control plane under test.
 #[track_caller]

@@ -6,23 +6,21 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::gateway::{GATEWAY, HOST, NAMESPACE, Site, put, resource};
-use crate::harness::client::{Request, Response};
+use crate::front::Front;
+use crate::gateway::{GATEWAY, NAMESPACE, OWN, put, resource, surroundings};
 use crate::harness::envoy::EnvoyUnderTest;
-use crate::harness::process::{eventually_within, free_ports, provided, read, stop};
-use crate::program::{control_plane, folder, output};
-
-/// How long a control plane may take on a machine that does something else as well.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+use crate::harness::process::{eventually_within, provided, read, stop};
+use crate::program::{UNCOLLECTED, control_plane, folder, output, reserved_ports};
+use crate::stage::PATIENCE;
 
 /// The ports that Envoy Gateway takes whatever its configuration says: for proxies, for modules, and
 /// for probes.
@@ -33,12 +31,18 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A running Envoy Gateway with its Envoy.
 pub(crate) struct Edge {
-    pub(crate) envoy: EnvoyUnderTest,
-    /// Where requests go.
-    pub(crate) at: SocketAddr,
+    front: Front,
     directory: PathBuf,
     surroundings: Vec<Value>,
     _alone: MutexGuard<'static, ()>,
+}
+
+impl Deref for Edge {
+    type Target = Front;
+
+    fn deref(&self) -> &Front {
+        &self.front
+    }
 }
 
 /// One that has not started its Envoy yet; it is stopped if it never does.
@@ -53,10 +57,15 @@ impl Drop for Starting {
 }
 
 impl Edge {
-    /// Starts one that has read `policies` and what an application has beside them, and waits until its
-    /// Envoy serves.
+    /// Starts one that has read resources and has a Gateway for them, and waits until its Envoy serves.
     #[track_caller]
-    pub(crate) fn start(site: &Site, policies: &[Value]) -> Self {
+    pub(crate) fn start(resources: &[Value]) -> Self {
+        Self::with_environment(resources, &[])
+    }
+
+    /// The same for proxies that have these variables.
+    #[track_caller]
+    pub(crate) fn with_environment(resources: &[Value], variables: &[(&str, String)]) -> Self {
         let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         for port in PORTS {
             eventually_within(PATIENCE, &format!("port {port} to be free"), || {
@@ -64,17 +73,17 @@ impl Edge {
             });
         }
         let directory = folder("gateway");
-        let [port, admin] = free_ports();
+        let [port, admin] = reserved_ports();
         output(
             control_plane("envoy-gateway")
                 .args(["certgen", "--local", "--config-home"])
                 .arg(directory.join("config")),
         );
-        let mut surroundings = site.surroundings(port, &proxy(&directory));
+        let mut surroundings = surroundings(port, proxy(&directory));
         surroundings.extend(certificates(&directory));
         write(&directory, admin);
         std::fs::create_dir(directory.join("resources")).expect("a writable directory");
-        let text = documents(surroundings.iter().chain(policies));
+        let text = documents(surroundings.iter().chain(resources));
         put(&directory.join("resources/all.yaml"), &text);
         let log = std::fs::File::create(directory.join("log")).expect("a writable directory");
         // Names that a cluster's DNS and the world's have. The shell becomes Envoy Gateway: there is
@@ -88,6 +97,8 @@ impl Edge {
             .args(["server", "--config-path", "envoy-gateway.json"])
             // Modules are kept below it.
             .env("HOME", &directory)
+            .envs(UNCOLLECTED)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .current_dir(&directory)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file"))
@@ -108,8 +119,7 @@ impl Edge {
         let at = SocketAddr::from(([127, 0, 0, 1], port));
         eventually_within(PATIENCE, "Envoy to answer", || answer(at));
         Self {
-            envoy,
-            at,
+            front: Front::new(envoy, at),
             directory,
             surroundings,
             _alone: alone,
@@ -118,30 +128,24 @@ impl Edge {
 
     /// The same, once the authorizer decides about requests: it has its module and its keys.
     #[track_caller]
-    pub(crate) fn deciding(site: &Site, policies: &[Value]) -> Self {
-        let edge = Self::start(site, policies);
-        edge.await_keys();
+    pub(crate) fn deciding(resources: &[Value]) -> Self {
+        let edge = Self::start(resources);
+        eventually_within(PATIENCE, "the authorizer to have keys", || {
+            (edge.envoy.metric("jwks_keys") > 0).then_some(())
+        });
         edge
     }
 
-    /// Waits until every VM has its keys.
+    /// Stops it: every one of `requests` was decided once.
     #[track_caller]
-    pub(crate) fn await_keys(&self) {
-        eventually_within(PATIENCE, "the authorizer to have keys", || {
-            (self.envoy.metric("jwks_keys") > 0).then_some(())
-        });
+    pub(crate) fn finish(self, requests: usize) {
+        self.front.finish(requests);
     }
 
-    /// What `kubectl apply` does, to all policies: those that are not among them are deleted.
-    pub(crate) fn apply(&self, policies: &[Value]) {
-        let text = documents(self.surroundings.iter().chain(policies));
+    /// What `kubectl apply` does, to all resources: those that are not among them are deleted.
+    pub(crate) fn apply(&self, resources: &[Value]) {
+        let text = documents(self.surroundings.iter().chain(resources));
         put(&self.directory.join("resources/all.yaml"), &text);
-    }
-
-    /// Sends a request to the application.
-    #[track_caller]
-    pub(crate) fn send(&self, request: &Request) -> Response {
-        request.clone().host(HOST).send(self.at)
     }
 
     /// The conditions of a resource by their types, as its status has them by now.
@@ -186,16 +190,6 @@ impl Edge {
             (found["status"] == status).then(|| (text("reason"), text("message")))
         })
     }
-
-    /// Waits until a request is answered with `status`.
-    #[track_caller]
-    pub(crate) fn await_answer(&self, request: &Request, status: u16) -> Response {
-        let what = format!("a request to be answered {status}");
-        eventually_within(PATIENCE, &what, || {
-            let answer = self.send(request);
-            (answer.status == status).then_some(answer)
-        })
-    }
 }
 
 /// The first line of what Envoy answers for a host that it does not know, if it does; the authorizer is
@@ -220,19 +214,14 @@ fn proxy(directory: &Path) -> Value {
         "provider": {"type": "Host", "host": {"envoyVersion": version}},
         "logging": {"level": {"default": "info"}},
         "concurrency": 2,
-        "shutdown": {"drainTimeout": "1s"},
+        "shutdown": {"drainTimeout": "10s"},
         "extraArgs": [
             "--disable-hot-restart",
             "--admin-address-path", directory.join("admin"),
             "--file-flush-interval-msec", "20",
         ],
     });
-    resource(
-        "gateway.envoyproxy.io/v1alpha1",
-        "EnvoyProxy",
-        "proxies",
-        spec,
-    )
+    resource(OWN, "EnvoyProxy", "proxies", spec)
 }
 
 /// By what Envoy and the server of modules know each other: in a cluster, Secrets that are mounted into
@@ -265,11 +254,8 @@ fn certificates(directory: &Path) -> [Value; 2] {
             "operation": {"op": "replace", "path": trusted, "value": folder.join("ca.crt")},
         }],
     });
-    let version = "gateway.envoyproxy.io/v1alpha1";
-    [
-        secret,
-        resource(version, "EnvoyPatchPolicy", "of-this-host", patch),
-    ]
+    let patch = resource(OWN, "EnvoyPatchPolicy", "of-this-host", patch);
+    [secret, patch]
 }
 
 /// The version of the Envoy under test.
@@ -309,6 +295,7 @@ fn write(directory: &Path, admin: u16) {
 127.0.0.1 localhost
 127.0.0.1 envoy-gateway.envoy-gateway-system.svc.cluster.local
 127.0.0.1 cognito-idp.us-east-1.amazonaws.com lambda.us-east-1.amazonaws.com
+127.0.0.1 example-bucket.s3.us-east-1.amazonaws.com
 ";
     put(&directory.join("envoy-gateway.json"), &config.to_string());
     put(&directory.join("hosts"), hosts);
@@ -325,12 +312,7 @@ fn documents<'a>(resources: impl Iterator<Item = &'a Value>) -> String {
 
 /// A policy of another team's for one route, which has nothing to do with the authorizer.
 pub(crate) fn policy_of_a_route(route: &str, spec: Value) -> Value {
-    let mut policy = resource(
-        "gateway.envoyproxy.io/v1alpha1",
-        "EnvoyExtensionPolicy",
-        "of-a-route",
-        spec,
-    );
+    let mut policy = resource(OWN, "EnvoyExtensionPolicy", "of-a-route", spec);
     policy["spec"]["targetRefs"] = json!([{
         "group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": route,
     }]);

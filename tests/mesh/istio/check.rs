@@ -1,21 +1,10 @@
 //! `check`, given what a running proxy says of itself and what istioctl makes of that.
 
-use std::process::Command;
-
+use crate::desk::checked;
 use crate::harness::issuer::CLIENT;
-use crate::istio::{Mesh, POOL};
+use crate::istio::Mesh;
 use crate::program::{control_plane, folder, output};
-
-/// The desk tool's answer about a file.
-fn checked(file: &std::path::Path) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_cognito-authorizer"))
-        .arg("check")
-        .arg(file)
-        .output()
-        .expect("the desk tool");
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    (output.status.code(), text.into_owned())
-}
+use crate::stage::POOL;
 
 #[test]
 fn it_reads_what_istioctl_prints() {

@@ -5,10 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use serde_json::{Value, json};
 
 use crate::harness::client::Request;
-use crate::harness::process::{eventually_within, free_ports};
+use crate::harness::process::eventually_within;
+use crate::istio::ROOT;
 use crate::istio::api::Api;
-use crate::istio::{PATIENCE, ROOT};
-use crate::program::{Program, control_plane, folder, status};
+use crate::program::{Program, UNCOLLECTED, control_plane, folder, reserved_ports, status};
+use crate::stage::PATIENCE;
 
 /// The process, and where proxies ask it.
 pub(crate) struct Istiod {
@@ -21,10 +22,10 @@ impl Istiod {
     /// Starts one and waits until it has read the cluster.
     #[track_caller]
     pub(crate) fn start(api: &Api) -> Self {
-        let [discovery, debug, monitoring, introspection] = free_ports();
+        let [discovery, debug, monitoring, introspection] = reserved_ports();
         let directory = folder("istiod");
         let mut command = control_plane("pilot-discovery");
-        command.arg("discovery");
+        command.arg("discovery").envs(UNCOLLECTED);
         command.arg("--kubeconfig").arg(api.kubeconfig(&directory));
         for (flag, port) in [
             ("--grpcAddr", discovery),

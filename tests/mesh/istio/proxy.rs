@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use crate::endpoint::{GENUINE, tls_file};
 use crate::harness::envoy::EnvoyUnderTest;
-use crate::harness::process::{eventually_within, free_ports, provided};
-use crate::istio::{Mesh, PATIENCE};
-use crate::program::{Program, control_plane, folder, status};
+use crate::harness::process::{eventually_within, provided};
+use crate::istio::Mesh;
+use crate::program::{Program, UNCOLLECTED, control_plane, folder, reserved_ports, status};
+use crate::stage::PATIENCE;
 
 /// Where the agent keeps modules, whoever runs it: a folder that exists in Istio's images alone. The
 /// agent is given a file system of its own there.
@@ -71,7 +72,7 @@ impl Pod {
     pub(crate) fn start(&self, mesh: &Mesh) -> EnvoyUnderTest {
         mesh.api.apply(&self.resource());
         let directory = folder(self.name);
-        let [admin, agent_status, health, prometheus] = free_ports();
+        let [admin, agent_status, health, prometheus] = reserved_ports();
         self.write(&directory);
         let config = json!({
             "discoveryAddress": format!("127.0.0.1:{}", mesh.istiod.discovery()),
@@ -96,6 +97,7 @@ impl Pod {
             .args(["proxy", self.kind])
             .args(["--proxyLogLevel", "info,wasm:debug"])
             .args(["--domain", &format!("{}.svc.cluster.local", self.namespace)])
+            .envs(UNCOLLECTED)
             .env("PROXY_CONFIG", config.to_string())
             .env("POD_NAME", self.name)
             .env("POD_NAMESPACE", self.namespace)

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::harness::client::Request;
 use crate::harness::issuer::SUB;
-use crate::harness::process::free_ports;
-use crate::istio::{Mesh, Pod, SHOP, reader};
+use crate::istio::{Mesh, Pod, SHOP};
+use crate::program::reserved_ports;
+use crate::stage::reader;
 
 /// What comes in is checked. What the service itself sends is not, as long as the plugin says so.
 #[test]
@@ -14,7 +15,7 @@ fn what_comes_in_is_checked_and_what_goes_out_is_not() {
     for file in ["keys.yaml", "headers.yaml", "sidecar.yaml"] {
         mesh.apply_shipped(file);
     }
-    let [inward, outward] = free_ports();
+    let [inward, outward] = reserved_ports();
     // The other service is the same server under another name.
     mesh.apply(&json!({
         "apiVersion": "networking.istio.io/v1",
