@@ -174,6 +174,20 @@ impl Edge {
         })
     }
 
+    /// Resources as `kubectl get --output json` prints them, with the status that they have by now.
+    pub(crate) fn printed(&self, resources: &[Value]) -> String {
+        let shown = resources.iter().map(|resource| {
+            let mut resource = resource.clone();
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (kind, name) = (text(&resource["kind"]), text(&resource["metadata"]["name"]));
+            if let Some(status) = self.status(&kind, &name) {
+                resource["status"] = status;
+            }
+            resource
+        });
+        json!({"apiVersion": "v1", "kind": "List", "items": shown.collect::<Vec<_>>()}).to_string()
+    }
+
     /// Waits until a resource has a condition with this status, and returns its reason and message.
     #[track_caller]
     pub(crate) fn await_condition(

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::desk::checked;
 use crate::gateway::{Edge, policy};
 use crate::harness::client::Request;
 use crate::harness::process::eventually_within;
@@ -28,6 +29,9 @@ fn an_image_that_is_not_there_lets_nobody_in() {
     let (reason, message) = edge.await_condition(POLICY, "Accepted", "False");
     assert_eq!(reason, "Invalid");
     assert!(message.contains("could not fetch"), "{message}");
+    let (_, said) = checked("policies.json", &edge.printed(&policies));
+    let warning = format!("Accepted is False: {message}");
+    assert!(said.contains(&warning), "{said}");
     edge.apply(&good);
     edge.await_status(&valid, 200);
 }

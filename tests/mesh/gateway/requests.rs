@@ -1,5 +1,6 @@
 //! What becomes of requests, with the files as they are shipped.
 
+use crate::desk::finds_nothing_wrong;
 use crate::endpoint::OTHER_NAME;
 use crate::gateway::Edge;
 use crate::harness::client::Request;
@@ -10,7 +11,8 @@ use crate::stage::{POOL, Stage, reader};
 #[test]
 fn requests_get_what_the_rules_say() {
     let stage = Stage::start();
-    let edge = Edge::deciding(&stage.policies());
+    let policies = stage.policies();
+    let edge = Edge::deciding(&policies);
     for resource in [
         ("EnvoyExtensionPolicy", "cognito-authorizer"),
         ("ClientTrafficPolicy", "cognito-authorizer"),
@@ -21,6 +23,12 @@ fn requests_get_what_the_rules_say() {
     }
     let keys = ("EnvoyPatchPolicy", "cognito-keys");
     edge.await_condition(keys, "Programmed", "True");
+    finds_nothing_wrong("policies.json", &edge.printed(&policies));
+    // As `egctl config envoy-proxy all` prints it.
+    let dump = edge.envoy.admin("/config_dump?include_eds");
+    let dump = format!(r#"{{"envoy-gateway-system": {{"envoy-default-eg": {dump}}}}}"#);
+    finds_nothing_wrong("dump.json", &dump);
+
     let decided = rules::hold(&stage, &edge);
     // What ClientTrafficPolicy refuses does not get so far.
     let escaped = Request::get("/orders%2f7").bearer(&reader().mint());

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::desk::checked;
 use crate::gateway::edge::policy_of_a_route;
 use crate::gateway::{Edge, policy};
 use crate::harness::client::Request;
@@ -87,6 +88,9 @@ fn a_policy_of_a_route_replaces_the_authorizer() {
     let (reason, message) = edge.await_condition(POLICY, "Overridden", "True");
     assert_eq!(reason, "Overridden");
     assert!(message.contains("default/orders"), "{message}");
+    let (_, said) = checked("policies.json", &edge.printed(&policies));
+    let warning = format!("Overridden is True: {message}");
+    assert!(said.contains(&warning), "{said}");
 
     policies.last_mut().expect("a policy")["spec"]["mergeType"] = json!("StrategicMerge");
     edge.apply(&policies);

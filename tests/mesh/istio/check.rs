@@ -1,18 +1,17 @@
 //! `check`, given what a running proxy says of itself and what istioctl makes of that.
 
-use crate::desk::checked;
-use crate::harness::issuer::CLIENT;
+use crate::desk::finds_nothing_wrong;
 use crate::istio::Mesh;
 use crate::program::{control_plane, folder, output};
-use crate::stage::POOL;
 
 #[test]
 fn it_reads_what_istioctl_prints() {
-    let (mesh, gateway) = Mesh::with_gateway();
-    let directory = folder("check");
+    let (_mesh, gateway) = Mesh::with_gateway();
+    let directory = folder("dump");
     let dump = directory.join("config_dump.json");
-    std::fs::write(&dump, gateway.envoy.admin("/config_dump?include_eds")).expect("a file");
-    let mut files = vec![dump.clone()];
+    let text = gateway.envoy.admin("/config_dump?include_eds");
+    std::fs::write(&dump, &text).expect("a file");
+    finds_nothing_wrong("config_dump.json", &text);
     for kind in ["ecds", "all"] {
         for format in ["json", "yaml"] {
             let printed = output(
@@ -20,20 +19,8 @@ fn it_reads_what_istioctl_prints() {
                     .args(["proxy-config", kind, "--output", format, "--file"])
                     .arg(&dump),
             );
-            let file = directory.join(format!("{kind}.{format}"));
-            std::fs::write(&file, printed).expect("a file");
-            files.push(file);
+            finds_nothing_wrong(&format!("{kind}.{format}"), &printed);
         }
     }
-    for file in files {
-        let (code, text) = checked(&file);
-        let name = file.display();
-        // The example's own pool and client are placeholders; nothing else is worth a word.
-        assert_eq!(code, Some(0), "{name}: {text}");
-        assert!(
-            text.contains(POOL) && text.contains(CLIENT),
-            "{name}: {text}"
-        );
-    }
-    drop(mesh);
+    let _ = std::fs::remove_dir_all(directory);
 }

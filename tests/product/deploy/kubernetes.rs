@@ -203,12 +203,24 @@ fn envoy_gateway_is_given_the_cluster_of_production() {
     assert_eq!(&traffic["spec"]["targetRefs"][0], gateway);
 }
 
-/// Both are given the cluster of `envoy/lambda/cluster.yaml`: what signs the calls, and whom it trusts.
+/// Functions are invoked, and deny lists fetched, as with Envoy alone.
 #[test]
-fn functions_are_invoked_as_with_envoy_alone() {
-    const ENDPOINT: &str = "lambda.us-east-1.amazonaws.com";
-    let cluster = files::document("lambda/cluster.yaml")["clusters"][0].take();
-    let policy = of_kind("gateway/lambda.yaml", "EnvoyPatchPolicy");
+fn calls_are_signed_as_with_envoy_alone() {
+    is_given(
+        "lambda/cluster.yaml",
+        "lambda.yaml",
+        "lambda.us-east-1.amazonaws.com",
+    );
+    let bucket = "example-bucket.s3.us-east-1.amazonaws.com";
+    is_given("revocation/cluster.yaml", "deny-list.yaml", bucket);
+}
+
+/// Both are given the cluster of a file: what signs the calls, and whom it trusts.
+#[track_caller]
+fn is_given(cluster: &str, file: &str, endpoint: &str) {
+    let cluster = files::document(cluster)["clusters"][0].take();
+    let (gateway, istio) = (format!("gateway/{file}"), format!("istio/{file}"));
+    let policy = of_kind(&gateway, "EnvoyPatchPolicy");
     let keys = of_kind("gateway/keys.yaml", "EnvoyPatchPolicy");
     assert_eq!(policy["spec"]["targetRef"], keys["spec"]["targetRef"]);
     let patch = &policy["spec"]["jsonPatches"][0];
@@ -217,19 +229,19 @@ fn functions_are_invoked_as_with_envoy_alone() {
     assert_eq!(patch["operation"]["path"], "");
     assert_eq!(patch["name"], cluster["name"]);
 
-    let entry = &of_kind("istio/lambda.yaml", "ServiceEntry")["spec"];
-    let rule = &of_kind("istio/lambda.yaml", "DestinationRule")["spec"];
-    let filter = of_kind("istio/lambda.yaml", "EnvoyFilter");
+    let entry = &of_kind(&istio, "ServiceEntry")["spec"];
+    let rule = &of_kind(&istio, "DestinationRule")["spec"];
+    let filter = of_kind(&istio, "EnvoyFilter");
     let patch = &filter["spec"]["configPatches"][0];
     let host = &entry["hosts"][0];
     assert_eq!(&rule["host"], host);
     assert_eq!(&patch["match"]["cluster"]["service"], host);
     let named = format!("# outbound|443||{}\n", host.as_str().expect("a host"));
-    assert!(files::text("istio/lambda.yaml").contains(&named), "{named}");
-    assert_eq!(entry["endpoints"], json!([{"address": ENDPOINT}]));
+    assert!(files::text(&istio).contains(&named), "{named}");
+    assert_eq!(entry["endpoints"], json!([{"address": endpoint}]));
     let policy = &rule["trafficPolicy"];
-    assert_eq!(policy["tls"]["sni"], ENDPOINT);
-    assert_eq!(policy["tls"]["subjectAltNames"], json!([ENDPOINT]));
+    assert_eq!(policy["tls"]["sni"], endpoint);
+    assert_eq!(policy["tls"]["subjectAltNames"], json!([endpoint]));
     assert!(policy["tls"]["caCertificates"].is_string());
     let threshold = &cluster["circuit_breakers"]["thresholds"][0]["max_connections"];
     assert_eq!(
