@@ -33,6 +33,15 @@ test: ## Every test, from unit to end-to-end in a real Envoy.
 quick: ## The core's tests without an Envoy, under a minute.
 	cargo test --lib --test core -- --skip signatures::
 
+# For Envoys whose build is yours: envoy/NATIVE.md. Linux only.
+.PHONY: native test-native
+native: ## The same filter as a dynamic module of Envoy.
+	@envoy/native.sh
+
+# ENVOY=/path tries another Envoy; TESTS=name runs those tests alone.
+test-native: native venv ## The end-to-end tests with the dynamic module.
+	@tests/native.sh $(TESTS)
+
 # ROUNDS=5 DURATION=10 (seconds of load) make it longer, ROWS=warm,keep measures these rows alone,
 # TOKENS=100000 makes the growth shorter.
 bench: build venv ## Side by side with jwt_authn.

@@ -505,10 +505,20 @@ impl Facts {
         if let Some(revocations) = &mut self.revocations {
             calls.extend(revocations.take_due(now, space, &mut self.calls));
         }
-        if let Some(authorizations) = &mut self.authorizations {
-            calls.extend(authorizations.take_calls());
-        }
+        calls.extend(self.take_own_calls());
         calls
+    }
+
+    /// The calls that are due for requests of this VM alone.
+    pub(crate) fn take_own_calls(&mut self) -> Vec<(CallId, Call)> {
+        let authorizations = self.authorizations.as_mut();
+        authorizations.map_or_else(Vec::new, |one| one.take_calls())
+    }
+
+    /// Whether there are any.
+    pub(crate) fn has_own_calls(&self) -> bool {
+        let authorizations = self.authorizations.as_ref();
+        authorizations.is_some_and(|one| one.is_due())
     }
 
     /// What is to be told beside what became of this VM's own calls.
@@ -557,10 +567,9 @@ impl Facts {
     /// Whether a call is due that no VM has begun.
     pub(crate) fn is_due(&self, now: Monotonic) -> bool {
         let list = self.revocations();
-        let authorizations = self.authorizations.as_ref();
         self.keyring.is_due(now)
             || list.is_some_and(|list| list.is_due(now))
-            || authorizations.is_some_and(|one| one.is_due())
+            || self.has_own_calls()
     }
 
     /// Whether a fact is missing that may come within this time.

@@ -5,7 +5,7 @@
 //! # The way of a request
 //!
 //! ```text
-//!  host/wire ──▶ gate ──▶ decision ──▶ rules    which rule; can the path be read in two ways?
+//!  host      ──▶ gate ──▶ decision ──▶ rules    which rule; can the path be read in two ways?
 //!                 ▲          │ ──────▶ request  could the upstream act on another method?
 //!                 │          │ ──────▶ facts    where the rule has an authorizer: its answer (authorization), and no token
 //!                 │          │ ──────▶ bearer   exactly one token, in the configured places
@@ -49,7 +49,7 @@
 //! | [`facts`] | what a decision may lack, and whether it will come | what is decided with it |
 //! | [`decision`] | all steps, top to bottom | that a request can wait |
 //! | [`gate`] | which requests wait for what | that there is an Envoy |
-//! | `host` | Envoy's callbacks, and how a call is made | what is decided, and what a call is for |
+//! | [`host`] | Envoy's callbacks, and how a call is made | what is decided, and what a call is for |
 //!
 //! No module uses one that stands in a row below its own; `tests/core/layers.rs` has the exact
 //! list, and reads this table.
@@ -126,6 +126,7 @@ pub mod es384;
 pub mod facts;
 pub mod gate;
 pub mod header;
+pub mod host;
 pub mod json;
 pub mod jwks;
 pub mod keyring;
@@ -148,6 +149,3 @@ pub mod token;
 pub mod verifiers;
 pub mod verify;
 pub mod work;
-
-#[cfg(target_arch = "wasm32")]
-mod host;

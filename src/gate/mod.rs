@@ -24,6 +24,7 @@
 //! few numbers, and its body stays with the client until the verdict.
 
 mod doors;
+mod follow;
 mod open;
 mod waiting;
 mod wishes;
@@ -48,6 +49,7 @@ pub use crate::time::Now;
 use crate::time::{Monotonic, Timestamp};
 use crate::verifiers::Verifiers;
 use doors::Doors;
+pub use follow::Demand;
 use open::Open;
 use std::rc::Rc;
 use std::time::Duration;

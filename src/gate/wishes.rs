@@ -24,10 +24,20 @@ impl Wishes {
             },
             need => need,
         };
-        let is_new = self.0.iter().all(|(known, _)| *known != need);
-        if is_new && self.0.len() < Self::MOST {
+        if self.takes(need) {
             self.0.push((need, candidate.compact().to_vec()));
         }
+    }
+
+    /// The same of a request that another gate has.
+    pub(super) fn take_over(&mut self, need: Need, compact: Vec<u8>) {
+        if self.takes(need) {
+            self.0.push((need, compact));
+        }
+    }
+
+    fn takes(&self, need: Need) -> bool {
+        self.0.len() < Self::MOST && self.0.iter().all(|(known, _)| *known != need)
     }
 
     /// All of them; none is left.
