@@ -1,16 +1,18 @@
-# What each command does is in the README. Everything they make is under target/.
+# What each command does is in README.md and .github/CONTRIBUTING.md. Everything they make is under target/.
 
 root := $(CURDIR)
 # One place for all output, so that `make clean` finds it.
 export CARGO_TARGET_DIR := $(root)/target
 export PYTHONDONTWRITEBYTECODE := 1
 
-# For demo and tests. ENVOY=/path tries another Envoy, PORT=number has the demo listen there.
+# For demo and tests. ENVOY=/path tries another Envoy; PORT=number has the demo listen there,
+# PAGE_PORT=number its page; BROWSER=none opens no browser.
 export COGNITO_AUTHORIZER_WASM := $(root)/target/wasm32-wasip1/release/cognito_authorizer.wasm
 export MOTO_SERVER := $(root)/target/venv/bin/moto_server
 ENVOY ?= $(root)/target/venv/bin/envoy
 export ENVOY
 export PORT
+export PAGE_PORT
 
 .PHONY: build demo run test lint clean venv bench bench-growth image dist test-matrix test-formats help
 
@@ -20,7 +22,7 @@ build: ## Builds the module.
 demo: build venv ## Real sign-ins, then requests to a real Envoy, each answer checked.
 	@target/venv/bin/python envoy/demo/demo.py
 
-run: build venv ## The same, left running for curl.
+run: build venv ## The same, left running, with a page to play with.
 	@target/venv/bin/python envoy/demo/demo.py run
 
 test: ## Every test, from unit to end-to-end in a real Envoy.
@@ -52,7 +54,7 @@ bench-growth: build venv ## What grows with pools, rules, tokens and streams.
 
 lint: ## Formatting, clippy for both targets, documentation.
 	cargo fmt --check
-	cargo clippy --all-targets --features cli,promtool -- -D warnings
+	cargo clippy --all-targets --features cli,promtool,mesh -- -D warnings
 	@envoy/build.sh clippy
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
@@ -77,10 +79,11 @@ test-formats: build venv ## What operators copy, held against promtool and publi
 
 # Rotation, outages, floods and updates at random: two minutes of them, and 20,000 random kids,
 # 10,000 connections, 160,000 streams that are reset.
-# CHAOS_SEED=number throws the dice of a run again, which printed it.
+# CHAOS_SEED=number throws the dice of a run again, which printed it; CHAOS=short is a minute and a half.
+CHAOS ?= full
 .PHONY: chaos soak provoke
 chaos: build venv ## Rotation, outages, floods and updates at random.
-	CHAOS=full cargo test --test chaos
+	CHAOS=$(CHAOS) cargo test --features cli --test chaos
 
 # Ten minutes of everything at an even rate; MINUTES=60 for an hour. Needs /proc.
 soak: build venv ## Ten minutes of mixed load, with memory and CPU watched.
@@ -108,6 +111,12 @@ test-upstreams: build venv ## Real servers and frameworks do what was decided ab
 .PHONY: test-mcp
 test-mcp: build venv ## MCP clients sign in at Cognito and call a server behind Envoy.
 	@tests/mcp/mcp.sh
+
+# istiod and Envoy Gateway, of the versions under tests/mesh. Needs Go, and builds for many minutes once.
+# MESH=istio or MESH=gateway asks one of them.
+.PHONY: test-mesh
+test-mesh: build venv ## A real istiod and a real Envoy Gateway read what stands under envoy/.
+	@tests/mesh/mesh.sh $(MESH)
 
 test-matrix test-formats: provoke
 

@@ -123,12 +123,10 @@ impl Policy {
         };
         let chosen = self.rules.choose_within(&target, &mut work).ok();
         let requirement = chosen.and_then(|(ruling, _)| self.rules.requirement(ruling));
-        let scopes = requirement
-            .into_iter()
-            .flat_map(|requirement| requirement.conditions.wanted_scopes());
+        let scopes = requirement.map(Requirement::wanted_scopes);
         Some(ResourceHint {
             metadata_url,
-            scopes: scopes.collect(),
+            scopes: scopes.unwrap_or_default(),
         })
     }
 

@@ -234,7 +234,7 @@ impl Responses {
         let kind = self.style.kind(refusal);
         let changed = self.overriding(kind);
         let headers = changed.headers.iter().map(|(_, value)| value);
-        self.navigation(kind).is_some()
+        self.navigation(kind, refusal).is_some()
             || headers.chain(&changed.body).any(|template| {
                 let mut parts = template.0.iter();
                 parts.any(|part| matches!(part, Part::RequestId | Part::RequestUri | Part::Path))
@@ -257,7 +257,7 @@ impl Responses {
         // What cannot be filled in leaves the reply as it was.
         let usual = self.overriding(kind).changed(&reply, fill).unwrap_or(reply);
         let navigation = match occasion.client {
-            Client::Browser => self.navigation(kind),
+            Client::Browser => self.navigation(kind, refusal),
             Client::Program => None,
         };
         let page = navigation.and_then(|navigation| {
@@ -272,10 +272,13 @@ impl Responses {
 
     /// What a browser that shows a page is told instead. Who is sent to sign in without a token is sent
     /// there with an expired one, too.
-    fn navigation(&self, kind: ReplyKind) -> Option<&Override> {
+    fn navigation(&self, kind: ReplyKind, refusal: &Refusal) -> Option<&Override> {
         let own = self.overriding(kind).navigation.as_deref();
-        match kind {
-            ReplyKind::ExpiredToken => own.or(self.unauthorized.navigation.as_deref()),
+        match (kind, refusal) {
+            // A REST API's 401 for somebody who has signed in: doing so again brings the same scopes, and
+            // the browser back, for ever.
+            (ReplyKind::Unauthorized, Refusal::InsufficientScope(_)) => None,
+            (ReplyKind::ExpiredToken, _) => own.or(self.unauthorized.navigation.as_deref()),
             _ => own,
         }
     }

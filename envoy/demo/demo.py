@@ -1,11 +1,15 @@
 """Shows what the authorizer does, to a real Envoy with real sign-ins: `demo.py` sends the requests
-below and exits 0 only if each got what it was promised; `demo.py run` leaves everything up for curl.
+below and exits 0 only if each got what it was promised; `demo.py run` leaves everything up, for a
+browser and for curl.
 """
 
 import base64
 import http.client
 import json
+import os
+import shutil
 import signal
+import subprocess
 import sys
 
 from stack import FUNCTION, LOGS, PASSWORD, SOURCE, Failed, Stack
@@ -197,15 +201,31 @@ def curl(port, path, token="", more=""):
     return f"curl -i{more} http://127.0.0.1:{port}{path}{header}"
 
 
+def browser(environment, platform, interactive):
+    """What opens a page here, if there is somebody to look at it; BROWSER=none wants nothing opened."""
+    unwanted = environment.get("BROWSER") == "none" or environment.get("CI")
+    if unwanted or not interactive or environment.get("SSH_CONNECTION"):
+        return None
+    if platform == "darwin":
+        return shutil.which("open")
+    shown = environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
+    return shutil.which("xdg-open") if shown else None
+
+
 def leave_running(stack):
     port = stack.port
+    page = f"http://127.0.0.1:{stack.page_port}/"
+    print(f"\nopen {page}\n\nA page to play with. Ctrl-C stops everything.", flush=True)
+    if opener := browser(os.environ, sys.platform, sys.stdout.isatty()):
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.Popen([opener, page], start_new_session=True, **quiet)
     tokens = {
         "TOKEN": stack.alice["id"],
         "ACCESS_TOKEN": stack.alice["access"],
         "BOB": stack.bob["id"],
         "ROLE": stack.role_token(stack.arn("billing")),
     }
-    print("\nRunning. Alice's id token, her access token, bob's id token, a role's, good for an hour:\n")
+    print("\nOr with curl. Alice's id token, her access token, bob's id token, a role's, good for an hour:\n")
     for name, token in tokens.items():
         print(f"export {name}={token}\n")
     for line, promise in [
@@ -230,7 +250,7 @@ def leave_running(stack):
     print(f"         app client {stack.clients['web']}; alice and bob, password {PASSWORD}")
     print(f"Lambda:  http://127.0.0.1:{stack.lambda_port}, function {FUNCTION}, whose code is in {SOURCE}")
     print(f"Metrics: curl -s 'http://127.0.0.1:{stack.admin_port}/stats?filter=cognito_authorizer'")
-    print(f"Logs:    {LOGS}/envoy.log\n\nCtrl-C stops everything.", flush=True)
+    print(f"Logs:    {LOGS}/envoy.log\n\nThe page: {page}", flush=True)
     signal.pause()
 
 
@@ -238,7 +258,7 @@ def main():
     running = sys.argv[1:] == ["run"]
     print("Starting on this machine only:")
     try:
-        with Stack(reasons=running) as stack:
+        with Stack(for_developers=running) as stack:
             if running:
                 leave_running(stack)
             good = report(stack)

@@ -11,6 +11,7 @@ import importlib
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -37,6 +38,8 @@ MODULE = ROOT / "target/wasm32-wasip1/release/cognito_authorizer.wasm"
 
 # The ports that envoy.yaml is written with.
 LISTENER, UPSTREAM, KEY_SERVER, FUNCTIONS, ADMIN = 10000, 10001, 10002, 10003, 9901
+# And page/listener.yaml.
+PAGE = 10004
 
 # The emulator makes ids from these names and of nothing else; envoy.yaml carries the results.
 REGION = "us-east-1"
@@ -82,6 +85,9 @@ class Echo(BaseHTTPRequestHandler):
 
     def answer(self):
         self.rfile.read(int(self.headers.get("content-length", 0)))
+        if (self.command, self.path) == ("POST", "/sign-out") and self.server.sign_out:
+            # As an application's log-out: for its caller, whom Envoy has named.
+            self.server.sign_out(self.headers["x-cognito-username"], self.headers["x-cognito-sub"])
         seen = {"method": self.command, "path": self.path, "headers": {}}
         for name, value in self.headers.items():
             seen["headers"].setdefault(name.lower(), []).append(value)
@@ -102,12 +108,13 @@ class Echo(BaseHTTPRequestHandler):
 class Stack:
     """The running set-up; `port` is Envoy's, free unless PORT names one.
 
-    With `reasons`, Envoy tells clients why they were refused, which only a developer may be told.
+    `for_developers`, Envoy has a page to play with, and tells clients why they were refused.
     """
 
-    def __init__(self, reasons=False):
-        self.reasons = reasons
-        self.port = wanted_port()
+    def __init__(self, for_developers=False):
+        self.for_developers = for_developers
+        self.port = wanted_port("PORT")
+        self.page_port = wanted_port("PAGE_PORT")
         self.children = []
         self.echo = None
         LOGS.mkdir(parents=True, exist_ok=True)
@@ -161,6 +168,7 @@ class Stack:
 
     def start_upstream(self):
         self.echo = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+        self.echo.sign_out = self.sign_out_of_page if self.for_developers else None
         self.upstream_port = self.echo.server_address[1]
         threading.Thread(target=self.echo.serve_forever, daemon=True).start()
 
@@ -300,8 +308,26 @@ class Stack:
         # Until the last confirmation of a token is a second old, nobody asks again.
         time.sleep(1.1)
 
+    def sign_out_of_page(self, user, subject):
+        """What the page asks for. CloudTrail tells of it within minutes, the demo in two seconds."""
+        self.client("cognito-idp").admin_user_global_sign_out(UserPoolId=self.pool, Username=user)
+        telling = threading.Timer(2, self.tell_feeder, (subject, time.time()))
+        telling.daemon = True
+        telling.start()
+
     def tell_envoy(self, subject):
-        """Has the feeder take in what CloudTrail tells of such a sign-out, and Envoy fetch the list."""
+        """Tells the feeder of such a sign-out, and waits until Envoy has fetched the list."""
+        self.tell_feeder(subject, time.time())
+        deadline = time.monotonic() + 15
+        while "deny_list_entries: 1\n" not in self.statistics("deny_list_entries"):
+            if time.monotonic() > deadline:
+                raise Failed(f"Envoy did not fetch the deny list:\n{tail('envoy')}")
+            time.sleep(0.05)
+        # One worker has it; the others do within a second.
+        time.sleep(1)
+
+    def tell_feeder(self, subject, when):
+        """Has the feeder take in what CloudTrail tells of a sign-out."""
         os.environ |= {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.keys_port}",
             "AWS_ACCESS_KEY_ID": "demo",
@@ -314,23 +340,16 @@ class Stack:
         }
         sys.path.insert(0, str(ROOT / "envoy/revocation/function"))
         feeder = importlib.import_module("feeder")
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        time_of = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
         detail = {
             "eventSource": "cognito-idp.amazonaws.com",
             "eventName": "AdminUserGlobalSignOut",
-            "eventTime": now,
+            "eventTime": time_of,
             "requestParameters": {"userPoolId": self.pool},
             "additionalEventData": {"sub": subject},
         }
         with redirect_stdout(None):
             feeder.rewrite(feeder.entries_of({"detail": detail}))
-        deadline = time.monotonic() + 15
-        while "deny_list_entries: 1\n" not in self.statistics("deny_list_entries"):
-            if time.monotonic() > deadline:
-                raise Failed(f"Envoy did not fetch the deny list:\n{tail('envoy')}")
-            time.sleep(0.05)
-        # One worker has it; the others do within a second.
-        time.sleep(1)
 
     def statistics(self, name):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -353,11 +372,14 @@ class Stack:
             KEY_SERVER: self.keys_port,
             FUNCTIONS: self.lambda_port,
             ADMIN: self.admin_port,
+            PAGE: self.page_port,
         }
         module = os.environ.get("COGNITO_AUTHORIZER_WASM") or str(MODULE)
-        configuration = moved(yaml.safe_load(text), ports, module)
-        if self.reasons:
+        configuration = yaml.safe_load(text)
+        if self.for_developers:
             tell_reasons(configuration)
+            self.add_page(configuration)
+        configuration = moved(configuration, ports, module)
         bootstrap = LOGS / "envoy.yaml"
         bootstrap.write_text(yaml.safe_dump(configuration, sort_keys=False))
         # Two workers, as anywhere: keys are fetched once and shared.
@@ -365,6 +387,24 @@ class Stack:
         command = [envoy, "-c", bootstrap, "--concurrency", "2", "--disable-hot-restart"]
         self.start("envoy", command, {})
         self.wait_for(f"http://127.0.0.1:{self.admin_port}/ready")
+
+    def add_page(self, configuration):
+        """Adds the page's listener, and writes what the page has to know."""
+        listener = yaml.safe_load((ROOT / "envoy/demo/page/listener.yaml").read_text())
+        configuration["static_resources"]["listeners"].append(listener)
+        settings = {
+            "api": f"http://127.0.0.1:{self.port}",
+            "cognito": f"http://127.0.0.1:{self.keys_port}",
+            "pool": self.pool,
+            "client": self.clients["web"],
+            "people": [
+                {"name": "alice", "note": "in the group admin"},
+                {"name": "bob", "note": "in no group"},
+            ],
+            "password": PASSWORD,
+            "role": self.role_token(self.arn("billing")),
+        }
+        (LOGS / "settings.json").write_text(json.dumps(settings))
 
     def start(self, name, command, environment):
         with open(LOGS / f"{name}.log", "wb") as log:
@@ -397,13 +437,13 @@ class Stack:
         raise Failed(f"{name} was not ready after 30 s:\n{tail(name)}")
 
 
-def wanted_port():
-    """The port that PORT names, or any that is free."""
-    port = os.environ.get("PORT")
+def wanted_port(variable):
+    """The port that the variable names, or any that is free."""
+    port = os.environ.get(variable)
     if not port:
         return free_port()
     if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise Failed(f"PORT={port}: expected a number from 1 to 65535")
+        raise Failed(f"{variable}={port}: expected a number from 1 to 65535")
     # Envoys share a port without a word (SO_REUSEPORT): requests would reach either of them.
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -435,6 +475,9 @@ def tell_reasons(configuration):
     host["typed_per_filter_config"]["envoy.filters.http.cors"]["expose_headers"] += ", x-cognito-reason"
 
 
+URI_PORT = re.compile(r"(?<=127\.0\.0\.1:|localhost:)\d+")
+
+
 def moved(node, ports, module):
     """envoy.yaml with other ports, also inside URIs, and the module's place; nothing else."""
     if isinstance(node, dict):
@@ -444,5 +487,5 @@ def moved(node, ports, module):
     if isinstance(node, str):
         if node.endswith("/cognito_authorizer.wasm"):
             return module
-        return node.replace(f"127.0.0.1:{KEY_SERVER}", f"127.0.0.1:{ports[KEY_SERVER]}")
+        return URI_PORT.sub(lambda found: str(ports.get(int(found[0]), found[0])), node)
     return ports.get(node, node) if type(node) is int else node

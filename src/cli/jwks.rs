@@ -1,60 +1,58 @@
-//! `jwks`: where the keys of a user pool or an AWS account are, and what Envoy and Istio need to get
+//! `jwks`: where the keys of a user pool or an AWS account are, and what each proxy needs to get
 //! there.
 
+use crate::endpoint::{self, Endpoint, Gateway, Issuer, Proxy, TRUSTED_CA};
+use crate::example::scalar;
+use crate::pool::{self, Named};
 use anyhow::ensure;
 use clap::ValueEnum;
-use cognito_authorizer::pool::UserPool;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Prints where the keys of a user pool or an AWS account are, and what Envoy and Istio need to get
-/// there.
+/// Prints where the keys of a user pool or an AWS account are, and what a proxy needs to get there.
 ///
-/// The output is YAML as a whole; --only leaves one part of it. Nothing is fetched: all of this
-/// follows from the pool's id, or from the account's issuer.
+/// The output is YAML as a whole; --for leaves what is for one proxy, --only one part of it. Nothing
+/// is fetched: all of this follows from the pool's id, or from the account's issuer.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The id of a user pool, or its ARN; or the issuer of an AWS account, which begins with https://.
+    /// The id of a user pool, its ARN, or what its tokens have as `iss`; or the issuer of an AWS
+    /// account, which begins with https://, too.
     #[arg(value_name = "POOL|ISSUER", value_parser = keyholder)]
     keyholder: Keyholder,
+    /// An app client whose tokens are meant for this API; may be repeated.
+    #[arg(long = "client", value_name = "ID", value_parser = pool::client)]
+    clients: Vec<String>,
     /// Which of the two issuers the pool has been set to use in tokens; both while it is switched.
-    #[arg(long, value_enum, default_value_t = Issuer::Original)]
-    issuer: Issuer,
+    #[arg(long, value_enum)]
+    issuer: Option<Issuer>,
+    /// Only what is for this proxy.
+    #[arg(long = "for", value_enum, value_name = "PROXY")]
+    proxy: Option<Proxy>,
     /// Print only this.
     #[arg(long, value_enum)]
     only: Option<Part>,
     /// The file with certificate authorities in Envoy's container.
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "/etc/ssl/certs/ca-certificates.crt"
-    )]
-    trusted_ca: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Issuer {
-    Original,
-    Updated,
-    Both,
+    #[arg(long, value_name = "FILE", default_value = TRUSTED_CA)]
+    trusted_ca: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// The entry of `user_pools` or `aws_accounts` in the filter's configuration, for Envoy.
+    /// The entry of `user_pools` or `aws_accounts` in the filter's configuration.
     Pool,
     /// Envoy's cluster.
     Envoy,
     /// Istio's ServiceEntry and DestinationRule.
     Istio,
+    /// Envoy Gateway's EnvoyPatchPolicy.
+    Gateway,
 }
 
 /// Whose keys are wanted.
 #[derive(Clone, Debug)]
 enum Keyholder {
-    /// As it was named: by its id, or its ARN.
-    Pool(UserPool, String),
+    /// With the issuer that it was named by, if it was.
+    Pool(Named, Option<Issuer>),
     Account(AccountIssuer),
 }
 
@@ -66,17 +64,14 @@ struct AccountIssuer {
 }
 
 fn keyholder(text: &str) -> Result<Keyholder, String> {
+    if text.contains("cognito-idp.") && text.contains("://") {
+        let (pool, issuer) = Named::of_issuer(text)?;
+        return Ok(Keyholder::Pool(pool, Some(issuer)));
+    }
     if text.contains("://") {
         return account(text).map(Keyholder::Account);
     }
-    let parsed = if text.starts_with("arn:") {
-        UserPool::from_arn(text)
-    } else {
-        UserPool::new(text)
-    };
-    parsed
-        .map(|pool| Keyholder::Pool(pool, text.to_owned()))
-        .map_err(|error| error.to_string())
+    Ok(Keyholder::Pool(Named::new(text)?, None))
 }
 
 fn account(text: &str) -> Result<AccountIssuer, String> {
@@ -96,136 +91,105 @@ fn account(text: &str) -> Result<AccountIssuer, String> {
     }
 }
 
-/// What the texts below are made of.
-struct Endpoint<'a> {
-    keyholder: &'a Keyholder,
-    issuer: Issuer,
-    host: String,
-    cluster: String,
-    mesh_host: String,
-    trusted_ca: String,
-}
-
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    // YAML reads JSON's texts, whatever is in them.
-    let trusted_ca = serde_json::to_string(&args.trusted_ca)?;
-    let (issuer, endpoint) = match &args.keyholder {
-        Keyholder::Pool(pool, _) => {
-            let (issuer, region) = match args.issuer {
-                Issuer::Original | Issuer::Both => (pool.original_issuer(), pool.region()),
-                // A replica's is the pool's.
-                Issuer::Updated => (pool.updated_issuer(), pool.id().region()),
-            };
-            let host = issuer
-                .strip_prefix("https://")
-                .and_then(|rest| rest.split('/').next());
-            // One Envoy may need both.
-            let name = match args.issuer {
-                Issuer::Original | Issuer::Both => "cognito",
-                Issuer::Updated => "cognito-issuer",
-            };
-            let endpoint = Endpoint {
-                keyholder: &args.keyholder,
-                issuer: args.issuer,
-                host: host.unwrap_or_default().to_owned(),
-                cluster: format!("{name}-{region}").replace('-', "_"),
-                mesh_host: format!("{name}-keys.{region}.internal"),
-                trusted_ca,
-            };
-            (issuer, endpoint)
-        }
+    let (endpoint, iss) = match &args.keyholder {
+        Keyholder::Pool(named, _) => Endpoint::of_pool(&named.pool, issuer(args)),
         Keyholder::Account(account) => {
             ensure!(
-                args.issuer == Issuer::Original,
-                "--issuer is for user pools; an AWS account has one"
+                args.issuer.is_none() && args.clients.is_empty(),
+                "--issuer and --client are for user pools; an AWS account has one issuer, and no clients"
             );
-            // The beginning of its id: what tells accounts apart to people.
-            let id = account.host.split(['.', '-']).next().unwrap_or_default();
-            let endpoint = Endpoint {
-                keyholder: &args.keyholder,
-                issuer: args.issuer,
-                host: account.host.clone(),
-                cluster: format!("aws_tokens_{id}"),
-                mesh_host: format!("aws-tokens-keys.{id}.internal"),
-                trusted_ca,
-            };
-            (account.iss.clone(), endpoint)
+            (Endpoint::of_account(&account.host), account.iss.clone())
         }
     };
-    if args.only.is_none() {
-        match &args.keyholder {
-            Keyholder::Pool(pool, _) => {
-                writeln!(out, "# user pool        {}", pool.id().as_str())?;
-                writeln!(out, "# region           {}", pool.region())?;
-                writeln!(out, "# issuer original  {}", pool.original_issuer())?;
-                writeln!(out, "# issuer updated   {}", pool.updated_issuer())?;
-            }
-            Keyholder::Account(account) => {
-                writeln!(out, "# issuer           {}", account.iss)?;
-            }
+    let wanted = |part| args.only.is_none_or(|only| only == part);
+    let parts = [
+        (Part::Envoy, Proxy::Envoy),
+        (Part::Istio, Proxy::Istio),
+        (Part::Gateway, Proxy::Gateway),
+    ];
+    let parts = parts
+        .into_iter()
+        .filter(|(part, proxy)| wanted(*part) && args.proxy.is_none_or(|meant| meant == *proxy));
+    let parts: Vec<_> = parts.collect();
+    ensure!(
+        wanted(Part::Pool) || !parts.is_empty(),
+        "found --only of another proxy than --for; expected one of them alone"
+    );
+    let entry = entry(args, &endpoint.cluster(args.proxy.unwrap_or(Proxy::Envoy)));
+    if args.only.is_some() {
+        if wanted(Part::Pool) {
+            out.write_all(entry.as_bytes())?;
         }
-        writeln!(out, "# keys             {issuer}/.well-known/jwks.json\n")?;
+        for (_, proxy) in parts {
+            out.write_all(resources(&endpoint, proxy, args)?.as_bytes())?;
+        }
+        return Ok(ExitCode::SUCCESS);
     }
-    match args.only {
-        Some(Part::Pool) => endpoint.pool(out)?,
-        Some(Part::Envoy) => endpoint.envoy(out)?,
-        Some(Part::Istio) => endpoint.istio(out)?,
-        None => {
-            writeln!(
-                out,
-                "# In the filter's configuration; with Istio, see below for the cluster."
-            )?;
-            endpoint.pool(out)?;
-            writeln!(
-                out,
-                "---\n# In Envoy's configuration, among static_resources."
-            )?;
-            endpoint.envoy(out)?;
-            writeln!(
-                out,
-                "---\n# For Istio, where jwks.cluster is \"outbound|443||{}\".",
-                endpoint.mesh_host
-            )?;
-            endpoint.istio(out)?;
+    match &args.keyholder {
+        Keyholder::Pool(Named { pool, .. }, _) => {
+            writeln!(out, "# user pool        {}", pool.id().as_str())?;
+            writeln!(out, "# region           {}", pool.region())?;
+            writeln!(out, "# issuer original  {}", pool.original_issuer())?;
+            writeln!(out, "# issuer updated   {}", pool.updated_issuer())?;
         }
+        Keyholder::Account(account) => writeln!(out, "# issuer           {}", account.iss)?,
+    }
+    writeln!(out, "# keys             {iss}/.well-known/jwks.json\n")?;
+    let elsewhere = match args.proxy {
+        None => "; with Istio, see below for the cluster",
+        Some(_) => "",
+    };
+    writeln!(
+        out,
+        "# In the filter's configuration{elsewhere}.\n{entry}---"
+    )?;
+    for (at, (_, proxy)) in parts.into_iter().enumerate() {
+        let line = if at > 0 { "---\n" } else { "" };
+        let comment = match proxy {
+            Proxy::Envoy => "# In Envoy's configuration, among static_resources.\n".to_owned(),
+            Proxy::Istio => format!(
+                "# For Istio, where jwks.cluster is {:?}.\n#\n",
+                endpoint.cluster(proxy)
+            ),
+            Proxy::Gateway => "# For Envoy Gateway.\n#\n".to_owned(),
+        };
+        let resources = resources(&endpoint, proxy, args)?;
+        write!(out, "{line}{comment}{resources}")?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-impl Endpoint<'_> {
-    fn pool(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        let (pool, named) = match self.keyholder {
-            Keyholder::Pool(pool, named) => (pool, named),
-            Keyholder::Account(account) => return self.account(account, out),
-        };
-        let issuer = match self.issuer {
-            Issuer::Original => "original",
-            Issuer::Updated => "updated",
-            Issuer::Both => "both",
-        };
-        // A replica has no id of its own.
-        let (field, named) = match pool.is_replica() {
-            true => ("user_pool_arn", named.as_str()),
-            false => ("user_pool_id", pool.id().as_str()),
-        };
-        write!(
-            out,
-            "\
-user_pools:
-- {field}: {named}
-  client_ids: [] # the app clients whose tokens are meant for this API
-  issuer: {issuer}
-  jwks:
-    cluster: {cluster}
-",
-            cluster = self.cluster,
-        )
-    }
+/// What a proxy needs.
+fn resources(endpoint: &Endpoint, proxy: Proxy, args: &Args) -> anyhow::Result<String> {
+    let (endpoints, gateway) = (std::slice::from_ref(endpoint), Gateway::of(proxy));
+    Ok(match proxy {
+        Proxy::Envoy => {
+            let clusters = endpoint::envoy(endpoints, &args.trusted_ca)?;
+            format!("clusters:\n{clusters}")
+        }
+        Proxy::Istio => endpoint::istio(endpoints, &args.trusted_ca, &gateway)?,
+        Proxy::Gateway => endpoint::gateway(endpoints, &args.trusted_ca, &gateway)?,
+    })
+}
 
-    fn account(&self, account: &AccountIssuer, out: &mut dyn Write) -> std::io::Result<()> {
-        write!(
-            out,
-            "\
+/// Which the tokens name: as it was said, as it was named by, or as Cognito began.
+fn issuer(args: &Args) -> Issuer {
+    let by_name = match &args.keyholder {
+        Keyholder::Pool(_, by_name) => *by_name,
+        Keyholder::Account(_) => None,
+    };
+    args.issuer.or(by_name).unwrap_or(Issuer::Original)
+}
+
+/// The entry of the filter's configuration.
+fn entry(args: &Args, cluster: &str) -> String {
+    let cluster = scalar(cluster);
+    let Named { field, name, .. } = match &args.keyholder {
+        Keyholder::Pool(named, _) => named,
+        Keyholder::Account(account) => {
+            return format!(
+                "\
 aws_accounts:
 - account: '' # its twelve digits
   issuer: {iss}
@@ -233,85 +197,24 @@ aws_accounts:
   jwks:
     cluster: {cluster}
 ",
-            iss = account.iss,
-            cluster = self.cluster,
-        )
-    }
-
-    /// Without `trusted_ca` Envoy accepts any certificate, and without a SAN match any name.
-    fn envoy(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        write!(
-            out,
-            "\
-clusters:
-- name: {cluster}
-  type: LOGICAL_DNS
-  connect_timeout: 2s
-  load_assignment:
-    cluster_name: {cluster}
-    endpoints:
-    - lb_endpoints:
-      - endpoint: {{address: {{socket_address: {{address: {host}, port_value: 443}}}}}}
-  transport_socket:
-    name: envoy.transport_sockets.tls
-    typed_config:
-      \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-      sni: {host}
-      common_tls_context:
-        tls_params: {{tls_minimum_protocol_version: TLSv1_2}}
-        validation_context:
-          trusted_ca: {{filename: {ca}}}
-          match_typed_subject_alt_names:
-          - san_type: DNS
-            matcher: {{exact: {host}}}
+                iss = account.iss,
+            );
+        }
+    };
+    // `check` knows it for what it is.
+    let clients = match args.clients.as_slice() {
+        [] => "YOUR_CLIENT_ID".to_owned(),
+        clients => pool::clients(clients),
+    };
+    format!(
+        "\
+user_pools:
+- {field}: {name}
+  client_ids: [{clients}]
+  issuer: {issuer}
+  jwks:
+    cluster: {cluster}
 ",
-            cluster = self.cluster,
-            host = self.host,
-            ca = self.trusted_ca,
-        )
-    }
-
-    /// The host in the mesh is not Amazon's own name: TLS would else be wrapped around the TLS of
-    /// every application in the mesh that talks to Cognito itself.
-    fn istio(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        let name = self
-            .mesh_host
-            .trim_end_matches(".internal")
-            .replace('.', "-");
-        write!(
-            out,
-            "\
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata:
-  name: {name}
-  namespace: istio-system
-spec:
-  hosts: [{mesh_host}]
-  location: MESH_EXTERNAL
-  resolution: DNS
-  ports:
-  - {{number: 443, name: https, protocol: HTTPS}}
-  endpoints:
-  - address: {host}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata:
-  name: {name}
-  namespace: istio-system
-spec:
-  host: {mesh_host}
-  trafficPolicy:
-    tls:
-      mode: SIMPLE
-      sni: {host}
-      subjectAltNames: [{host}]
-      caCertificates: {ca}
-",
-            mesh_host = self.mesh_host,
-            host = self.host,
-            ca = self.trusted_ca,
-        )
-    }
+        issuer = issuer(args).word(),
+    )
 }

@@ -5,13 +5,17 @@ mod check;
 mod completions;
 mod deny;
 mod document;
+mod endpoint;
+mod example;
 mod explain;
 mod import;
+mod init;
 mod jwks;
 mod locate;
 mod man;
+mod pages;
+mod pool;
 mod prose;
-mod readme;
 mod reason;
 mod schema;
 mod terminal;
@@ -46,6 +50,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     #[command(after_help = EXIT_STATUS)]
+    Init(init::Args),
+    #[command(after_help = EXIT_STATUS)]
     Check(check::Args),
     #[command(after_help = EXIT_STATUS)]
     Explain(explain::Args),
@@ -69,6 +75,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut out = std::io::stdout().lock();
     let outcome = match &cli.command {
+        Command::Init(args) => init::run(args, &mut out),
         Command::Check(args) => check::run(args, &mut out),
         Command::Explain(args) => explain::run(args, &mut out),
         Command::Token(args) => token::run(args, &mut out),

@@ -1,7 +1,7 @@
 //! `reason`: what a reason code means, and what to do about it.
 
+use crate::pages::{self, Row};
 use crate::prose::{WIDTH, wrapped};
-use crate::readme;
 use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use cognito_authorizer::refusal::{Reason, Refusal};
@@ -62,7 +62,9 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     let mut reasons = Reason::ALL.into_iter();
     let reason = reasons.find(|reason| reason.code() == code);
     let reason = reason.context("found no reason of this code")?;
-    let [_, _, when, remedy] = row(reason)?.map(readme::plain);
+    let row = row(reason)?;
+    let cell = |column| row.plain(column).context("found a row that ends too early");
+    let (when, remedy) = (cell(WHEN)?, cell(REMEDY)?);
     let reply = reply(reason);
     writeln!(out, "{code}: {} {}\n", reply.status, reply.body)?;
     writeln!(out, "{}\n", wrapped(&format!("When: {when}"), WIDTH))?;
@@ -75,28 +77,31 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Every reason with its status, and the beginning of what the README says of it.
+/// Every reason with its status, and the beginning of what the page says of it.
 fn list(out: &mut dyn Write) -> anyhow::Result<()> {
     let longest = Reason::ALL.map(|reason| reason.code().len());
     let longest = longest.into_iter().max().unwrap_or_default();
     for reason in Reason::ALL {
-        let [_, _, when, _] = row(reason)?;
+        let when = row(reason)?.words(WHEN).unwrap_or_default();
         let status = reply(reason).status;
         let end = [". ", ", ", "; "].iter().filter_map(|end| when.find(end));
         let first = end.min().and_then(|end| when.get(..end));
         let first = first.unwrap_or_else(|| when.trim_end_matches('.'));
         let code = reason.code();
-        writeln!(out, "{code:longest$}  {status}  {}", readme::words(first))?;
+        writeln!(out, "{code:longest$}  {status}  {first}")?;
     }
     Ok(())
 }
 
-/// What the README says of a reason: code, status, when, and what to do.
-fn row(reason: Reason) -> anyhow::Result<[&'static str; 4]> {
-    let code = format!("`{}`", reason.code());
-    let mut rows = readme::table("reasons").filter_map(|row| <[&str; 4]>::try_from(row).ok());
-    let row = rows.find(|[of, ..]| *of == code);
-    row.with_context(|| format!("found nothing about {code} in the README"))
+/// The columns of the table: code, status, when, and what to do.
+const WHEN: usize = 2;
+const REMEDY: usize = 3;
+
+/// What the page says of a reason.
+fn row(reason: Reason) -> anyhow::Result<Row> {
+    let code = reason.code();
+    let row = pages::table("reasons").find(|row| row.is_of(code));
+    row.with_context(|| format!("found nothing about {code} on the page"))
 }
 
 /// What the client gets, unless the configuration's `responses` say otherwise.

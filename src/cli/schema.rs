@@ -1,7 +1,7 @@
 //! `schema`: the configuration as a JSON Schema, made of what the reader of configurations asks for,
-//! and of what the README says of each field.
+//! and of what the page about it says of each field.
 
-use crate::readme;
+use crate::pages;
 use cognito_authorizer::config::places::ELEMENT;
 use cognito_authorizer::config::schema::schema;
 use std::io::Write;
@@ -27,7 +27,7 @@ pub(crate) fn run(_: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the README says of a field: its table is named for the member that has the fields.
+/// What the page says of a field: its table is named for the member that has the fields.
 fn meaning(path: &str, name: &str) -> Option<String> {
     let parts = || path.split('.').rev();
     let object = parts().next().unwrap_or_default().trim_end_matches(ELEMENT);
@@ -38,8 +38,6 @@ fn meaning(path: &str, name: &str) -> Option<String> {
         _ if path.starts_with("responses.") => "unauthorized",
         other => other,
     };
-    let (code, marker) = (format!("`{name}`"), format!("fields of {table}"));
-    let mut rows = readme::table(&marker);
-    let row = rows.find(|row| row.first() == Some(&code.as_str()))?;
-    row.last().map(|meaning| readme::plain(meaning))
+    let mut rows = pages::table(&format!("fields of {table}"));
+    rows.find(|row| row.is_of(name))?.last()
 }

@@ -54,21 +54,17 @@ pub(super) fn read(fields: &Fields<'_>, context: &Context<'_>) -> Parsed<Rules> 
     let rules = matches
         .into_iter()
         .zip(&outcomes)
-        .map(|(matches, outcome)| {
-            let (access, own) = outcome;
-            Rule {
-                matches,
-                access: readable(access),
-                enforcement: own.unwrap_or_default().unwrap_or(for_all),
-            }
+        .map(|(matches, (access, own))| Rule {
+            matches,
+            access: readable(access),
+            enforcement: own.unwrap_or_default().unwrap_or(for_all),
         });
     let otherwise = Otherwise {
         access: readable(&default),
         enforcement: for_all,
     };
-    let rules: Vec<_> = rules.collect();
-    let enforced = refuse_reports(fields, &rules, &otherwise);
-    let compiled = Rules::new(rules, otherwise, path_case.unwrap_or_default());
+    let enforced = refuse_reports(fields, for_all, &outcomes, &default);
+    let compiled = Rules::new(rules.collect(), otherwise, path_case.unwrap_or_default());
     let compiled = compiled.map_err(|rules| unreachable_rules(fields, &rules));
     enforced?;
     all(outcomes.into_iter().map(|(access, own)| {
@@ -82,27 +78,38 @@ pub(super) fn read(fields: &Fields<'_>, context: &Context<'_>) -> Parsed<Rules> 
 }
 
 /// What an authorizer refuses is never only reported: requests would go on for which nobody answered.
-fn refuse_reports(fields: &Fields<'_>, rules: &[Rule], otherwise: &Otherwise) -> Parsed<()> {
-    let is_reported = |access: &Access, enforcement| {
-        matches!(access, Access::Authorizer(_)) && enforcement == Enforcement::Report
+/// So would unsafe ones under the word for all, whatever the authorizer's own rule says.
+fn refuse_reports(
+    fields: &Fields<'_>,
+    for_all: Enforcement,
+    outcomes: &[Outcome],
+    default: &Parsed<Access>,
+) -> Parsed<()> {
+    let asks = |access: &Parsed<Access>| matches!(access, Ok(Access::Authorizer(_)));
+    let asking = || {
+        let rules = outcomes.iter().enumerate();
+        let asking = rules.filter(|(_, (access, _))| asks(access));
+        asking.map(|(at, (_, own))| (format!("rules[{at}].authorizer"), own))
     };
-    let named = rules.iter().enumerate();
-    let named = named.map(|(at, rule)| (format!("rules[{at}]"), &rule.access, rule.enforcement));
-    let default = (
-        "default".to_owned(),
-        &otherwise.access,
-        otherwise.enforcement,
-    );
-    let reported = named
-        .chain([default])
-        .filter(|(_, access, enforcement)| is_reported(access, *enforcement));
-    let reported = reported.map(|(place, ..)| {
+    let own = asking().filter(|(_, own)| matches!(own, Ok(Some(Enforcement::Report))));
+    let own = own.map(|(place, _)| {
         Err(fields.refuse_below(
-            &format!("{place}.authorizer"),
+            &place,
             "found where enforce is report; expected enforce: all, for an authorizer is always obeyed",
         ))
     });
-    all(reported).map(|_: Vec<()>| ())
+    let own = all(own).map(|_: Vec<()>| ());
+    let default = asks(default).then(|| "default.authorizer".to_owned());
+    let mut places = asking().map(|(place, _)| place).chain(default);
+    match places.next().filter(|_| for_all == Enforcement::Report) {
+        Some(place) => Err(fields.refuse_at(
+            "enforce",
+            format_args!(
+                "found report, with {place}; expected enforce: report on rules without an authorizer alone, for unsafe requests go on under the word for all, and an authorizer is always obeyed"
+            ),
+        )),
+        None => own,
+    }
 }
 
 fn unreachable_rules(fields: &Fields<'_>, rules: &[Unreachable]) -> Reported {

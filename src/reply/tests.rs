@@ -598,6 +598,27 @@ fn expired_tokens_are_sent_where_missing_ones_are_unless_it_is_said() {
     assert_eq!((reply.status, sent(&reply, "location")), (303, None));
 }
 
+/// A REST API's 401 for a scope is no want of a sign-in: a browser would be sent there and back for ever.
+#[test]
+fn whoever_lacks_a_scope_is_not_sent_to_sign_in_again() {
+    let lacking = Refusal::InsufficientScope(vec!["read".to_owned()]);
+    let missing = Refusal::Plain(Reason::MissingToken);
+    for style in [Style::ApiGateway, Style::Rfc6750] {
+        let responses = Responses {
+            style,
+            ..signing_in("/login?to=$context.path")
+        };
+        let usual = Responses {
+            style,
+            ..Responses::default()
+        };
+        let reply = responses.reply(&lacking, &page(b"/a"));
+        assert_eq!(reply, usual.reply(&lacking, &Occasion::default()));
+        assert!(!responses.looks_at_request(&lacking));
+        assert_eq!(responses.reply(&missing, &page(b"/a")).status, 302);
+    }
+}
+
 #[test]
 fn what_is_too_long_for_a_header_gets_the_usual_reply() {
     let missing = Refusal::Plain(Reason::MissingToken);

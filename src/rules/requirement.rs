@@ -52,12 +52,28 @@ pub struct Alternative {
 }
 
 impl Requirement {
+    /// What the claims must say: of each token, then in each alternative.
+    fn all_conditions(&self) -> impl Iterator<Item = &Conditions> {
+        let alternatives = self.any_of.iter().map(|one| &one.conditions);
+        std::iter::once(&self.conditions).chain(alternatives)
+    }
+
     /// Every value with which a claim is compared.
     pub fn values(&self) -> impl Iterator<Item = &WantedValue> {
-        let alternatives = self.any_of.iter().map(|one| &one.conditions);
-        std::iter::once(&self.conditions)
-            .chain(alternatives)
-            .flat_map(Conditions::values)
+        self.all_conditions().flat_map(Conditions::values)
+    }
+
+    /// The scopes that a client does well to ask for (RFC 6750, section 3: `scope`), each once: which of
+    /// the alternatives it will meet cannot be told before it has a token.
+    #[must_use]
+    pub fn wanted_scopes(&self) -> Vec<&str> {
+        let mut wanted = Vec::new();
+        for scope in self.all_conditions().flat_map(Conditions::wanted_scopes) {
+            if !wanted.contains(&scope) {
+                wanted.push(scope);
+            }
+        }
+        wanted
     }
 
     /// The variables of the rule's template and hosts with which claims are compared.

@@ -21,7 +21,17 @@ from multiprocessing import Pool
 import stage
 from bench import check
 from issuer import KID, claims, garbage, random_kid, signed, unsigned
-from rows import CACHE, Row, bearer, jwt_authn, many_rules, ours, pool
+from rows import (
+    CACHE,
+    MATCHED,
+    Row,
+    bearer,
+    jwt_authn,
+    many_rules,
+    ours,
+    pool,
+    rules_with_matchers,
+)
 
 DURATION = int(os.environ.get("DURATION") or 3)
 TOKENS = int(os.environ.get("TOKENS") or 1_000_000)
@@ -62,10 +72,10 @@ def timed(
 
 
 def pools(scene):
-    """Tokens from all over the pools, whose keys are fetched one by one at start."""
-    for count in (1, 10, 100):
+    """Tokens from all over the pools, whose keys are fetched a few at a time at start."""
+    for count in (1, 10, 100, 1000):
         ids = [f"us-east-1_Bench{number:04}" for number in range(1, count + 1)]
-        values = bearer(signed(claims(number, ids[number % count])) for number in range(200))
+        values = bearer(signed(claims(at, ids[at * count // 200])) for at in range(200))
         yield {
             "pools": count,
             **timed(scene, ours(user_pools=[pool(name) for name in ids]), values),
@@ -73,10 +83,16 @@ def pools(scene):
 
 
 def rules(scene):
-    """The rule that matches is the last."""
-    values = bearer(signed(claims(number)) for number in range(200))
+    """The rule that matches is the last; of little, and of all that a rule can say."""
+    plain = bearer(signed(claims(number)) for number in range(200))
+    matched = bearer(signed(claims(number) | MATCHED) for number in range(200))
     for count in (10, 100, 1000):
-        yield {"rules": count, **timed(scene, ours(**many_rules(count)), values, "/records/7")}
+        for name, rules, values in (
+            ("plain", many_rules, plain),
+            ("every matcher", rules_with_matchers, matched),
+        ):
+            filters = ours(**rules(count))
+            yield {"rules": count, "ask": name, **timed(scene, filters, values, "/records/7")}
 
 
 def lists(scene):

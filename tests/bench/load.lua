@@ -1,6 +1,6 @@
 -- What wrk sends: requests that differ in their authorization header only.
--- Arguments: a file with one authorization value per line, the path, the size of an upload, and a
--- seed: 0 sends the requests in turn, any other number at random.
+-- Arguments: a file with one authorization value per line, the path, the size of an upload, a seed
+-- (0 sends the requests in turn, any other number at random), and the host.
 
 local requests, turn, shuffled = {}, 0, false
 
@@ -12,6 +12,7 @@ end
 
 function init(args)
   local upload, seed = tonumber(args[3]), tonumber(args[4])
+  wrk.headers["Host"] = args[5]
   shuffled = seed ~= 0
   math.randomseed(seed)
   for value in io.lines(args[1]) do

@@ -159,6 +159,40 @@ def ext_authz(cluster="authz", headers=CLAIM_HEADERS):
     return [{"name": "ext_authz", "typed_config": configuration}]
 
 
+# What the rule with all that rules can say wants to find in a token, beside what Cognito writes there.
+MATCHED = {
+    "custom:org": "acme",
+    "custom:roles": "[editor, viewer]",
+    "identities": [{"userId": "1", "providerName": "Google"}, {"userId": "2", "providerName": "Okta"}],
+}
+
+
+def every_matcher(path):
+    """A rule that asks all that rules can ask, of each kind once."""
+    return {
+        "match": {"template": path, "methods": ["GET"], "hosts": ["{tenant}.example.com"]},
+        "require": {
+            "groups": {"any": ["admin", "ops"], "none": ["suspended"]},
+            "claims": {
+                "custom:org": "{tenant}",
+                "email": {"suffix": "@example.com", "regex": "[a-z0-9-]+@example[.]com"},
+                "custom:roles": {"read_as": "brackets", "any": ["editor", "owner"]},
+                "/identities/*/providerName": "Okta",
+            },
+            "any_of": [
+                {"claims": {"sub": "{id}"}},
+                {"claims": {"custom:plan": {"none": ["free"]}, "email_verified": True}},
+            ],
+        },
+    }
+
+
+def rules_with_matchers(count):
+    """The same number of rules, each a tenant's and with alternatives, and all matchers in the last."""
+    rules = [every_matcher(f"/api/v{n}/records/{{id}}") for n in range(count - 1)]
+    return {"rules": [*rules, every_matcher("/records/{id}")], "default": "nobody"}
+
+
 def many_rules(count):
     """Rules of every kind, of which the last is for the path that is asked for."""
     kinds = [

@@ -26,6 +26,8 @@ TICK = os.sysconf("SC_CLK_TCK")
 # row is timed, that the row does its job.
 # What the service with a verdict of its own says of everybody.
 TENANT = {"x-tenant": "north"}
+# What clients call the API: rules with matchers compare its first label with a claim.
+HOST = "acme.example.com"
 ECHOED = [*CLAIM_HEADERS, *TENANT, "authorization"]
 # Lets a request go on when all of its body is there.
 BUFFER = {
@@ -172,7 +174,7 @@ def cpu(child):
 def get(port, path, headers=None, connection=None):
     """Status, headers and body of an answer."""
     connection = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", path, headers=headers or {})
+    connection.request("GET", path, headers={"host": HOST, **(headers or {})})
     response = connection.getresponse()
     return response.status, response.headers, response.read()
 
@@ -307,7 +309,7 @@ def wrk(port, values, path="/", seconds=1, connections=16, upload=0, seed=0):
     file.write_text("".join(f"{value}\n" for value in values))
     script = ROOT / "tests/bench/load.lua"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "-s", script]
-    command += [f"http://127.0.0.1:{port}", "--", file, path, upload, seed]
+    command += [f"http://127.0.0.1:{port}", "--", file, path, upload, seed, HOST]
     done = subprocess.run(
         [str(word) for word in command], capture_output=True, text=True, check=False
     )

@@ -7,6 +7,7 @@ mod change;
 mod confirmation;
 mod deny_list;
 mod hold_limits;
+mod many_issuers;
 mod open_requests;
 mod outage;
 mod pools;

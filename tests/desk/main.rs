@@ -22,6 +22,7 @@ mod envoy;
 mod explain;
 mod hostile;
 mod import;
+mod init;
 mod pages;
 mod readme;
 mod reason;

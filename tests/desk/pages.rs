@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
+    "init",
     "check",
     "explain",
     "token",
@@ -68,7 +69,7 @@ fn bash_completes() {
     );
     assert_eq!(
         offered("cognito-authorizer jwks --only "),
-        ["pool", "envoy", "istio"]
+        ["pool", "envoy", "istio", "gateway"]
     );
     assert_eq!(offered("cognito-authorizer check --format s"), ["sarif"]);
     assert_eq!(

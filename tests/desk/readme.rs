@@ -1,12 +1,11 @@
-//! README.md, held against the tool: what it is said to print, the warnings it is said to know, and
-//! its own configurations.
+//! The pages, held against the tool: what it is said to print, the warnings it is said to know, and
+//! their configurations.
 
+use crate::harness::markdown::{Pages, span};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
-
-const README: &str = include_str!("../../README.md");
 
 /// What `rules` snippets leave out.
 const POOL: &str = "\
@@ -15,20 +14,6 @@ user_pools:
   client_ids: [4hq8abcd0123456789abcdefgh]
   jwks: {cluster: cognito_us_east_1}
 ";
-
-/// The snippets of a language under a comment that begins with this word.
-fn marked(word: &str, language: &str) -> Vec<&'static str> {
-    let comment = format!("<!-- {word}");
-    let after = README.split(&comment).skip(1);
-    let snippets = after.filter_map(|after| {
-        let (_, after) = after.split_once("-->\n")?;
-        let (text, _) = after
-            .strip_prefix(&format!("```{language}\n"))?
-            .split_once("\n```\n")?;
-        Some(text)
-    });
-    snippets.collect()
-}
 
 fn tool(arguments: &[String], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_cognito-authorizer"))
@@ -46,10 +31,16 @@ fn tool(arguments: &[String], input: &str) -> Output {
 }
 
 #[test]
-fn it_prints_what_the_readme_shows() {
-    let shown = marked("tool", "console");
-    assert_eq!(shown.len(), 3);
-    for snippet in shown {
+fn it_prints_what_the_pages_show() {
+    let pages = Pages::read();
+    let shown = pages.marked("tool");
+    // `deny` writes a file: tests/desk/deny.rs has it.
+    let shown =
+        shown.filter(|(snippet, _)| !snippet.text.starts_with("$ cognito-authorizer deny "));
+    let mut count = 0;
+    for (snippet, _) in shown {
+        let snippet = &snippet.text;
+        count += 1;
         let (command, expected) = snippet.split_once('\n').expect("a command and its output");
         let command = command
             .strip_prefix("$ cognito-authorizer ")
@@ -67,6 +58,7 @@ fn it_prints_what_the_readme_shows() {
             expected.trim_end()
         );
     }
+    assert_eq!(count, 3);
 }
 
 /// The findings in a text, as code and path.
@@ -83,12 +75,10 @@ fn findings(text: &str) -> Vec<(String, String)> {
 
 #[test]
 fn the_warnings_are_those_of_the_table() {
-    let (_, table) = README.split_once("<!-- warnings -->\n").expect("the table");
-    let rows = table
-        .lines()
-        .skip(2)
-        .take_while(|line| line.starts_with('|'));
-    let listed: BTreeSet<_> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+    let pages = Pages::read();
+    let table = pages.table("warnings");
+    let listed: BTreeSet<_> = table.rows.iter().map(|row| span(&row[0])).collect();
+    assert_eq!(listed.len(), table.rows.len());
     let output = tool(
         &["check", "--format", "sarif", "authorizer.yaml"].map(str::to_owned),
         "",
@@ -104,74 +94,105 @@ fn the_warnings_are_those_of_the_table() {
     assert_eq!(listed, known);
 }
 
-/// The README's own configurations pass, and none has a strict rule over a weaker default: what a
-/// router adds to a path would fail open. What some of them are warned about is what the text beside
-/// them is about.
+/// The pages' own configurations pass. What some of them are warned about is what the text beside them is
+/// about; all of them have the same pool and app client, which are nobody's.
 #[test]
-fn the_readmes_configurations_pass() {
+fn the_configurations_of_the_pages_pass() {
     let mut warned = BTreeSet::new();
     let mut checked = 0;
-    for language in ["yaml", "json"] {
-        for snippet in marked("configuration", language) {
-            warned.extend(findings(snippet));
+    for page in &Pages::read().all {
+        let configurations = page.marked("configuration");
+        let configurations = configurations.map(|(snippet, _)| snippet.text.clone());
+        let rules = page.marked("rules").map(|(snippet, _)| {
+            let rules = &snippet.text;
+            let token = match rules.contains("token:") {
+                true => "",
+                false => "token: {use: any}\n",
+            };
+            let pool = match rules.contains("user_pools:") {
+                true => "",
+                false => POOL,
+            };
+            format!("{pool}{token}{rules}")
+        });
+        for configuration in configurations.chain(rules) {
+            let found = findings(&configuration);
+            let found = found.into_iter().filter(|(code, _)| code != "placeholder");
+            warned.extend(found.map(|(code, path)| (page.path.clone(), code, path)));
             checked += 1;
         }
     }
-    for snippet in marked("rules", "yaml") {
-        let token = if snippet.contains("token:") {
-            ""
-        } else {
-            "token: {use: any}\n"
-        };
-        let pool = if snippet.contains("user_pools:") {
-            ""
-        } else {
-            POOL
-        };
-        warned.extend(findings(&format!("{pool}{token}{snippet}\n")));
-        checked += 1;
-    }
-    assert!(checked > 15, "{checked}");
+    assert!(checked > 35, "{checked}");
+    let claim = |rule: &str, claim: &str| format!("rules[{rule}].require.claims[\"{claim}\"]");
     let expected = [
-        // The pool and the app client that they all have.
-        ("placeholder", "user_pools[0].client_ids[0]"),
-        ("placeholder", "user_pools[0].user_pool_arn"),
-        ("placeholder", "user_pools[0].user_pool_id"),
+        // What should be refused is only reported, and what a router adds falls to the default.
+        ("envoy/ADOPTING.md", "not-enforced", "enforce".to_owned()),
+        ("envoy/ADOPTING.md", "weak-default", "default".to_owned()),
         // "an upstream that looks at methods"
-        ("preflight-pass", "cors_preflight"),
-        // "Ids are compared to the letter."
         (
-            "user-chosen-name",
-            "rules[1].require.claims[\"cognito:username\"]",
+            "envoy/BROWSER.md",
+            "preflight-pass",
+            "cors_preflight".to_owned(),
         ),
         // "This rests on one thing: users cannot write the attribute themselves."
         (
+            "envoy/RECIPES.md",
             "mutable-attribute",
-            "rules[0].require.claims[\"custom:tenant_id\"]",
+            claim("0", "custom:tenant_id"),
+        ),
+        // "Ids are compared to the letter."
+        (
+            "envoy/RULES.md",
+            "user-chosen-name",
+            claim("1", "cognito:username"),
+        ),
+        (
+            "envoy/RULES.md",
+            "mutable-attribute",
+            claim("0", "custom:roles"),
+        ),
+        (
+            "envoy/RULES.md",
+            "mutable-attribute",
+            claim("0", "custom:tenant_id"),
+        ),
+        (
+            "envoy/RULES.md",
+            "mutable-attribute",
+            claim("1", "custom:org"),
+        ),
+        (
+            "envoy/RULES.md",
+            "mutable-attribute",
+            claim("1", "custom:plan"),
+        ),
+        (
+            "envoy/RULES.md",
+            "mutable-attribute",
+            claim("1", "custom:teams"),
+        ),
+        (
+            "envoy/RULES.md",
+            "mutable-attribute",
+            claim("2", "custom:code"),
         ),
     ];
-    let expected = expected.map(|(code, path)| (code.to_owned(), path.to_owned()));
+    let expected = expected.map(|(page, code, path)| (page.to_owned(), code.to_owned(), path));
     assert_eq!(warned, BTreeSet::from(expected));
 }
 
-/// Problems are the words that Envoy logs, as the README shows them.
+/// Problems are the words that Envoy logs, as they are shown.
 #[test]
-fn a_refused_configuration_is_refused_in_the_readmes_words() {
-    let (_, after) = README
-        .split_once("<!-- refused -->\n```yaml\n")
-        .expect("the example");
-    let (config, after) = after.split_once("\n```\n").expect("an end");
-    let problems = after
-        .trim_start()
-        .strip_prefix("```text\n")
-        .expect("the problems");
-    let (problems, _) = problems.split_once("\n```").expect("an end");
-    let output = tool(&["check", "-"].map(str::to_owned), config);
+fn a_refused_configuration_is_refused_in_the_words_of_the_page() {
+    let pages = Pages::read();
+    let (config, _) = pages.marked("refused").next().expect("the example");
+    let (problems, _) = pages.marked("problems").next().expect("its problems");
+    let output = tool(&["check", "-"].map(str::to_owned), &config.text);
     assert_eq!(output.status.code(), Some(1));
     let printed = String::from_utf8(output.stdout).expect("UTF-8");
     let printed: BTreeSet<_> = printed
         .lines()
         .filter_map(|line| line.strip_prefix("problem: "))
         .collect();
-    assert_eq!(printed, problems.lines().collect());
+    assert_eq!(printed, problems.text.lines().collect());
 }

@@ -1,6 +1,6 @@
-//! `reason`: of every reason there is, what the README says of it.
+//! `reason`: of every reason there is, what the page says of it.
 
-use crate::harness::markdown::{Page, span};
+use crate::harness::markdown::{Pages, span};
 use cognito_authorizer::refusal::Reason;
 use std::process::Command;
 
@@ -16,14 +16,14 @@ fn reason(arguments: &[&str]) -> (Option<i32>, String) {
 fn words(text: &str) -> Vec<&str> {
     let words =
         text.split(|character: char| character.is_whitespace() || "[]()".contains(character));
-    let target = |word: &&str| word.contains('#') || word.is_empty();
+    let target = |word: &&str| word.contains(".md") || word.starts_with('#') || word.is_empty();
     words.filter(|word| !target(word)).collect()
 }
 
 #[test]
-fn every_reason_is_explained_in_the_readmes_words() {
-    let page = Page::readme();
-    let table = page.table("reasons");
+fn every_reason_is_explained_in_the_words_of_the_page() {
+    let pages = Pages::read();
+    let table = pages.table("reasons");
     assert_eq!(table.rows.len(), Reason::ALL.len());
     for row in &table.rows {
         let code = span(&row[0]);

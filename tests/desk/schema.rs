@@ -1,7 +1,7 @@
 //! `schema`: what it says of the configurations that people copy, and what an editor shows of a field.
 //! Whether it agrees with the reader is asked in `tests/core/config`.
 
-use crate::harness::markdown::Page;
+use crate::harness::markdown::Pages;
 use crate::harness::schema::objection;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -48,16 +48,16 @@ fn yaml(folder: &Path, files: &mut Vec<PathBuf>) {
 fn every_example_is_valid() {
     let schema = schema();
     let mut count = 0;
-    let page = Page::readme();
-    for snippet in page.snippets() {
+    let pages = Pages::read();
+    for snippet in pages.snippets() {
         let marker = snippet.marker.as_deref().unwrap_or_default();
         // Rules alone are valid, too: the pools are all that they lack.
         if marker.starts_with("configuration") || marker == "rules" {
             assert_eq!(
                 objection(&schema, &snippet.value()),
                 None,
-                "line {}",
-                snippet.line
+                "{}",
+                snippet.place
             );
             count += 1;
         }
@@ -95,12 +95,9 @@ fn every_example_is_valid() {
 #[test]
 fn slips_are_marked() {
     let schema = schema();
-    let (_, refused) = include_str!("../../README.md")
-        .split_once("<!-- refused -->\n```yaml\n")
-        .expect("the example");
-    let (refused, _) = refused.split_once("\n```\n").expect("an end");
-    let refused: Value = serde_yaml_ng::from_str(refused).expect("YAML");
-    assert!(objection(&schema, &refused).is_some());
+    let pages = Pages::read();
+    let (refused, _) = pages.marked("refused").next().expect("the example");
+    assert!(objection(&schema, &refused.value()).is_some());
     for (document, place) in [
         (json!({"token": {"use": "acess"}}), ".token.use: enum"),
         (json!({"tokn": {}}), ".tokn: additionalProperties"),
@@ -135,9 +132,9 @@ fn fields_are_explained_as_on_the_page() {
     );
     // Every row of every table of fields is the description of a field.
     let all = schema.to_string();
-    let page = Page::readme();
+    let pages = Pages::read();
     let mut count = 0;
-    for table in page.tables() {
+    for table in pages.tables() {
         let marker = table.marker.as_deref().unwrap_or_default();
         if !marker.starts_with("fields of ") {
             continue;

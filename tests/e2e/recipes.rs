@@ -1,4 +1,4 @@
-//! The README's recipes that need more than the filter: each snippet, as it stands there, in a real
+//! The recipes that need more than the filter: each snippet, as it stands there, in a real
 //! Envoy.
 
 use std::collections::BTreeMap;
@@ -15,14 +15,14 @@ use crate::harness::document::{POOL, document, pool, with};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::issuer::{CLIENT, SUB, TestKey, Token, now};
 use crate::harness::keyserver::KeyServer;
-use crate::harness::markdown::Page;
+use crate::harness::markdown::Pages;
 use crate::harness::upstream::Upstream;
 
 /// The only snippet that is marked so and has `word` in it.
 #[track_caller]
 fn recipe(marker: &str, word: &str) -> Value {
-    let page = Page::readme();
-    let mut found = page
+    let pages = Pages::read();
+    let mut found = pages
         .marked(marker)
         .filter(|(snippet, _)| snippet.text.contains(word));
     let (snippet, _) = found
@@ -133,7 +133,7 @@ fn envoy_signs_in() {
         "token_type": "Bearer",
     }));
     let mut filter = recipe("filter oauth2", "OAuth2").to_string();
-    for (snippet, place) in Page::readme().marked("secret ") {
+    for (snippet, place) in Pages::read().marked("secret ") {
         let name = place.rsplit('/').next().expect("a name");
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::write(&file, snippet.value().to_string()).expect("a writable directory");

@@ -22,6 +22,7 @@ fn document() -> Value {
     let rules = json!([
         {"match": {"prefix": "/mcp/fresh"}, "require": {"max_auth_age": "15m"}},
         {"match": {"prefix": "/mcp/plain"}},
+        {"match": {"prefix": "/mcp/either"}, "require": {"any_of": [{"scopes": ["mcp/admin"]}, {"groups": ["admin"]}]}},
         {"match": {"prefix": "/mcp"}, "require": {"scopes": ["mcp/read", "mcp/write"]}},
     ]);
     with(
@@ -85,6 +86,11 @@ fn a_client_finds_its_way_from_the_refusal_to_the_metadata() {
     let scope = r#"scope="mcp/read mcp/write""#;
     refused("/mcp", &[], &format!("Bearer {hint}, {scope}"));
     refused("/mcp/plain", &[], &format!("Bearer {hint}"));
+    refused(
+        "/mcp/either",
+        &[],
+        &format!(r#"Bearer {hint}, scope="mcp/admin""#),
+    );
     let bearer = |token: &str| format!("Bearer {token}");
     let invalid = r#"Bearer error="invalid_token", error_description="the token is"#;
     refused(
@@ -169,8 +175,8 @@ fn a_client_finds_its_way_from_the_refusal_to_the_metadata() {
     let count = |name: &str| decisions.get(name).copied().unwrap_or_default();
     assert_eq!(count("anonymous"), 7);
     assert_eq!(count("denied.denied_by_rule"), 3);
-    assert_eq!(count("denied.missing_token"), 6);
-    envoy.finish(24);
+    assert_eq!(count("denied.missing_token"), 8);
+    envoy.finish(26);
 }
 
 /// A request that waits for keys has its challenge when they come, and is no token.

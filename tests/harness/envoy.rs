@@ -44,6 +44,13 @@ impl EnvoyUnderTest {
         Self::serving(launch_as(setup, arguments), slot)
     }
 
+    /// Takes over one that another program has started, by the files that it has in `directory`. That
+    /// program stops when it does.
+    #[track_caller]
+    pub(crate) fn adopt(starter: Child, directory: PathBuf) -> Self {
+        Self::serving((starter, directory), Slot::take())
+    }
+
     #[track_caller]
     fn serving((mut process, directory): (Child, PathBuf), slot: Slot) -> Self {
         let admin = eventually("Envoy's admin address", || {

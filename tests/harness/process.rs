@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -70,6 +71,14 @@ pub(crate) fn built((variable, place): (&str, &str)) -> String {
         "{variable} is not set and {place} is not built; `make test` does both"
     );
     path.display().to_string()
+}
+
+/// Ports that are free now. All are held until the last is found, so that they differ.
+pub(crate) fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
+    let sockets: Vec<_> = (0..COUNT)
+        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"))
+        .collect();
+    std::array::from_fn(|index| sockets[index].local_addr().expect("an address").port())
 }
 
 /// A permission to run one more Envoy.

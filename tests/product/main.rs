@@ -19,10 +19,6 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
-mod adopting;
-mod aws_callers;
-mod browser;
 mod deploy;
-mod mcp;
 mod module;
-mod readme;
+mod pages;

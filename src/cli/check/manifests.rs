@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// Labels that only the pods of gateways have: what they send goes inwards.
 const GATEWAY_LABELS: [(&str, &str); 3] = [
-    ("istio", "gateway"),
+    ("istio", ""),
     ("app", "gateway"),
     ("gateway.networking.k8s.io/gateway-name", ""),
 ];

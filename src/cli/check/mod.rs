@@ -104,11 +104,55 @@ impl Report {
 }
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let sources = args.files.iter().map(|path| Source::read(path));
+    let (reports, unreadable) = look(sources, &args.allow)?;
+    let found = |report: &Report| report.configurations.saturating_add(report.deny_lists);
+    let found: usize = reports.iter().map(found).sum();
+    anyhow::ensure!(
+        unreadable || found > 0 || args.if_any,
+        "found no configuration of the authorizer in {}",
+        names(&reports)
+    );
+    match args.format {
+        Format::Human => human::write(&reports, out)?,
+        Format::Json => write_json(&reports, out)?,
+        Format::Sarif => sarif::write(&reports, out)?,
+    }
+    let count = |severity| count(&reports, severity);
+    Ok(if unreadable {
+        ExitCode::from(UNREADABLE)
+    } else if count(Severity::Problem) > 0 || args.deny_warnings && count(Severity::Warning) > 0 {
+        ExitCode::from(REFUSED)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// What there is to say of files that this tool itself has written, for people: whether they have a
+/// problem, and all findings, which are none unless the arguments were unwise.
+pub(crate) fn of_written(files: &[(String, String)]) -> anyhow::Result<(bool, String)> {
+    let sources = files.iter().map(|(name, text)| Ok(Source::new(name, text)));
+    let (reports, unreadable) = look(sources, &[])?;
+    let problems = count(&reports, Severity::Problem);
+    let warnings = count(&reports, Severity::Warning);
+    let mut said = Vec::new();
+    if problems > 0 || warnings > 0 {
+        human::write(&reports, &mut said)?;
+    }
+    let said = String::from_utf8_lossy(&said).into_owned();
+    Ok((unreadable || problems > 0, said))
+}
+
+/// Looks at files together, and leaves out what is allowed; whether one of them could not be read.
+fn look(
+    sources: impl Iterator<Item = anyhow::Result<Source>>,
+    allow: &[String],
+) -> anyhow::Result<(Vec<Report>, bool)> {
     let now = clock()?;
     let mut files = Vec::new();
     let mut reports = Vec::new();
-    for path in &args.files {
-        let source = Source::read(path)?;
+    for source in sources {
+        let source = source?;
         match File::new(source.clone()) {
             Ok(file) => {
                 reports.push(Report::new(source, Vec::new()));
@@ -162,7 +206,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
         if !(file.located.is_empty() && report.findings.is_empty()) {
             report.findings.extend(exceptions::unknown(&report.source));
         }
-        let kept = |finding: &Finding| !args.allow.iter().any(|code| code == finding.code.name);
+        let kept = |finding: &Finding| !allow.iter().any(|code| code == finding.code.name);
         report.findings.retain(kept);
         report
             .findings
@@ -170,26 +214,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
         report.findings.sort_by_key(|one| one.span.start);
     }
     let unreadable = files.iter().any(Option::is_none);
-    let found = |report: &Report| report.configurations.saturating_add(report.deny_lists);
-    let found: usize = reports.iter().map(found).sum();
-    anyhow::ensure!(
-        unreadable || found > 0 || args.if_any,
-        "found no configuration of the authorizer in {}",
-        names(&reports)
-    );
-    match args.format {
-        Format::Human => human::write(&reports, out)?,
-        Format::Json => write_json(&reports, out)?,
-        Format::Sarif => sarif::write(&reports, out)?,
-    }
-    let count = |severity| count(&reports, severity);
-    Ok(if unreadable {
-        ExitCode::from(UNREADABLE)
-    } else if count(Severity::Problem) > 0 || args.deny_warnings && count(Severity::Warning) > 0 {
-        ExitCode::from(REFUSED)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok((reports, unreadable))
 }
 
 fn names(reports: &[Report]) -> String {

@@ -41,6 +41,27 @@ impl Places {
         key.unwrap_or_else(|| self.at(path))
     }
 
+    /// A plain value, and nothing around it.
+    pub(crate) fn plain(&self, path: &str) -> Option<Span> {
+        let place = self.0.get(path)?;
+        (!place.holds_more).then_some(place.value)
+    }
+
+    /// A member or an element with all that is in it: from its name, or from where it begins, to the
+    /// end of the last plain value.
+    pub(crate) fn whole_of(&self, path: &str) -> Option<Span> {
+        let place = self.0.get(path)?;
+        let below = |full: &str| {
+            let rest = full.strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let parts = self.0.iter().filter(|(full, _)| below(full));
+        Some(Span {
+            start: place.key.unwrap_or(place.value).start,
+            end: parts.map(|(_, part)| part.value.end).max()?,
+        })
+    }
+
     fn nearest(&self, path: &str) -> Option<Place> {
         let mut path = path;
         loop {

@@ -4,15 +4,16 @@
 //! names that stand twice), so that there is something to see; whether the filter would take it is
 //! asked of the filter.
 
-use super::issuer::Issuer;
+use super::issuer;
+use crate::endpoint::Issuer;
 use crate::explain::safe::{safe, safe_json};
 use crate::explain::{Secrets, instant, span};
+use crate::pool::{self, Named, TokenUse};
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use cognito_authorizer::claims::STS;
 use cognito_authorizer::json;
-use cognito_authorizer::pool::UserPoolId;
 use cognito_authorizer::time::Timestamp;
 use serde_json::Value;
 use std::time::Duration;
@@ -23,6 +24,14 @@ pub(super) struct Contents {
     payload: Part,
     parts: usize,
     signature: Option<usize>,
+}
+
+/// Who issued a token to whom.
+pub(crate) struct Origin {
+    pub(crate) pool: Named,
+    pub(crate) issuer: Issuer,
+    pub(crate) client: String,
+    pub(crate) token_use: TokenUse,
 }
 
 /// A part of a token.
@@ -170,7 +179,7 @@ impl Contents {
             return None;
         }
         if name == "iss" {
-            return Some(Issuer::of(value.as_str()?).told());
+            return Some(issuer::Issuer::of(value.as_str()?).told());
         }
         let time = Timestamp::from_seconds(value.as_f64()?).filter(|_| TIMES.contains(&name))?;
         let length = (time.seconds() - now.seconds()).abs();
@@ -184,42 +193,43 @@ impl Contents {
         Some(format!("{}, {words}", instant(time)))
     }
 
+    /// Who issued it to whom, if it is a token of a user pool.
+    pub(super) fn origin(&self) -> Option<Origin> {
+        // A replica is named by its ARN, of which the token tells no account.
+        let (pool, issuer) = Named::of_issuer(self.iss()?).ok()?;
+        let (token_use, client) = match self.claim("token_use")?.as_str()? {
+            "id" => (TokenUse::Id, "aud"),
+            "access" => (TokenUse::Access, "client_id"),
+            _ => return None,
+        };
+        let client = pool::client(self.claim(client)?.as_str()?).ok()?;
+        Some(Origin {
+            pool,
+            issuer,
+            client,
+            token_use,
+        })
+    }
+
     /// What a configuration says that admits it, if it is a token of a user pool.
     pub(super) fn configuration(&self) -> String {
-        let part = || -> Option<String> {
-            let Issuer::Pool(pool, issuer) = Issuer::of(self.iss()?) else {
-                return None;
-            };
-            // A replica is named by its ARN, of which the token tells no account.
-            if pool.is_replica() {
-                return None;
-            }
-            let token_use = self.claim("token_use")?.as_str()?;
-            let client = match token_use {
-                "id" => "aud",
-                "access" => "client_id",
-                _ => return None,
-            };
-            let client = self.claim(client)?.as_str()?;
-            let plain = client.bytes().all(|byte| byte.is_ascii_alphanumeric());
-            (plain && !client.is_empty()).then(|| entry(pool.id(), issuer, client, token_use))
+        let Some(origin) = self.origin() else {
+            return String::new();
         };
-        part().unwrap_or_default()
+        let issuer = match origin.issuer {
+            Issuer::Original => String::new(),
+            other => format!("    issuer: {}\n", other.word()),
+        };
+        format!(
+            "\nA configuration for it has\n  user_pools:\n  - user_pool_id: {}\n    client_ids: ['{}']\n{issuer}  token: {{use: {}}}\n",
+            origin.pool.name,
+            origin.client,
+            origin.token_use.word()
+        )
     }
 
     /// The number of the account that an AWS account's token names.
     pub(super) fn account(&self) -> Option<&str> {
         self.claim(STS)?.get("aws_account")?.as_str()
     }
-}
-
-fn entry(pool: &UserPoolId, issuer: &str, client: &str, token_use: &str) -> String {
-    let issuer = match issuer {
-        "original" => String::new(),
-        other => format!("    issuer: {other}\n"),
-    };
-    format!(
-        "\nA configuration for it has\n  user_pools:\n  - user_pool_id: {}\n    client_ids: ['{client}']\n{issuer}  token: {{use: {token_use}}}\n",
-        pool.as_str()
-    )
 }

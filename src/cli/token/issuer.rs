@@ -4,7 +4,7 @@ use cognito_authorizer::pool::{UserPool, UserPoolId};
 
 /// An issuer, as far as its name says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Issuer {
+pub(crate) enum Issuer {
     /// A user pool or a replica of one, by one of its names.
     Pool(UserPool, &'static str),
     /// A user pool, but for what is wrong.
@@ -16,7 +16,7 @@ pub(super) enum Issuer {
 }
 
 impl Issuer {
-    pub(super) fn of(iss: &str) -> Self {
+    pub(crate) fn of(iss: &str) -> Self {
         let host = iss.strip_prefix("https://").unwrap_or_default();
         let last = iss.trim_end_matches('/').rsplit('/').next();
         if let Some(Ok(id)) = last.map(UserPoolId::new) {
@@ -46,7 +46,7 @@ impl Issuer {
     }
 
     /// In words.
-    pub(super) fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         match self {
             Self::Pool(pool, word) if pool.is_replica() => format!(
                 "the {word} issuer of the replica in {} of user pool {}",

@@ -1,14 +1,15 @@
 //! `token`: what stands in a token, and what is wrong with it.
 
 mod contents;
-mod issuer;
+pub(crate) mod issuer;
 mod paste;
 mod question;
 
 use crate::explain::safe::safe;
 use crate::explain::{Account, Verdict, hangs_on, paint, read_instant, steps, unchecked};
+use anyhow::Context as _;
 use cognito_authorizer::time::Timestamp;
-use contents::Contents;
+use contents::{Contents, Origin};
 use paste::Paste;
 use std::io::Write;
 use std::path::PathBuf;
@@ -83,6 +84,16 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     let text = contents.secrets(&paste.compact).redact(&text);
     out.write_all(text.as_bytes())?;
     Ok(ExitCode::from(status))
+}
+
+/// Who issued the token that somebody pastes.
+///
+/// # Errors
+/// No token, or not one of a user pool.
+pub(crate) fn origin(place: &str) -> anyhow::Result<Origin> {
+    let paste = Paste::of(&paste::read(place)?)?;
+    let contents = Contents::of(&paste.compact);
+    contents.origin().context("found no token of a user pool that names its app client; `cognito-authorizer token` shows what is in it")
 }
 
 /// What the configuration makes of the token, and the exit status for it.

@@ -121,8 +121,8 @@ impl Conditions {
             .collect()
     }
 
-    /// The scopes that a client does well to ask for (RFC 6750, section 3: `scope`), whatever its request.
-    pub fn wanted_scopes(&self) -> impl Iterator<Item = &str> {
+    /// The scopes that it wants, whatever the request.
+    pub(super) fn wanted_scopes(&self) -> impl Iterator<Item = &str> {
         let wanted = self.scopes.all.iter().chain(&self.scopes.any);
         wanted.filter_map(|wanted| match wanted {
             WantedValue::Literal(scope) => Some(scope.as_str()),

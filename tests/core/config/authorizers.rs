@@ -280,18 +280,79 @@ fn rules_name_authorizers() {
             twin(),
         );
     }
-    let mut for_all = twin();
-    for_all["/enforce"] = json!("report");
-    let mut own_word = rule(
-        json!({"authorizer": "partners", "enforce": "all"}),
-        json!("nobody"),
-    );
-    own_word["/enforce"] = json!("report");
-    case(
-        for_all,
-        "rules[0].authorizer: found where enforce is report; expected enforce: all, for an authorizer is always obeyed",
-        own_word,
-    );
+}
+
+/// Unsafe paths and methods are under the word for all: with `report` they would go on although no
+/// authorizer was asked, whatever its own rule says.
+#[test]
+fn nothing_is_only_reported_beside_an_authorizer() {
+    let asks = json!({"authorizer": "partners"});
+    let own = |word: &str| json!({"authorizer": "partners", "enforce": word});
+    let document = |rules: Value, default: &Value, word: &str| json!({"/authorizers": [authorizer()], "/rules": rules, "/default": default, "/enforce": word});
+    let at = |path: &str, mut rule: Value| {
+        rule["match"] = json!({"path": path});
+        rule
+    };
+    let token = at("/t", json!({"enforce": "report"}));
+    let for_all = |place: &str| {
+        format!(
+            "enforce: found report, with {place}; expected enforce: report on rules without an authorizer alone, for unsafe requests go on under the word for all, and an authorizer is always obeyed"
+        )
+    };
+    for (rules, default, place) in [
+        (
+            json!([at("/a", asks.clone())]),
+            json!("nobody"),
+            "rules[0].authorizer",
+        ),
+        (
+            json!([at("/a", own("all"))]),
+            json!("nobody"),
+            "rules[0].authorizer",
+        ),
+        (
+            json!([token, at("/a", own("all"))]),
+            json!("nobody"),
+            "rules[1].authorizer",
+        ),
+        (json!([]), asks.clone(), "default.authorizer"),
+    ] {
+        case(
+            document(rules.clone(), &default, "report"),
+            &for_all(place),
+            document(rules, &default, "all"),
+        );
+    }
+    let both = json!([
+        at("/a", own("report")),
+        at("/b", own("all")),
+        at("/c", own("report"))
+    ]);
+    let on_rules =
+        "found where enforce is report; expected enforce: all, for an authorizer is always obeyed";
+    let told = |more: &str| {
+        format!("rules[0].authorizer: {on_rules}\nrules[2].authorizer: {on_rules}{more}")
+    };
+    for (word, more) in [
+        ("all", String::new()),
+        ("report", format!("\n{}", for_all("rules[0].authorizer"))),
+    ] {
+        case(
+            document(both.clone(), &json!("nobody"), word),
+            &told(&more),
+            document(
+                json!([at("/a", own("all")), at("/b", own("all")), token]),
+                &json!("nobody"),
+                "all",
+            ),
+        );
+    }
+    // One that no rule asks decides nothing.
+    accepted(document(
+        json!([at("/t", json!({}))]),
+        &json!("nobody"),
+        "report",
+    ));
 }
 
 /// Pools and tokens are asked for only where a rule asks for a token.

@@ -2,6 +2,8 @@
 
 use crate::config::{POOL, accepted, case, changed, read};
 use cognito_authorizer::config::MAX_RESOURCES;
+use cognito_authorizer::refusal::{Reason, Refusal};
+use cognito_authorizer::request::Request;
 use cognito_authorizer::resource::Asked;
 use cognito_authorizer::rules::index::Target;
 use cognito_authorizer::rules::work::Work;
@@ -228,4 +230,47 @@ fn metadata_is_made_of_what_is_configured() {
         json!({"match": {"prefix": "/mcp", "methods": ["POST"], "hosts": ["a.example.com"]}}),
     )]));
     assert!(told.decides_by_methods() && told.decides_by_hosts());
+}
+
+/// Which alternative a client will meet cannot be told before it has a token: it is told the scopes of
+/// all, each once.
+#[test]
+fn a_challenge_names_the_scopes_of_its_rule() {
+    const HINT: &str = r#"Bearer resource_metadata="https://api.example.com/.well-known/oauth-protected-resource/mcp""#;
+    for (require, scopes) in [
+        (json!({"token_use": "access"}), ""),
+        (json!({"scopes": ["b", "a"]}), "b a"),
+        (
+            json!({"scopes": {"all": ["a"], "any": ["b"], "none": ["c"]}}),
+            "a b",
+        ),
+        (json!({"scopes": ["{header.x-scope}"]}), ""),
+        (
+            json!({"any_of": [{"groups": ["admin"]}, {"scopes": ["a"]}, {"scopes": {"any": ["b", "a"], "none": ["c"]}}]}),
+            "a b",
+        ),
+        (
+            json!({"scopes": ["b"], "any_of": [{"scopes": ["a", "b"]}, {"groups": ["admin"]}]}),
+            "b a",
+        ),
+    ] {
+        let policy = accepted(json!({
+            "/protected_resources": [entry(json!({}))],
+            "/rules": [{"match": {"prefix": "/mcp"}, "require": require}],
+            "/default": "nobody",
+        }));
+        let request = Request::new(vec![(":path".into(), "/mcp".into())]);
+        let challenge = |refusal: Refusal| {
+            let reply = policy.reply(&request, &refusal);
+            let mut headers = reply.headers.into_iter();
+            let found = headers.find(|(name, _)| name == "www-authenticate");
+            found.map(|(_, value)| value.into_owned())
+        };
+        let scope = match scopes {
+            "" => String::new(),
+            scopes => format!(r#", scope="{scopes}""#),
+        };
+        let missing = challenge(Refusal::Plain(Reason::MissingToken));
+        assert_eq!(missing, Some(format!("{HINT}{scope}")), "{require}");
+    }
 }

@@ -5,13 +5,12 @@
 
 use crate::harness::bootstrap::MAIN;
 use crate::harness::process::Bootstrap;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::deploy::files;
-use crate::harness::process::built;
+use crate::harness::process::{built, free_ports};
 
 /// Where the filter stands in production.yaml.
 pub(crate) const PLUGIN: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/1/typed_config/config";
@@ -247,12 +246,4 @@ fn cluster(name: &str, port: u16) -> Value {
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
     })
-}
-
-/// Ports that are free now. All are held until the last is found, so that they differ.
-fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
-    let sockets: Vec<_> = (0..COUNT)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"))
-        .collect();
-    std::array::from_fn(|index| sockets[index].local_addr().expect("an address").port())
 }

@@ -1,0 +1,108 @@
+//! What a tick costs with as many user pools as there may be: a worker serves no request meanwhile.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use cognito_authorizer::config::{self, MAX_USER_POOLS};
+use cognito_authorizer::gate::{Gate, Now};
+use cognito_authorizer::keyring::{Entropy, Keyring};
+use cognito_authorizer::remote::call::{Answer, CallId};
+use cognito_authorizer::remote::space::{Conflict, SharedSpace, Version};
+use cognito_authorizer::rs256::Rs256;
+use cognito_authorizer::time::{Monotonic, Timestamp};
+use serde_json::json;
+
+use crate::harness::issuer::{TestKey, key_set};
+use crate::harness::space::Space;
+
+/// A space that counts what is asked of it: each is a call to the host.
+#[derive(Default)]
+struct Counting {
+    space: Space,
+    reads: Cell<usize>,
+    writes: Cell<usize>,
+}
+
+impl SharedSpace for Counting {
+    fn read(&self, name: &str) -> (Option<Vec<u8>>, Version) {
+        self.reads.set(self.reads.get() + 1);
+        self.space.read(name)
+    }
+
+    fn write(&self, name: &str, value: &[u8], version: Version) -> Result<(), Conflict> {
+        self.writes.set(self.writes.get() + 1);
+        self.space.write(name, value, version)
+    }
+}
+
+impl Counting {
+    /// Reads and writes since this was last asked.
+    fn take(&self) -> (usize, usize) {
+        (self.reads.take(), self.writes.take())
+    }
+}
+
+fn gate(pools: usize) -> Gate {
+    let pool = |number| {
+        let id = format!("us-east-1_Many{number:04}");
+        json!({"user_pool_id": id, "client_ids": "any", "jwks": {"cluster": "keys"}})
+    };
+    let pools: Vec<_> = (0..pools).map(pool).collect();
+    let document = json!({"user_pools": pools, "token": {"use": "any"}});
+    let policy = config::parse(document.to_string().as_bytes()).expect("a configuration");
+    Gate::new(Rc::new(policy), Rs256::module(), Entropy::new(1))
+}
+
+fn at(millis: u64) -> Now {
+    Now {
+        wall: Timestamp::from_seconds(1_700_000_000.0).unwrap(),
+        monotonic: Monotonic::new(Duration::from_millis(1_000_000 + millis)),
+    }
+}
+
+/// All keys come within the ticks of a second, and no tick asks for more than each record once and what
+/// the fetches take that it begins.
+#[test]
+fn a_tick_reads_each_record_once() {
+    /// Of a fetch that is begun: the record is read, and written with the lease.
+    const EACH: usize = 2;
+    for pools in [1, 10, MAX_USER_POOLS] {
+        let space = Counting::default();
+        let mut gate = gate(pools);
+        gate.start(at(0), &space);
+        space.take();
+        let published = key_set(&[TestKey::first()]).to_string().into_bytes();
+        let answer = Answer::response(200, Some(published));
+        let mut under_way: Vec<CallId> = Vec::new();
+        let (mut fetched, mut millis) = (0, 0);
+        while fetched < pools {
+            millis += 10;
+            assert!(millis < 5_000, "{fetched} of {pools}");
+            for id in under_way.drain(..) {
+                gate.answered(id, &answer, at(millis), &space);
+                fetched += 1;
+            }
+            space.take();
+            let effects = gate.tick(at(millis), &space);
+            let (reads, writes) = space.take();
+            let begun = effects.calls.len();
+            assert!(begun <= Keyring::MOST_BEGUN);
+            assert!(reads <= pools + EACH * begun, "{reads} with {pools} pools");
+            assert!(writes <= EACH * begun, "{writes} with {begun} begun");
+            under_way.extend(effects.calls.into_iter().map(|(id, _)| id));
+        }
+        // From then on nothing is due.
+        let mut shortest = Duration::MAX;
+        for _ in 0..20 {
+            millis += 250;
+            let began = Instant::now();
+            let effects = gate.tick(at(millis), &space);
+            shortest = shortest.min(began.elapsed());
+            assert!(effects.calls.is_empty() && effects.reports.is_empty());
+            assert_eq!(space.take(), (pools, 0));
+            assert_eq!(gate.next_tick(at(millis).monotonic), Gate::IDLE_TICK);
+        }
+        println!("{pools} pools: a tick takes {shortest:?} beside the host's part");
+    }
+}
