@@ -53,7 +53,7 @@ pub(crate) fn works() -> bool {
 }
 
 /// Has a seat rung in this time. One that has gone by then is forgotten.
-fn ring_in<R: Rung + 'static>(whom: &Arc<R>, delay: Duration) {
+pub(crate) fn ring_in<R: Rung + 'static>(whom: &Arc<R>, delay: Duration) {
     let now = Instant::now();
     if let (Some(orders), Some(at)) = (&*ORDERS, now.checked_add(delay)) {
         let whom: Weak<dyn Rung> = Arc::<R>::downgrade(whom);

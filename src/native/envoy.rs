@@ -33,6 +33,10 @@ pub trait Stream: Debug {
     fn reset(&self, details: &str);
     /// Sets filter state.
     fn publish(&self, name: &str, value: &[u8]);
+    /// Sets a member of the filter's dynamic metadata.
+    fn describe(&self, name: &str, value: &str);
+    /// Adds to a list in it.
+    fn describe_also(&self, name: &str, value: &str);
     /// Has the route chosen again.
     fn choose_route_anew(&self);
     /// What wakes this request's thread, from any other.

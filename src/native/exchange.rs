@@ -3,10 +3,14 @@
 use crate::envoy::{self, Attribute, Level, tell};
 use crate::leader::Plugin;
 use crate::worker::Worker;
+use cognito_authorizer::decision::Caller;
+use cognito_authorizer::header::is_header_value;
 use cognito_authorizer::host::stream::{self, Hidden, Part};
+use cognito_authorizer::policy::{Identity, Policy};
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::reply::Reply;
 use cognito_authorizer::request::{Peer, Rest};
+use cognito_authorizer::verify::Bearer;
 use std::cell::{Cell, RefCell};
 use std::fmt::Arguments;
 use std::rc::Rc;
@@ -191,6 +195,41 @@ impl stream::Stream for Exchange {
         // As the Wasm host calls it, so that one access log fits both.
         self.stream
             .publish(&format!("wasm.{name}"), value.as_bytes());
+    }
+
+    /// The filters behind this one may ask dynamic metadata, where the configuration publishes who
+    /// calls: RBAC and rate limits, beside access logs.
+    fn introduce(&self, caller: &Caller, policy: &Policy) {
+        let Caller::Known(remembered) = caller else {
+            return;
+        };
+        if policy.identity != Identity::Publish {
+            return;
+        }
+        let verified = &remembered.verified;
+        let describe = |name: &str, value: Option<&str>| {
+            if let Some(value) = value.filter(|value| is_header_value(value)) {
+                self.stream.describe(name, value);
+            }
+        };
+        match verified.bearer() {
+            Bearer::User(user) => {
+                let claims = user.claims();
+                describe("sub", claims.subject());
+                describe("client_id", verified.client(policy));
+                for scope in claims.scopes().filter(|scope| is_header_value(scope)) {
+                    self.stream.describe_also("scopes", scope);
+                }
+                let groups = claims.groups().and_then(|groups| groups.elements());
+                let groups = groups.unwrap_or_default().iter();
+                for group in groups.filter_map(|group| group.as_str()) {
+                    if is_header_value(group) {
+                        self.stream.describe_also("groups", group);
+                    }
+                }
+            }
+            Bearer::Principal(principal) => describe("principal", principal.arn()),
+        }
     }
 
     fn choose_route_anew(&self) {

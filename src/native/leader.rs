@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) document: Vec<u8>,
     pub(crate) desk: Arc<Seat<Post>>,
     crew: Mutex<Crew>,
+    /// Whether the leader has been asked to tell of what has been counted.
+    counted: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -61,6 +63,13 @@ impl Shared {
         let mut crew = lock(&self.crew);
         crew.seats.push(Arc::clone(seat));
         crew.sums.push(sums);
+    }
+
+    /// Something has been counted: the leader tells Envoy soon, whoever asks for it first.
+    pub(crate) fn count(&self) {
+        if !self.counted.load(Ordering::Relaxed) && !self.counted.swap(true, Ordering::Relaxed) {
+            alarm::ring_in(&self.desk, Gate::BUSY_TICK);
+        }
     }
 
     /// Whether Envoy has dropped it.
@@ -104,6 +113,7 @@ impl Plugin {
             document: document.to_vec(),
             desk: Arc::default(),
             crew: Mutex::default(),
+            counted: AtomicBool::default(),
             ended: AtomicBool::default(),
         });
         let leader = Leader::new(Arc::clone(&shared), policy, envoy);
@@ -245,6 +255,7 @@ impl Leader {
         let effects = self.gate.borrow_mut().tick(now, &Space);
         self.bring_about(envoy, effects);
         self.metrics.gauges(&self.gate.borrow(), now, &Space);
+        self.shared.counted.store(false, Ordering::Relaxed);
         self.statistics.tell(envoy, &lock(&self.shared.crew).sums);
     }
 

@@ -105,6 +105,7 @@ impl Worker {
 
     /// Decides about a request whose headers have come.
     pub(crate) fn admit(&self, exchange: &Rc<Exchange>, rest: Rest) {
+        self.shared.count();
         if self.seat.take_due() {
             self.catch_up();
         }
@@ -149,6 +150,7 @@ impl Worker {
 
     /// Does what is due.
     pub(crate) fn run(&self) {
+        self.shared.count();
         for Letter { id, answer, at } in self.seat.take_letters() {
             let effects = self.gate.borrow_mut().answered(id, &answer, at, &Space);
             self.bring_about(effects);
@@ -253,6 +255,7 @@ impl Worker {
         match phase {
             Phase::Held => {
                 if self.gate.borrow_mut().cancel(context) {
+                    self.shared.count();
                     self.metrics.cancelled();
                 }
             }

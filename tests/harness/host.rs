@@ -3,6 +3,9 @@
 //! Everything else is the same for both. What does not apply to the second stands in
 //! `tests/e2e/native.txt`, each test with the reason, and `make test-native` leaves it out.
 
+use std::thread;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::harness::process::built;
@@ -36,6 +39,13 @@ impl Host {
         match self {
             Self::Wasm => "wasm",
             Self::Native => "dynamic_modules",
+        }
+    }
+
+    /// Waits until what has been decided is counted: the dynamic module tells Envoy of it every 20 ms.
+    pub(crate) fn settle(self) {
+        if self == Self::Native {
+            thread::sleep(Duration::from_millis(100));
         }
     }
 

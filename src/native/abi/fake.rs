@@ -476,6 +476,29 @@ extern "C" fn envoy_dynamic_module_callback_http_set_filter_state_bytes(
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
+    filter: FilterPointer,
+    namespace: Buffer,
+    key: Buffer,
+    value: Buffer,
+) {
+    assert_eq!(text(namespace), "cognito");
+    let entry = (bytes(key), bytes(value));
+    stream(filter).state.borrow_mut().push(entry);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_callback_http_add_dynamic_metadata_list_string(
+    filter: FilterPointer,
+    namespace: Buffer,
+    key: Buffer,
+    value: Buffer,
+) -> bool {
+    envoy_dynamic_module_callback_http_set_dynamic_metadata_string(filter, namespace, key, value);
+    true
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_callback_http_clear_route_cache(_filter: FilterPointer) {}
 
 #[unsafe(no_mangle)]

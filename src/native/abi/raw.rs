@@ -276,6 +276,20 @@ callbacks! {
         key: Buffer,
         value: Buffer,
     ) -> bool;
+    /// Sets a member of dynamic metadata.
+    fn envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
+        filter: FilterPointer,
+        namespace: Buffer,
+        key: Buffer,
+        value: Buffer,
+    );
+    /// Adds to a list in dynamic metadata, which is made if it is not there.
+    fn envoy_dynamic_module_callback_http_add_dynamic_metadata_list_string(
+        filter: FilterPointer,
+        namespace: Buffer,
+        key: Buffer,
+        value: Buffer,
+    ) -> bool;
     /// Has the route chosen again.
     fn envoy_dynamic_module_callback_http_clear_route_cache(filter: FilterPointer);
     /// Reads an attribute to `result`, which is valid.

@@ -66,6 +66,9 @@ impl Request {
     }
 }
 
+/// Whose the dynamic metadata is.
+const NAMESPACE: &str = "cognito";
+
 impl Stream for Request {
     fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Hidden> {
         #[cfg(test)]
@@ -188,6 +191,26 @@ impl Stream for Request {
             let _ = unsafe {
                 raw::envoy_dynamic_module_callback_http_set_filter_state_bytes(filter, name, value)
             };
+        }
+    }
+
+    fn describe(&self, name: &str, value: &str) {
+        if let Some(filter) = self.filter() {
+            let [space, name, value] =
+                [NAMESPACE, name, value].map(|text| Buffer::of(text.as_bytes()));
+            let describe = raw::envoy_dynamic_module_callback_http_set_dynamic_metadata_string;
+            // SAFETY: the filter lives; the texts do until the call returns.
+            unsafe { describe(filter, space, name, value) };
+        }
+    }
+
+    fn describe_also(&self, name: &str, value: &str) {
+        if let Some(filter) = self.filter() {
+            let [space, name, value] =
+                [NAMESPACE, name, value].map(|text| Buffer::of(text.as_bytes()));
+            let add = raw::envoy_dynamic_module_callback_http_add_dynamic_metadata_list_string;
+            // SAFETY: the filter lives; the texts do until the call returns.
+            let _ = unsafe { add(filter, space, name, value) };
         }
     }
 
