@@ -36,7 +36,7 @@ quick: ## The core's tests without an Envoy, under a minute.
 	cargo test --lib --test core -- --skip signatures::
 
 # For Envoys whose build is yours: envoy/NATIVE.md. Linux only.
-.PHONY: native test-native
+.PHONY: native test-native miri
 native: ## The same filter as a dynamic module of Envoy.
 	@envoy/native.sh
 
@@ -44,9 +44,14 @@ native: ## The same filter as a dynamic module of Envoy.
 test-native: native venv ## The end-to-end tests with the dynamic module.
 	@tests/native.sh $(TESTS)
 
+# Every call of Envoy's into the module and back, with an Envoy of the tests. Needs a nightly compiler.
+miri: ## The unsafe crate's tests under Miri.
+	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test \
+		--manifest-path src/native/Cargo.toml --package cognito-authorizer-abi
+
 # ROUNDS=5 DURATION=10 (seconds of load) make it longer, ROWS=warm,keep measures these rows alone,
 # TOKENS=100000 makes the growth shorter.
-bench: build venv ## Side by side with jwt_authn.
+bench: build native venv ## Side by side with jwt_authn.
 	@tests/bench/bench.sh bench
 
 bench-growth: build venv ## What grows with pools, rules, tokens and streams.

@@ -58,6 +58,9 @@
 //! feature `cli`: it reads files, asks these modules, and prints what they answer, so that what it
 //! says of a configuration or a token is what Envoy will do. Nothing here knows of it.
 //!
+//! `src/native` holds crates of their own too: a second host, which runs the same core as a dynamic
+//! module of Envoy. All `unsafe` code of the project is there, in `src/native/abi`.
+//!
 //! The SDK is a dependency of the wasm target only, so that a core module which named it would not
 //! compile natively; no core module reads a clock or does I/O: times are parameters, and shared
 //! data is [`remote::space::SharedSpace`].
