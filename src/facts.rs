@@ -300,10 +300,23 @@ impl Facts {
         authorizations.ask(enquiry, event, &mut self.calls)
     }
 
-    /// Whether something is kept for requests that wait for it.
-    pub(crate) fn keeps_outcomes(&self) -> bool {
+    /// Whether calls to authorizers can begin.
+    pub(crate) fn has_calls(&self) -> bool {
         let authorizations = self.authorizations.as_ref();
-        authorizations.is_some_and(|one| one.has_settled())
+        authorizations.is_some_and(|one| one.is_due())
+    }
+
+    /// The calls to authorizers, which begin now.
+    pub(crate) fn begin_calls(&mut self) -> Vec<(CallId, Call)> {
+        let authorizations = self.authorizations.as_mut();
+        authorizations.map_or_else(Vec::new, |one| one.take_calls())
+    }
+
+    /// Forgets what a call has brought, since no request waits for it.
+    pub(crate) fn forget_outcome(&mut self, call: CallId) {
+        if let Some(authorizations) = &mut self.authorizations {
+            authorizations.forget_settled(call);
+        }
     }
 
     /// Forgets what calls have brought for requests that wait, but for these.
@@ -505,20 +518,8 @@ impl Facts {
         if let Some(revocations) = &mut self.revocations {
             calls.extend(revocations.take_due(now, space, &mut self.calls));
         }
-        calls.extend(self.take_own_calls());
+        calls.extend(self.begin_calls());
         calls
-    }
-
-    /// The calls that are due for requests of this VM alone.
-    pub(crate) fn take_own_calls(&mut self) -> Vec<(CallId, Call)> {
-        let authorizations = self.authorizations.as_mut();
-        authorizations.map_or_else(Vec::new, |one| one.take_calls())
-    }
-
-    /// Whether there are any.
-    pub(crate) fn has_own_calls(&self) -> bool {
-        let authorizations = self.authorizations.as_ref();
-        authorizations.is_some_and(|one| one.is_due())
     }
 
     /// What is to be told beside what became of this VM's own calls.
@@ -567,9 +568,7 @@ impl Facts {
     /// Whether a call is due that no VM has begun.
     pub(crate) fn is_due(&self, now: Monotonic) -> bool {
         let list = self.revocations();
-        self.keyring.is_due(now)
-            || list.is_some_and(|list| list.is_due(now))
-            || self.has_own_calls()
+        self.keyring.is_due(now) || list.is_some_and(|list| list.is_due(now)) || self.has_calls()
     }
 
     /// Whether a fact is missing that may come within this time.

@@ -93,6 +93,11 @@ impl Policy {
     /// The reply to a refusal of this request.
     #[must_use]
     pub fn reply(&self, request: &Request, refusal: &Refusal) -> Reply {
+        // A browser that is sent to sign in is not to take a token along: into the login page's logs,
+        // and back, where it would be a second one beside that of the sign-in.
+        let sources = &self.token.sources;
+        let path = request.first(":path");
+        let path = path.and_then(|path| sources.path_without_tokens(path));
         let occasion = Occasion {
             request_id: request.first("x-request-id"),
             resource: self
@@ -107,7 +112,7 @@ impl Policy {
             uri: RequestUri {
                 scheme: request.first(":scheme"),
                 authority: request.first(":authority"),
-                path: request.first(":path"),
+                path: path.as_deref(),
             },
         };
         self.responses.reply(refusal, &occasion)

@@ -136,7 +136,7 @@ pub struct RequestUri<'a> {
     pub scheme: Option<&'a [u8]>,
     /// `:authority`.
     pub authority: Option<&'a [u8]>,
-    /// `:path`, with its query.
+    /// `:path`, with its query, but for the parameters in which tokens are looked for.
     pub path: Option<&'a [u8]>,
 }
 
@@ -380,7 +380,7 @@ impl Style {
     /// `$context.error.message`; `None` where API Gateway writes `null`.
     const fn message(self, kind: ReplyKind, refusal: &Refusal) -> Option<&'static str> {
         if let (Self::ApiGateway, Refusal::Authorizer(api, cause)) = (self, refusal) {
-            return api_gateway::message(*api, *cause);
+            return api_gateway::reply(*api, *cause).message;
         }
         Some(match (self, kind) {
             (_, ReplyKind::Unauthorized) => "Unauthorized",
@@ -406,7 +406,8 @@ impl Style {
         let message = self.message(kind, refusal);
         let (status, error_type, body) = match (self, refusal) {
             (Self::ApiGateway, Refusal::Authorizer(api, cause)) => {
-                api_gateway::reply(*api, *cause, message)
+                let words = api_gateway::reply(*api, *cause);
+                (words.status, words.error_type, words.body())
             }
             // API Gateway writes this one member with a capital letter.
             (Self::ApiGateway, _) if kind == ReplyKind::AccessDenied => {

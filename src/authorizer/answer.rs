@@ -197,6 +197,15 @@ impl Answer {
         }
     }
 
+    /// Whether it depends on the client's address.
+    #[must_use]
+    pub fn asks_for_source(&self) -> bool {
+        match &self.verdict {
+            Verdict::Policy(policy) => policy.asks_for_source(),
+            Verdict::Simple(_) => false,
+        }
+    }
+
     /// A value of the context, or the caller's name, which the answer has beside it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {

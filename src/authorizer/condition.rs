@@ -55,6 +55,11 @@ impl Condition {
         Some(tests.map_or(Self::Unknown, Self::All))
     }
 
+    /// Whether it depends on the client's address.
+    pub(super) fn asks_for_source(&self) -> bool {
+        matches!(self, Self::All(tests) if !tests.is_empty())
+    }
+
     pub(super) fn holds(&self, source: Option<IpAddr>) -> Holds {
         match (self, source) {
             (Self::All(tests), _) if tests.is_empty() => Holds::Yes,

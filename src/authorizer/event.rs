@@ -55,7 +55,7 @@ pub struct Occasion<'a> {
     /// The route that stands for its rule.
     pub route: &'a Route,
     /// The values of the identity sources.
-    pub identity: &'a Identity,
+    pub identity: &'a Identity<'a>,
     /// The client's address; `None` if it has none.
     pub client: Option<IpAddr>,
     /// The request's id.
@@ -244,7 +244,10 @@ fn token(occasion: &Occasion<'_>) -> Object {
     object([
         ("type", text("TOKEN")),
         ("methodArn", text(occasion.arn.as_str())),
-        ("authorizationToken", text(token.map_or("", |token| token))),
+        (
+            "authorizationToken",
+            text(token.map_or("", |token| &**token)),
+        ),
     ])
 }
 

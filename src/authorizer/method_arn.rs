@@ -8,6 +8,9 @@ use super::api::Api;
 use crate::rules::index::UnsafePath;
 use crate::rules::path::{RequestPath, fold};
 use crate::rules::work::Work;
+use crate::work::TooCostly;
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -23,12 +26,10 @@ const METHODS: [&str; 9] = [
 /// A request's method and path as an ARN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodArn {
-    /// Up to and with the stage.
-    api: String,
-    method: &'static str,
-    /// The literal reading of the path, without wildcards.
-    path: String,
     text: String,
+    /// How much of it goes up to and with the stage.
+    api: usize,
+    method: &'static str,
 }
 
 /// Why a request has no ARN.
@@ -71,18 +72,17 @@ impl MethodArn {
             .ok_or(NoArn::Method)?;
         let path = RequestPath::parse(path).map_err(NoArn::Path)?;
         // No literal reading has a raw `?`: it would begin the query.
-        let path = path.literal().replace('*', "%2A");
-        let api = api.arn();
-        let text = format!("{api}/{method}{path}");
+        let path = match path.literal() {
+            literal if literal.contains('*') => Cow::from(literal.replace('*', "%2A")),
+            literal => Cow::from(literal),
+        };
+        let arn = api.arn();
+        let api = arn.len();
+        let text = [&arn, "/", method, &path].concat();
         if text.len() > MAX_ARN_BYTES {
             return Err(NoArn::TooLong);
         }
-        Ok(Self {
-            api,
-            method,
-            path,
-            text,
-        })
+        Ok(Self { text, api, method })
     }
 
     /// The ARN.
@@ -97,10 +97,18 @@ impl MethodArn {
         self.method
     }
 
-    /// The path, without stage and query.
+    /// The literal reading of the path, without stage, query and wildcards.
     #[must_use]
     pub fn path(&self) -> &str {
-        &self.path
+        let (_, path) = self.parts();
+        path
+    }
+
+    /// Up to and with the stage; and the path.
+    fn parts(&self) -> (&str, &str) {
+        let (api, rest) = self.text.split_at_checked(self.api).unwrap_or_default();
+        let path = rest.get(self.method.len().saturating_add(1)..);
+        (api, path.unwrap_or_default())
     }
 
     /// The ARN in every reading of the path's structure, and with `GET` for `HEAD`, as servers
@@ -108,14 +116,15 @@ impl MethodArn {
     ///
     /// # Errors
     /// They are longer together than a request may cost.
-    pub(super) fn readings(&self, work: &mut Work) -> Result<Readings, UnsafePath> {
+    fn readings(&self, work: &mut Work) -> Result<Readings, UnsafePath> {
         let mut readings = Readings::default();
-        let structures = RequestPath::parse(self.path.as_bytes())?.structures(work)?;
+        let (api, path) = self.parts();
+        let structures = RequestPath::parse(path.as_bytes())?.structures(work)?;
         let head_is_get = (self.method == "HEAD").then_some("GET");
         for method in [self.method].into_iter().chain(head_is_get) {
-            let beginning = format!("{}/{method}", self.api);
+            let beginning = [api, "/", method].concat();
             let mut arn = |path: &String| {
-                let arn = format!("{beginning}{path}");
+                let arn = [&beginning, &**path].concat();
                 work.spend(arn.len() / TEXT_BYTES_PER_UNIT).map(|()| arn)
             };
             for structure in &structures {
@@ -134,6 +143,30 @@ impl MethodArn {
             }
         }
         Ok(readings)
+    }
+}
+
+/// The readings of an ARN, made when a statement asks for them first.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    pub(super) arn: &'a MethodArn,
+    readings: OnceCell<Readings>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(arn: &'a MethodArn) -> Self {
+        let readings = OnceCell::new();
+        Self { arn, readings }
+    }
+
+    /// # Errors
+    /// They are longer together than a request may cost.
+    pub(super) fn readings(&self, work: &mut Work) -> Result<&Readings, TooCostly> {
+        if let Some(readings) = self.readings.get() {
+            return Ok(readings);
+        }
+        let readings = self.arn.readings(work).map_err(|_| TooCostly)?;
+        Ok(self.readings.get_or_init(|| readings))
     }
 }
 

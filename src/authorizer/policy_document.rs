@@ -3,7 +3,7 @@
 //! Nothing in it can open what is not understood: a condition or a variable that means nothing here
 //! takes an Allow statement out, and leaves a Deny statement in.
 
-use super::method_arn::MethodArn;
+use super::method_arn::{MethodArn, Reader};
 use super::statement::{Effect, Statement};
 use crate::rules::work::Work;
 use crate::work::TooCostly;
@@ -70,27 +70,33 @@ impl PolicyDocument {
         Some(Self(statements))
     }
 
-    /// Whether a request passes: as it stands it must be allowed, and in no other reading denied.
+    /// Whether a request passes: as it stands it must be allowed, and in no other reading denied, nor
+    /// among what the Allow leaves out.
     /// It may cost as much again as finding the request's rule.
     ///
     /// # Errors
     /// [`Denied`].
     pub fn judge(&self, arn: &MethodArn, source: Option<IpAddr>) -> Result<(), Denied> {
         let work = &mut Work::default();
-        if self.0.iter().any(|statement| statement.may_deny(source)) {
-            let readings = arn.readings(work).map_err(|_| Denied::TooCostly)?;
-            for statement in self.0.iter().filter(|one| one.may_deny(source)) {
-                if statement.denies(&readings, work)? {
-                    return Err(Denied::Explicitly);
-                }
+        let arn = Reader::new(arn);
+        for statement in self.0.iter().filter(|one| one.may_deny(source)) {
+            if statement.denies(arn.readings(work)?, work)? {
+                return Err(Denied::Explicitly);
             }
         }
         for statement in self.0.iter().filter(|one| one.effect == Effect::Allow) {
-            if statement.allows(arn.as_str(), source, work)? {
+            if statement.allows(&arn, source, work)? {
                 return Ok(());
             }
         }
         Err(Denied::Implicitly)
+    }
+
+    /// Whether it depends on the client's address. Without a statement that does, nobody has to find
+    /// that out.
+    #[must_use]
+    pub fn asks_for_source(&self) -> bool {
+        self.0.iter().any(Statement::asks_for_source)
     }
 
     /// Whether all of it is understood. What is not can only close.

@@ -2,7 +2,7 @@
 
 use super::condition::{Condition, Holds};
 use super::glob::Glob;
-use super::method_arn::Readings;
+use super::method_arn::{Reader, Readings};
 use crate::json::Object;
 use crate::rules::work::Work;
 use crate::work::TooCostly;
@@ -90,10 +90,16 @@ impl Statement {
         }))
     }
 
-    /// Whether an Allow statement is one for this ARN, as it stands.
+    /// Whether it depends on the client's address.
+    pub(super) fn asks_for_source(&self) -> bool {
+        self.condition.asks_for_source()
+    }
+
+    /// Whether an Allow statement is one for this ARN as it stands. One for all *but* some resources is
+    /// none if any reading is among those: what is left out is closed as if it were denied.
     pub(super) fn allows(
         &self,
-        arn: &str,
+        arn: &Reader<'_>,
         source: Option<IpAddr>,
         work: &mut Work,
     ) -> Result<bool, TooCostly> {
@@ -101,8 +107,8 @@ impl Statement {
             return Ok(false);
         }
         match &self.resources {
-            Elements::These(globs) => any(globs, arn, work),
-            Elements::AllBut(globs) => Ok(!any(globs, arn, work)?),
+            Elements::These(globs) => any(globs, arn.arn.as_str(), work),
+            Elements::AllBut(globs) => Ok(!any_reading(globs, arn.readings(work)?, work)?),
             Elements::Unknown => Ok(false),
         }
     }
@@ -117,20 +123,7 @@ impl Statement {
     /// that an ARN has.
     pub(super) fn denies(&self, readings: &Readings, work: &mut Work) -> Result<bool, TooCostly> {
         match &self.resources {
-            Elements::These(globs) => {
-                for text in &readings.folded {
-                    if any_folded(globs, text, work)? {
-                        return Ok(true);
-                    }
-                }
-                // A `?` is one character before folding, too.
-                for text in &readings.outside_ascii {
-                    if any(globs, text, work)? {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
-            }
+            Elements::These(globs) => any_reading(globs, readings, work),
             Elements::AllBut(globs) => {
                 for text in &readings.own {
                     if !any(globs, text, work)? {
@@ -190,6 +183,22 @@ impl Elements {
             Self::Unknown => Some(true),
         }
     }
+}
+
+/// Whether a glob matches some reading, in any spelling and in any letter case.
+fn any_reading(globs: &[Glob], readings: &Readings, work: &mut Work) -> Result<bool, TooCostly> {
+    for text in &readings.folded {
+        if any_folded(globs, text, work)? {
+            return Ok(true);
+        }
+    }
+    // A `?` is one character before folding, too.
+    for text in &readings.outside_ascii {
+        if any(globs, text, work)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn any(globs: &[Glob], text: &str, work: &mut Work) -> Result<bool, TooCostly> {

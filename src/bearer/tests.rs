@@ -228,6 +228,57 @@ fn what_is_read_depends_on_the_places() {
 /// What is too costly to look through goes whole, and what authorizers tell their callers apart by goes
 /// with it.
 #[test]
+fn tokens_are_left_out_of_a_path_and_nothing_else_is() {
+    let place = |name: &str| TokenSource::Query(name.to_owned());
+    let sources = TokenSources::new(vec![place("access_token"), place("t")]).unwrap();
+    let left = |sources: &TokenSources, path: &str| {
+        let left = sources.path_without_tokens(path.as_bytes())?;
+        Some(String::from_utf8(left.into_owned()).unwrap())
+    };
+    for (path, expected) in [
+        ("/a", "/a"),
+        ("/a?x=1", "/a?x=1"),
+        ("/a?x=1&access_token=y&z", "/a?x=1&z"),
+        ("/a?t=1&%61ccess_token=2", "/a"),
+    ] {
+        assert_eq!(left(&sources, path).as_deref(), Some(expected), "{path}");
+    }
+    let elsewhere = TokenSources::authorization();
+    let path = "/a?access_token=y";
+    assert_eq!(left(&elsewhere, path).as_deref(), Some(path));
+    // What is too costly to look through is not repeated.
+    let costly = format!("/a?{}", "%61ccess_tokeX=1&".repeat(20_000));
+    assert_eq!(left(&sources, &costly), None);
+    assert!(left(&elsewhere, &costly).is_some());
+}
+
+#[test]
+fn a_place_of_several_authorizers_is_cleared_once() {
+    let name = || HeaderName::new("x-key").unwrap();
+    let sources = TokenSources::authorization().with_identities(Identities {
+        headers: vec![name(), HeaderName::new("x-other").unwrap(), name()],
+        queries: vec!["key".to_owned(), "key".to_owned()],
+    });
+    let request = Request::new(vec![
+        (":path".into(), b"/a?key=1&b".to_vec()),
+        ("x-key".into(), b"1".to_vec()),
+    ]);
+    let edits = sources.strip(&request).unwrap();
+    assert_eq!(
+        edits,
+        [
+            HeaderEdit::Remove("x-key".into()),
+            HeaderEdit::Set(":path".into(), b"/a?b".to_vec()),
+        ]
+    );
+    let cleared = sources.clear(&request);
+    let keys = cleared
+        .iter()
+        .filter(|edit| **edit == HeaderEdit::Remove("x-key".into()));
+    assert_eq!(keys.count(), 1);
+}
+
+#[test]
 fn unread_places_are_cleared_with_the_identities() {
     let identities = Identities {
         headers: vec![HeaderName::new("x-key").unwrap()],

@@ -15,7 +15,7 @@ const GATEWAY: &str = include_str!("../../envoy/gateway/keys.yaml");
 const HOST: &str = "cognito-idp.us-east-1.amazonaws.com";
 const CLUSTER: &str = "cognito_us_east_1";
 const MESH_HOST: &str = "cognito-keys.us-east-1.internal";
-const MESH_NAME: &str = "cognito-keys-us-east-1";
+const MESH_NAME: &str = "cognito-keys.us-east-1";
 /// Where distributions of Linux, and the images of Envoy and Istio, have the authorities that are
 /// trusted.
 pub(crate) const TRUSTED_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -128,7 +128,7 @@ impl Endpoint {
         text.replace(HOST, &self.host)
             .replace(CLUSTER, &self.cluster)
             .replace(MESH_HOST, &self.mesh_host)
-            .replace(MESH_NAME, &mesh_name.replace('.', "-"))
+            .replace(MESH_NAME, mesh_name)
             .replace(TRUSTED_CA, &scalar(trusted_ca))
     }
 }

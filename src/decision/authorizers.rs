@@ -11,11 +11,12 @@ use crate::authorizer::source::source_ip;
 use crate::facts::{Facts, Need, Patience};
 use crate::header::HeaderEdit;
 use crate::policy::{AtExpiry, Authorizer, IdentityPattern};
-use crate::refusal::{AuthorizerCause, Reason, Refusal};
-use crate::request::{Peer, Request};
+use crate::refusal::{ApiKind, AuthorizerCause, Reason, Refusal};
+use crate::request::Request;
 use crate::rules::{AuthorizerIndex, Ruling};
 use crate::step::{Observer, Step};
 use crate::time::Timestamp;
+use std::cell::LazyCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -46,99 +47,78 @@ impl Decider {
             return Decision::Verdict(Verdict::refuse(Reason::DeniedByRule));
         };
         let api = authorizer.api_kind();
-        let peer = request.peer();
-        let mut asking = match self.about(request, ruling, index, authorizer, &peer, seen) {
-            Ok(asking) => asking,
+        // Each takes time, and few requests need them whose answer is remembered.
+        let peer = LazyCell::new(|| request.peer());
+        let client = LazyCell::new(|| source_ip(&peer.address));
+        let arn = arn(authorizer, request);
+        seen.saw(
+            Step::Event,
+            arn.as_ref().map(|_| ()).map_err(Refusal::reason),
+        );
+        let arn = match arn {
+            Ok(arn) => arn,
             Err(refusal) => return Decision::Verdict(Verdict::Refuse(refusal)),
+        };
+        let route = LazyCell::new(|| self.route(ruling, &arn));
+        let sources = &authorizer.settings.identity;
+        let key_of_route = || route.key().to_owned();
+        let identity = Identity::find(sources, request, &arn, key_of_route, || *client).ok();
+        let identity = identity.filter(|identity| has_form(identity, authorizer));
+        let Ok(identity) = seen.step(Step::Identity, identity.ok_or(Reason::MissingIdentity))
+        else {
+            let refusal = Refusal::Authorizer(api, AuthorizerCause::MissingIdentity);
+            return Decision::Verdict(Verdict::Refuse(refusal));
+        };
+        let enquiry = Enquiry {
+            authorizer: index,
+            api,
+            key: identity.key(&authorizer.name, &self.identities),
+            call: None,
         };
         let edits = match self.edits(request, policy.token.forwarding) {
             Ok(edits) => edits,
             Err(reason) => return Decision::Verdict(Verdict::refuse(reason)),
         };
-        let enquiry = asking.0.enquiry;
         if let Some(outcome) = facts.authorization(&enquiry, now) {
-            let judged = judge(&asking.0, &outcome, seen);
+            let source = outcome.asks_for_source().then(|| *client).flatten();
+            let judged = judge(api, &outcome, (&arn, source), seen);
             return Decision::Verdict(verdict(judged, edits));
         }
+        let mut event = Vec::new();
         if facts.wants_event(&enquiry) {
-            let (asking, identity) = &mut asking;
-            let route = self.route(ruling, &asking.arn);
             let id = request.first("x-request-id").unwrap_or_default();
-            asking.event = authorizer.settings.event(&Occasion {
+            event = authorizer.settings.event(&Occasion {
                 request,
-                arn: &asking.arn,
+                arn: &arn,
                 route: &route,
-                identity,
-                client: asking.client,
+                identity: &identity,
+                client: *client,
                 request_id: std::str::from_utf8(id).unwrap_or_default(),
                 protocol: &peer.protocol,
                 time: now,
             });
-            if asking.event.len() > MAX_EVENT_BYTES {
+            if event.len() > MAX_EVENT_BYTES {
                 seen.saw(Step::Authorizer, Err(Reason::AuthorizerFailed));
                 let refusal = Refusal::Authorizer(api, AuthorizerCause::InvalidAnswer);
                 return Decision::Verdict(Verdict::Refuse(refusal));
             }
         }
+        let client = *client;
+        drop(identity);
+        drop(route);
+        let asking = Asking {
+            enquiry,
+            arn,
+            client,
+            event,
+        };
         Decision::Hold(Candidate {
-            grounds: Grounds::Authorizer(Box::new(asking.0)),
+            grounds: Grounds::Authorizer(Box::new(asking)),
             edits,
             need: Need::Authorizer(enquiry),
             lenience: Lenience::default(),
             patience: Patience::Waits,
         })
-    }
-
-    /// What the authorizer is told of, and by whom.
-    fn about(
-        &self,
-        request: &Request,
-        ruling: Ruling,
-        index: AuthorizerIndex,
-        authorizer: &Authorizer,
-        peer: &Peer,
-        seen: &mut impl Observer,
-    ) -> Result<(Asking, Identity), Refusal> {
-        let api = authorizer.api_kind();
-        let method = request.first(":method").unwrap_or_default();
-        let path = request.first(":path").unwrap_or_default();
-        let arn = MethodArn::new(&authorizer.settings.api, method, path);
-        let arn = arn.map_err(|none| match none {
-            NoArn::Method => Refusal::Plain(Reason::UnsafeMethod),
-            NoArn::Path(_) => Refusal::Plain(Reason::UnsafePath),
-            NoArn::TooLong => Refusal::Authorizer(api, AuthorizerCause::UriTooLong),
-        });
-        seen.saw(
-            Step::Event,
-            arn.as_ref().map(|_| ()).map_err(Refusal::reason),
-        );
-        let arn = arn?;
-        let route = self.route(ruling, &arn);
-        let client = source_ip(&peer.address);
-        let sources = &authorizer.settings.identity;
-        let identity = Identity::find(sources, request, &arn, &route, client).ok();
-        let identity = identity.filter(|identity| match &authorizer.pattern {
-            IdentityPattern::Any => true,
-            IdentityPattern::Matching(pattern) => {
-                identity.values().iter().all(|value| pattern.matches(value))
-            }
-        });
-        let identity = seen.step(Step::Identity, identity.ok_or(Reason::MissingIdentity));
-        let identity =
-            identity.map_err(|_| Refusal::Authorizer(api, AuthorizerCause::MissingIdentity))?;
-        let enquiry = Enquiry {
-            authorizer: index,
-            api,
-            key: identity.key(&authorizer.name),
-            call: None,
-        };
-        let asking = Asking {
-            enquiry,
-            arn,
-            client,
-            event: Vec::new(),
-        };
-        Ok((asking, identity))
     }
 
     fn route(&self, ruling: Ruling, arn: &MethodArn) -> Route {
@@ -178,7 +158,11 @@ pub(super) fn again(
     now: Timestamp,
 ) -> Decision {
     match facts.authorization(&asking.enquiry, now) {
-        Some(outcome) => Decision::Verdict(verdict(judge(&asking, &outcome, &mut ()), edits)),
+        Some(outcome) => {
+            let request = (&asking.arn, asking.client);
+            let judged = judge(asking.enquiry.api, &outcome, request, &mut ());
+            Decision::Verdict(verdict(judged, edits))
+        }
         None => Decision::Hold(Candidate {
             need: Need::Authorizer(asking.enquiry),
             grounds: Grounds::Authorizer(asking),
@@ -189,20 +173,43 @@ pub(super) fn again(
     }
 }
 
+/// The method that is called.
+fn arn(authorizer: &Authorizer, request: &Request) -> Result<MethodArn, Refusal> {
+    let method = request.first(":method").unwrap_or_default();
+    let path = request.first(":path").unwrap_or_default();
+    let arn = MethodArn::new(&authorizer.settings.api, method, path);
+    arn.map_err(|none| match none {
+        NoArn::Method => Refusal::Plain(Reason::UnsafeMethod),
+        NoArn::Path(_) => Refusal::Plain(Reason::UnsafePath),
+        NoArn::TooLong => Refusal::Authorizer(authorizer.api_kind(), AuthorizerCause::UriTooLong),
+    })
+}
+
+/// Whether an identity is one by the authorizer's `pattern`.
+fn has_form(identity: &Identity<'_>, authorizer: &Authorizer) -> bool {
+    match &authorizer.pattern {
+        IdentityPattern::Any => true,
+        IdentityPattern::Matching(pattern) => {
+            identity.values().iter().all(|value| pattern.matches(value))
+        }
+    }
+}
+
 type Authorized = Rc<Authorization>;
 
 /// What an outcome means for this request.
 fn judge(
-    asking: &Asking,
+    api: ApiKind,
     outcome: &Outcome,
+    (arn, source): (&MethodArn, Option<IpAddr>),
     seen: &mut impl Observer,
 ) -> Result<Authorized, Refusal> {
-    let refused = |cause| Refusal::Authorizer(asking.enquiry.api, cause);
+    let refused = |cause| Refusal::Authorizer(api, cause);
     let judged = match outcome {
         Outcome::Failed(cause) => Err(refused(*cause)),
         Outcome::Answered(authorization) => authorization
             .answer
-            .judge(&asking.arn, asking.client)
+            .judge(arn, source)
             .map(|()| Rc::clone(authorization))
             .map_err(|denied| match denied {
                 Denied::Explicitly => refused(AuthorizerCause::ExplicitlyDenied),

@@ -13,6 +13,7 @@ mod authorizers;
 mod reads;
 
 use crate::authorization::Authorization;
+use crate::authorizer::identity::KeySecret;
 use crate::cache::{Remembered, TokenCache};
 use crate::claim_headers::HeaderValues;
 use crate::confirmation::{Question, Subject, standing};
@@ -243,12 +244,14 @@ pub(crate) struct Decider {
     /// Headers of tokens that were verified. A pool's tokens have a handful of them, so that most
     /// are not parsed again.
     known_headers: KnownHeaders,
+    /// By which callers of authorizers are told apart.
+    identities: KeySecret,
     /// The same for every request without a token, and made once.
     anonymous_headers: Rc<HeaderValues>,
 }
 
 impl Decider {
-    pub(crate) fn new(policy: Rc<Policy>, verifiers: Verifiers) -> Self {
+    pub(crate) fn new(policy: Rc<Policy>, verifiers: Verifiers, secret: [u64; 2]) -> Self {
         let reads = HeaderReads::of(&policy);
         Self {
             cache: TokenCache::new(policy.token.cache_entries),
@@ -263,6 +266,7 @@ impl Decider {
                 HeaderReads::Named { .. } => policy.claim_headers.anonymous_headers(),
             }),
             reads,
+            identities: KeySecret::new(secret),
             policy,
             verifiers,
         }

@@ -29,6 +29,8 @@ impl Gate {
     pub fn follow(&mut self, now: Now, space: &dyn SharedSpace) -> (Effects, Vec<Demand>) {
         self.facts.look_at_clocks(now);
         self.facts.sync(now, space);
+        let waiting = &self.waiting;
+        self.facts.keep_outcomes(|call| waiting.awaits(call));
         let wishes = self.wishes.take();
         let lacked = self.waiting.demands().chain(wishes.iter());
         let mut demands: Vec<Demand> = Vec::new();
@@ -53,7 +55,7 @@ impl Gate {
         let effects = Effects {
             verdicts: self.verdicts(now),
             ended: self.ended(now.wall),
-            calls: self.facts.take_own_calls(),
+            calls: self.facts.begin_calls(),
             reports: self.facts.take_reports(),
         };
         (effects, demands)
@@ -62,7 +64,7 @@ impl Gate {
     /// When the next tick of a gate that follows is wanted.
     #[must_use]
     pub fn next_follow(&self) -> Duration {
-        if self.waiting.has_backlog() || self.open.has_backlog() || self.facts.has_own_calls() {
+        if self.waiting.has_backlog() || self.open.has_backlog() || self.facts.has_calls() {
             Self::PROMPT_TICK
         } else if !self.waiting.is_empty() {
             Self::BUSY_TICK

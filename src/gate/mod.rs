@@ -15,7 +15,9 @@
 //! [`Gate::next_tick`] shortens it while anything is awaited. Every tick goes the same way. The
 //! facts are read anew; the needs of the waiting requests become demands; the calls that are due
 //! begin; and each request whose fact has changed, or never will, gets its verdict. An answer does
-//! the last of these at once, without waiting for the tick.
+//! the last of these at once, without waiting for the tick. Nor does a call to an authorizer, whose
+//! request pays for every millisecond: where the host can call its root at once, it begins the calls
+//! that were asked for ([`Gate::begin_calls`]), and the tick finds none.
 //!
 //! What goes on with a token may last longer than the token. Where the policy says so, every tick
 //! names the requests whose token has ended since, and the host resets them.
@@ -97,6 +99,7 @@ impl Gate {
     /// A gate for a policy.
     #[must_use]
     pub fn new(policy: Rc<Policy>, verifiers: impl Into<Verifiers>, entropy: Entropy) -> Self {
+        let secret = entropy.secret();
         Self {
             // No key is here yet. A configuration is accepted while the key endpoint is down: a
             // network fault is no fault of the configuration.
@@ -105,7 +108,7 @@ impl Gate {
             wishes: Wishes::default(),
             open: Open::default(),
             doors: Doors::of(&policy.rules),
-            decider: Decider::new(policy, verifiers.into()),
+            decider: Decider::new(policy, verifiers.into(), secret),
         }
     }
 
@@ -275,10 +278,27 @@ impl Gate {
         self.waiting.remove(context)
     }
 
+    /// Whether calls have been asked for that can begin at once. They are the root's, as all calls
+    /// are; a host that can have the root called need not wait for a tick.
+    #[must_use]
+    pub fn has_calls(&self) -> bool {
+        self.facts.has_calls()
+    }
+
+    /// Begins these, and does nothing else of a tick.
+    pub fn begin_calls(&mut self) -> Effects {
+        Effects {
+            calls: self.facts.begin_calls(),
+            ..Effects::default()
+        }
+    }
+
     /// Does what is due: begins calls, and gives verdicts on held requests.
     pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Effects {
         self.facts.look_at_clocks(now);
         self.facts.sync(now, space);
+        let waiting = &self.waiting;
+        self.facts.keep_outcomes(|call| waiting.awaits(call));
         // Said anew at each tick by those that wait: a request that has gone away demands nothing.
         let wishes = self.wishes.take();
         let demands = self.waiting.demands().chain(wishes.iter());
@@ -307,8 +327,12 @@ impl Gate {
     ) -> Effects {
         self.facts.look_at_clocks(now);
         let report = self.facts.answered(id, answer, now, space);
+        let verdicts = self.verdicts(now);
+        if !self.waiting.awaits(id) {
+            self.facts.forget_outcome(id);
+        }
         Effects {
-            verdicts: self.verdicts(now),
+            verdicts,
             ended: Vec::new(),
             // A failed call is not repeated here: back-off decides, and is asked at the next tick.
             calls: Vec::new(),
@@ -380,10 +404,6 @@ impl Gate {
                     }
                 }
             }
-        }
-        if self.facts.keeps_outcomes() {
-            let awaited = self.waiting.awaited();
-            self.facts.keep_outcomes(|call| awaited.contains(&call));
         }
         verdicts
     }

@@ -10,7 +10,6 @@ use crate::decision::Candidate;
 use crate::facts::{Need, Place};
 use crate::remote::call::CallId;
 use crate::time::Monotonic;
-use std::collections::HashSet;
 
 /// A held request.
 #[derive(Debug)]
@@ -168,12 +167,14 @@ impl Waiting {
     pub(super) fn remove(&mut self, context: u32) -> bool {
         // Asked at the end of each stream, most of which have never waited: two lists, most often
         // empty.
-        let count = |waiting: &Self| waiting.held.len().saturating_add(waiting.displaced.len());
-        let before = count(self);
-        self.held.retain(|(other, _)| *other != context);
-        self.displaced.retain(|(other, _)| *other != context);
-        self.count();
-        count(self) < before
+        let others = |(other, _): &(u32, Held)| *other != context;
+        let was_here = !self.held.iter().all(others) || !self.displaced.iter().all(others);
+        if was_here {
+            self.held.retain(others);
+            self.displaced.retain(others);
+            self.count();
+        }
+        was_here
     }
 
     /// Takes out requests that may have a verdict: first the displaced, then those that came first,
@@ -184,28 +185,19 @@ impl Waiting {
         let mut taken: Vec<_> = self.displaced.drain(..displaced).collect();
         // One pass, in order: removing from the middle of the list, one by one, would cost the
         // square of it.
-        let mut left = Vec::with_capacity(self.held.len());
-        for (context, held) in std::mem::take(&mut self.held) {
-            if taken.len() < Self::BATCH && ready(&held) {
-                taken.push((context, held));
-            } else {
-                left.push((context, held));
-            }
-        }
+        let room = Self::BATCH.saturating_sub(taken.len());
+        let found = self.held.extract_if(.., |(_, held)| ready(held));
+        taken.extend(found.take(room));
         self.backlog = taken.len() == Self::BATCH;
-        self.held = left;
         self.count();
         taken
     }
 
-    /// The calls whose end is waited for.
-    pub(super) fn awaited(&self) -> HashSet<CallId> {
+    /// Whether the end of this call is waited for.
+    pub(super) fn awaits(&self, call: CallId) -> bool {
         let held = self.held.iter().chain(&self.displaced);
-        held.filter_map(|(_, held)| match held.need() {
-            Need::Authorizer(enquiry) => enquiry.call,
-            _ => None,
-        })
-        .collect()
+        let mut needs = held.map(|(_, held)| held.need());
+        needs.any(|need| matches!(need, Need::Authorizer(enquiry) if enquiry.call == Some(call)))
     }
 
     /// What requests wait for, as far as it must be demanded, each with its token: keys that are
@@ -220,9 +212,10 @@ impl Waiting {
     /// Counted anew where entries leave, since one count that went wrong would close a place for
     /// good.
     fn count(&mut self) {
-        self.taken = Place::ALL.map(|place| {
-            let mut held = self.held.iter();
-            held.by_ref().filter(|(_, held)| held.is_in(place)).count()
+        self.taken = Place::ALL.map(|place| match self.held.as_slice() {
+            // After most answers nobody is left.
+            [] => 0,
+            held => held.iter().filter(|(_, held)| held.is_in(place)).count(),
         });
     }
 

@@ -13,6 +13,8 @@ pub mod start;
 pub mod stream;
 
 #[cfg(target_arch = "wasm32")]
+mod bell;
+#[cfg(target_arch = "wasm32")]
 mod clock;
 #[cfg(target_arch = "wasm32")]
 mod crypto;

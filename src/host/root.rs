@@ -74,6 +74,12 @@ impl RootContext for Root {
         }
     }
 
+    fn on_queue_ready(&mut self, _: u32) {
+        if let Some(worker) = &self.worker {
+            worker.rung();
+        }
+    }
+
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         Some(Box::new(Exchange::new(context, self.worker.clone())))
     }

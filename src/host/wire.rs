@@ -111,7 +111,7 @@ pub(super) fn answer(
     let body = body(status)
         .map(|length| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, length))
         .map(|body| body.ok().flatten().unwrap_or_default());
-    let marked = RESPONSE_MARKS.iter().any(|name| header(name).is_some());
+    let marked = || RESPONSE_MARKS.iter().any(|name| header(name).is_some());
     let looked_at = names.iter();
     let looked_at = looked_at.filter_map(|name| Some((*name, header(name)?)));
     Answer::received(status, marked, looked_at.collect(), body)

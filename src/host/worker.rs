@@ -1,5 +1,6 @@
 //! One configuration in one VM: its gate, its clock, its requests, and what it asks of the host.
 
+use super::bell::Bell;
 use super::clock::{self, MonotonicClock};
 use super::crypto::Host;
 use super::metrics::Metrics;
@@ -20,7 +21,7 @@ use crate::signature::HostVerifier;
 use proxy_wasm::hostcalls;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -54,6 +55,7 @@ pub(super) struct Worker {
     held: RefCell<HashMap<u32, Rc<Cell<Phase>>>>,
     /// The calls under way, by the host's number for each.
     calls: RefCell<HashMap<u32, UnderWay>>,
+    bell: Bell,
     tick_period: Cell<Duration>,
     ticked: Cell<bool>,
 }
@@ -75,7 +77,8 @@ impl Worker {
         let verifiers = start::verifiers(&policy, &host);
         let clock = MonotonicClock::new();
         // The standard library seeds its hashers at random; that is all the entropy needed here.
-        let entropy = Entropy::new(RandomState::new().build_hasher().finish());
+        let random = RandomState::new();
+        let entropy = Entropy::random([0_u8, 1, 2].map(|one| random.hash_one(one)));
         let metrics = Metrics::define(&policy, &Number::define);
         let mut gate = Gate::new(Rc::new(policy), verifiers, entropy);
         gate.start(clock.both(), &Shared);
@@ -86,6 +89,7 @@ impl Worker {
             clock,
             held: RefCell::default(),
             calls: RefCell::default(),
+            bell: Bell::default(),
             tick_period: Cell::default(),
             ticked: Cell::default(),
         };
@@ -123,7 +127,10 @@ impl Worker {
                     Some(verdict) => verdict,
                     None => {
                         phase.set(Phase::Held);
-                        self.tick_every(gate.next_tick(now.monotonic));
+                        // When the root is called it sets its timer itself.
+                        if !gate.has_calls() || !self.bell.ring() {
+                            self.tick_within(gate.next_tick(now.monotonic));
+                        }
                         self.held.borrow_mut().insert(context, Rc::clone(phase));
                         self.metrics.held();
                         return;
@@ -187,13 +194,23 @@ impl Worker {
         if SERVES.get() {
             self.gate.borrow_mut().serves();
         }
+        self.bell.heard();
         let effects = self.gate.borrow_mut().tick(now, &Shared);
         self.bring_about(effects);
+        self.tick_every(self.gate.borrow().next_tick(self.clock.read()));
         self.metrics.gauges(&self.gate.borrow(), now, &Shared);
         // The level may be changed while Envoy runs.
         if let Ok(level) = hostcalls::get_log_level() {
             proxy_wasm::set_log_level(level);
         }
+    }
+
+    /// A request has asked for calls, and rung for them.
+    pub(super) fn rung(&self) {
+        self.bell.heard();
+        let effects = self.gate.borrow_mut().begin_calls();
+        self.bring_about(effects);
+        self.tick_within(self.gate.borrow().next_tick(self.clock.read()));
     }
 
     pub(super) fn answered(&self, token: u32, headers: usize, body: usize) {
@@ -203,6 +220,7 @@ impl Worker {
         let body = |status| (Some(status) != call.unread && body <= call.max_body).then_some(body);
         let answer = wire::answer(headers, call.headers, body);
         self.finish(call.id, &answer);
+        self.tick_within(self.gate.borrow().next_tick(self.clock.read()));
     }
 
     fn finish(&self, id: CallId, answer: &Answer) {
@@ -217,6 +235,7 @@ impl Worker {
         for report in &effects.reports {
             self.tell(report);
         }
+        let is_elsewhere = !effects.verdicts.is_empty() || !effects.ended.is_empty();
         for (context, verdict) in effects.verdicts {
             let Some(phase) = self.held.borrow_mut().remove(&context) else {
                 continue;
@@ -241,7 +260,9 @@ impl Worker {
                 self.metrics.closed();
             }
         }
-        let _ = hostcalls::set_effective_context(self.context);
+        if is_elsewhere {
+            let _ = hostcalls::set_effective_context(self.context);
+        }
         for (id, call) in effects.calls {
             match wire::send(&call) {
                 Ok(token) => {
@@ -257,8 +278,6 @@ impl Worker {
             }
         }
         self.metrics.authorizers(&mut self.gate.borrow_mut());
-        let next = self.gate.borrow().next_tick(self.clock.read());
-        self.tick_every(next);
     }
 
     fn tell(&self, report: &Report) {
@@ -269,6 +288,14 @@ impl Worker {
             Level::Debug => log::debug!("{report}"),
             Level::Info => log::info!("{report}"),
             Level::Warning => log::warn!("{report}"),
+        }
+    }
+
+    /// Has the next tick come within this time. Where it would come sooner, it is left to that tick to
+    /// lengthen the period: many requests that are held for a moment each would set the timer twice.
+    fn tick_within(&self, period: Duration) {
+        if period < self.tick_period.get() {
+            self.tick_every(period);
         }
     }
 

@@ -20,7 +20,7 @@ use cognito_authorizer::remote::space::digest;
 use cognito_authorizer::signature::HostVerifier;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -212,7 +212,8 @@ pub(crate) fn gate(policy: Policy) -> Gate {
     let library: Rc<dyn HostVerifier> = Rc::new(Library);
     let verifiers = start::verifiers(&policy, &library);
     // The standard library seeds its hashers at random; that is all the entropy needed here.
-    let entropy = Entropy::new(RandomState::new().build_hasher().finish());
+    let random = RandomState::new();
+    let entropy = Entropy::random([0_u8, 1, 2].map(|one| random.hash_one(one)));
     let mut gate = Gate::new(Rc::new(policy), verifiers, entropy);
     gate.start(clock::both(), &Space);
     gate

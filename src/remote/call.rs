@@ -96,7 +96,7 @@ pub struct Call {
 }
 
 /// The gate's number of a call that is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(u32);
 
 /// Hands out a number for each call.
@@ -177,15 +177,16 @@ impl Answer {
         Some(value)
     }
 
-    /// A response with headers. `marked` says whether it has one of [`RESPONSE_MARKS`].
+    /// A response with headers. `marked` says whether it has one of [`RESPONSE_MARKS`], which is asked
+    /// of a status that an answer of Envoy's own may have.
     #[must_use]
     pub fn received(
         status: u16,
-        marked: bool,
+        marked: impl FnOnce() -> bool,
         headers: Vec<(&'static str, Vec<u8>)>,
         body: Option<Vec<u8>>,
     ) -> Self {
-        if marked || !matches!(status, 503 | 504) {
+        if !matches!(status, 503 | 504) || marked() {
             return Self::Response {
                 status,
                 headers,
@@ -232,7 +233,7 @@ mod tests {
             status: 503,
             text: "upstream connect error or so".into(),
         };
-        let received = |status, marked, body| Answer::received(status, marked, Vec::new(), body);
+        let received = |status, marked, body| Answer::received(status, || marked, Vec::new(), body);
         assert_eq!(received(503, false, body()), local);
         for (status, marked) in [(503, true), (504, true), (200, false), (500, false)] {
             let answer = received(status, marked, body());
@@ -248,12 +249,13 @@ mod tests {
     fn envoys_words_are_cut() {
         for length in [511, 512, 513, 100_000] {
             let body = Some(vec![b'x'; length]);
-            let Answer::Local { text, .. } = Answer::received(503, false, Vec::new(), body) else {
+            let Answer::Local { text, .. } = Answer::received(503, || false, Vec::new(), body)
+            else {
                 panic!("an answer of Envoy's own");
             };
             assert_eq!(text.len(), length.min(512));
         }
-        let none = Answer::received(504, false, Vec::new(), None);
+        let none = Answer::received(504, || false, Vec::new(), None);
         assert!(matches!(none, Answer::Local { status: 504, text } if text.is_empty()));
     }
 }

@@ -10,6 +10,7 @@ use super::failure::Cause;
 use super::slots::nanoseconds;
 use super::space::{EntryNames, FORMAT, SharedSpace};
 use crate::time::Monotonic;
+use std::cell::Cell;
 use std::time::Duration;
 
 /// A service of which no call has failed for this long is well again.
@@ -17,10 +18,16 @@ const QUIET: Duration = Duration::from_secs(10);
 /// A failure that lasts is told again after this time, as that of a fetch is.
 const REMINDER: Duration = super::schedule::REMINDER;
 
+/// How often a VM whose calls are answered looks whether an outage is over: the entry need not be read
+/// for each answer.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// What has been told of a service, to all VMs of the process.
 #[derive(Debug)]
 pub struct Outage {
     name: String,
+    /// When this VM looked last.
+    looked: Cell<Option<Monotonic>>,
 }
 
 /// Whether there is something new to tell.
@@ -46,6 +53,7 @@ impl Outage {
     pub fn new(kind: &str, parts: &[&str]) -> Self {
         Self {
             name: EntryNames::new(kind, parts).record,
+            looked: Cell::default(),
         }
     }
 
@@ -78,6 +86,10 @@ impl Outage {
 
     /// A call has been answered.
     pub fn answered(&self, now: Monotonic, space: &dyn SharedSpace) -> News {
+        if self.looked.get().is_some_and(|at| now.since(at) < LOOK) {
+            return News::Old;
+        }
+        self.looked.set(Some(now));
         let (bytes, version) = space.read(&self.name);
         let told = bytes.and_then(|bytes| decode(&bytes));
         let is_well = told.is_some_and(|told| now.since(told.failed_at) >= QUIET);
@@ -164,6 +176,17 @@ mod tests {
         assert_eq!(one.answered(at(717), &space), Old);
         assert_eq!(one.answered(at(718), &space), New);
         assert_eq!(Outage::new("k", &["b"]).failed(slow, at(701), &space), New);
+    }
+
+    #[test]
+    fn of_many_answers_one_in_a_second_looks_whether_all_is_well() {
+        let space = MemorySpace::default();
+        let outage = Outage::new("k", &["a"]);
+        let at = |millis| Monotonic::new(Duration::from_millis(millis));
+        assert_eq!(outage.failed(None, at(1_000), &space), New);
+        for (millis, news) in [(10_900, Old), (11_000, Old), (11_899, Old), (11_900, New)] {
+            assert_eq!(outage.answered(at(millis), &space), news, "{millis}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! When a document is fetched, and where each number comes from.
 
 use crate::time::Monotonic;
+use std::fmt;
 use std::time::Duration;
 
 /// How often a document is fetched, and how long it serves.
@@ -65,21 +66,44 @@ pub(super) const SETTLING_START: Duration = Duration::from_secs(5);
 /// hour shows it.
 pub const REMINDER: Duration = Duration::from_secs(600);
 
-/// Random numbers for jitter and for naming leases; nothing secret rests on them.
-#[derive(Clone, Debug)]
-pub struct Entropy(u64);
+/// Random numbers for jitter and for naming leases, on which nothing secret rests; and apart from
+/// them, since what is written down tells the next ones, a secret of the VM's.
+#[derive(Clone)]
+pub struct Entropy {
+    last: u64,
+    secret: [u64; 2],
+}
+
+impl fmt::Debug for Entropy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Entropy")
+    }
+}
 
 impl Entropy {
-    /// A sequence that begins at a random number of the host's.
+    /// A sequence that begins at this number, with a secret that is none: for tests, and for tools
+    /// that nobody attacks.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self(seed)
+        Self::random([seed, 0, 0])
+    }
+
+    /// A sequence and a secret of random numbers, which are the host's.
+    #[must_use]
+    pub const fn random([last, one, other]: [u64; 3]) -> Self {
+        let secret = [one, other];
+        Self { last, secret }
+    }
+
+    /// The secret.
+    pub(crate) const fn secret(&self) -> [u64; 2] {
+        self.secret
     }
 
     /// The next number (SplitMix64, Steele, Lea and Flood 2014).
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        self.last = self.last.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.last ^ (self.last >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }

@@ -4,78 +4,81 @@
 use super::body;
 use crate::refusal::{ApiKind, AuthorizerCause};
 
-/// The words of the reply; `None` where there are none.
-pub(super) const fn message(api: ApiKind, cause: AuthorizerCause) -> Option<&'static str> {
-    Some(match (api, cause) {
-        (_, AuthorizerCause::UriTooLong) => "Request URI too long",
-        (_, AuthorizerCause::MissingIdentity) | (ApiKind::Rest, AuthorizerCause::Unauthorized) => {
-            "Unauthorized"
-        }
-        (ApiKind::Rest, AuthorizerCause::Denied) => {
-            "User is not authorized to access this resource"
-        }
-        (ApiKind::Rest, AuthorizerCause::ExplicitlyDenied) => {
-            "User is not authorized to access this resource with an explicit deny in an identity-based policy"
-        }
-        (ApiKind::Http, AuthorizerCause::Denied | AuthorizerCause::ExplicitlyDenied) => "Forbidden",
-        (ApiKind::Rest, AuthorizerCause::FunctionFailed | AuthorizerCause::TimedOut(_)) => {
-            return None;
-        }
-        (ApiKind::Rest, AuthorizerCause::InvalidAnswer | AuthorizerCause::Unreachable(_)) => {
-            "Internal server error"
-        }
-        (
-            ApiKind::Http,
-            AuthorizerCause::Unauthorized
-            | AuthorizerCause::FunctionFailed
-            | AuthorizerCause::InvalidAnswer
-            | AuthorizerCause::TimedOut(_)
-            | AuthorizerCause::Unreachable(_),
-        ) => "Internal Server Error",
-    })
+/// A reply, as API Gateway words it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words {
+    pub(super) status: u16,
+    /// `x-amzn-errortype`.
+    pub(super) error_type: Option<&'static str>,
+    /// `$context.error.message`; `None` where there is none.
+    pub(super) message: Option<&'static str>,
+    body: Body,
 }
 
-/// Status, `x-amzn-errortype` and body of the reply with these words.
-pub(super) fn reply(
-    api: ApiKind,
-    cause: AuthorizerCause,
-    message: Option<&str>,
-) -> (u16, Option<&'static str>, String) {
-    let (status, error_type) = match (api, cause) {
-        (_, AuthorizerCause::UriTooLong) => (414, None),
-        (ApiKind::Rest, AuthorizerCause::MissingIdentity | AuthorizerCause::Unauthorized) => {
-            (401, Some("UnauthorizedException"))
+/// How the message stands in the body.
+#[derive(Clone, Copy, Debug)]
+enum Body {
+    Member(&'static str),
+    /// To the letter: with a space.
+    Spaced,
+}
+
+impl Words {
+    pub(super) fn body(self) -> String {
+        match self.body {
+            Body::Member(name) => body(name, self.message),
+            Body::Spaced => r#"{"message": "Internal server error"}"#.to_owned(),
         }
-        (ApiKind::Http, AuthorizerCause::MissingIdentity) => (401, None),
-        (ApiKind::Rest, AuthorizerCause::Denied | AuthorizerCause::ExplicitlyDenied) => {
-            (403, Some("AccessDeniedException"))
-        }
-        (ApiKind::Http, AuthorizerCause::Denied | AuthorizerCause::ExplicitlyDenied) => (403, None),
-        (
-            ApiKind::Rest,
-            AuthorizerCause::FunctionFailed
-            | AuthorizerCause::InvalidAnswer
-            | AuthorizerCause::TimedOut(_)
-            | AuthorizerCause::Unreachable(_),
-        ) => (500, Some("AuthorizerConfigurationException")),
-        (
-            ApiKind::Http,
-            AuthorizerCause::Unauthorized
-            | AuthorizerCause::FunctionFailed
-            | AuthorizerCause::InvalidAnswer
-            | AuthorizerCause::TimedOut(_)
-            | AuthorizerCause::Unreachable(_),
-        ) => (500, None),
+    }
+}
+
+const fn words(
+    status: u16,
+    error_type: Option<&'static str>,
+    message: Option<&'static str>,
+    body: Body,
+) -> Words {
+    Words {
+        status,
+        error_type,
+        message,
+        body,
+    }
+}
+
+/// The reply to each outcome.
+pub(super) const fn reply(api: ApiKind, cause: AuthorizerCause) -> Words {
+    use ApiKind::{Http, Rest};
+    use AuthorizerCause::{
+        Denied, ExplicitlyDenied, FunctionFailed, InvalidAnswer, MissingIdentity, TimedOut,
+        Unauthorized, Unreachable, UriTooLong,
     };
-    let body = match (api, cause) {
-        (ApiKind::Rest, AuthorizerCause::Denied | AuthorizerCause::ExplicitlyDenied) => {
-            body("Message", message)
+    const UNAUTHORIZED: Option<&str> = Some("UnauthorizedException");
+    const DENIED: Option<&str> = Some("AccessDeniedException");
+    const FAILED: Option<&str> = Some("AuthorizerConfigurationException");
+    // API Gateway writes this one member with a capital letter.
+    let (small, capital) = (Body::Member("message"), Body::Member("Message"));
+    match (api, cause) {
+        (_, UriTooLong) => words(414, None, Some("Request URI too long"), small),
+        (Rest, MissingIdentity | Unauthorized) => {
+            words(401, UNAUTHORIZED, Some("Unauthorized"), small)
         }
-        // To the letter: with a space.
-        (ApiKind::Rest, AuthorizerCause::InvalidAnswer | AuthorizerCause::Unreachable(_)) => {
-            r#"{"message": "Internal server error"}"#.to_owned()
+        (Rest, Denied) => {
+            let message = "User is not authorized to access this resource";
+            words(403, DENIED, Some(message), capital)
         }
-        _ => body("message", message),
-    };
-    (status, error_type, body)
+        (Rest, ExplicitlyDenied) => {
+            let message = "User is not authorized to access this resource with an explicit deny in an identity-based policy";
+            words(403, DENIED, Some(message), capital)
+        }
+        (Rest, FunctionFailed | TimedOut(_)) => words(500, FAILED, None, small),
+        (Rest, InvalidAnswer | Unreachable(_)) => {
+            words(500, FAILED, Some("Internal server error"), Body::Spaced)
+        }
+        (Http, MissingIdentity) => words(401, None, Some("Unauthorized"), small),
+        (Http, Denied | ExplicitlyDenied) => words(403, None, Some("Forbidden"), small),
+        (Http, Unauthorized | FunctionFailed | InvalidAnswer | TimedOut(_) | Unreachable(_)) => {
+            words(500, None, Some("Internal Server Error"), small)
+        }
+    }
 }

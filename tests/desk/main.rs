@@ -24,6 +24,7 @@ mod hostile;
 mod import;
 mod init;
 mod pages;
+mod pictures;
 mod readme;
 mod reason;
 mod sarif;

@@ -61,6 +61,28 @@ fn it_prints_what_the_pages_show() {
     assert_eq!(count, 3);
 }
 
+/// Whoever pastes a command line finds no option that there is not.
+#[test]
+fn every_command_line_is_one() {
+    let pages = Pages::read();
+    let shell = pages.snippets().filter(|snippet| snippet.language == "sh");
+    let mut count = 0;
+    for snippet in shell {
+        let text = snippet.text.replace("\\\n", " ");
+        let calls = text.split(['\n', '|']).map(str::trim);
+        let calls = calls.filter_map(|line| line.strip_prefix("cognito-authorizer "));
+        for call in calls {
+            let call = call.split([';', '<', '>']).next().unwrap_or_default();
+            let words = call.split_whitespace().chain(["--help"]);
+            let arguments: Vec<_> = words.map(str::to_owned).collect();
+            let status = tool(&arguments, "").status;
+            assert!(status.success(), "{}: {call}", snippet.place);
+            count += 1;
+        }
+    }
+    assert!(count >= 5, "{count} command lines");
+}
+
 /// The findings in a text, as code and path.
 fn findings(text: &str) -> Vec<(String, String)> {
     let arguments = ["check", "--format", "json", "-"].map(str::to_owned);

@@ -224,7 +224,7 @@ fn claim_headers_may_choose_the_route() {
     routed_by_claim(true);
 }
 
-/// Envoy does it unasked whenever a module of this interface changes a header: the README says so.
+/// Envoy does it unasked whenever a module of this interface changes a header: `envoy/RECIPES.md` says so.
 /// Should a later Envoy leave the route alone, this is where it shows.
 #[test]
 fn envoy_chooses_the_route_anew_even_unasked() {

@@ -103,6 +103,31 @@ fn pages_are_sent_to_sign_in_and_scripts_get_their_401() {
     envoy.finish(requests + 3);
 }
 
+/// A token in the query is not sent along: neither into the login page's logs, nor back, where it would
+/// be a second one.
+#[test]
+fn a_token_in_the_query_stays_behind() {
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    keys.publish(POOL, &[TestKey::first()]);
+    let places = json!([{"header": "authorization"}, {"query": "access_token"}]);
+    let document = with(document(), &[("token.from", places)]);
+    let envoy = EnvoyUnderTest::start(
+        &Setup::new(&keys, &upstream).listener(Listener::new("main", document)),
+    );
+    let expired = Token::id(POOL).claim("exp", now() - 1000).mint();
+    let to = "https://app.example.com/login?to=http%3A%2F%2Flocalhost%2Freports%3Fy%3D2";
+    for path in [
+        format!("/reports?access_token={expired}&y=2"),
+        format!("/reports?y=2&%61ccess_token={expired}"),
+        "/reports?y=2".to_owned(),
+    ] {
+        let page = Request::get(&path).header("sec-fetch-mode", "navigate");
+        let response = page.send(envoy.at("main"));
+        assert_eq!(location(&response), Some(to), "{path}");
+    }
+    envoy.finish(3);
+}
+
 /// A page that waits for keys is sent to sign in all the same, if its token is not good.
 #[test]
 fn a_held_page_is_sent_to_sign_in() {

@@ -88,10 +88,11 @@ impl EnvoyUnderTest {
         {
             let name = listener["name"].as_str().expect("a name").to_owned();
             let address = &listener["local_address"]["socket_address"];
-            let port = address["port_value"]
+            let port: Option<u16> = address["port_value"]
                 .as_u64()
                 .and_then(|port| port.try_into().ok());
-            let port: u16 = port.expect("a port");
+            // None, of a Unix domain socket.
+            let Some(port) = port else { continue };
             self.listeners
                 .insert(name, SocketAddr::from(([127, 0, 0, 1], port)));
         }

@@ -25,6 +25,12 @@ impl Endpoint {
     /// tests.
     #[track_caller]
     pub(crate) fn start(behind: u16, certificate: &str) -> Self {
+        Self::with_certificate(behind, &tls_file(certificate))
+    }
+
+    /// The same with a certificate from elsewhere, which is for the same private key.
+    #[track_caller]
+    pub(crate) fn with_certificate(behind: u16, certificate: &Path) -> Self {
         let setup = Setup {
             behind,
             certificate: certificate.to_owned(),
@@ -45,7 +51,8 @@ pub(crate) fn authority() -> PathBuf {
     tls_file("authority.crt")
 }
 
-fn tls_file(name: &str) -> PathBuf {
+/// A file of the deployment tests.
+pub(crate) fn tls_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/product/deploy/tls")
         .join(name)
@@ -53,7 +60,7 @@ fn tls_file(name: &str) -> PathBuf {
 
 struct Setup {
     behind: u16,
-    certificate: String,
+    certificate: PathBuf,
 }
 
 impl Bootstrap for Setup {
@@ -70,7 +77,7 @@ impl Bootstrap for Setup {
         let tls = json!({
             "@type": format!("{types}.transport_sockets.tls.v3.DownstreamTlsContext"),
             "common_tls_context": {"tls_certificates": [{
-                "certificate_chain": {"filename": tls_file(&self.certificate)},
+                "certificate_chain": {"filename": self.certificate},
                 "private_key": {"filename": tls_file("server.key")},
             }]},
         });

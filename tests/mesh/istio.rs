@@ -1,13 +1,17 @@
 //! A real istiod, and Envoys that Istio's own agent starts and configures from it.
 
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::endpoint::{Endpoint, GENUINE, authority};
+use crate::harness::client::{Request, Response};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::issuer::{TestKey, Token};
 use crate::harness::keyserver::KeyServer;
+use crate::harness::process::{eventually_within, free_ports};
 use crate::harness::upstream::Upstream;
 use crate::manifest::{of_kind, replace, shipped};
 use crate::registry::{Image, Registry};
@@ -16,23 +20,32 @@ mod api;
 mod istiod;
 mod proxy;
 
+mod browser;
+mod check;
 mod gateway;
+mod init;
+mod kustomize;
+mod lambda;
+mod sidecar;
+mod updates;
 
 use api::Api;
 use istiod::Istiod;
 use proxy::Pod;
 
 /// How long a control plane may take to start on a machine that does something else as well.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 /// Istio's root namespace.
 pub(crate) const ROOT: &str = "istio-system";
+/// The namespace of the service behind the gateway.
+pub(crate) const SHOP: &str = "shop";
 /// The user pool of the examples.
 pub(crate) const POOL: &str = "us-east-1_AbCdEf123";
 
 /// The digest of nothing, which the examples have where an image is named.
 const PLACEHOLDER: &str = "oci://registry.example.com/cognito-authorizer@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// A mesh: the servers, a cluster's resources, and istiod, which has read them.
+/// A mesh: the servers, a cluster's resources, and istiod, which reads them.
 pub(crate) struct Mesh {
     pub(crate) istiod: Istiod,
     pub(crate) api: Api,
@@ -44,81 +57,99 @@ pub(crate) struct Mesh {
 }
 
 impl Mesh {
-    /// Starts all of it but the proxies. The key endpoint shows a genuine certificate.
+    /// Starts all of it but the proxies.
     #[track_caller]
     pub(crate) fn start() -> Self {
         Self::with_certificate(GENUINE)
     }
 
+    /// The same with a key endpoint that shows this certificate.
     #[track_caller]
     pub(crate) fn with_certificate(certificate: &str) -> Self {
         let keys = KeyServer::start();
         keys.publish(POOL, &[TestKey::first()]);
         let registry = Registry::start();
-        let image = registry.push();
         let api = Api::start();
-        for namespace in [ROOT, "shop"] {
-            api.apply(
-                &json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": namespace}}),
-            );
+        for namespace in [ROOT, SHOP] {
+            api.apply(&json!({
+                "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace},
+            }));
         }
-        let mesh = Self {
+        let upstream = Upstream::start();
+        api.apply(&service());
+        api.apply(&slice(upstream.port()));
+        Self {
             istiod: Istiod::start(&api),
             api,
-            upstream: Upstream::start(),
+            upstream,
             endpoint: Endpoint::start(keys.port(), certificate),
             keys,
+            image: registry.push(),
             registry,
-            image,
-        };
-        mesh.apply(&service("orders", "shop"));
-        mesh.apply(&slice("orders", "shop", mesh.upstream.port()));
-        mesh
+        }
     }
 
-    /// What `kubectl apply` does.
+    /// A mesh with a gateway that has the files of `envoy/istio` for one.
+    #[track_caller]
+    pub(crate) fn with_gateway() -> (Self, Gateway) {
+        let mesh = Self::start();
+        for file in ["keys.yaml", "headers.yaml", "gateway.yaml"] {
+            mesh.apply_shipped(file);
+        }
+        let gateway = mesh.start_gateway(&Pod::gateway());
+        (mesh, gateway)
+    }
+
+    /// What `kubectl apply` does: istiod is asked first.
     #[track_caller]
     pub(crate) fn apply(&self, resource: &Value) {
+        if let Some(objection) = self.istiod.objection(resource) {
+            panic!("{} is not admitted: {objection}", resource["kind"]);
+        }
         self.api.apply(resource);
     }
 
     /// Applies a file under `envoy/istio`, with the names and ports of this test.
     #[track_caller]
     pub(crate) fn apply_shipped(&self, file: &str) {
-        for resource in self.adapted(shipped(&format!("istio/{file}"))) {
+        for mut resource in shipped(&format!("istio/{file}")) {
+            self.adapt(&mut resource);
             self.apply(&resource);
         }
     }
 
-    /// Resources with the image, the key endpoint and the authority of this test.
+    /// The WasmPlugin of a file under `envoy/istio`.
     #[track_caller]
-    pub(crate) fn adapted(&self, mut resources: Vec<Value>) -> Vec<Value> {
-        for resource in &mut resources {
-            match resource["kind"].as_str() {
-                Some("WasmPlugin") => {
-                    let image = format!("oci://{}", self.image.0);
-                    replace(resource, "/spec/url", &json!(PLACEHOLDER), json!(image));
-                }
-                Some("ServiceEntry") => {
-                    let found = resource["spec"]["endpoints"][0]["address"].as_str();
-                    assert!(found.is_some_and(|found| found.ends_with(".amazonaws.com")));
-                    resource["spec"]["endpoints"][0] =
-                        json!({"address": "127.0.0.1", "ports": {"https": self.endpoint.port()}});
-                }
-                Some("DestinationRule") => {
-                    let system = json!("/etc/ssl/certs/ca-certificates.crt");
-                    let pointer = "/spec/trafficPolicy/tls/caCertificates";
-                    replace(resource, pointer, &system, json!(authority()));
-                }
-                _ => {}
-            }
-        }
-        resources
+    pub(crate) fn plugin(&self, file: &str) -> Value {
+        let mut resources = shipped(&format!("istio/{file}"));
+        let plugin = of_kind(&mut resources, "WasmPlugin");
+        self.adapt(plugin);
+        plugin.clone()
     }
 
-    /// Applies a Gateway that listens on `port`, and the route of `cors.yaml` behind it.
+    /// Gives a resource the image, the endpoint and the authority of this test.
     #[track_caller]
-    pub(crate) fn open(&self, port: u16) {
+    pub(crate) fn adapt(&self, resource: &mut Value) {
+        match resource["kind"].as_str() {
+            Some("WasmPlugin") => {
+                let image = format!("oci://{}", self.image.0);
+                replace(resource, "/spec/url", &json!(PLACEHOLDER), json!(image));
+            }
+            Some("ServiceEntry") => {
+                let genuine = json!([{"address": "cognito-idp.us-east-1.amazonaws.com"}]);
+                let here =
+                    [json!({"address": "127.0.0.1", "ports": {"https": self.endpoint.port()}})];
+                replace(resource, "/spec/endpoints", &genuine, json!(here));
+            }
+            Some("DestinationRule") => trust(resource, &authority()),
+            _ => {}
+        }
+    }
+
+    /// Starts a gateway with this listener and the route of `cors.yaml`.
+    #[track_caller]
+    pub(crate) fn start_gateway(&self, pod: &Pod) -> Gateway {
+        let [port] = free_ports();
         self.apply(&json!({
             "apiVersion": "networking.istio.io/v1",
             "kind": "Gateway",
@@ -134,13 +165,47 @@ impl Mesh {
         }));
         let mut resources = shipped("istio/cors.yaml");
         self.apply(of_kind(&mut resources, "VirtualService"));
+        let envoy = pod.start(self);
+        let at = envoy.at(&format!("127.0.0.1_{port}"));
+        Gateway { envoy, at }
+    }
+}
+
+/// A gateway that serves.
+pub(crate) struct Gateway {
+    pub(crate) envoy: EnvoyUnderTest,
+    at: SocketAddr,
+}
+
+impl Gateway {
+    /// Sends a request for the host of the examples.
+    #[track_caller]
+    pub(crate) fn send(&self, request: &Request) -> Response {
+        request.clone().host("api.example.com").send(self.at)
     }
 
-    /// Starts a pod's proxy.
+    /// Waits until a request gets this status.
     #[track_caller]
-    pub(crate) fn start_proxy(&self, pod: &Pod) -> EnvoyUnderTest {
-        pod.start(&self.istiod)
+    pub(crate) fn await_status(&self, request: &Request, status: u16) {
+        eventually_within(PATIENCE, &format!("status {status}"), || {
+            (self.send(request).status == status).then_some(())
+        });
     }
+}
+
+/// Lets a DestinationRule trust this authority instead of the system's.
+#[track_caller]
+pub(crate) fn trust(rule: &mut Value, authority: &Path) {
+    let system = json!("/etc/ssl/certs/ca-certificates.crt");
+    let pointer = "/spec/trafficPolicy/tls/caCertificates";
+    replace(rule, pointer, &system, json!(authority));
+}
+
+/// A file beside these tests.
+pub(crate) fn beside(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/mesh")
+        .join(path)
 }
 
 /// An access token that reads orders.
@@ -148,29 +213,30 @@ pub(crate) fn reader() -> Token {
     Token::access(POOL).claim("scope", "openid orders/read")
 }
 
-fn service(name: &str, namespace: &str) -> Value {
+/// The service of the examples.
+fn service() -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": name, "namespace": namespace},
+        "metadata": {"name": "orders", "namespace": SHOP},
         "spec": {
             "clusterIP": "240.0.0.10",
             "clusterIPs": ["240.0.0.10"],
-            "selector": {"app": name},
+            "selector": {"app": "orders"},
             "ports": [{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}],
         },
     })
 }
 
-/// The service's only pod, which listens on `port` of the loopback.
-fn slice(name: &str, namespace: &str, port: u16) -> Value {
+/// Its only pod, which listens on `port` of the loopback.
+fn slice(port: u16) -> Value {
     json!({
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": format!("{name}-1"),
-            "namespace": namespace,
-            "labels": {"kubernetes.io/service-name": name},
+            "name": "orders-1",
+            "namespace": SHOP,
+            "labels": {"kubernetes.io/service-name": "orders"},
         },
         "addressType": "IPv4",
         "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": true}}],

@@ -1,16 +1,20 @@
 //! A program that a test starts, with a folder of its own: what it writes there says what went wrong.
 
 use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use crate::harness::process::{discard, provided, read, stop};
 
 /// A running program.
 pub(crate) struct Program {
-    process: Child,
+    /// Nothing once it was handed on.
+    process: Option<Child>,
     directory: PathBuf,
 }
 
@@ -26,7 +30,16 @@ impl Program {
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        Self { process, directory }
+        Self {
+            process: Some(process),
+            directory,
+        }
+    }
+
+    /// Hands it on to somebody who stops it.
+    pub(crate) fn hand_on(mut self) -> (Child, PathBuf) {
+        let process = self.process.take().expect("a process");
+        (process, self.directory.clone())
     }
 
     /// What it has said so far.
@@ -37,7 +50,8 @@ impl Program {
     /// Fails if it has ended: what is waited for would never come.
     #[track_caller]
     pub(crate) fn assert_alive(&mut self) {
-        if let Some(status) = self.process.try_wait().expect("a child") {
+        let process = self.process.as_mut().expect("a process");
+        if let Some(status) = process.try_wait().expect("a child") {
             panic!("ended with {status}:\n{}", self.log());
         }
     }
@@ -50,7 +64,10 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        stop(&mut self.process);
+        let Some(process) = &mut self.process else {
+            return;
+        };
+        stop(process);
         if thread::panicking() {
             let log = self.log();
             let lines: Vec<_> = log.lines().collect();
@@ -60,6 +77,17 @@ impl Drop for Program {
             discard(&self.directory);
         }
     }
+}
+
+/// What a server of the loopback answers to a question about itself; `None` as long as it says nothing.
+pub(crate) fn status(port: u16, path: &str) -> Option<u16> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(1))).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).ok()?;
+    line.split(' ').nth(1)?.parse().ok()
 }
 
 /// A new folder for the files of one program.

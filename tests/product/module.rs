@@ -25,7 +25,7 @@ const MAX_BYTES: usize = 960_000;
 /// request, whether it has anything to do or not. Nothing here can be spared, either. Without the body
 /// and trailer callbacks a held request is sent upstream before its verdict; without
 /// `proxy_on_delete` every request that goes away leaves its context behind.
-const EXPORTS: [&str; 12] = [
+const EXPORTS: [&str; 13] = [
     "_initialize",
     "proxy_abi_version_0_2_1",
     "proxy_on_configure",
@@ -33,6 +33,7 @@ const EXPORTS: [&str; 12] = [
     "proxy_on_delete",
     "proxy_on_http_call_response",
     "proxy_on_memory_allocate",
+    "proxy_on_queue_ready",
     "proxy_on_request_body",
     "proxy_on_request_headers",
     "proxy_on_request_trailers",

@@ -16,11 +16,14 @@ mod links;
 mod mcp;
 mod native;
 mod parts;
+mod pictures;
 mod promises;
 mod replies;
 mod requests;
 mod revocation;
 mod security;
+mod sentences;
+mod start;
 
 use std::collections::BTreeSet;
 
@@ -57,12 +60,14 @@ const RECIPES: Held = In("tests/e2e/recipes.rs");
 /// What a comment may call a snippet or a table: its first words, whatever follows them.
 const KINDS: &[(&str, Form, Held)] = &[
     ("alerts", Table, PROMISES),
+    ("annotation", YAML, In("tests/mesh/istio/gateway.rs")),
     ("answers", Table, In("tests/product/pages/replies.rs")),
     ("attacks", Table, SECURITY),
     ("causes", Table, PROMISES),
     // The language decides which test runs it: those of the page.
     ("client", PROGRAM, In("tests/e2e/aws_callers.rs")),
     ("configuration", DATA, Here(configurations::accepted)),
+    ("console", Table, In("tests/browser/amplify.test.mjs")),
     ("crates", Table, In("tests/product/pages/dependencies.rs")),
     ("demo", TEXT, In("tests/product/pages/commands.rs")),
     ("deny list", JSON, Here(configurations::deny_list)),
@@ -76,6 +81,7 @@ const KINDS: &[(&str, Form, Held)] = &[
     ("judges", Table, SECURITY),
     ("list of rules", YAML, In("tests/product/pages/mcp.rs")),
     ("log lines", Table, PROMISES),
+    ("meshes", Table, In("tests/product/pages/commands.rs")),
     ("metrics", Table, PROMISES),
     (
         "more requests",
@@ -91,6 +97,7 @@ const KINDS: &[(&str, Form, Held)] = &[
         In("tests/product/pages/configurations.rs"),
     ),
     ("reasons", Table, PROMISES),
+    ("refusals", Table, In("tests/browser/amplify.test.mjs")),
     ("refused", YAML, In("tests/product/pages/configurations.rs")),
     ("replies", Table, In("tests/product/pages/replies.rs")),
     ("reply", TEXT, Here(replies::reads_so)),
@@ -98,6 +105,8 @@ const KINDS: &[(&str, Form, Held)] = &[
     ("rules", YAML, In("tests/product/pages/requests.rs")),
     ("secret", YAML, RECIPES),
     ("server", PROGRAM, In("tests/mcp/server.py")),
+    ("start error", TEXT, In("tests/product/pages/start.rs")),
+    ("start errors", Table, In("tests/product/pages/start.rs")),
     ("statistics", TEXT, Here(adopting::statistics)),
     ("tool", Form::Snippet(&["console"]), TOOL),
     ("upstreams", Table, SECURITY),

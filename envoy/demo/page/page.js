@@ -29,7 +29,7 @@ function encoded(value) {
 
 function forged(token) {
   const [header, claims, signature] = token.split('.')
-  return [header, encoded({ ...decoded(claims), 'cognito:groups': ['admin'] }), signature].join('.')
+  return [header, encoded({ ...decoded(claims), 'cognito:groups': ['admin', 'forged'] }), signature].join('.')
 }
 
 function unsigned(token) {
@@ -290,7 +290,12 @@ async function signOutEverywhere() {
     return step
   }
   const asked = await send({ method: 'POST', path: '/sign-out', token: held })
-  note(make('time', {}, since()), asked.status === 200 ? `Cognito has ended every sign-in of ${name}.` : `POST /sign-out: ${asked.title}`)
+  if (asked.status !== 200) {
+    at('everywhere').disabled = false
+    note(make('time', {}, since()), make('code', {}, 'POST /sign-out'), ` ${asked.title}`)
+    return
+  }
+  note(make('time', {}, since()), `Cognito has ended every sign-in of ${name}.`)
   for (const [path, before, after] of [
     ['/payments', 'is asking Cognito', 'Cognito was asked, and no longer stands by the token.'],
     ['/', 'awaits the deny list', 'The deny list has come: the token is refused everywhere.'],
@@ -309,10 +314,10 @@ async function signOutEverywhere() {
       }
     }
   }
-  steps.dataset.done = 'true'
   if (session?.access !== token) return
   at('who').textContent = `Signed out: ${name}`
   at('hint').textContent = 'The tokens below have not expired, and yet nobody takes them.'
+  for (const button of at('people').children) button.ariaPressed = 'false'
 }
 
 function value(claim, content) {
@@ -327,7 +332,8 @@ function token(title, text) {
   )
   return make(
     'details',
-    { open: true, data: { token: claims.token_use } },
+    // On a telephone they would push everything else out of sight.
+    { open: matchMedia('(min-width: 52rem)').matches, data: { token: claims.token_use } },
     make('summary', {}, title, ' ', make('span', { className: 'took' }, `${header.alg}, kid ${header.kid}`)),
     make('table', {}, make('tbody', {}, ...lines)),
   )

@@ -4,7 +4,8 @@ use super::api;
 use cognito_authorizer::authorizer::api::{Api, DEFAULT_STAGE};
 use cognito_authorizer::authorizer::event::{EventSettings, Format, HeaderNames, Occasion};
 use cognito_authorizer::authorizer::identity::{
-    ContextVariable, Identity, IdentityHeader, IdentitySource, MAX_IDENTITY_BYTES, MissingIdentity,
+    ContextVariable, Identity, IdentityHeader, IdentitySource, KeySecret, MAX_IDENTITY_BYTES,
+    MissingIdentity,
 };
 use cognito_authorizer::authorizer::method_arn::MethodArn;
 use cognito_authorizer::authorizer::route::Route;
@@ -72,7 +73,8 @@ fn event(settings: &EventSettings, request: &Request, rule: Option<&Match>) -> V
     let arn = MethodArn::new(&settings.api, part(":method"), part(":path")).unwrap();
     let route = Route::of(rule, &arn);
     let client = Some("203.0.113.9".parse().unwrap());
-    let identity = Identity::find(&settings.identity, request, &arn, &route, client).unwrap();
+    let key = || route.key().to_owned();
+    let identity = Identity::find(&settings.identity, request, &arn, key, || client).unwrap();
     let bytes = settings.event(&Occasion {
         request,
         arn: &arn,
@@ -586,8 +588,9 @@ fn find(sources: &[IdentitySource], request: &Request) -> Result<Vec<String>, Mi
     let arn = MethodArn::new(&api(), part(":method"), part(":path")).unwrap();
     let route = Route::of(Some(&template("/orders/{id}", &["GET"])), &arn);
     let client = Some("203.0.113.9".parse().unwrap());
-    let found = Identity::find(sources, request, &arn, &route, client)?;
-    Ok(found.values().to_vec())
+    let key = || route.key().to_owned();
+    let found = Identity::find(sources, request, &arn, key, || client)?;
+    Ok(found.values().iter().map(ToString::to_string).collect())
 }
 
 #[track_caller]
@@ -737,12 +740,14 @@ fn all_sources_are_asked_in_order() {
     let arn = super::arn("GET /");
     let route = Route::of(None, &arn);
     let request = request(&BARE);
-    let nowhere = Identity::find(&sources[5..], &request, &arn, &route, None);
+    let key = || route.key().to_owned();
+    let nowhere = Identity::find(&sources[5..], &request, &arn, key, || None);
     assert_eq!(nowhere, Err(MissingIdentity));
 }
 
 #[test]
 fn a_key_tells_authorizers_and_values_apart() {
+    let secret = KeySecret::new([1, 2]);
     let key = |authorizer: &str, values: &[&'static str]| {
         const NAMES: [&str; 3] = ["x-0", "x-1", "x-2"];
         let sources: Vec<_> = NAMES[..values.len()]
@@ -757,9 +762,8 @@ fn a_key_tells_authorizers_and_values_apart() {
                 .map(|(name, value)| (*name, *value)),
         );
         let (arn, request) = (super::arn("GET /"), request(&lines));
-        let route = Route::of(None, &arn);
-        let found = Identity::find(&sources, &request, &arn, &route, None).unwrap();
-        found.key(authorizer)
+        let found = Identity::find(&sources, &request, &arn, String::new, || None).unwrap();
+        found.key(authorizer, &secret)
     };
     let keys = [
         key("a", &["b,c", "d"]),
@@ -775,4 +779,11 @@ fn a_key_tells_authorizers_and_values_apart() {
         assert!(!keys[at + 1..].contains(one), "{at}");
     }
     assert_eq!(key("a", &["b", "c"]), key("a", &["b", "c"]));
+    // What one VM calls an identity means nothing to another, and nobody is told the secret.
+    let (arn, request) = (super::arn("GET /"), request(&BARE));
+    let nobody = Identity::find(&[], &request, &arn, String::new, || None).unwrap();
+    for other in [[1, 3], [2, 2]].map(KeySecret::new) {
+        assert_ne!(nobody.key("a", &secret), nobody.key("a", &other));
+    }
+    assert_eq!(format!("{secret:?}"), "KeySecret");
 }

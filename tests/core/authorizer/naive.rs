@@ -145,8 +145,7 @@ fn is_about(statement: &Value, arn: &str, letters: Letters) -> Option<bool> {
     };
     let resource = match statement.get("Resource") {
         Some(resources) => any(resources, arn, letters),
-        // One letter more or less must not take a Deny away.
-        None => !any(&statement["NotResource"], arn, Letters::Exact),
+        None => !any(&statement["NotResource"], arn, letters),
     };
     Some(resource)
 }
@@ -164,7 +163,8 @@ fn covers_the_action(statement: &Value) -> bool {
     }
 }
 
-/// What a policy says of one ARN, whose letters are compared like this with those of a Deny.
+/// What a policy says of one ARN, whose letters are compared like this with what closes: the resources
+/// of a Deny, and those that an Allow leaves out.
 pub(crate) fn says(policy: &Value, arn: &str, source: IpAddr, letters: Letters) -> Says {
     let statements = match &policy["Statement"] {
         Value::Array(statements) => statements.iter().collect(),
@@ -175,12 +175,17 @@ pub(crate) fn says(policy: &Value, arn: &str, source: IpAddr, letters: Letters) 
         let condition = condition(statement, source);
         match statement["Effect"].as_str().unwrap() {
             "Allow" => {
-                let about = is_about(statement, arn, Letters::Exact);
+                let by_name = statement.get("Resource").is_some();
+                let letters = if by_name { Letters::Exact } else { letters };
+                let about = is_about(statement, arn, letters);
                 if condition == Some(true) && about == Some(true) {
                     said = Says::Allowed;
                 }
             }
             _ => {
+                // One letter more or less must not take a Deny away.
+                let by_name = statement.get("Resource").is_some();
+                let letters = if by_name { letters } else { Letters::Exact };
                 let about = is_about(statement, arn, letters);
                 if condition != Some(false) && about != Some(false) {
                     return Says::ExplicitDeny;
@@ -191,18 +196,37 @@ pub(crate) fn says(policy: &Value, arn: &str, source: IpAddr, letters: Letters) 
     said
 }
 
-/// Whether some Deny statement names this ARN among its resources.
+/// Whether some Deny statement names this ARN among its resources; or nothing is allowed by name, and
+/// every Allow leaves this one out.
 pub(crate) fn denies_by_name(policy: &Value, arn: &str, source: IpAddr, letters: Letters) -> bool {
-    let names = |one: &Value| one["Effect"] == "Deny" && one.get("Resource").is_some();
-    let named: Vec<_> = match &policy["Statement"] {
-        Value::Array(statements) => statements
-            .iter()
-            .filter(|one| names(one))
-            .cloned()
-            .collect(),
-        one if names(one) => vec![one.clone()],
-        _ => Vec::new(),
+    let statements = match &policy["Statement"] {
+        Value::Array(statements) => &statements[..],
+        one => std::slice::from_ref(one),
     };
-    let policy = serde_json::json!({"Statement": named});
-    says(&policy, arn, source, letters) == Says::ExplicitDeny
+    let says = |effect: &str, by_name: bool| {
+        let is_one =
+            |one: &&Value| one["Effect"] == effect && one.get("Resource").is_some() == by_name;
+        let some: Vec<_> = statements.iter().filter(is_one).collect();
+        says(
+            &serde_json::json!({"Statement": some}),
+            arn,
+            source,
+            letters,
+        )
+    };
+    let allows_by_name = statements
+        .iter()
+        .any(|one| one["Effect"] == "Allow" && one.get("Resource").is_some());
+    says("Deny", true) == Says::ExplicitDeny
+        || !allows_by_name && says("Allow", false) != Says::Allowed
+}
+
+/// Whether a request may be none that is allowed for the sake of another reading.
+pub(crate) fn leaves_out(policy: &Value) -> bool {
+    let statements = match &policy["Statement"] {
+        Value::Array(statements) => &statements[..],
+        one => std::slice::from_ref(one),
+    };
+    let mut statements = statements.iter();
+    statements.any(|one| one["Effect"] == "Allow" && one.get("NotResource").is_some())
 }

@@ -116,6 +116,10 @@ impl Worker {
 
     /// A request; its number.
     fn ask(&mut self, path: &str, identity: &str) -> u32 {
+        self.ask_from("", path, identity)
+    }
+
+    fn ask_from(&mut self, client: &str, path: &str, identity: &str) -> u32 {
         self.requests += 1;
         let (context, now) = (self.requests, self.both());
         let lines = [
@@ -124,7 +128,10 @@ impl Worker {
             ("authorization", identity),
         ];
         let lines = lines.map(|(name, value)| (name.into(), value.as_bytes().to_vec()));
-        let request = Request::new(lines.into()).sent_by(Peer::default());
+        let request = Request::new(lines.into()).sent_by(Peer {
+            address: client.as_bytes().to_vec(),
+            protocol: String::new(),
+        });
         let verdict = match self.gate.decide(&request, now.wall).0 {
             Decision::Verdict(verdict) => Some(verdict),
             Decision::Hold(candidate) => self.gate.hold(context, candidate, now, &self.space),
@@ -202,6 +209,58 @@ fn an_answer_is_remembered_for_its_time_and_judged_anew() {
         worker.answer(&Answer::response(500, None));
     }
     assert_eq!(worker.said(late), "authorizer_unavailable");
+}
+
+/// A host that can have the root called at once need not wait for a tick. The call is no request's: it
+/// goes on when the request has gone, and what it brings is remembered.
+#[test]
+fn calls_begin_without_a_tick_where_the_host_can() {
+    let mut worker = Worker::new(json!({"ttl": "60s"}));
+    worker.run(1000);
+    assert!(!worker.gate.has_calls());
+    let (first, joined) = (worker.ask("/one", "x"), worker.ask("/one", "x"));
+    assert!(worker.gate.has_calls());
+    let effects = worker.gate.begin_calls();
+    worker.take(effects);
+    assert!(!worker.gate.has_calls());
+    assert_eq!(worker.calls.len(), 1);
+    // Nothing is left for the tick to begin; it only keeps deadlines.
+    let next = worker.gate.next_tick(worker.both().monotonic);
+    assert_eq!(next, Gate::BUSY_TICK);
+    worker.run(20);
+    assert_eq!(worker.calls.len(), 1);
+    assert!(worker.gate.cancel(first));
+    worker.answer(&allow("*"));
+    assert_eq!(worker.said(first), "waits", "it has gone");
+    assert_eq!(worker.said(joined), "allowed t");
+    let later = worker.ask("/one", "x");
+    assert_eq!(worker.said(later), "allowed t");
+}
+
+/// The address is looked at where a policy asks for it, of each request anew, and of one that waited too.
+#[test]
+fn an_answer_that_depends_on_the_client_is_judged_for_each_client() {
+    let mut worker = Worker::new(json!({"ttl": "60s"}));
+    let answer = json!({
+        "principalId": "p",
+        "policyDocument": {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Action": "execute-api:Invoke",
+            "Resource": "*",
+            "Condition": {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
+        }]},
+        "context": {"tenantId": "t"},
+    });
+    let answer = Answer::response(200, Some(answer.to_string().into_bytes()));
+    let [near, far] = ["192.0.2.7:4711", "198.51.100.7:4711"];
+    let waiting = [near, far, ""].map(|client| worker.ask_from(client, "/one", "x"));
+    worker.run(1);
+    worker.answer(&answer);
+    let expected = ["allowed t", "authorizer_denied", "authorizer_denied"];
+    assert_eq!(waiting.map(|one| worker.said(one).to_owned()), expected);
+    let remembered = [near, far, ""].map(|client| worker.ask_from(client, "/one", "x"));
+    assert_eq!(remembered.map(|one| worker.said(one).to_owned()), expected);
+    assert_eq!(worker.counts().called, 1);
 }
 
 #[test]

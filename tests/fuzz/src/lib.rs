@@ -33,6 +33,7 @@ mod plan;
 mod principals;
 #[path = "../../core/paths/readings.rs"]
 mod readings;
+mod requirement;
 mod signature;
 #[path = "../../harness/space.rs"]
 mod space;
@@ -51,6 +52,7 @@ pub use deny_list::deny_list;
 pub use jwks::jwks;
 pub use path::path;
 pub use principals::principals;
+pub use requirement::requirement;
 pub use signature::signature;
 pub use token::token;
 
@@ -58,7 +60,7 @@ pub use token::token;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of a folder under `corpus`.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("token", token),
     ("jwks", jwks),
     ("config_json", config_json),
@@ -71,6 +73,7 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("decision", decision),
     ("deny_list", deny_list),
     ("principals", principals),
+    ("requirement", requirement),
     ("confirmation", confirmation),
     ("authorizer_answer", authorizer_answer),
     ("authorizer_policy", authorizer_policy),

@@ -27,6 +27,18 @@ pub(crate) struct World {
     /// Paths of requests, and what the rule for each asks.
     pub(crate) paths: Vec<(&'static str, Access)>,
     pub(crate) every_place: bool,
+    pub(crate) leniency: Leniency,
+}
+
+/// What becomes of refusals.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Leniency {
+    /// They are carried out.
+    None,
+    /// Where no token would do, one that is not valid is as none.
+    Ignores,
+    /// They are only reported.
+    Reports,
 }
 
 /// What a rule does.
@@ -81,7 +93,13 @@ fn policy(mut document: Value) -> Rc<Policy> {
 
 impl World {
     pub(crate) fn all() -> Vec<Self> {
-        vec![Self::plain(), Self::ruled(), Self::strict()]
+        vec![
+            Self::plain(),
+            Self::ruled(Leniency::None),
+            Self::strict(),
+            Self::ruled(Leniency::Ignores),
+            Self::ruled(Leniency::Reports),
+        ]
     }
 
     fn plain() -> Self {
@@ -97,11 +115,17 @@ impl World {
             max_bytes: 16_384,
             paths: vec![("/", Access::Require(Asked::default()))],
             every_place: false,
+            leniency: Leniency::None,
         }
     }
 
-    fn ruled() -> Self {
+    fn ruled(leniency: Leniency) -> Self {
         let any = Asked::default();
+        let (invalid_token, enforce) = match leniency {
+            Leniency::None => ("refuse", "all"),
+            Leniency::Ignores => ("ignore", "all"),
+            Leniency::Reports => ("refuse", "report"),
+        };
         let paths = vec![
             ("/open", Access::Anyone),
             ("/optional", Access::Optional),
@@ -188,7 +212,7 @@ impl World {
                 ]},
                 "rules": [
                     {"match": {"path": "/open"}, "allow": "anyone"},
-                    {"match": {"path": "/optional"}, "allow": "optional"},
+                    {"match": {"path": "/optional"}, "allow": "optional", "invalid_token": invalid_token},
                     {"match": {"prefix": "/closed"}, "allow": "nobody"},
                     {"match": {"path": "/access"}, "require": {"token_use": "access"}},
                     {"match": {"path": "/scope"}, "require": {"scopes": ["api/write"], "pools": [POOLS[0]]}},
@@ -201,6 +225,7 @@ impl World {
                     {"match": {"path": "/client"}, "require": {"clients": ["mobile"]}},
                 ],
                 "default": "nobody",
+                "enforce": enforce,
             })),
             pools: 2,
             clients: [&["web", "mobile"], &["web", "other"]],
@@ -209,6 +234,7 @@ impl World {
             max_bytes: 16_384,
             paths,
             every_place: true,
+            leniency,
         }
     }
 
@@ -228,6 +254,7 @@ impl World {
             max_bytes: 900,
             paths: vec![("/", Access::Require(Asked::default()))],
             every_place: false,
+            leniency: Leniency::None,
         }
     }
 }

@@ -14,8 +14,9 @@ use crate::harness::serving::{Received, Serving, receive};
 
 /// The kinds of a test's resources, with what their paths have instead. istiod asks for a custom
 /// resource only if its definition is there.
-const KINDS: [(&str, &str); 12] = [
+const KINDS: [(&str, &str); 13] = [
     ("Namespace", "namespaces"),
+    ("Pod", "pods"),
     ("Service", "services"),
     ("EndpointSlice", "endpointslices"),
     ("WasmPlugin", "wasmplugins.extensions.istio.io"),

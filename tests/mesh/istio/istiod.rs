@@ -1,9 +1,14 @@
 //! A running istiod, which reads a cluster and serves proxies in plain text on the loopback.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde_json::{Value, json};
+
+use crate::harness::client::Request;
 use crate::harness::process::{eventually_within, free_ports};
 use crate::istio::api::Api;
 use crate::istio::{PATIENCE, ROOT};
-use crate::program::{Program, control_plane, folder};
+use crate::program::{Program, control_plane, folder, status};
 
 /// The process, and where proxies ask it.
 pub(crate) struct Istiod {
@@ -34,7 +39,7 @@ impl Istiod {
             .arg(introspection.to_string())
             .env("POD_NAMESPACE", ROOT)
             .env("POD_NAME", "istiod")
-            // Proxies are not asked who they are, and get no certificates.
+            // It certifies nobody.
             .env("ENABLE_CA_SERVER", "false")
             .env("PILOT_CERT_PROVIDER", "none")
             .env("VALIDATION_WEBHOOK_CONFIG_NAME", "")
@@ -50,7 +55,7 @@ impl Istiod {
         };
         eventually_within(PATIENCE, "istiod to be ready", || {
             istiod.process.assert_alive();
-            (istiod.get("/ready")? == 200).then_some(())
+            (status(debug, "/ready")? == 200).then_some(())
         });
         istiod
     }
@@ -60,15 +65,40 @@ impl Istiod {
         self.discovery
     }
 
-    fn get(&self, path: &str) -> Option<u16> {
-        use std::io::{BufRead as _, BufReader, Write as _};
-        let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.debug)).ok()?;
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line).ok()?;
-        line.split(' ').nth(1)?.parse().ok()
+    /// What a cluster asks istiod before it takes a resource: nothing, or why it must not.
+    #[track_caller]
+    pub(crate) fn objection(&self, resource: &Value) -> Option<String> {
+        let version = resource["apiVersion"].as_str().expect("a version");
+        let (group, version) = version.split_once('/').expect("a group");
+        let review = json!({
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "request": {
+                "uid": "1",
+                "kind": {"group": group, "version": version, "kind": resource["kind"]},
+                "name": resource["metadata"]["name"],
+                "namespace": resource["metadata"]["namespace"],
+                "operation": "CREATE",
+                "object": resource,
+            },
+        });
+        let answer = Request::new("POST", "/validate")
+            .header("content-type", "application/json")
+            .header("connection", "close")
+            .body(review.to_string().as_bytes())
+            .send(SocketAddr::from((Ipv4Addr::LOCALHOST, self.debug)));
+        let body: Value = serde_json::from_str(&answer.body)
+            .unwrap_or_else(|error| panic!("{error}: {answer:?}"));
+        let response = &body["response"];
+        // istiod says so of every EnvoyFilter.
+        let unknown = |warning: &&Value| {
+            let text = warning.as_str().unwrap_or_default();
+            !text.starts_with("EnvoyFilter exposes internal implementation details")
+        };
+        let warned = response["warnings"].as_array();
+        let warned = warned.is_some_and(|warnings| warnings.iter().any(|one| unknown(&one)));
+        let admitted = response["allowed"] == true && !warned;
+        (!admitted).then(|| response.to_string())
     }
 
     /// What it has said so far.

@@ -42,13 +42,18 @@ fn run(variable: &str, port: &str) -> (Option<i32>, String) {
 fn a_port_in_use_is_refused() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("an address").port().to_string();
-    for variable in ["PORT", "PAGE_PORT"] {
-        let said = format!("demo: port {port} is in use (another `make run`?)");
-        assert_eq!(run(variable, &port), (Some(1), said));
-        for wrong in ["0", "65536", "http", "-1", "8080.0"] {
-            let said = format!("demo: {variable}={wrong}: expected a number from 1 to 65535");
-            assert_eq!(run(variable, wrong), (Some(1), said));
-        }
+    let in_use = format!("demo: port {port} is in use (another `make run`?)");
+    assert_eq!(run("PORT", &port), (Some(1), in_use.clone()));
+    assert_eq!(run("PAGE_PORT", &port), (Some(1), in_use));
+    for (variable, wrong) in [
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "http"),
+        ("PORT", "-1"),
+        ("PAGE_PORT", "8080.0"),
+    ] {
+        let said = format!("demo: {variable}={wrong}: expected a number from 1 to 65535");
+        assert_eq!(run(variable, wrong), (Some(1), said));
     }
 }
 

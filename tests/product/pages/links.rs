@@ -7,6 +7,8 @@ use crate::harness::markdown::{Page, Pages, file, spans};
 
 /// The most lines that the first page may have.
 const FIRST_PAGE: usize = 200;
+/// The most characters of a command in the runbook: what a phone shows of a line.
+const COMMAND: usize = 46;
 
 fn exists(path: &str) -> bool {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists()
@@ -27,7 +29,7 @@ fn target(page: &str, link: &str) -> String {
 }
 
 /// The text outside of snippets, by lines.
-fn prose(page: &Page) -> impl Iterator<Item = &str> {
+pub(crate) fn prose(page: &Page) -> impl Iterator<Item = &str> {
     let mut inside = false;
     page.text.lines().filter(move |line| {
         let fence = line.starts_with("```");
@@ -116,6 +118,25 @@ fn the_first_page_is_short_and_leads_to_all_others() {
         let for_users = !page.path.starts_with("tests/") || page.path.starts_with("tests/bench/");
         let linked = page.path == "README.md" || first.contains(&format!("]({}", page.path));
         assert!(linked || !for_users, "no link leads to {}", page.path);
+    }
+}
+
+/// It is read at night, on a phone: text that wraps, and nothing to be moved from side to side.
+#[test]
+fn the_runbook_is_as_narrow_as_a_phone() {
+    let page = Page::read("envoy/RUNBOOK.md");
+    assert_eq!(page.tables().count(), 0, "tables do not wrap");
+    assert!(!page.text.contains("<img"), "nor do pictures");
+    let commands = page.snippets().flat_map(|snippet| snippet.text.lines());
+    let mut shown = 0;
+    for line in commands {
+        assert!(line.chars().count() <= COMMAND, "{line}");
+        shown += 1;
+    }
+    assert!(shown > 5, "{shown} commands");
+    // Names that cannot be broken are commands, too.
+    for name in prose(&page).flat_map(spans) {
+        assert!(name.chars().count() <= COMMAND, "{name}");
     }
 }
 

@@ -16,9 +16,14 @@ const packages = {
   "gateway.envoyproxy.io": "@kubernetes-models/envoy-gateway",
 };
 
+// A kustomization is read by kubectl, and goes to no API server.
+function resources(folder) {
+  return readdirSync(folder).filter((name) => name.endsWith(".yaml") && name !== "kustomization.yaml");
+}
+
 function manifests(directory) {
   return ["istio", "gateway"].flatMap((folder) =>
-    readdirSync(join(directory, folder)).flatMap((name) => {
+    resources(join(directory, folder)).flatMap((name) => {
       const path = `${folder}/${name}`;
       return parseAllDocuments(readFileSync(join(directory, path), "utf8")).map((document) => ({
         path,
