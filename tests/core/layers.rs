@@ -377,7 +377,7 @@ fn names_are_found() {
     assert!(says(&tool["explain"], "ureq"));
 }
 
-/// `unsafe` stands in one small crate, and every use of it says why it is sound.
+/// `unsafe` stands in one small crate, and the compiler forbids it in all others.
 #[test]
 fn only_the_abi_is_unsafe() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -387,20 +387,19 @@ fn only_the_abi_is_unsafe() {
     let mut lines = 0;
     for file in files {
         let inside = file.strip_prefix(&root).unwrap();
-        match inside.starts_with(&abi) {
-            true => {
-                lines += code_of(&file)
-                    .lines()
-                    .filter(|line| !line.trim().is_empty())
-                    .count()
+        let code = code_of(&file);
+        if inside.starts_with(&abi) {
+            // The Envoy of its tests, and these, are no part of the module.
+            if !inside.ends_with("fake.rs") && !inside.ends_with("tests.rs") {
+                lines += code.lines().filter(|line| !line.trim().is_empty()).count();
             }
-            false => assert!(!says(&code_of(&file), "unsafe"), "{}", inside.display()),
+            continue;
+        }
+        for form in ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern", "#[unsafe("] {
+            assert!(!code.contains(form), "{}: {form}", inside.display());
         }
     }
-    assert!(
-        lines < 1000,
-        "{lines} lines that may be unsafe are not a small crate"
-    );
+    assert!(lines < 1000, "{lines} lines are not a small crate");
     for manifest in ["Cargo.toml", "src/native/Cargo.toml"] {
         let manifest = fs::read_to_string(root.join("..").join(manifest)).unwrap();
         assert!(manifest.contains("unsafe_code = \"forbid\""));
