@@ -75,7 +75,7 @@ venv: ## Envoy and the Cognito emulator, in a Python environment of their own.
 image: build ## The module as an OCI image, for Istio and Envoy Gateway.
 	@python3 envoy/image/build.py $(COGNITO_AUTHORIZER_WASM) target/cognito-authorizer.oci.tar
 
-dist: build target/tools/bin/cargo-cyclonedx ## A release: module, image, bill of materials, licences, checksums.
+dist: build venv target/tools/bin/cargo-cyclonedx ## A release: module, images, desk tool, schema, bill of materials, sums.
 	@python3 envoy/dist.py
 
 test-matrix: build venv ## The end-to-end tests on every supported line of Envoy.

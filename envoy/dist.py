@@ -1,7 +1,9 @@
-"""Gathers a release in target/dist: the module, its image, what is in it, under which licences, sums.
+"""Gathers a release in target/dist: the module, its image, an image with Envoy in it, the desk tool, the
+schema for editors, what is in the module, under which licences, sums.
 
-The same commit gives the same files with the same compiler, wherever and whenever they are made.
-`make dist` builds the module and installs the tool for the bill of materials first.
+The same commit gives the same files with the same compiler, wherever and whenever they are made; but
+for the image with Envoy, which also has this machine's libc. `make dist` builds the module and installs
+Envoy and the tool for the bill of materials first.
 """
 
 import hashlib
@@ -39,6 +41,11 @@ def main():
     (dist / f"{name}.wasm").write_bytes(module)
     image = dist / f"{name}.oci.tar"
     said = run([sys.executable, ROOT / "envoy/image/build.py", MODULE, image])
+    tool = desk_tool()
+    # A name that a downloader knows: which system and processor it is for.
+    shutil.copy(tool, dist / f"{name}-{tool.parents[1].name}")
+    said += run([sys.executable, ROOT / "envoy/image/envoy.py", envoy(), MODULE, tool, dist / f"{name}-envoy.oci.tar"])
+    (dist / f"{name}.schema.json").write_text(run([tool, "schema", "--files"]))
     bill = bill_of_materials(package, module)
     (dist / f"{name}.cdx.json").write_text(json.dumps(bill, indent=2) + "\n")
     (dist / f"{name}-licences.txt").write_text(licences(package, bill))
@@ -54,6 +61,35 @@ def digest(content):
 
 def run(command, **options):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
+
+
+def desk_tool():
+    """The desk tool: linked statically where rustup has what that takes, so that it runs on every Linux."""
+    system = run(["rustc", "-vV"]).split("host: ")[1].split()[0]
+    build = ["cargo", "build", "--locked", "--release", "--features", "cli", "--bin", "cognito-authorizer"]
+    target, environment = system, dict(os.environ)
+    if "linux" in system:
+        static = system.replace("-gnu", "-musl")
+        added = subprocess.run(["rustup", "target", "add", static], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if added.returncode == 0:
+            target, suffix = static, static.replace("-", "_")
+            # `ring` has C in it, which needs no libc: the system's compiler will do, without its checks.
+            environment.setdefault(f"CC_{suffix}", "cc")
+            environment.setdefault(f"CFLAGS_{suffix}", "-U_FORTIFY_SOURCE")
+        else:
+            print(f"no standard library for {static}: the desk tool needs this system's libc", file=sys.stderr)
+    subprocess.run([*build, "--target", target], check=True, cwd=ROOT, env=environment)
+    return TARGET / target / "release" / "cognito-authorizer"
+
+
+def envoy():
+    """The program; what ENVOY names may be a script of the package that has it."""
+    named = Path(os.environ.get("ENVOY") or TARGET / "venv/bin/envoy")
+    packaged = sorted((TARGET / "venv/lib").glob("python3*/site-packages/envoy/_bin/envoy"))
+    for path in [named, *packaged]:
+        if path.is_file() and path.read_bytes()[:4] == b"\x7fELF":
+            return path
+    sys.exit(f"{named}: no program; `make venv` installs Envoy")
 
 
 def version_of(module):

@@ -21,21 +21,26 @@ ROOT = Path(__file__).resolve().parents[2]
 OCI = "application/vnd.oci.image"
 
 
-def archive(files):
-    """A tar archive of {name: bytes} in which nothing depends on when and by whom it is made."""
+def archive(files, modes=None):
+    """A tar archive of {name: bytes} in which nothing depends on when and by whom it is made.
+
+    A name that ends in a slash is a directory. `modes` has those that are not the usual ones.
+    """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
-            entry.mode = 0o644
+            entry.mode = (modes or {}).get(name, 0o644)
+            if name.endswith("/"):
+                entry.type = tarfile.DIRTYPE
             tar.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
 
 
-def gzipped(content):
+def gzipped(content, level=9):
     """RFC 1952 by hand: Python writes the time, and the name of its system, into the header."""
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    deflate = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     body = deflate.compress(content) + deflate.flush()
     header = b"\x1f\x8b\x08" + bytes(5) + b"\x02\xff"
     return header + body + struct.pack("<II", zlib.crc32(content), len(content) % 2**32)

@@ -18,6 +18,8 @@ mod pool;
 mod prose;
 mod reason;
 mod schema;
+mod serve;
+mod status;
 mod terminal;
 mod token;
 
@@ -66,6 +68,9 @@ enum Command {
     #[command(after_help = EXIT_STATUS)]
     Deny(deny::Args),
     #[command(after_help = EXIT_STATUS)]
+    Status(status::Args),
+    Serve(serve::Args),
+    #[command(after_help = EXIT_STATUS)]
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -82,6 +87,8 @@ fn main() -> ExitCode {
         Command::Reason(args) => reason::run(args, &mut out),
         Command::Import(args) => import::run(args, &mut out),
         Command::Jwks(args) => jwks::run(args, &mut out),
+        Command::Status(args) => status::run(args, &mut out),
+        Command::Serve(args) => serve::run(args, &mut out),
         Command::Schema(args) => schema::run(args, &mut out),
         Command::Deny(args) => deny::run(args, &mut out),
         Command::Completions(args) => completions::run(args, &mut out),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const POOL: &str = "eu-west-1_Zz9Yy8Xx7";
+pub(crate) const POOL: &str = "eu-west-1_Zz9Yy8Xx7";
 /// An app client that is none of the examples'.
 const CLIENT: &str = "7lk3vn0p5q";
 const IMAGE: &str = "oci://registry.acme.io/cognito-authorizer@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12";
@@ -91,7 +91,7 @@ fn written(arguments: &[&str]) -> (PathBuf, Vec<(String, String)>) {
 }
 
 /// A token of a pool for the app client.
-fn access(pool: &str) -> String {
+pub(crate) fn access(pool: &str) -> String {
     Token::access(pool).claim("client_id", CLIENT).mint()
 }
 
@@ -104,6 +104,24 @@ fn documents(text: &str) -> Vec<Value> {
     serde_yaml_ng::Deserializer::from_str(text)
         .map(|document| Value::deserialize(document).expect("YAML"))
         .collect()
+}
+
+/// A bootstrap in front of an upstream on this port.
+#[track_caller]
+pub(crate) fn bootstrap(upstream: u16) -> Value {
+    let at = format!("127.0.0.1:{upstream}");
+    let (folder, files) = written(&[
+        "--pool",
+        POOL,
+        "--client",
+        CLIENT,
+        "--for",
+        "envoy",
+        "--upstream",
+        &at,
+    ]);
+    let _ = std::fs::remove_dir_all(folder);
+    documents(&files[0].1).remove(0)
 }
 
 #[track_caller]
@@ -216,10 +234,10 @@ fn envoy_starts_with_what_is_written() {
 }
 
 /// A bootstrap that `init` wrote, with the ports of a test, and a key server without TLS.
-struct Served(Value);
+pub(crate) struct Served(Value);
 
 impl Served {
-    fn new(mut bootstrap: Value, keys: u16) -> Self {
+    pub(crate) fn new(mut bootstrap: Value, keys: u16) -> Self {
         let [admin] = free_ports();
         let mut put = |pointer: &str, value: Value| {
             *bootstrap.pointer_mut(pointer).expect(pointer) = value;

@@ -29,6 +29,8 @@ mod readme;
 mod reason;
 mod sarif;
 mod schema;
+mod serve;
+mod status;
 mod token;
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 13] = [
     "init",
     "check",
     "explain",
@@ -12,6 +12,8 @@ const COMMANDS: [&str; 11] = [
     "import",
     "jwks",
     "deny",
+    "status",
+    "serve",
     "schema",
     "completions",
     "man",

@@ -8,11 +8,98 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn schema() -> Value {
+fn printed(arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cognito-authorizer"));
-    let output = command.arg("schema").output().expect("the tool starts");
+    let output = command.args(arguments).output().expect("the tool starts");
     assert_eq!(output.status.code(), Some(0));
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn schema() -> Value {
+    serde_json::from_str(&printed(&["schema"])).expect("JSON")
+}
+
+/// The schema that stands beside the examples, which is the one that is printed.
+#[test]
+fn the_file_beside_the_examples_is_the_one_that_is_printed() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy/authorizer.schema.json");
+    let printed = printed(&["schema", "--files"]);
+    if std::env::var_os("TRYCMD").is_some_and(|mode| mode == "overwrite") {
+        std::fs::write(&file, &printed).expect("a writable file");
+    }
+    let text = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        text == printed,
+        "TRYCMD=overwrite writes {}",
+        file.display()
+    );
+}
+
+/// Every example names that file, and is as it says; with one letter too many it is not, wherever the
+/// configuration stands in it.
+#[test]
+fn every_example_names_the_schema_and_fits() {
+    let schema: Value = serde_json::from_str(&printed(&["schema", "--files"])).expect("JSON");
+    let envoy = Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy");
+    let mut files = Vec::new();
+    yaml(&envoy, &mut files);
+    let mut count = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a text");
+        let all = serde_yaml_ng::Deserializer::from_str(&text);
+        let all: Vec<_> = all.filter_map(|one| Value::deserialize(one).ok()).collect();
+        let mut ours = 0;
+        for mut document in all {
+            assert_eq!(objection(&schema, &document), None, "{}", file.display());
+            let mut found = Vec::new();
+            configurations(&document, &mut found);
+            if found.is_empty()
+                || document
+                    .get("kind")
+                    .is_some_and(|kind| kind == "Kustomization")
+            {
+                continue;
+            }
+            ours += found.len();
+            misspell(&mut document);
+            assert!(
+                objection(&schema, &document).is_some(),
+                "{}",
+                file.display()
+            );
+        }
+        let named = text
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("# yaml-language-server: $schema="));
+        let place = file.display();
+        assert!(named.is_some() || ours == 0, "{place}: its first line");
+        if let Some(named) = named {
+            let folder = file.parent().expect("a folder");
+            let named = std::fs::canonicalize(folder.join(named)).expect(named);
+            assert_eq!(
+                named,
+                std::fs::canonicalize(envoy.join("authorizer.schema.json")).unwrap()
+            );
+            count += 1;
+        }
+    }
+    assert!(count >= 7, "{count}");
+}
+
+/// Gives every configuration in a tree a member that there is not.
+fn misspell(tree: &mut Value) {
+    match tree {
+        Value::Object(members) => {
+            if members.contains_key("user_pools") || members.contains_key("claim_headers") {
+                members.insert("defalt".to_owned(), json!("nobody"));
+            } else {
+                members.values_mut().for_each(misspell);
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(misspell),
+        _ => {}
+    }
 }
 
 /// The configurations in a tree: whatever has the fields that each of them has.

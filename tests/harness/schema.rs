@@ -4,6 +4,11 @@ use serde_json::Value;
 
 /// Where a document is not as the schema has it; `None` if it is.
 pub(crate) fn objection(schema: &Value, document: &Value) -> Option<String> {
+    objection_in(schema, schema, document)
+}
+
+fn objection_in(root: &Value, schema: &Value, document: &Value) -> Option<String> {
+    let objection = |schema: &Value, document: &Value| objection_in(root, schema, document);
     let words = match schema {
         Value::Bool(true) => return None,
         schema => schema.as_object().expect("a schema"),
@@ -15,7 +20,20 @@ pub(crate) fn objection(schema: &Value, document: &Value) -> Option<String> {
         };
         let here = |holds: bool| (!holds).then(|| format!(": {word} {wanted}"));
         match (word.as_str(), document) {
-            ("$schema" | "title" | "description", _) => None,
+            ("$schema" | "title" | "description" | "definitions" | "then", _) => None,
+            ("$ref", _) => {
+                let pointer = wanted.as_str().and_then(|place| place.strip_prefix('#'));
+                let schema = root.pointer(pointer.expect("a place in the schema"));
+                objection(schema.expect("a definition"), document)
+            }
+            ("if", _) => match objection(wanted, document) {
+                None => objection(words.get("then").expect("a consequence"), document),
+                Some(_) => None,
+            },
+            ("allOf", _) => {
+                let mut schemas = wanted.as_array().expect("a list").iter();
+                schemas.find_map(|schema| objection(schema, document))
+            }
             ("type", _) => {
                 let types = wanted.as_array().cloned();
                 let types = types.unwrap_or_else(|| vec![wanted.clone()]);

@@ -22,3 +22,4 @@ mod harness;
 mod deploy;
 mod module;
 mod pages;
+mod workflows;

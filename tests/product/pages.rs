@@ -103,6 +103,7 @@ const KINDS: &[(&str, Form, Held)] = &[
     ("reply", TEXT, Here(replies::reads_so)),
     ("routes", YAML, In("tests/product/pages/requests.rs")),
     ("rules", YAML, In("tests/product/pages/requests.rs")),
+    ("screen", TEXT, In("tests/desk/status.rs")),
     ("secret", YAML, RECIPES),
     ("server", PROGRAM, In("tests/mcp/server.py")),
     ("start error", TEXT, In("tests/product/pages/start.rs")),

@@ -14,6 +14,9 @@ const POOL: &str = "us-east-1_AbCdEf123";
 
 /// The parts of production.yaml that are about its example.
 const SOCKET: &str = "static_resources.listeners[0].address.socket_address";
+const ADMIN: &str = "admin.address.socket_address.port_value";
+const ADMIN_CLUSTER: &str = "static_resources.clusters[2].load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address";
+const METRICS: &str = "static_resources.listeners[1].address.socket_address.port_value";
 const CHAIN: &str = "static_resources.listeners[0].filter_chains[0]";
 const CERTIFICATES: &str = "transport_socket.typed_config.common_tls_context.tls_certificates[0]";
 const MANAGER: &str = "filters[0].typed_config";
@@ -43,6 +46,10 @@ pub(super) fn made(wanted: &Wanted) -> anyhow::Result<Made> {
         &format!("{SOCKET}.port_value"),
         &wanted.listen.port.to_string(),
     )?;
+    let admin = wanted.admin_port.to_string();
+    example.set(ADMIN, &admin)?;
+    example.set(&format!("{ADMIN_CLUSTER}.port_value"), &admin)?;
+    example.set(METRICS, &wanted.metrics_port.to_string())?;
     match &wanted.tls {
         None => example.remove(&format!("{CHAIN}.transport_socket"))?,
         Some((certificate, key)) => {
@@ -123,10 +130,16 @@ fn head(wanted: &Wanted, upstream: &Upstream) -> String {
         "An Envoy that checks the tokens of {}, as `cognito-authorizer init` wrote it: {tls}; keys from Amazon over verified TLS; metrics on a port of their own.",
         wanted.names()
     ));
-    let port = wanted.listen.port;
     let upstream = upstream.shown();
+    let Wanted {
+        admin_port,
+        metrics_port,
+        listen,
+        ..
+    } = wanted;
+    let port = listen.port;
     format!(
-        "{text}#\n#   {port} listener   9902 metrics   9901 admin (this machine only)\n#   upstream {upstream}\n\n"
+        "{text}#\n#   {port} listener   {metrics_port} metrics   {admin_port} admin (this machine only)\n#   upstream {upstream}\n\n"
     )
 }
 

@@ -76,6 +76,12 @@ pub(crate) struct Args {
     /// For Envoy: the private key of the certificate
     #[arg(long, value_name = "FILE", requires = "cert", value_parser = value::file)]
     key: Option<String>,
+    /// For Envoy: where its admin interface listens, for this machine only
+    #[arg(long, value_name = "PORT", default_value_t = 9901, value_parser = clap::value_parser!(u16).range(1..))]
+    admin_port: u16,
+    /// For Envoy: where Prometheus finds the statistics
+    #[arg(long, value_name = "PORT", default_value_t = 9902, value_parser = clap::value_parser!(u16).range(1..))]
+    metrics_port: u16,
     /// The certificate authorities where the proxy runs [default:
     /// /etc/ssl/certs/ca-certificates.crt]
     #[arg(long, value_name = "FILE", value_parser = value::file)]
@@ -154,6 +160,19 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
         write!(out, "\n{found}")?;
     }
     Ok(status)
+}
+
+/// A bootstrap of Envoy alone, in which `check` finds no problem.
+///
+/// # Errors
+/// Arguments that leave something open, or make no configuration.
+pub(crate) fn bootstrap(args: &Args) -> anyhow::Result<String> {
+    let made = envoy::made(&Wanted::of(args)?)?;
+    let (refused, found) = check::of_written(&made.files)?;
+    if refused {
+        bail!("what was asked for makes no configuration:\n{found}");
+    }
+    Ok(made.files.into_iter().map(|(_, text)| text).collect())
 }
 
 /// Writes all of the files, or none if one of them is there.

@@ -40,6 +40,8 @@ pub(super) struct Wanted {
     pub(super) image: String,
     pub(super) module: String,
     pub(super) listen: Listen,
+    pub(super) admin_port: u16,
+    pub(super) metrics_port: u16,
     pub(super) tls: Option<(String, String)>,
     pub(super) trusted_ca: String,
     pub(super) gateway: Gateway,
@@ -99,6 +101,8 @@ impl Wanted {
                 address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
                 port: if tls.is_some() { 8443 } else { 8080 },
             }),
+            admin_port: args.admin_port,
+            metrics_port: args.metrics_port,
             tls,
             trusted_ca: args.trusted_ca.clone().unwrap_or_else(|| trusted_ca(proxy)),
             gateway: Gateway {
