@@ -28,4 +28,5 @@ mod manifest;
 mod program;
 mod registry;
 
+mod gateway;
 mod istio;

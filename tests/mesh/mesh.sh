@@ -44,4 +44,7 @@ if [ "$half" != gateway ]; then
   # MESH_VERSIONS has other modules under tests/mesh as well: each pins one version.
   for module in ${MESH_VERSIONS:-istio}; do run "$module" istio; done
 fi
-if [ "$half" != istio ]; then run gateway gateway; fi
+if [ "$half" != istio ]; then
+  # GATEWAY_VERSIONS likewise.
+  for module in ${GATEWAY_VERSIONS:-gateway gateway/previous}; do run "$module" gateway; done
+fi

@@ -342,11 +342,7 @@ impl Scope {
             let sources = ["cds_config", "ads_config", "cds_resources_locator"];
             sources.iter().any(|name| field(&dynamic, name).is_some())
         });
-        let sections = field(&top, "configs").map(|configs| configs.children());
-        let has_clusters = sections.unwrap_or_default().iter().any(|section| {
-            text(section, "@type").is_some_and(|name| name.ends_with(".ClustersConfigDump"))
-        });
-        if has_clusters {
+        if has_clusters(&top, PODS) {
             Some(Self::Dump)
         } else if field(&top, "static_resources").is_some() && !discovers {
             Some(Self::Bootstrap)
@@ -361,6 +357,22 @@ impl Scope {
             Self::Dump => "this Envoy",
             Self::Manifests => "these manifests",
         }
+    }
+}
+
+/// `egctl` prints the dumps of several Envoys: by namespace, then by pod.
+const PODS: usize = 2;
+
+/// Whether there is a dump with clusters, at most so far below.
+fn has_clusters(node: &Node<'_>, below: usize) -> bool {
+    match field(node, "configs") {
+        Some(configs) => configs.children().iter().any(|section| {
+            text(section, "@type").is_some_and(|name| name.ends_with(".ClustersConfigDump"))
+        }),
+        None => below.checked_sub(1).is_some_and(|below| {
+            let all = node.children();
+            all.iter().any(|one| has_clusters(one, below))
+        }),
     }
 }
 

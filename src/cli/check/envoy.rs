@@ -169,27 +169,34 @@ fn underscores(plugin: &str, config: &Value, notes: &mut Notes<'_>) {
 /// Routes, or the whole chain, that leave the filter out.
 fn disabled(plugin: &str, notes: &mut Notes<'_>) {
     let document = notes.document;
-    let filter = plugin
-        .rsplit_once(".typed_config")
+    let filter = [".typed_config", ".typedConfig"]
+        .iter()
+        .find_map(|config| plugin.rsplit_once(config))
         .map(|(filter, _)| filter);
     let Some(filter) = filter.and_then(|filter| Node::at(document, filter)) else {
         return;
     };
+    let name = filter.value.get("name").and_then(Value::as_str);
     if let Some(off) = field(&filter, "disabled").filter(|off| *off.value == Value::Bool(true)) {
-        notes.add(
-            &finding::FILTER_DISABLED,
-            &off.path,
-            "off, but for routes that turn it on",
-        );
+        match name.and_then(|name| routes_without(document, &filter, name)) {
+            Some(routes) => {
+                for route in routes {
+                    let text = "a route that does not turn the filter on";
+                    notes.add(&finding::FILTER_DISABLED, &route.path, text);
+                }
+            }
+            None => {
+                let text = "off, but for routes that turn it on";
+                notes.add(&finding::FILTER_DISABLED, &off.path, text);
+            }
+        }
     }
-    let Some(name) = filter.value.get("name").and_then(Value::as_str) else {
+    let Some(name) = name else {
         return;
     };
     let mut nodes = vec![Node::top(document)];
     while let Some(node) = nodes.pop() {
-        let own = field(&node, "typed_per_filter_config").and_then(|all| field(&all, name));
-        let off = own.and_then(|own| field(&own, "disabled"));
-        if let Some(off) = off.filter(|off| *off.value == Value::Bool(true)) {
+        if let Some(off) = own(&node, name).and_then(|own| is_off(&own)) {
             notes.add(
                 &finding::FILTER_DISABLED,
                 &off.path,
@@ -198,4 +205,56 @@ fn disabled(plugin: &str, notes: &mut Notes<'_>) {
         }
         nodes.extend(node.children());
     }
+}
+
+/// What a route, or a host of routes, has for the filter of this name.
+fn own<'v>(node: &Node<'v>, name: &str) -> Option<Node<'v>> {
+    field(node, "typed_per_filter_config").and_then(|all| field(&all, name))
+}
+
+fn is_off<'v>(own: &Node<'v>) -> Option<Node<'v>> {
+    field(own, "disabled").filter(|off| *off.value == Value::Bool(true))
+}
+
+/// The routes of a filter's listener that do not turn it on, as Envoy Gateway's do; `None` if they are
+/// elsewhere.
+fn routes_without<'v>(
+    document: &'v Document,
+    filter: &Node<'v>,
+    name: &str,
+) -> Option<Vec<Node<'v>>> {
+    let lists = [".http_filters[", ".httpFilters["];
+    let manager = lists
+        .iter()
+        .find_map(|list| filter.path.rsplit_once(list))
+        .and_then(|(manager, _)| Node::at(document, manager))?;
+    let configurations = match field(&manager, "route_config") {
+        Some(own) => vec![own],
+        None => {
+            let wanted = text(&field(&manager, "rds")?, "route_config_name")?;
+            let mut found = Vec::new();
+            let mut nodes = vec![Node::top(document)];
+            while let Some(node) = nodes.pop() {
+                let hosts = field(&node, "virtual_hosts").is_some();
+                match hosts && text(&node, "name") == Some(wanted) {
+                    true => found.push(node),
+                    false => nodes.extend(node.children()),
+                }
+            }
+            found
+        }
+    };
+    if configurations.is_empty() {
+        return None;
+    }
+    let turns_on = |node: &Node<'v>| own(node, name).is_some_and(|own| is_off(&own).is_none());
+    let mut without = Vec::new();
+    for configuration in configurations.iter().filter(|one| !turns_on(one)) {
+        let hosts = field(configuration, "virtual_hosts").map(|hosts| hosts.children());
+        for host in hosts.iter().flatten().filter(|one| !turns_on(one)) {
+            let routes = field(host, "routes").map(|routes| routes.children());
+            without.extend(routes.into_iter().flatten().filter(|one| !turns_on(one)));
+        }
+    }
+    Some(without)
 }

@@ -170,6 +170,12 @@ codes! {
     FILTER_DISABLED = "filter-disabled", Warning,
         "Routes without the filter",
         "claim headers that clients send then reach the upstream; a rule with `allow: anyone` opens a path and still removes them";
+    NOT_ACCEPTED = "not-accepted", Warning,
+        "A policy that Envoy Gateway has not accepted",
+        "what it asks for is not in force: without its module, routes answer 500; without the cluster for keys, every request with a token gets 503";
+    OVERRIDDEN = "overridden", Warning,
+        "Routes that another policy takes from the authorizer",
+        "the most specific policy alone counts, so that whoever comes is let in there, and believed; with mergeType: StrategicMerge in it, both do";
     LATE_PHASE = "late-phase", Warning,
         "Istio's own checks run before the authorizer",
         "with phase: AUTHN the authorizer comes before authorization and everything else that may believe the claim headers";

@@ -3,6 +3,7 @@
 //! What is wrong is asked of the filter's own reader; what is unwise is known here.
 
 mod clusters;
+mod conditions;
 mod cors;
 mod deny_list;
 mod envoy;
@@ -32,6 +33,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clusters::Clusters;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::time::Timestamp;
+use conditions::Conditions;
 use finding::{Code, Finding, Severity};
 use serde_json::json;
 use std::io::Write;
@@ -175,6 +177,7 @@ fn look(
     let read = read.filter_map(|(at, file)| Some((at, file.as_ref()?)));
     let mut clusters = Clusters::of(read.clone());
     let cors = cors::Policies::of(read.clone());
+    let conditions = Conditions::of(read.clone());
     let located = read.flat_map(|(at, file)| file.located.iter().map(move |one| (at, one)));
     let parsed: Vec<_> = located.map(|(at, one)| (at, one, one.parse())).collect();
     // All before the first is looked at: a key cluster may be in another file.
@@ -203,6 +206,7 @@ fn look(
         }
         report.findings.extend(clusters.findings(position));
         report.findings.extend(cors.findings(position));
+        report.findings.extend(conditions.findings(position));
         if !(file.located.is_empty() && report.findings.is_empty()) {
             report.findings.extend(exceptions::unknown(&report.source));
         }

@@ -15,7 +15,7 @@ const ENDPOINT: &str = "cognito-idp.us-east-1.amazonaws.com";
 
 /// Every resource with the version that its group serves, and the fields without which the API
 /// server, or the controller, refuses it.
-const KINDS: [(&str, &str, &[&str]); 8] = [
+const KINDS: [(&str, &str, &[&str]); 9] = [
     (
         "WasmPlugin",
         "extensions.istio.io/v1alpha1",
@@ -71,6 +71,11 @@ const KINDS: [(&str, &str, &[&str]); 8] = [
         "ClientTrafficPolicy",
         "gateway.envoyproxy.io/v1alpha1",
         &["/spec/targetRefs/0/name"],
+    ),
+    (
+        "SecurityPolicy",
+        "gateway.envoyproxy.io/v1alpha1",
+        &["/spec/targetRefs/0/name", "/spec/cors/allowOrigins/0"],
     ),
 ];
 
@@ -192,6 +197,8 @@ fn envoy_gateway_is_given_the_cluster_of_production() {
     let extension = of_kind("gateway/authorizer.yaml", "EnvoyExtensionPolicy");
     let traffic = of_kind("gateway/authorizer.yaml", "ClientTrafficPolicy");
     let gateway = &policy["spec"]["targetRef"];
+    let cors = of_kind("gateway/cors.yaml", "SecurityPolicy");
+    assert_eq!(&cors["spec"]["targetRefs"][0], gateway);
     assert_eq!(&extension["spec"]["targetRefs"][0], gateway);
     assert_eq!(&traffic["spec"]["targetRefs"][0], gateway);
 }
@@ -274,6 +281,17 @@ fn translated(policy: &Value) -> Value {
         "expose_headers": joined("exposeHeaders"),
         "max_age": (minutes * 60).to_string(),
     })
+}
+
+/// What browsers are told is the same behind every proxy.
+#[test]
+fn browsers_are_told_the_same() {
+    let route = &of_kind("istio/cors.yaml", "VirtualService")["spec"]["http"][0];
+    let mut policy = of_kind("gateway/cors.yaml", "SecurityPolicy")["spec"]["cors"].clone();
+    let exact = |origin: &Value| json!({"exact": origin});
+    let origins = policy["allowOrigins"].as_array().expect("origins").iter();
+    policy["allowOrigins"] = origins.map(exact).collect();
+    assert_eq!(policy, route["corsPolicy"]);
 }
 
 /// The chain that Istio makes: its own CORS filter behind the authorizer, and the inserted one first.
