@@ -344,9 +344,11 @@ impl UnderWay {
         let status = status.and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
         let status = status.unwrap_or_default();
         let is_read = Some(status) != self.unread && response.body_length() <= self.max_body;
-        let marked = RESPONSE_MARKS
-            .iter()
-            .any(|name| response.header(name).is_some());
+        let marked = || {
+            RESPONSE_MARKS
+                .iter()
+                .any(|name| response.header(name).is_some())
+        };
         let looked_at = self.headers.iter();
         let looked_at = looked_at.filter_map(|name| Some((*name, response.header(name)?.to_vec())));
         Answer::received(
