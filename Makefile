@@ -28,10 +28,16 @@ run: ## The same, left running, with a page to play with.
 	@$(MAKE) --no-print-directory --jobs=2 build venv
 	@target/venv/bin/python envoy/demo/demo.py run
 
+# The suites are compiled while the module is: what both need is installed before.
 test: ## Every test, from unit to end-to-end in a real Envoy.
-	@$(MAKE) --no-print-directory --jobs=2 build venv
+	@envoy/build.sh tools
+	@$(MAKE) --no-print-directory --jobs=3 build venv suites
 	@$(MAKE) --no-print-directory provoke
-	@tests/suites.sh
+	@tests/suites.sh run
+
+.PHONY: suites
+suites:
+	@tests/suites.sh compile
 
 # What needs no module and no Envoy, but for the long ones.
 .PHONY: quick

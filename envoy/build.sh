@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the module, or the one that traps for the tests, or lints it: envoy/build.sh [build | provoke | clippy]
+# Builds the module, or the one that traps for the tests, or lints it, or only installs what that takes:
+# envoy/build.sh [build | provoke | clippy | tools]
 #
 # The standard library of wasm32-wasip1 is looked for in this order, and the script says which one
 # it took: what is installed already, what rustup can fetch, Debian's packages. What the build for
@@ -21,8 +22,8 @@ Linux | Darwin) ;;
 *) die "unsupported platform $(uname -s): build on Linux or macOS (WSL and containers will do)" ;;
 esac
 case "$task" in
-build | provoke | clippy) ;;
-*) die "unknown task '$task'; expected build, provoke or clippy" ;;
+build | provoke | clippy | tools) ;;
+*) die "unknown task '$task'; expected build, provoke, clippy or tools" ;;
 esac
 
 # recent COMMAND: is that cargo or rustc there, and new enough for this crate?
@@ -121,9 +122,10 @@ echo "$target: standard library $origin"
 
 # The linker that leaves out what the filter does not need, and the one that it starts.
 WASM_LD=$(linker || command -v wasm-ld) || die "no linker for $target: install LLVM's wasm-ld"
-if [ "$task" = build ]; then
-  command -v wasm-opt >/dev/null || install_packages "no wasm-opt yet" binaryen
-fi
+case "$task" in
+build | tools) command -v wasm-opt >/dev/null || install_packages "no wasm-opt yet" binaryen ;;
+esac
+[ "$task" != tools ] || exit 0
 export WASM_LD WASM_OPT=wasm-opt CARGO_TARGET_WASM32_WASIP1_LINKER=$PWD/envoy/linker.sh
 
 # Messages of panics name source files. Without the places where this user keeps them, everybody who

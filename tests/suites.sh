@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every suite of `make test`: tests/suites.sh
+# Every suite of `make test`: tests/suites.sh compile | run
 #
 # The end-to-end tests spend most of their time waiting for Envoys. They run beside all other suites, and
 # what they print is shown when they have ended, so that it stays in one piece. Disorder at random has
@@ -17,8 +17,10 @@ for suite in tests/*.rs tests/*/main.rs; do
   case $suite in e2e | chaos) ;; *) others+=" --test $suite" ;; esac
 done
 
-# shellcheck disable=SC2086
-cargo test --features cli --no-run --lib --bins --test e2e $others
+if [ "$1" = compile ]; then
+  # shellcheck disable=SC2086
+  exec cargo test --features cli --no-run --lib --bins --test e2e $others
+fi
 
 # It has a process group of its own, so that an interrupted run leaves no Envoy behind. As many tests
 # at once as keep two processors busy, not as there are processors.

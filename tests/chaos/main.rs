@@ -3,8 +3,8 @@
 //! hold at every moment of it.
 //!
 //! `make chaos` (`CHAOS=full`) runs it for two minutes, as long with lists that fail and tokens that are
-//! revoked and with a function that fails, then the whole flood, the whole crowd and all resets. For
-//! each change (`CHAOS=short`) it is 20 s, 20 s and 12 s, and a part of the rest.
+//! revoked and with a function that fails, then the whole flood, the whole crowd and all resets. In short
+//! (`CHAOS=short`) it is 20 s, 20 s and 12 s, and a part of the rest.
 //! The seed is printed; `CHAOS_SEED` throws the same dice again, though threads run as they like.
 
 // A test fails by panicking, and its sums are small; outside `#[test]` functions the lints do not know.

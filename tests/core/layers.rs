@@ -98,7 +98,7 @@ const RESERVED_IN_TOOL: [(&str, &[&str]); 8] = [
     ("proxy_wasm", &[]),
     ("TcpStream", &[]),
     ("UdpSocket", &[]),
-    ("ureq", &["explain"]),
+    ("ureq", &["explain", "status"]),
     ("SystemTime", &["explain"]),
     ("Instant", &[]),
     ("rsa::", &[]),

@@ -61,16 +61,19 @@ fn places_full_of_separators_cost_less_than_two_tokens() {
             true => http2::request(&format!("/x?{text}"), &[]),
             false => http2::request("/x", &cookies),
         };
-        let requests = vec![request; REQUESTS / 4];
+        let requests = vec![request; REQUESTS / 12];
         let listener = if begin.is_empty() {
             "places"
         } else {
             "stripping"
         };
-        let (alone, looked_at) = (
-            cost("header", &requests, 401),
-            cost(listener, &requests, 401),
-        );
+        // In turns, and the least of each: a processor that is shared makes both dearer at times, and what
+        // is asked for is a small part of what Envoy itself takes.
+        let (mut alone, mut looked_at) = (Duration::MAX, Duration::MAX);
+        for _ in 0..3 {
+            alone = alone.min(cost("header", &requests, 401));
+            looked_at = looked_at.min(cost(listener, &requests, 401));
+        }
         let taken = looked_at.saturating_sub(alone);
         eprintln!("{begin}{piece:?}: {taken:?} over {alone:?}; an acceptance {acceptance:?}");
         dearest = dearest.max(taken);

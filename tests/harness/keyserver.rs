@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::harness::issuer::{TestKey, key_set, keys_path};
+use crate::harness::process::eventually;
 
 /// What a request for keys is answered with.
 #[derive(Clone)]
@@ -68,7 +69,10 @@ impl KeyServer {
 
     /// Listens on this port, where another may have been and gone.
     pub(crate) fn start_at(port: u16) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
+        // The port of another's call may be this one for a moment.
+        let listener = eventually("a free port", || {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()
+        });
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
         let state = Arc::clone(&shared);

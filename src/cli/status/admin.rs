@@ -69,8 +69,7 @@ impl Admin {
         );
         let mut bytes = Vec::new();
         let limit = MAX_BYTES.saturating_add(1);
-        let body = response.body_mut().as_reader().take(limit);
-        let mut body = body;
+        let mut body = response.body_mut().as_reader().take(limit);
         body.read_to_end(&mut bytes)
             .with_context(|| place.clone())?;
         ensure!(
