@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # In a folder of their own: what the two workspaces build in common differs in its features.
-CARGO_TARGET_DIR=target/native/tests \
-  cargo test --manifest-path src/native/Cargo.toml --locked --workspace
+cargo test --manifest-path src/native/Cargo.toml --locked --workspace \
+  --target-dir "${CARGO_TARGET_DIR:-$PWD/target}/native"
 # libtest knows no list in a file: all names are asked for, and what stands in the file is taken out.
 names=$(HOST=native cargo test --test e2e -- --list --format terse | sed -n 's/: test$//p')
 skipped=$(sed -n 's/^\([a-z][a-z0-9_:]*\) .*/\1/p' tests/e2e/native.txt)

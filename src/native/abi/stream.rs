@@ -80,6 +80,8 @@ impl Stream for Request {
     }
 
     fn all(&self, part: Part) -> Result<Vec<(String, Vec<u8>)>, Hidden> {
+        #[cfg(test)]
+        crate::fake::fail_if_wanted();
         let filter = self.filter().ok_or(Hidden)?;
         // SAFETY: the filter lives.
         let length =
