@@ -66,10 +66,13 @@ bench: build native venv ## Side by side with jwt_authn.
 bench-growth: build venv ## What grows with pools, rules, tokens and streams.
 	@tests/bench/bench.sh growth
 
-lint: ## Formatting, clippy for both targets, documentation.
+lint: ## Formatting, clippy for all targets, documentation.
 	cargo fmt --check
+	cargo fmt --manifest-path src/native/Cargo.toml --all --check
 	cargo clippy --all-targets --features cli,promtool,mesh -- -D warnings
 	@envoy/build.sh clippy
+	cargo clippy --manifest-path src/native/Cargo.toml --workspace --all-targets --locked \
+		--target-dir $(CARGO_TARGET_DIR)/native -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 clean: ## Removes target/.

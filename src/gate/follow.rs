@@ -9,7 +9,7 @@
 //! them wherever it can, and brings their answers back.
 
 use super::{Effects, Gate};
-use crate::facts::Need;
+use crate::facts::{Facts, Need};
 use crate::remote::space::SharedSpace;
 use crate::time::{Monotonic, Now};
 use std::time::Duration;
@@ -24,6 +24,29 @@ pub struct Demand {
     answered_at: Option<Monotonic>,
 }
 
+/// What is to be demanded for this need, if nobody has begun to see to it.
+fn demand(
+    facts: &mut Facts,
+    need: Need,
+    compact: &[u8],
+    now: Now,
+    space: &dyn SharedSpace,
+) -> Option<Demand> {
+    facts.sync_need(need, now, space);
+    if !facts.wants_a_call(need, now.monotonic) {
+        return None;
+    }
+    let answered_at = match need {
+        Need::NewerKeys { issuer, .. } => facts.keyring().answered_at(issuer),
+        _ => None,
+    };
+    Some(Demand {
+        need,
+        compact: compact.to_vec(),
+        answered_at,
+    })
+}
+
 impl Gate {
     /// The tick of a gate that follows.
     pub fn follow(&mut self, now: Now, space: &dyn SharedSpace) -> (Effects, Vec<Demand>) {
@@ -36,20 +59,8 @@ impl Gate {
         let mut demands: Vec<Demand> = Vec::new();
         for (need, compact) in lacked {
             // Of many requests that lack the same, one says so.
-            if demands.iter().any(|demand| demand.need == need) {
-                continue;
-            }
-            self.facts.sync_need(need, now, space);
-            if self.facts.wants_a_call(need, now.monotonic) {
-                let answered_at = match need {
-                    Need::NewerKeys { issuer, .. } => self.facts.keyring().answered_at(issuer),
-                    _ => None,
-                };
-                demands.push(Demand {
-                    need,
-                    compact: compact.to_vec(),
-                    answered_at,
-                });
+            if demands.iter().all(|demand| demand.need != need) {
+                demands.extend(demand(&mut self.facts, need, compact, now, space));
             }
         }
         let effects = Effects {
@@ -59,6 +70,21 @@ impl Gate {
             reports: self.facts.take_reports(),
         };
         (effects, demands)
+    }
+
+    /// What requests have lacked since the last tick that were not delayed for it. A host that has
+    /// no ticks between requests tells of it at once, or the next request would lack it as well.
+    pub fn wishes(&mut self, now: Now, space: &dyn SharedSpace) -> Vec<Demand> {
+        let news = self.wishes.news();
+        let demands =
+            news.filter_map(|(need, compact)| demand(&mut self.facts, need, compact, now, space));
+        demands.collect()
+    }
+
+    /// Whether there is anything that [`Gate::wishes`] would tell of.
+    #[must_use]
+    pub const fn has_wishes(&self) -> bool {
+        self.wishes.has_news()
     }
 
     /// When the next tick of a gate that follows is wanted.

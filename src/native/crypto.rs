@@ -74,9 +74,65 @@ fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
+/// Wycheproof's signatures, as all verifiers of the project are asked about them.
+#[cfg(test)]
+#[path = "../../tests/harness/published.rs"]
+mod published;
+
 #[cfg(test)]
 mod tests {
+    use super::published::{SETS, on_curve, published};
     use super::*;
+    use cognito_authorizer::es384::{self, Es384};
+    use cognito_authorizer::rs256::{PublicKey, Rs256};
+    use cognito_authorizer::signature::Signature;
+    use std::rc::Rc;
+
+    /// What the library says of a signature must be what it was published with.
+    fn assert_verdict(name: &str, answer: HostAnswer, genuine: bool) {
+        let expected = match genuine {
+            true => HostAnswer::Valid,
+            false => HostAnswer::Invalid,
+        };
+        assert_eq!(answer, expected, "{name}");
+    }
+
+    /// And of a genuine one with a bit that is wrong, no.
+    #[test]
+    fn published_signatures_get_the_verdicts_they_are_published_with() {
+        let library = Rs256::host_if_proven(Rc::new(Library));
+        assert!(library.is_host(), "the library does not prove itself");
+        for (set, count) in SETS {
+            let signatures = published(set);
+            assert_eq!(signatures.len(), count, "{set:?}");
+            for mut one in signatures {
+                let key = PublicKey::new(&one.modulus, &one.exponent).unwrap();
+                let ask = |signature: &[u8]| Library.verify(key.spki(), &one.message, signature);
+                assert_verdict(&one.name, ask(&one.signature), one.genuine);
+                if one.genuine
+                    && let Some(last) = one.signature.last_mut()
+                {
+                    *last ^= 1;
+                    assert_verdict(&one.name, ask(&one.signature), false);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn published_signatures_on_the_curve_get_their_verdicts() {
+        let library = Es384::host_if_proven(Rc::new(Library));
+        assert!(library.is_supported(), "the library does not prove itself");
+        let mut wrong = Vec::new();
+        for one in on_curve() {
+            let (x, y) = one.point.split_at(48);
+            let key = es384::PublicKey::new(x, y).unwrap();
+            if library.verify(&key, &one.message, &Signature::new(one.signature)) != one.genuine {
+                wrong.push(one.name);
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
 
     #[test]
     fn a_key_stands_behind_its_algorithm() {

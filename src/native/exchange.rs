@@ -62,6 +62,39 @@ impl Exchange {
             self.stream.choose_route_anew();
         }
     }
+
+    /// Answers the request here.
+    ///
+    /// Envoy turns a reply to gRPC into gRPC's form, and takes it for a success unless told otherwise.
+    fn answer(&self, status: u16, mut headers: Vec<(&str, &[u8])>, body: &[u8], details: &str) {
+        let kind = self.stream.header("content-type").ok().flatten();
+        if kind.is_some_and(|kind| is_grpc(&kind))
+            && headers.iter().all(|(name, _)| *name != GRPC_STATUS)
+        {
+            headers.push((GRPC_STATUS, grpc_status(status)));
+        }
+        self.stream.send(status, &headers, body, details);
+    }
+}
+
+const GRPC_STATUS: &str = "grpc-status";
+
+/// As Envoy tells gRPC from other requests.
+fn is_grpc(content_type: &[u8]) -> bool {
+    let rest = content_type.strip_prefix(b"application/grpc");
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
+}
+
+/// The code for an HTTP status, by gRPC's own mapping, which Envoy follows too.
+const fn grpc_status(status: u16) -> &'static [u8] {
+    match status {
+        400 => b"13",
+        401 => b"16",
+        403 => b"7",
+        404 => b"12",
+        429 | 502..=504 => b"14",
+        _ => b"2",
+    }
 }
 
 thread_local! {
@@ -142,7 +175,7 @@ impl Filter {
     /// Something of ours has failed: nothing more is decided, and nothing goes on.
     pub fn refuse(&self) {
         if self.exchange.phase.replace(Phase::Answered) != Phase::Answered {
-            self.exchange.stream.send(503, &[], b"", "cognito.failed");
+            self.exchange.answer(503, Vec::new(), b"", "cognito.failed");
         }
     }
 }
@@ -178,17 +211,14 @@ impl stream::Stream for Exchange {
     }
 
     fn send(&self, reply: &Reply, reason: Option<Reason>) {
-        let headers: Vec<_> = reply
-            .headers
-            .iter()
-            .map(|(name, value)| (&**name, value.as_bytes()))
-            .collect();
+        let headers = reply.headers.iter();
+        let headers = headers.map(|(name, value)| (&**name, value.as_bytes()));
+        let headers = headers.collect();
         let details = reason.map_or_else(
             || "cognito.answered".to_owned(),
             |reason| format!("cognito.{}", reason.code()),
         );
-        let body = reply.body.as_bytes();
-        self.stream.send(reply.status, &headers, body, &details);
+        self.answer(reply.status, headers, reply.body.as_bytes(), &details);
     }
 
     fn publish(&self, name: &str, value: &str) {

@@ -12,6 +12,7 @@ use cognito_authorizer::config;
 use cognito_authorizer::gate::{Demand, Effects, Gate};
 use cognito_authorizer::host::metrics::Metrics;
 use cognito_authorizer::host::start;
+use cognito_authorizer::json;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::remote::call::{Answer, Call, CallId, RESPONSE_MARKS};
 use cognito_authorizer::remote::report::{self, Report};
@@ -219,12 +220,20 @@ pub(crate) fn gate(policy: Policy) -> Gate {
     gate
 }
 
+/// By which a configuration is known again: Envoy writes the members of an object in any order.
+fn name(document: &[u8]) -> String {
+    match json::value(document) {
+        Ok(value) => digest(value.to_string().as_bytes()),
+        Err(_) => digest(document),
+    }
+}
+
 impl Leader {
     fn new(shared: Arc<Shared>, policy: Policy, envoy: &dyn Configuration) -> Self {
         let statistics = Statistics::default();
         let metrics = Metrics::define(&policy, &|kind, name| statistics.define(envoy, kind, name));
         Self {
-            digest: digest(&shared.document),
+            digest: name(&shared.document),
             shared,
             gate: RefCell::new(gate(policy)),
             metrics,

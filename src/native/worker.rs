@@ -10,7 +10,7 @@ use crate::seat::Seat;
 use crate::space::Space;
 use cognito_authorizer::config;
 use cognito_authorizer::decision::{Caller, Decision, Verdict};
-use cognito_authorizer::gate::{Effects, Gate};
+use cognito_authorizer::gate::{Demand, Effects, Gate};
 use cognito_authorizer::host::metrics::Metrics;
 use cognito_authorizer::host::stream;
 use cognito_authorizer::policy::{AtExpiry, Policy};
@@ -137,6 +137,16 @@ impl Worker {
             }
         };
         self.carry_out(exchange, &verdict);
+        if self.gate.borrow().has_wishes() {
+            let demands = self.gate.borrow_mut().wishes(clock::both(), &Space);
+            self.demand(demands);
+        }
+    }
+
+    fn demand(&self, demands: Vec<Demand>) {
+        for demand in demands {
+            self.shared.desk.post(Post::Demand(demand));
+        }
     }
 
     /// Reads what others have done since. Where requests are watched the bell has rung as well, and
@@ -157,9 +167,7 @@ impl Worker {
         }
         let now = clock::both();
         let (effects, demands) = self.gate.borrow_mut().follow(now, &Space);
-        for demand in demands {
-            self.shared.desk.post(Post::Demand(demand));
-        }
+        self.demand(demands);
         self.bring_about(effects);
         let next = self.gate.borrow().next_follow();
         self.ordered.ring_in(&self.seat, next);

@@ -395,7 +395,13 @@ fn only_the_abi_is_unsafe() {
             }
             continue;
         }
-        for form in ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern", "#[unsafe("] {
+        for form in [
+            "unsafe {",
+            "unsafe fn",
+            "unsafe impl",
+            "unsafe extern",
+            "#[unsafe(",
+        ] {
             assert!(!code.contains(form), "{}: {form}", inside.display());
         }
     }

@@ -45,7 +45,7 @@ impl Host {
     /// Waits until what has been decided is counted: the dynamic module tells Envoy of it every 20 ms.
     pub(crate) fn settle(self) {
         if self == Self::Native {
-            thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(60));
         }
     }
 

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use crate::harness::client::{Request, Response};
 use crate::harness::envoy::EnvoyUnderTest;
-use crate::harness::host::Host;
 use crate::harness::upstream::{GREETING, Seen, Upstream};
 
 /// `www-authenticate` of a bad token, the same for every cause.
@@ -157,7 +156,6 @@ impl<'a> Table<'a> {
 
     /// Sends the request and asserts that it added one to `metric` and to no other decision.
     fn decided(&mut self, listener: &str, what: &str, request: &Request, metric: &str) -> Response {
-        Host::of_tests().settle();
         let before = self.envoy.decisions();
         let response = request.send(self.envoy.at(listener));
         self.requests += 1;

@@ -163,7 +163,8 @@ fn a_held_request_gets_its_verdict_when_keys_come() {
     let headers = [(":status", "200"), ("server", "test")];
     configuration.answer(1, 0, &headers, &[one, b"", two]);
     last.wake();
-    // The key may be in a newer set: that is asked for once.
+    // The key may be in a newer set: that is asked for once, at the next tick.
+    last.wake();
     configuration.wake();
     assert_eq!(configuration.calls.borrow().len(), 2);
     configuration.answer(2, 0, &headers, &[keys.as_bytes()]);
