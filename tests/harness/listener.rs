@@ -268,6 +268,7 @@ fn access_log(path: &Path) -> Value {
                 "sub": "%FILTER_STATE(wasm.cognito.sub:PLAIN)%",
                 "client_id": "%FILTER_STATE(wasm.cognito.client_id:PLAIN)%",
                 "principal": "%FILTER_STATE(wasm.cognito.principal:PLAIN)%",
+                "metadata": "%DYNAMIC_METADATA(cognito)%",
             }},
         },
     })
