@@ -76,6 +76,7 @@ fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
 
 /// Wycheproof's signatures, as all verifiers of the project are asked about them.
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
 #[path = "../../tests/harness/published.rs"]
 mod published;
 

@@ -46,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) document: Vec<u8>,
     pub(crate) desk: Arc<Seat<Post>>,
     crew: Mutex<Crew>,
+    statistics: Statistics,
     /// Whether the leader has been asked to tell of what has been counted.
     counted: AtomicBool,
     ended: AtomicBool,
@@ -71,6 +72,11 @@ impl Shared {
         if !self.counted.load(Ordering::Relaxed) && !self.counted.swap(true, Ordering::Relaxed) {
             alarm::ring_in(&self.desk, Gate::BUSY_TICK);
         }
+    }
+
+    /// Tells Envoy what has been counted.
+    fn tell(&self, envoy: &dyn Configuration) {
+        self.statistics.tell(envoy, &lock(&self.crew).sums);
     }
 
     /// Whether Envoy has dropped it.
@@ -114,6 +120,7 @@ impl Plugin {
             document: document.to_vec(),
             desk: Arc::default(),
             crew: Mutex::default(),
+            statistics: Statistics::default(),
             counted: AtomicBool::default(),
             ended: AtomicBool::default(),
         });
@@ -159,9 +166,13 @@ impl Plugin {
     pub fn end(&self, envoy: &dyn Configuration) {
         self.shared.desk.hang(None);
         self.shared.ended.store(true, Ordering::Relaxed);
+        // Where its last request has ended elsewhere, its leader is on another thread.
         if let Some(leader) = self.leader() {
-            leader.end(envoy);
+            leader.metrics.retired();
         }
+        let crew = lock(&self.shared.crew);
+        self.shared.statistics.end(envoy, &crew.sums);
+        drop(crew);
         forget_ended();
     }
 }
@@ -185,7 +196,6 @@ struct Leader {
     digest: String,
     gate: RefCell<Gate>,
     metrics: Metrics<Number>,
-    statistics: Statistics,
     calls: RefCell<HashMap<u64, UnderWay>>,
     ordered: Ordered,
     /// How much had been written to the space when the workers were last told.
@@ -230,14 +240,13 @@ fn name(document: &[u8]) -> String {
 
 impl Leader {
     fn new(shared: Arc<Shared>, policy: Policy, envoy: &dyn Configuration) -> Self {
-        let statistics = Statistics::default();
+        let statistics = &shared.statistics;
         let metrics = Metrics::define(&policy, &|kind, name| statistics.define(envoy, kind, name));
         Self {
             digest: name(&shared.document),
             shared,
             gate: RefCell::new(gate(policy)),
             metrics,
-            statistics,
             calls: RefCell::default(),
             ordered: Ordered::default(),
             written: Cell::default(),
@@ -266,7 +275,7 @@ impl Leader {
         self.bring_about(envoy, effects);
         self.metrics.gauges(&self.gate.borrow(), now, &Space);
         self.shared.counted.store(false, Ordering::Relaxed);
-        self.statistics.tell(envoy, &lock(&self.shared.crew).sums);
+        self.shared.tell(envoy);
     }
 
     /// This gate has no requests: there are no verdicts.
@@ -322,11 +331,6 @@ impl Leader {
                 at: now,
             }),
         }
-    }
-
-    fn end(&self, envoy: &dyn Configuration) {
-        self.metrics.retired();
-        self.statistics.end(envoy, &lock(&self.shared.crew).sums);
     }
 
     fn tell(&self, report: &Report) {

@@ -5,19 +5,22 @@
 //! passed on the difference.
 
 use crate::envoy::Configuration;
+use crate::seat::lock;
 use cognito_authorizer::host::metrics::{Kind, Metric};
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// One thread's part of a statistic.
 #[derive(Debug)]
 pub(crate) struct Number {
     sum: Arc<AtomicI64>,
     /// What it was set to; workers set nothing.
-    level: Option<Rc<Cell<Option<u64>>>>,
+    level: Option<Arc<AtomicU64>>,
 }
+
+/// A level that has not been set since Envoy was told of the last one.
+const UNSET: u64 = u64::MAX;
 
 impl Metric for Number {
     fn add(&self, amount: i64) {
@@ -28,7 +31,7 @@ impl Metric for Number {
 
     fn set(&self, value: u64) {
         if let Some(level) = &self.level {
-            level.set(Some(value));
+            level.store(value, Ordering::Relaxed);
         }
     }
 }
@@ -52,9 +55,10 @@ impl Ledger {
     }
 }
 
-/// The leader's own numbers, with what Envoy calls them and was told of them.
+/// The leader's own numbers, with what Envoy calls them and was told of them. The lock is taken by the
+/// main thread, and by that on which the last request of the configuration has ended.
 #[derive(Debug, Default)]
-pub(crate) struct Statistics(RefCell<Vec<Statistic>>);
+pub(crate) struct Statistics(Mutex<Vec<Statistic>>);
 
 #[derive(Debug)]
 struct Statistic {
@@ -62,19 +66,19 @@ struct Statistic {
     /// None if Envoy keeps no such statistic.
     id: Option<usize>,
     own: Arc<AtomicI64>,
-    level: Rc<Cell<Option<u64>>>,
+    level: Arc<AtomicU64>,
     told: i64,
 }
 
 impl Statistics {
     pub(crate) fn define(&self, envoy: &dyn Configuration, kind: Kind, name: &str) -> Number {
         let own = Arc::new(AtomicI64::default());
-        let level = Rc::new(Cell::default());
-        self.0.borrow_mut().push(Statistic {
+        let level = Arc::new(AtomicU64::new(UNSET));
+        lock(&self.0).push(Statistic {
             kind,
             id: envoy.define(kind, name),
             own: Arc::clone(&own),
-            level: Rc::clone(&level),
+            level: Arc::clone(&level),
             told: 0,
         });
         Number {
@@ -85,7 +89,7 @@ impl Statistics {
 
     /// Tells Envoy what has changed.
     pub(crate) fn tell(&self, envoy: &dyn Configuration, workers: &[Sums]) {
-        for (index, statistic) in self.0.borrow_mut().iter_mut().enumerate() {
+        for (index, statistic) in lock(&self.0).iter_mut().enumerate() {
             let parts = workers.iter().filter_map(|sums| sums.get(index));
             let sum = parts
                 .chain([&statistic.own])
@@ -98,7 +102,7 @@ impl Statistics {
     /// The configuration ends. What its workers hold ends with it.
     pub(crate) fn end(&self, envoy: &dyn Configuration, workers: &[Sums]) {
         self.tell(envoy, workers);
-        for statistic in self.0.borrow_mut().iter_mut() {
+        for statistic in lock(&self.0).iter_mut() {
             if statistic.kind == Kind::Gauge {
                 statistic.tell(envoy, 0);
             }
@@ -117,8 +121,9 @@ impl Statistic {
             (Kind::Counter, Err(_)) => {}
             (Kind::Gauge, _) => envoy.shift(id, change),
         }
-        if let Some(level) = self.level.take() {
-            envoy.set(id, level);
+        match self.level.swap(UNSET, Ordering::Relaxed) {
+            UNSET => {}
+            level => envoy.set(id, level),
         }
     }
 }

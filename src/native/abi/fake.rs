@@ -7,12 +7,15 @@ use std::cell::{Cell, RefCell};
 use std::ptr::null;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// A reply's status, body and details.
+type Reply = (u32, Vec<u8>, Vec<u8>);
+
 /// One request in it.
 #[derive(Default)]
 pub(crate) struct Stream {
     pub(crate) headers: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
     pub(crate) trailers: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
-    pub(crate) replies: RefCell<Vec<(u32, Vec<u8>, Vec<u8>)>>,
+    pub(crate) replies: RefCell<Vec<Reply>>,
     pub(crate) state: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
     pub(crate) went_on: Cell<bool>,
     pub(crate) was_reset: Cell<bool>,
@@ -407,7 +410,9 @@ extern "C" fn envoy_dynamic_module_callback_http_get_headers(
 ) -> bool {
     for (index, (name, value)) in stream(filter).part(kind).borrow().iter().enumerate() {
         // SAFETY: there is room for all, by the ABI.
-        unsafe { result.add(index).write(Header::of(name, value)) };
+        let place = unsafe { result.add(index) };
+        // SAFETY: likewise.
+        unsafe { place.write(Header::of(name, value)) };
     }
     true
 }

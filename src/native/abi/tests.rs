@@ -53,10 +53,10 @@ fn base64url(bytes: &[u8]) -> String {
         for index in 0..3 {
             bits = bits << 8 | usize::from(chunk.get(index).copied().unwrap_or_default());
         }
-        for index in 0..=chunk.len() {
-            let digit = bits >> (18 - 6 * index) & 63;
-            text.push(char::from(DIGITS[digit]));
-        }
+        let shifts = [18, 12, 6, 0]
+            .into_iter()
+            .take(chunk.len().saturating_add(1));
+        text.extend(shifts.map(|shift| char::from(DIGITS[bits >> shift & 63])));
     }
     text
 }
