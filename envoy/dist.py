@@ -93,7 +93,11 @@ def desk_target():
 
 def desk_tool(target):
     build = ["cargo", "build", "--locked", "--release", "--features", "cli", "--bin", "cognito-authorizer"]
-    environment = dict(os.environ)
+    # As envoy/build.sh does: messages of panics name sources, but not where this user keeps them.
+    crates = sorted(Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo").glob("registry/src/*"))
+    places = [f"{ROOT}=.", *(f"{place}=/crates" for place in crates)]
+    flags = "\x1f".join(f"--remap-path-prefix={place}" for place in places)
+    environment = {**os.environ, "CARGO_ENCODED_RUSTFLAGS": flags}
     if target.endswith("-musl"):
         suffix = target.replace("-", "_")
         # `ring` has C in it, which needs no libc: the system's compiler will do, without its checks.
