@@ -45,18 +45,13 @@ quick: ## The core's tests without an Envoy, under a minute.
 	cargo test --lib --test core -- --skip signatures::
 
 # For Envoys whose build is yours: envoy/NATIVE.md. Linux only.
-.PHONY: native test-native miri
+.PHONY: native test-native
 native: ## The same filter as a dynamic module of Envoy.
 	@envoy/native.sh
 
 # ENVOY=/path tries another Envoy; TESTS=name runs those tests alone.
 test-native: native venv ## The end-to-end tests with the dynamic module.
 	@tests/native.sh $(TESTS)
-
-# Every call of Envoy's into the module and back, with an Envoy of the tests. Needs a nightly compiler.
-miri: ## The unsafe crate's tests under Miri.
-	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test \
-		--manifest-path src/native/Cargo.toml --package cognito-authorizer-abi
 
 # ROUNDS=5 DURATION=10 (seconds of load) make it longer, ROWS=warm,keep measures these rows alone,
 # TOKENS=100000 makes the growth shorter.

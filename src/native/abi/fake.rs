@@ -1,5 +1,5 @@
 //! An Envoy for tests: the callbacks of the ABI over plain values, so that the hooks can be run without
-//! one, and under Miri.
+//! one.
 
 use crate::hooks::*;
 use crate::raw::{Buffer, ConfigurationPointer, FilterPointer, Header, Opaque, SchedulerPointer};

@@ -1,4 +1,4 @@
-//! The hooks, called as Envoy calls them. `cargo miri test` runs them too.
+//! The hooks, called as Envoy calls them.
 
 use crate::fake::{Configuration, SCHEDULERS, Stream};
 use crate::raw::{HEADERS_CONTINUE, HEADERS_STOP_ALL, TRAILERS_CONTINUE};
