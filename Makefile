@@ -36,7 +36,7 @@ test: ## Every test, from unit to end-to-end in a real Envoy.
 	@tests/suites.sh run
 
 .PHONY: suites
-suites:
+suites: ## Compiles what `make test` runs.
 	@tests/suites.sh compile
 
 # What needs no module and no Envoy, but for the long ones.
@@ -88,6 +88,10 @@ chaos: build venv ## Rotation, outages, floods and updates at random.
 # Ten minutes of everything at an even rate; MINUTES=60 for an hour. Needs /proc.
 soak: build venv ## Ten minutes of mixed load, with memory and CPU watched.
 	SOAK=$(or $(MINUTES),10) cargo test --test chaos soak -- --nocapture
+
+.PHONY: costs
+costs: build venv ## What an attack costs a real Envoy, in processor time.
+	cargo test --test costs -- --test-threads=1 --nocapture
 
 provoke: ## The module that traps on request, for tests of what follows a trap.
 	@envoy/build.sh provoke

