@@ -44,18 +44,30 @@ suites: ## Compiles what `make test` runs.
 quick: ## The core's tests without an Envoy, under a minute.
 	cargo test --lib --test core -- --skip signatures::
 
+# For Envoys whose build is yours: envoy/NATIVE.md. Linux only.
+.PHONY: native test-native
+native: ## The same filter as a dynamic module of Envoy.
+	@envoy/native.sh
+
+# ENVOY=/path tries another Envoy; TESTS=name runs those tests alone.
+test-native: native venv ## The end-to-end tests with the dynamic module.
+	@tests/native.sh $(TESTS)
+
 # ROUNDS=5 DURATION=10 (seconds of load) make it longer, ROWS=warm,keep measures these rows alone,
 # TOKENS=100000 makes the growth shorter.
-bench: build venv ## Side by side with jwt_authn.
+bench: build native venv ## Side by side with jwt_authn.
 	@tests/bench/bench.sh bench
 
 bench-growth: build venv ## What grows with pools, rules, tokens and streams.
 	@tests/bench/bench.sh growth
 
-lint: ## Formatting, clippy for both targets, documentation.
+lint: ## Formatting, clippy for all targets, documentation.
 	cargo fmt --check
+	cargo fmt --manifest-path src/native/Cargo.toml --all --check
 	cargo clippy --all-targets --features cli,promtool,mesh -- -D warnings
 	@envoy/build.sh clippy
+	cargo clippy --manifest-path src/native/Cargo.toml --workspace --all-targets --locked \
+		--target-dir $(CARGO_TARGET_DIR)/native -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 clean: ## Removes target/.

@@ -1,6 +1,7 @@
 //! HTTP header names, and what a configuration may not do with them.
 
 use std::fmt;
+use std::iter;
 use std::rc::Rc;
 
 /// A header's name in lower case, as Envoy keeps it: a token of RFC 9110, section 5.6.2.
@@ -159,7 +160,9 @@ pub fn folds_alike(name: &[u8], other: &[u8]) -> bool {
         true => byte.to_ascii_lowercase(),
         false => b'_',
     };
-    name.len() == other.len() && name.iter().map(folded).eq(other.iter().map(folded))
+    // Most bytes that fold alike are alike, and every header of every request comes this way.
+    let alike = |(one, other): (&u8, &u8)| one == other || folded(one) == folded(other);
+    name.len() == other.len() && iter::zip(name, other).all(alike)
 }
 
 /// Whether a text can stand in a header without ending it or being read as something else.

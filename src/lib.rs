@@ -5,7 +5,7 @@
 //! # The way of a request
 //!
 //! ```text
-//!  host/wire ──▶ gate ──▶ decision ──▶ rules    which rule; can the path be read in two ways?
+//!  host      ──▶ gate ──▶ decision ──▶ rules    which rule; can the path be read in two ways?
 //!                 ▲          │ ──────▶ request  could the upstream act on another method?
 //!                 │          │ ──────▶ facts    where the rule has an authorizer: its answer (authorization), and no token
 //!                 │          │ ──────▶ bearer   exactly one token, in the configured places
@@ -49,7 +49,7 @@
 //! | [`facts`] | what a decision may lack, and whether it will come | what is decided with it |
 //! | [`decision`] | all steps, top to bottom | that a request can wait |
 //! | [`gate`] | which requests wait for what | that there is an Envoy |
-//! | `host` | Envoy's callbacks, and how a call is made | what is decided, and what a call is for |
+//! | [`host`] | Envoy's callbacks, and how a call is made | what is decided, and what a call is for |
 //!
 //! No module uses one that stands in a row below its own; `tests/core/layers.rs` has the exact
 //! list, and reads this table.
@@ -57,6 +57,9 @@
 //! `src/cli` is no module of this crate but a second crate beside it, the desk tool behind the
 //! feature `cli`: it reads files, asks these modules, and prints what they answer, so that what it
 //! says of a configuration or a token is what Envoy will do. Nothing here knows of it.
+//!
+//! `src/native` holds crates of their own too: a second host, which runs the same core as a dynamic
+//! module of Envoy. All `unsafe` code of the project is there, in `src/native/abi`.
 //!
 //! The SDK is a dependency of the wasm target only, so that a core module which named it would not
 //! compile natively; no core module reads a clock or does I/O: times are parameters, and shared
@@ -126,6 +129,7 @@ pub mod es384;
 pub mod facts;
 pub mod gate;
 pub mod header;
+pub mod host;
 pub mod json;
 pub mod jwks;
 pub mod keyring;
@@ -148,6 +152,3 @@ pub mod token;
 pub mod verifiers;
 pub mod verify;
 pub mod work;
-
-#[cfg(target_arch = "wasm32")]
-mod host;

@@ -1,4 +1,4 @@
-"""Packs an Envoy with the module and the desk tool in it: envoy.py ENVOY MODULE TOOL OUTPUT
+"""Packs an Envoy with the module and the desk tool in it: envoy.py ENVOY MODULE TOOL OUTPUT [LEVEL]
 
 What `docker run` needs and nothing else: no shell, no package manager. Envoy is given as a program;
 the libraries that it asks for (glibc) are taken from this machine, with their licence, the
@@ -6,7 +6,8 @@ certificate authorities from the Python package certifi that `make venv` install
 machine's processor and starts with `cognito-authorizer serve`, as nobody.
 
 Neither a daemon nor a registry is needed; OUTPUT, a tar archive, is an OCI layout, which skopeo,
-crane and oras push, and what `docker load` reads. The same files give the same image.
+crane and oras push, and what `docker load` reads. The same files give the same image. LEVEL, from 1 to 9,
+is how hard it is compressed.
 """
 
 import platform
@@ -22,6 +23,8 @@ MODULE = f"{BIN}cognito_authorizer.wasm"
 AUTHORITIES = "etc/ssl/certs/ca-certificates.crt"
 # Whoever runs nothing of their own, in every distribution.
 NOBODY = 65534
+# Envoy has 100 MB: the last percent would take a minute.
+LEVEL = 6
 PROCESSORS = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 # Where distributions keep the terms of what is taken from here.
 LIBC_TERMS = [Path("/usr/share/doc/libc6/copyright"), Path("/usr/share/licenses/glibc/COPYING.LIB")]
@@ -53,17 +56,17 @@ def with_parents(files):
     return every
 
 
-def layer(layout, files, modes):
+def layer(layout, files, modes, level):
     """Keeps a layer, and returns its descriptor and the digest of what is in it."""
     files = with_parents(files)
     modes = {name: 0o755 for name in files if name.endswith("/")} | modes
     content = archive(files, modes)
-    # Envoy has 100 MB: the last percent would take a minute.
-    return layout.add("layer.v1.tar+gzip", gzipped(content, level=6)), digest(content)
+    return layout.add("layer.v1.tar+gzip", gzipped(content, level)), digest(content)
 
 
-def certificate_authorities():
-    found = sorted((ROOT / "target/venv/lib").glob("python3*/site-packages/certifi/cacert.pem"))
+def of_certifi(pattern):
+    """A file of the package that has the certificate authorities."""
+    found = sorted((ROOT / "target/venv/lib").glob(f"python3*/site-packages/{pattern}"))
     if not found:
         sys.exit("target/venv has no certifi; `make venv` installs it")
     return found[0].read_bytes()
@@ -74,7 +77,7 @@ def terms():
     return found[0].read_bytes() if found else b"glibc is under LGPL-2.1-or-later.\n"
 
 
-def build(envoy, module, tool, package):
+def build(envoy, module, tool, package, level):
     """The files of the archive, and the digest by which the image is pulled."""
     layout = Layout()
     base = {
@@ -82,11 +85,14 @@ def build(envoy, module, tool, package):
         **libraries(envoy),
         # None for a tool that is linked statically.
         **libraries(tool),
-        AUTHORITIES: certificate_authorities(),
+        AUTHORITIES: of_certifi("certifi/cacert.pem"),
         "etc/passwd": f"nobody:x:{NOBODY}:{NOBODY}:nobody:/:/usr/sbin/nologin\n".encode(),
         "etc/group": f"nobody:x:{NOBODY}:\n".encode(),
         "etc/nsswitch.conf": b"hosts: files dns\n",
         "tmp/": b"",
+        "usr/share/doc/certifi/LICENSE": of_certifi("certifi-*.dist-info/licenses/LICENSE"),
+        # Envoy's is the same text as our own.
+        "usr/share/doc/envoy/LICENSE": (ROOT / "LICENSE").read_bytes(),
         "usr/share/doc/glibc/copyright": terms(),
     }
     programs = [name for name in base if name.startswith((BIN, "lib")) and not name.endswith("/")]
@@ -96,9 +102,9 @@ def build(envoy, module, tool, package):
         MODULE: module.read_bytes(),
         "usr/share/doc/cognito-authorizer/LICENSE": (ROOT / "LICENSE").read_bytes(),
     }
-    layers = [layer(layout, base, modes)]
+    layers = [layer(layout, base, modes, level)]
     # Last, since it changes with every release: whoever has the rest need not fetch it again.
-    layers.append(layer(layout, own, {f"{BIN}cognito-authorizer": 0o755}))
+    layers.append(layer(layout, own, {f"{BIN}cognito-authorizer": 0o755}, level))
     config = {
         "architecture": PROCESSORS.get(platform.machine().lower(), platform.machine().lower()),
         "os": "linux",
@@ -144,9 +150,9 @@ def build(envoy, module, tool, package):
     return files, described["digest"]
 
 
-def main(envoy, module, tool, output):
+def main(envoy, module, tool, output, level=LEVEL):
     package = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
-    files, image = build(Path(envoy), Path(module), Path(tool), package)
+    files, image = build(Path(envoy), Path(module), Path(tool), package, int(level))
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_bytes(archive(files))
@@ -154,6 +160,6 @@ def main(envoy, module, tool, output):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 5:
-        sys.exit("usage: envoy.py ENVOY MODULE TOOL OUTPUT")
+    if len(sys.argv) not in (5, 6):
+        sys.exit("usage: envoy.py ENVOY MODULE TOOL OUTPUT [LEVEL]")
     main(*sys.argv[1:])

@@ -57,17 +57,21 @@ impl ReadAs {
             Self::Json => json_list(text),
             Self::Comma => Some(parts(text, ',')),
             Self::Space => Some(parts(text, ' ')),
-            // As JSON first: its elements are not the texts with the quotes around them.
-            Self::Brackets => json_list(text).or_else(|| {
-                let inner = trimmed(text).strip_prefix('[')?.strip_suffix(']')?;
-                let parts = parts(inner, ',');
-                // What was meant as JSON, and is none: nobody can say what its elements are.
-                let quoted = |part: &Value| {
-                    part.as_str()
-                        .is_some_and(|text| text.starts_with('"') || text.ends_with('"'))
-                };
-                (!parts.iter().any(quoted)).then_some(parts)
-            }),
+            // As JSON first: its elements are not the texts with the quotes around them. What begins
+            // no JSON value is not shown to its reader, whose error costs more than all the rest.
+            Self::Brackets => begins_json(text)
+                .then(|| json_list(text))
+                .flatten()
+                .or_else(|| {
+                    let inner = trimmed(text).strip_prefix('[')?.strip_suffix(']')?;
+                    let parts = parts(inner, ',');
+                    // What was meant as JSON, and is none: nobody can say what its elements are.
+                    let quoted = |part: &Value| {
+                        part.as_str()
+                            .is_some_and(|text| text.starts_with('"') || text.ends_with('"'))
+                    };
+                    (!parts.iter().any(quoted)).then_some(parts)
+                }),
         }
     }
 }
@@ -80,6 +84,14 @@ fn parts(text: &str, separator: char) -> Vec<Value> {
         .filter(|part| !part.is_empty())
         .map(Value::from)
         .collect()
+}
+
+/// Whether the first element of a list in brackets could be a JSON value (RFC 8259, section 3), or
+/// there is none.
+fn begins_json(text: &str) -> bool {
+    let first = text.trim_start().strip_prefix('[').map(str::trim_start);
+    let begins = |byte: u8| byte.is_ascii_digit() || b"\"-[{]tfn".contains(&byte);
+    first.is_some_and(|first| first.bytes().next().is_some_and(begins))
 }
 
 fn json_list(text: &str) -> Option<Vec<Value>> {

@@ -19,6 +19,7 @@ mod prose;
 mod reason;
 mod schema;
 mod serve;
+mod server;
 mod status;
 mod terminal;
 mod token;

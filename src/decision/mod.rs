@@ -747,10 +747,12 @@ fn choose(policy: &Policy, request: &Request, seen: &mut impl Observer) -> Resul
 
 /// The same, from the path and the authority. Both lists share the work of one request.
 fn chosen(policy: &Policy, request: &Request) -> Result<Chosen, UnsafePath> {
-    let target = request.target();
     let mut work = Work::default();
-    if let Asked::Metadata(document) = policy.resources.asked(&target, &mut work)? {
-        return Ok(Chosen::Answer(resource::answer(document, target.method)));
+    if !policy.resources.is_empty() {
+        let target = request.target();
+        if let Asked::Metadata(document) = policy.resources.asked(&target, &mut work)? {
+            return Ok(Chosen::Answer(resource::answer(document, target.method)));
+        }
     }
     let (ruling, variables) = policy.choose(request, &mut work)?;
     Ok(Chosen::Rule(ruling, variables))

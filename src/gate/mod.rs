@@ -26,6 +26,7 @@
 //! few numbers, and its body stays with the client until the verdict.
 
 mod doors;
+mod follow;
 mod open;
 mod waiting;
 mod wishes;
@@ -50,6 +51,7 @@ pub use crate::time::Now;
 use crate::time::{Monotonic, Timestamp};
 use crate::verifiers::Verifiers;
 use doors::Doors;
+pub use follow::Demand;
 use open::Open;
 use std::rc::Rc;
 use std::time::Duration;

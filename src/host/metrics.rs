@@ -1,46 +1,62 @@
-//! Counters and gauges, as Envoy's statistics show them under `wasmcustom.`.
+//! Counters and gauges, whatever the host: their names, and what they count.
 
-use super::space::Shared;
 use crate::decision::CacheUse;
 use crate::gate::{Gate, Now};
 use crate::policy::{Authorizer as Authorized, Policy};
 use crate::refusal::Reason;
 use crate::remote::report::Counted;
+use crate::remote::space::SharedSpace;
 use crate::revocation::Revocations;
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::MetricType;
 use std::cell::Cell;
 
-/// The filter's metrics. A host that will not define one is asked nothing more of it.
+/// The kind of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It grows.
+    Counter,
+    /// It rises and falls.
+    Gauge,
+}
+
+/// A counter or a gauge, as a host keeps it. Nothing depends on one, least of all an answer: a host
+/// that does not keep it leaves it.
+pub trait Metric {
+    /// Adds to it.
+    fn add(&self, amount: i64);
+    /// Sets it, which every worker does alike.
+    fn set(&self, value: u64);
+}
+
+/// The filter's metrics.
 #[derive(Debug)]
-pub(super) struct Metrics {
-    allowed: Metric,
-    anonymous: Metric,
-    denied: Reasons,
-    reported: Reasons,
-    ignored: Reasons,
-    reporting: Metric,
+pub struct Metrics<M> {
+    allowed: M,
+    anonymous: M,
+    denied: Reasons<M>,
+    reported: Reasons<M>,
+    ignored: Reasons<M>,
+    reporting: M,
     /// Whether a door was open when that was last asked.
     open: Cell<bool>,
-    fetch_success: Metric,
-    fetch_failure: Metric,
-    confirmed: Metric,
-    confirm_refused: Metric,
-    confirm_unknown: Metric,
-    cache_hit: Metric,
-    cache_miss: Metric,
-    held: Metric,
-    cancelled: Metric,
-    closed: Metric,
-    held_now: Metric,
-    keys: Metric,
-    age: Metric,
-    signature_host: Metric,
-    deny_list: Option<DenyList>,
-    issuers: Vec<Issuer>,
-    authorizers: Vec<Authorizer>,
+    fetch_success: M,
+    fetch_failure: M,
+    confirmed: M,
+    confirm_refused: M,
+    confirm_unknown: M,
+    cache_hit: M,
+    cache_miss: M,
+    held: M,
+    cancelled: M,
+    closed: M,
+    held_now: M,
+    keys: M,
+    age: M,
+    signature_host: M,
+    deny_list: Option<DenyList<M>>,
+    issuers: Vec<Issuer<M>>,
+    authorizers: Vec<Authorizer<M>>,
     /// Of all authorizers and workers; and how much of it is this worker's.
-    authorizer_in_flight: Metric,
+    authorizer_in_flight: Option<M>,
     in_flight: Cell<usize>,
     /// The second, and the numbers of keys and of denied, for which gauges were last set.
     shown: Cell<Option<(u64, usize, usize)>>,
@@ -48,40 +64,44 @@ pub(super) struct Metrics {
 
 /// What is counted and shown of the deny list, where there is one.
 #[derive(Debug)]
-struct DenyList {
-    success: Metric,
-    unchanged: Metric,
-    failure: Metric,
-    entries: Metric,
-    age: Metric,
+struct DenyList<M> {
+    success: M,
+    unchanged: M,
+    failure: M,
+    entries: M,
+    age: M,
 }
 
 /// The gauges of one issuer.
 #[derive(Debug)]
-struct Issuer {
-    keys: Metric,
-    age: Metric,
+struct Issuer<M> {
+    keys: M,
+    age: M,
 }
 
 /// What is counted of one authorizer.
 #[derive(Debug)]
-struct Authorizer {
-    called: Metric,
-    remembered: Metric,
-    failed: Metric,
+struct Authorizer<M> {
+    called: M,
+    remembered: M,
+    failed: M,
 }
 
 /// A counter for each reason; none where there is nothing to count.
-#[derive(Debug, Default)]
-struct Reasons(Vec<(Reason, Metric)>);
+#[derive(Debug)]
+struct Reasons<M>(Vec<(Reason, M)>);
 
-impl Reasons {
-    fn define(name: &str) -> Self {
+impl<M: Metric> Reasons<M> {
+    fn define(name: &str, define: &dyn Fn(Kind, &str) -> M) -> Self {
         let counter = |reason: Reason| {
-            let name = format!("{name}.{}", reason.code());
-            (reason, Metric::new(MetricType::Counter, &name))
+            let name = format!("{PREFIX}.{name}.{}", reason.code());
+            (reason, define(Kind::Counter, &name))
         };
         Self(Reason::ALL.into_iter().map(counter).collect())
+    }
+
+    const fn none() -> Self {
+        Self(Vec::new())
     }
 
     fn add(&self, reason: Reason) {
@@ -91,34 +111,16 @@ impl Reasons {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Metric(Option<u32>);
+/// What all names begin with.
+const PREFIX: &str = "cognito_authorizer";
 
-impl Metric {
-    fn new(kind: MetricType, name: &str) -> Self {
-        Self(hostcalls::define_metric(kind, &format!("cognito_authorizer.{name}")).ok())
-    }
-
-    fn add(self, amount: i64) {
-        if let Some(id) = self.0 {
-            // Nothing depends on a counter, least of all an answer.
-            let _ = hostcalls::increment_metric(id, amount);
-        }
-    }
-
-    fn set(self, value: u64) {
-        if let Some(id) = self.0 {
-            let _ = hostcalls::record_metric(id, value);
-        }
-    }
-}
-
-impl Metrics {
-    /// Defines all of them; issuers have theirs in the order of the configuration.
-    pub(super) fn define(policy: &Policy) -> Self {
+impl<M: Metric> Metrics<M> {
+    /// Defines all of them, in the same order for the same policy; issuers have theirs in the order
+    /// of the configuration.
+    pub fn define(policy: &Policy, define: &dyn Fn(Kind, &str) -> M) -> Self {
         let labels = policy.issuers.labels();
-        let counter = |name: &str| Metric::new(MetricType::Counter, name);
-        let gauge = |name: &str| Metric::new(MetricType::Gauge, name);
+        let counter = |name: &str| define(Kind::Counter, &format!("{PREFIX}.{name}"));
+        let gauge = |name: &str| define(Kind::Gauge, &format!("{PREFIX}.{name}"));
         let issuers = labels.iter().map(|id| Issuer {
             keys: gauge(&format!("issuer.jwks_keys.{id}")),
             age: gauge(&format!("issuer.jwks_age_seconds.{id}")),
@@ -134,15 +136,15 @@ impl Metrics {
         Self {
             allowed: counter("allowed"),
             anonymous: counter("anonymous"),
-            denied: Reasons::define("denied"),
+            denied: Reasons::define("denied", define),
             // Envoy keeps each statistic for good: these only where they can grow.
             reported: match policy.rules.opens_doors() {
-                true => Reasons::define("reported"),
-                false => Reasons::default(),
+                true => Reasons::define("reported", define),
+                false => Reasons::none(),
             },
             ignored: match policy.rules.ignores_tokens() {
-                true => Reasons::define("ignored"),
-                false => Reasons::default(),
+                true => Reasons::define("ignored", define),
+                false => Reasons::none(),
             },
             reporting: gauge("reporting"),
             open: Cell::default(),
@@ -168,37 +170,41 @@ impl Metrics {
                 age: gauge("deny_list_age_seconds"),
             }),
             issuers: issuers.collect(),
-            authorizer_in_flight: match policy.authorizers.is_empty() {
-                true => Metric(None),
-                false => gauge("authorizer_in_flight"),
-            },
+            authorizer_in_flight: (!policy.authorizers.is_empty())
+                .then(|| gauge("authorizer_in_flight")),
             authorizers: authorizers.collect(),
             in_flight: Cell::default(),
             shown: Cell::default(),
         }
     }
 
-    pub(super) fn allowed(&self) {
+    /// A request goes on in somebody's name.
+    pub fn allowed(&self) {
         self.allowed.add(1);
     }
 
-    pub(super) fn anonymous(&self) {
+    /// A request goes on, or is answered, in nobody's name.
+    pub fn anonymous(&self) {
         self.anonymous.add(1);
     }
 
-    pub(super) fn denied(&self, reason: Reason) {
+    /// A request is refused.
+    pub fn denied(&self, reason: Reason) {
         self.denied.add(reason);
     }
 
-    pub(super) fn reported(&self, reason: Reason) {
+    /// A request goes on that would be refused, were refusals carried out.
+    pub fn reported(&self, reason: Reason) {
         self.reported.add(reason);
     }
 
-    pub(super) fn ignored(&self, reason: Reason) {
+    /// A request goes on without its token, which is not valid.
+    pub fn ignored(&self, reason: Reason) {
         self.ignored.add(reason);
     }
 
-    pub(super) fn cache(&self, used: CacheUse) {
+    /// What the cache had to do with a decision.
+    pub fn cache(&self, used: CacheUse) {
         match used {
             CacheUse::None => {}
             CacheUse::Hit => self.cache_hit.add(1),
@@ -207,7 +213,7 @@ impl Metrics {
     }
 
     /// Counts a fetch of this kind of document, or an answer to this kind of questions.
-    pub(super) fn fetched(&self, kind: &str, counted: Counted) {
+    pub fn fetched(&self, kind: &str, counted: Counted) {
         match (kind, counted) {
             ("jwks", Counted::Success) => self.fetch_success.add(1),
             ("jwks", Counted::Failure) => self.fetch_failure.add(1),
@@ -228,32 +234,36 @@ impl Metrics {
         }
     }
 
-    pub(super) fn held(&self) {
+    /// A request waits.
+    pub fn held(&self) {
         self.held.add(1);
         self.held_now.add(1);
     }
 
-    pub(super) fn no_longer_held(&self) {
+    /// A request that waited has its verdict.
+    pub fn no_longer_held(&self) {
         self.held_now.add(-1);
     }
 
-    pub(super) fn cancelled(&self) {
+    /// A request that waited has gone away.
+    pub fn cancelled(&self) {
         self.cancelled.add(1);
         self.held_now.add(-1);
     }
 
-    pub(super) fn closed(&self) {
+    /// A request has been cut when its token ended.
+    pub fn closed(&self) {
         self.closed.add(1);
     }
 
     /// What authorizers were asked since the last time.
-    pub(super) fn authorizers(&self, gate: &mut Gate) {
+    pub fn authorizers(&self, gate: &mut Gate) {
         let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         for (metrics, counts) in self.authorizers.iter().zip(gate.take_authorizer_counts()) {
             for (metric, count) in [
-                (metrics.called, counts.called),
-                (metrics.remembered, counts.remembered),
-                (metrics.failed, counts.failed),
+                (&metrics.called, counts.called),
+                (&metrics.remembered, counts.remembered),
+                (&metrics.failed, counts.failed),
             ] {
                 if count > 0 {
                     metric.add(signed(count));
@@ -264,12 +274,11 @@ impl Metrics {
     }
 
     /// This worker has so many calls to authorizers under way.
-    pub(super) fn in_flight(&self, now: usize) {
+    pub fn in_flight(&self, now: usize) {
         let signed = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         let before = self.in_flight.replace(now);
-        if now != before {
-            self.authorizer_in_flight
-                .add(signed(now).saturating_sub(signed(before)));
+        if let Some(gauge) = self.authorizer_in_flight.as_ref().filter(|_| now != before) {
+            gauge.add(signed(now).saturating_sub(signed(before)));
         }
     }
 
@@ -283,13 +292,13 @@ impl Metrics {
 
     /// This VM ends, and what it knew of doors with it. Others say in their next second if some are
     /// open still.
-    pub(super) fn retired(&self) {
+    pub fn retired(&self) {
         self.reporting(false);
     }
 
     /// Gauges that every VM sets to the same value: whenever the number of keys changes, and once a
     /// second, since there may be a thousand issuers.
-    pub(super) fn gauges(&self, gate: &Gate, now: Now) {
+    pub fn gauges(&self, gate: &Gate, now: Now, space: &dyn SharedSpace) {
         let standings = || gate.keyring().standings(now.monotonic);
         let keys = standings().fold(0, |sum: usize, one| sum.saturating_add(one.keys));
         let denied = gate.revocations().map_or(0, Revocations::entries);
@@ -302,9 +311,9 @@ impl Metrics {
         let oldest = standings().filter_map(|one| one.age).max();
         self.age.set(oldest.unwrap_or_default().as_secs());
         self.signature_host.set(u64::from(gate.verifies_by_host()));
-        self.reporting(gate.reports_any(now, &Shared));
+        self.reporting(gate.reports_any(now, space));
         if let (Some(metrics), Some(list)) = (&self.deny_list, gate.revocations()) {
-            let all = list.roll(now, &Shared);
+            let all = list.roll(now, space);
             metrics.entries.set(all.entries);
             metrics.age.set(all.age);
         }

@@ -1,25 +1,34 @@
 //! The only folder that names the SDK: Envoy's callbacks in, host calls out, and no decisions.
 //!
-//! Of the SDK only functions of [`proxy_wasm::hostcalls`] that take and give bytes are called. Its
+//! There are two hosts, Envoy's Wasm runtime and its dynamic modules. What is read of a request, how a
+//! verdict is carried out, and what is counted is the same for both ([`start`], [`stream`], [`metrics`]); all
+//! else here is for the first, and the second is a crate of its own in `src/native`.
+//!
+//! Of the SDK only functions of `proxy_wasm::hostcalls` that take and give bytes are called. Its
 //! convenience methods unwrap what the host returns, and the `String` forms of the header
 //! functions panic on a byte that is not UTF-8: one such request would take the worker down.
 
+pub mod metrics;
+pub mod start;
+pub mod stream;
+
+#[cfg(target_arch = "wasm32")]
 mod bell;
+#[cfg(target_arch = "wasm32")]
 mod clock;
+#[cfg(target_arch = "wasm32")]
 mod crypto;
+#[cfg(target_arch = "wasm32")]
 mod exchange;
-mod metrics;
-#[cfg(feature = "provoke")]
+#[cfg(target_arch = "wasm32")]
+mod number;
+#[cfg(all(target_arch = "wasm32", feature = "provoke"))]
 mod provoke;
+#[cfg(target_arch = "wasm32")]
 mod root;
+#[cfg(target_arch = "wasm32")]
 mod space;
+#[cfg(target_arch = "wasm32")]
 mod wire;
+#[cfg(target_arch = "wasm32")]
 mod worker;
-
-use proxy_wasm::types::LogLevel;
-
-proxy_wasm::main! {{
-    // The host filters again by its own level; the tick follows that one.
-    proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|context| Box::new(root::Root::new(context)));
-}}

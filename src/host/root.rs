@@ -7,8 +7,14 @@ use crate::config;
 use crate::remote::space::{SharedSpace, digest};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{BufferType, ContextType};
+use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 use std::rc::Rc;
+
+proxy_wasm::main! {{
+    // The host filters again by its own level; the tick follows that one.
+    proxy_wasm::set_log_level(LogLevel::Info);
+    proxy_wasm::set_root_context(|context| Box::new(Root::new(context)));
+}}
 
 /// The root context: the host calls it, the [`Worker`] behind it does the work.
 #[derive(Debug)]

@@ -4,20 +4,20 @@ use super::bell::Bell;
 use super::clock::{self, MonotonicClock};
 use super::crypto::Host;
 use super::metrics::Metrics;
+use super::number::Number;
 use super::space::Shared;
-use super::wire;
+use super::start;
+use super::stream;
+use super::wire::{self, InEffect};
 use crate::decision::{Decision, Verdict};
-use crate::es384::Es384;
 use crate::gate::{Effects, Gate};
-use crate::policy::{Policy, SignaturePolicy, WhenStale};
+use crate::policy::Policy;
 use crate::refusal::Reason;
 use crate::remote::call::{Answer, CallId};
 use crate::remote::report::{Level, Report};
 use crate::remote::schedule::Entropy;
 use crate::request::Rest;
-use crate::rs256::Rs256;
-use crate::signature::Algorithms;
-use crate::verifiers::Verifiers;
+use crate::signature::HostVerifier;
 use proxy_wasm::hostcalls;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -50,7 +50,7 @@ pub(super) enum Phase {
 pub(super) struct Worker {
     context: u32,
     gate: RefCell<Gate>,
-    metrics: Metrics,
+    metrics: Metrics<Number>,
     clock: MonotonicClock,
     held: RefCell<HashMap<u32, Rc<Cell<Phase>>>>,
     /// The calls under way, by the host's number for each.
@@ -73,12 +73,13 @@ impl Worker {
     /// Nothing is fetched and no lease is taken here: the host configures a short-lived VM first,
     /// and no other would finish what that one begins.
     pub(super) fn new(context: u32, policy: Policy) -> Self {
-        let verifiers = verifiers(&policy);
+        let host: Rc<dyn HostVerifier> = Rc::new(Host);
+        let verifiers = start::verifiers(&policy, &host);
         let clock = MonotonicClock::new();
         // The standard library seeds its hashers at random; that is all the entropy needed here.
         let random = RandomState::new();
         let entropy = Entropy::random([0_u8, 1, 2].map(|one| random.hash_one(one)));
-        let metrics = Metrics::define(&policy);
+        let metrics = Metrics::define(&policy, &Number::define);
         let mut gate = Gate::new(Rc::new(policy), verifiers, entropy);
         gate.start(clock.both(), &Shared);
         let worker = Self {
@@ -101,32 +102,9 @@ impl Worker {
     }
 
     pub(super) fn announce(&self) {
-        let policy = self.policy();
         let gate = self.gate.borrow();
-        let verifier = match gate.verifies_by_host() {
-            true => "host",
-            false => "module",
-        };
-        let accounts = match (policy.issuers.accounts().len(), gate.algorithms()) {
-            (0, _) => String::new(),
-            (number, Algorithms::Rs256AndEs384) => {
-                format!(", AWS accounts: {number}, ES384 by the host")
-            }
-            (number, Algorithms::Rs256) => format!(", AWS accounts: {number}, no ES384"),
-        };
-        let list = match policy.deny_list.as_ref().map(|list| list.when_stale) {
-            None => "",
-            Some(WhenStale::Refuse) => ", tokens refused while the deny list is stale",
-            Some(WhenStale::Serve) => ", tokens served while the deny list is stale",
-        };
-        log::info!(
-            "cognito-authorizer {}: user pools: {}, rules: {}, signatures verified by the {}",
-            env!("CARGO_PKG_VERSION"),
-            policy.issuers.pools().len(),
-            policy.rules.len(),
-            [verifier, &accounts, list].concat(),
-        );
-        if let Some(report) = gate.not_enforced() {
+        let reports = [Some(start::announcement(&gate)), gate.not_enforced()];
+        for report in reports.into_iter().flatten() {
             self.tell(&report);
         }
     }
@@ -134,7 +112,7 @@ impl Worker {
     /// Decides about the request whose headers the host has just handed over.
     pub(super) fn admit(&self, context: u32, rest: Rest, phase: &Rc<Cell<Phase>>) {
         SERVES.set(true);
-        let Ok(request) = wire::request(self.gate.borrow().reads(), rest) else {
+        let Ok(request) = stream::request(&InEffect, self.gate.borrow().reads(), rest) else {
             phase.set(self.carry_out(context, &Verdict::refuse(Reason::UnsafePath)));
             return;
         };
@@ -166,7 +144,7 @@ impl Worker {
     /// Carries out a verdict on the request whose context is in effect. Returns what has become of
     /// it.
     fn carry_out(&self, context: u32, verdict: &Verdict) -> Phase {
-        wire::carry_out(&self.metrics, &self.policy(), verdict);
+        stream::carry_out(&InEffect, &self.metrics, &self.policy(), verdict);
         match verdict {
             Verdict::Forward(forward) => {
                 self.gate.borrow_mut().goes_on(context, forward);
@@ -189,7 +167,7 @@ impl Worker {
     /// Trailers have come, after a verdict or before it: what was promised of headers holds for
     /// them.
     pub(super) fn clean_trailers(&self) {
-        wire::clean_trailers(&self.policy());
+        stream::clean_trailers(&InEffect, &self.policy());
     }
 
     /// A request that went on has come to its end.
@@ -220,7 +198,7 @@ impl Worker {
         let effects = self.gate.borrow_mut().tick(now, &Shared);
         self.bring_about(effects);
         self.tick_every(self.gate.borrow().next_tick(self.clock.read()));
-        self.metrics.gauges(&self.gate.borrow(), now);
+        self.metrics.gauges(&self.gate.borrow(), now, &Shared);
         // The level may be changed while Envoy runs.
         if let Ok(level) = hostcalls::get_log_level() {
             proxy_wasm::set_log_level(level);
@@ -326,19 +304,6 @@ impl Worker {
     fn tick_every(&self, period: Duration) {
         if self.tick_period.replace(period) != period {
             let _ = hostcalls::set_tick_period(period);
-        }
-    }
-}
-
-/// The verifiers that a policy asks for: the host's, where they prove themselves.
-fn verifiers(policy: &Policy) -> Verifiers {
-    let host = || Rc::new(Host);
-    match (policy.signature, policy.issuers.accounts()) {
-        (SignaturePolicy::Module, _) => Rs256::module().into(),
-        // A user pool has no use for ES384: nothing has to be proved.
-        (SignaturePolicy::Auto, []) => Rs256::host_if_proven(host()).into(),
-        (SignaturePolicy::Auto, _) => {
-            Verifiers::new(Rs256::host_if_proven(host()), Es384::host_if_proven(host()))
         }
     }
 }

@@ -17,7 +17,7 @@ mod trie;
 pub use super::path::UnsafePath;
 use super::path::{self, Letters, PathCase, RequestPath, Spellings};
 pub use super::pattern::Variables;
-use super::pattern::{Match, PathPattern, PathRegex, requested_host};
+use super::pattern::{Match, PathPattern, PathRegex};
 use super::work::Work;
 use candidates::{Asked, Candidates, Vocabulary};
 use holds::Fails;
@@ -201,7 +201,7 @@ impl MatchIndex {
             let rule = self.pathless.first(&asked);
             return Ok(Chosen {
                 rule,
-                variables: self.capture_host(rule, target, Variables::default())?,
+                variables: self.capture_host(rule, &asked, Variables::default()),
             });
         }
         // Spellings that no rule could save are refused here, before any is asked.
@@ -211,7 +211,7 @@ impl MatchIndex {
         let differs = self.check_other_readings(&path, rule, &asked, work)?;
         Ok(Chosen {
             rule,
-            variables: self.capture_host(rule, target, self.capture(rule, &path, &differs))?,
+            variables: self.capture_host(rule, &asked, self.capture(rule, &path, &differs)),
         })
     }
 
@@ -219,7 +219,7 @@ impl MatchIndex {
     fn first(
         &self,
         reading: &str,
-        asked: &Asked,
+        asked: &Asked<'_>,
         work: &mut Work,
     ) -> Result<Option<usize>, UnsafePath> {
         // Expressions cost the most, and only those before the best rule of the tree can change
@@ -262,7 +262,7 @@ impl MatchIndex {
         &self,
         path: &RequestPath<'_>,
         chosen: Option<usize>,
-        asked: &Asked,
+        asked: &Asked<'_>,
         work: &mut Work,
     ) -> Result<Vec<bool>, UnsafePath> {
         let mut differs = Vec::new();
@@ -296,7 +296,7 @@ impl MatchIndex {
         &self,
         path: &RequestPath<'_>,
         chosen: Option<usize>,
-        asked: &Asked,
+        asked: &Asked<'_>,
         work: &mut Work,
     ) -> Result<(), UnsafePath> {
         // Two questions, as of the tree: an earlier expression must match no text, the chosen one
@@ -335,7 +335,7 @@ impl MatchIndex {
     fn regexes_before(
         &self,
         rule: Option<usize>,
-        asked: &Asked,
+        asked: &Asked<'_>,
     ) -> impl Iterator<Item = &RegexRule> {
         self.regexes
             .iter()
@@ -348,21 +348,16 @@ impl MatchIndex {
     fn capture_host(
         &self,
         rule: Option<usize>,
-        target: &Target<'_>,
+        asked: &Asked<'_>,
         mut variables: Variables,
-    ) -> Result<Variables, UnsafePath> {
-        let hosts = self.chosen(rule).map(|given| given.hosts.as_slice());
-        let hosts = hosts.unwrap_or_default();
-        if hosts.iter().all(|host| host.variables().next().is_none()) {
-            return Ok(variables);
-        }
-        let host = target.authority.map(requested_host).transpose()?.flatten();
-        if let Some(host) = host
-            && let Some(captured) = hosts.iter().find_map(|pattern| pattern.capture(&host))
+    ) -> Variables {
+        if let Some(host) = &asked.host
+            && let Some(given) = self.chosen(rule)
+            && let Some(captured) = given.hosts.iter().find_map(|one| one.capture(host))
         {
             captured.for_each(|(name, value)| variables.add(name, value));
         }
-        Ok(variables)
+        variables
     }
 
     /// From the literal reading, which chose the rule. Where another reading has another value, it

@@ -86,6 +86,8 @@ pub struct Rules {
     index: MatchIndex,
     outcomes: Vec<(Access, Enforcement)>,
     otherwise: Otherwise,
+    /// Of each rule, and last of the default.
+    compared: Vec<Compared>,
     /// What `optional` asks of a token that is there: that it is valid, and nothing more.
     valid_token: Requirement,
     /// Whether an authorizer is asked by any of them. It decides by method and path, whatever the
@@ -93,11 +95,35 @@ pub struct Rules {
     asks_authorizers: bool,
 }
 
+/// What of a request claims are compared with: gathered once, since every request asks.
+#[derive(Debug, Default)]
+struct Compared {
+    variables: Vec<String>,
+    headers: Vec<HeaderName>,
+}
+
+impl Compared {
+    fn of(access: &Access) -> Self {
+        match access {
+            Access::Require(requirement) => Self {
+                variables: requirement.variables().map(str::to_owned).collect(),
+                headers: requirement.headers().cloned().collect(),
+            },
+            Access::Anyone | Access::Optional(_) | Access::Nobody | Access::Authorizer(_) => {
+                Self::default()
+            }
+        }
+    }
+}
+
 /// What was chosen for a request: a rule, or the default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ruling(Option<usize>);
 
 impl Ruling {
+    /// The default's.
+    pub(crate) const DEFAULT: Self = Self(None);
+
     /// The rule's place in the list; `None` for the default.
     #[must_use]
     pub const fn rule(self) -> Option<usize> {
@@ -124,6 +150,9 @@ impl Rules {
         let asks_one = |access: &Access| matches!(access, Access::Authorizer(_));
         let asks_authorizers =
             outcomes.iter().any(|(access, _)| asks_one(access)) || asks_one(&otherwise.access);
+        let accesses = outcomes.iter().map(|(access, _)| access);
+        let compared = accesses.chain([&otherwise.access]).map(Compared::of);
+        let compared = compared.collect();
         let index = MatchIndex::new(matches, path_case)?;
         Ok(Self {
             index: match asks_authorizers {
@@ -133,6 +162,7 @@ impl Rules {
             asks_authorizers,
             outcomes,
             otherwise,
+            compared,
             valid_token: Requirement::default(),
         })
     }
@@ -156,15 +186,26 @@ impl Rules {
     ) -> Result<(Ruling, Variables), UnsafePath> {
         let Chosen { rule, variables } = self.index.choose_within(target, work)?;
         let ruling = Ruling(rule);
-        let requirement = self.requirement(ruling);
         // A claim is compared with one text. If upstreams disagree about what that is, one of them
         // would serve the record of another user. Variables that are compared with nothing may
         // differ.
-        let mut compared = requirement.into_iter().flat_map(Requirement::variables);
+        let compared = self.compared(ruling).map(|compared| &*compared.variables);
+        let mut compared = compared.unwrap_or_default().iter();
         if compared.any(|name| variables.differs(name)) {
             return Err(UnsafePath::Variable);
         }
         Ok((ruling, variables))
+    }
+
+    fn compared(&self, ruling: Ruling) -> Option<&Compared> {
+        self.compared.get(ruling.0.unwrap_or(self.outcomes.len()))
+    }
+
+    /// The headers of a request with which a ruling compares claims.
+    #[must_use]
+    pub fn headers(&self, ruling: Ruling) -> &[HeaderName] {
+        let compared = self.compared(ruling).map(|compared| &*compared.headers);
+        compared.unwrap_or_default()
     }
 
     /// What a ruling does with the request.
@@ -288,11 +329,7 @@ impl Rules {
 
     /// The headers of requests with which rules compare claims, as often as they do.
     pub fn bound_headers(&self) -> impl Iterator<Item = &HeaderName> {
-        let requirements = self.outcomes.iter().filter_map(|(access, _)| match access {
-            Access::Require(requirement) => Some(&**requirement),
-            Access::Anyone | Access::Optional(_) | Access::Nobody | Access::Authorizer(_) => None,
-        });
-        requirements.flat_map(Requirement::headers)
+        self.compared.iter().flat_map(|compared| &compared.headers)
     }
 
     /// How many rules there are, the default not counted.

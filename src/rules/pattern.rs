@@ -10,7 +10,7 @@ mod wildcard;
 
 pub use super::path::PathCase;
 pub use error::InvalidPattern;
-pub(super) use host::{HostKey, HostShape, requested_host};
+pub(super) use host::{HostKey, requested_host};
 pub use host::{HostPattern, InvalidHost};
 pub use literal::{LiteralPath, LiteralSegment};
 pub use method::{InvalidMethod, Method};

@@ -86,8 +86,8 @@ def pool(pool_id=POOL):
     return {"user_pool_id": pool_id, "client_ids": [CLIENT], "jwks": jwks}
 
 
-def ours(token=None, module=MODULE, **more):
-    configuration = {
+def configuration(token=None, **more):
+    return {
         "user_pools": [pool()],
         "token": {"use": "id", "cache_entries": CACHE, **(token or {})},
         "claim_headers": [
@@ -95,7 +95,24 @@ def ours(token=None, module=MODULE, **more):
         ],
         **more,
     }
-    return plugin(module, configuration)
+
+
+def ours(token=None, module=MODULE, **more):
+    return plugin(module, configuration(token, **more))
+
+
+def native(token=None, **more):
+    """The same filter as a dynamic module."""
+    module = {
+        "@type": f"{TYPE}.filters.http.dynamic_modules.v3.DynamicModuleFilter",
+        "dynamic_module_config": {"name": "cognito_authorizer", "do_not_close": True},
+        "filter_name": "bench",
+        "filter_config": {
+            "@type": "type.googleapis.com/google.protobuf.Struct",
+            "value": configuration(token, **more),
+        },
+    }
+    return [{"name": "native", "typed_config": module}]
 
 
 def jwt_authn(cached):
@@ -249,6 +266,7 @@ def rows(stage):
         Row("nothing", "a module that does nothing", KNOWN, plugin(empty), warm, seen=False),
         Row("jwt_authn", "jwt_authn with its cache", KNOWN, jwt_authn(True), warm),
         Row("warm", "this filter, the same job", KNOWN, ours(), warm, host_crypto=1),
+        Row("native", "the dynamic module, the same job", KNOWN, native(), warm, host_crypto=1),
         Row(
             "keep",
             "this filter, header_aliases: keep",
@@ -269,6 +287,7 @@ def rows(stage):
     new = [
         Row("jwt_authn_cold", "jwt_authn without cache", NEW, jwt_authn(False), warm),
         Row("cold", "this filter, the host's crypto", NEW, ours(cold), warm, host_crypto=1),
+        Row("native_cold", "the dynamic module", NEW, native(cold), warm, host_crypto=1),
         Row(
             "cold_module",
             "this filter, its own crypto",
@@ -298,6 +317,7 @@ def rows(stage):
             upload=UPLOAD_BYTES,
         ),
         Row("upload", "this filter", UPLOAD, ours(), warm, upload=UPLOAD_BYTES),
+        Row("native_upload", "the dynamic module", UPLOAD, native(), warm, upload=UPLOAD_BYTES),
     ]
     asking = {
         "clusters": [cluster("verdicts", stage.verdict_port)],

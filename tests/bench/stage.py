@@ -19,6 +19,8 @@ MODULE = Path(
     os.environ.get("COGNITO_AUTHORIZER_WASM")
     or ROOT / "target/wasm32-wasip1/release/cognito_authorizer.wasm"
 )
+# The folder of the same filter as a dynamic module.
+NATIVE = ROOT / "target/native"
 ENVOY = os.environ.get("ENVOY") or ROOT / "target/venv/bin/envoy"
 TYPE = "type.googleapis.com/envoy.extensions"
 TICK = os.sysconf("SC_CLK_TCK")
@@ -148,6 +150,7 @@ def spawn(command, log):
         # A group of its own: Ctrl-C reaches only this program, which then stops its children.
         return subprocess.Popen(
             [str(word) for word in command],
+            env={**os.environ, "ENVOY_DYNAMIC_MODULES_SEARCH_PATH": str(NATIVE)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -6,6 +6,7 @@ mod boundaries;
 mod change;
 mod confirmation;
 mod deny_list;
+mod follow;
 mod hold_limits;
 mod many_issuers;
 mod open_requests;

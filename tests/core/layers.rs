@@ -89,13 +89,16 @@ const CIRCLE: (&str, [&str; 2]) = ("config", ["field", "fields"]);
 /// The desk tool: a crate of its own that uses the core as anyone could, and no part of it.
 const TOOL: &str = "cli";
 
+/// The second host: crates of their own, which the core does not know either.
+const NATIVE: &str = "native";
+
 /// What only these modules of the tool may say. None of it ever opens a connection to where a token
 /// could go: `explain` fetches a key set, if it is told to.
 const RESERVED_IN_TOOL: [(&str, &[&str]); 8] = [
     ("proxy_wasm", &[]),
     ("TcpStream", &[]),
     ("UdpSocket", &[]),
-    ("ureq", &["explain", "status"]),
+    ("ureq", &["server"]),
     ("SystemTime", &["explain"]),
     ("Instant", &[]),
     ("rsa::", &[]),
@@ -137,7 +140,9 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 /// The code of each module of the core, in all of its files.
 fn modules() -> BTreeMap<String, String> {
     let mut modules = below("src");
-    assert!(modules.remove(TOOL).is_some(), "src/{TOOL}");
+    for crates in [TOOL, NATIVE] {
+        assert!(modules.remove(crates).is_some(), "src/{crates}");
+    }
     modules
 }
 
@@ -231,7 +236,12 @@ fn folders() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
         let inside = file.strip_prefix(&root).unwrap().with_extension("");
         let name = inside.file_name().unwrap().to_str().unwrap().to_owned();
         let folder = inside.parent().unwrap().to_str().unwrap().to_owned();
-        if folder.is_empty() || folder.starts_with(TOOL) || name == "tests" || name == "mod" {
+        if folder.is_empty()
+            || folder.starts_with(TOOL)
+            || folder.starts_with(NATIVE)
+            || name == "tests"
+            || name == "mod"
+        {
             continue;
         }
         let code = code_of(&file);
@@ -364,5 +374,40 @@ fn names_are_found() {
     assert!(uses(&modules["decision"]).contains("verify"));
     let tool = below(&format!("src/{TOOL}"));
     assert!(says(&tool["check"], "cognito_authorizer"));
-    assert!(says(&tool["explain"], "ureq"));
+    assert!(says(&tool["server"], "ureq"));
+}
+
+/// `unsafe` stands in one small crate, and the compiler forbids it in all others.
+#[test]
+fn only_the_abi_is_unsafe() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let abi = Path::new(NATIVE).join("abi");
+    let mut lines = 0;
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap();
+        let code = code_of(&file);
+        if inside.starts_with(&abi) {
+            // The Envoy of its tests, and these, are no part of the module.
+            if !inside.ends_with("fake.rs") && !inside.ends_with("tests.rs") {
+                lines += code.lines().filter(|line| !line.trim().is_empty()).count();
+            }
+            continue;
+        }
+        for form in [
+            "unsafe {",
+            "unsafe fn",
+            "unsafe impl",
+            "unsafe extern",
+            "#[unsafe(",
+        ] {
+            assert!(!code.contains(form), "{}: {form}", inside.display());
+        }
+    }
+    assert!(lines < 1000, "{lines} lines are not a small crate");
+    for manifest in ["Cargo.toml", "src/native/Cargo.toml"] {
+        let manifest = fs::read_to_string(root.join("..").join(manifest)).unwrap();
+        assert!(manifest.contains("unsafe_code = \"forbid\""));
+    }
 }

@@ -23,6 +23,7 @@ mod config;
 mod decisions;
 mod flow;
 mod layers;
+mod native;
 mod paths;
 mod readers;
 mod rfc;

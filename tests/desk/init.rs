@@ -1,5 +1,7 @@
 //! `init`: complete files, with nothing of the examples in them, that Envoy starts with.
 
+mod asked;
+
 use crate::harness::client::Request;
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::issuer::{SUB, TestKey, Token};
@@ -124,22 +126,63 @@ pub(crate) fn bootstrap(upstream: u16) -> Value {
     documents(&files[0].1).remove(0)
 }
 
+/// The one file that is written for Envoy.
 #[track_caller]
-fn starts(arguments: &[&str]) -> Value {
-    let (folder, files) = written(arguments);
+fn file(arguments: &[&str]) -> Value {
+    let (folder, files) = written(&[arguments, &["--for", "envoy"]].concat());
     let [(name, text)] = files.as_slice() else {
         panic!("{files:?}")
     };
     assert_eq!(name, "envoy.yaml");
+    let _ = std::fs::remove_dir_all(folder);
+    documents(text).remove(0)
+}
+
+/// Listeners and clusters of all bootstraps in the first, with names and ports of their own: most of
+/// what a start costs is the module, compiled once.
+fn together(bootstraps: &[Value]) -> Value {
+    let mut whole = bootstraps[0].clone();
+    let mut all = json!({"listeners": [], "clusters": []});
+    for (number, bootstrap) in bootstraps.iter().enumerate() {
+        let mut text = bootstrap["static_resources"].to_string();
+        for cluster in bootstrap["static_resources"]["clusters"]
+            .as_array()
+            .expect("clusters")
+        {
+            let name = cluster["name"].as_str().expect("a name");
+            text = text.replace(&format!("\"{name}\""), &format!("\"{name}-{number}\""));
+        }
+        let mut resources: Value = serde_json::from_str(&text).expect("JSON");
+        for (port, listener) in
+            (20_000 + 10 * number..).zip(resources["listeners"].as_array_mut().expect("listeners"))
+        {
+            let name = listener["name"].as_str().expect("a name");
+            listener["name"] = format!("{name}-{number}").into();
+            listener["address"]["socket_address"]["port_value"] = port.into();
+        }
+        for kind in ["listeners", "clusters"] {
+            let of_kind = resources[kind].as_array_mut().expect("a list");
+            all[kind].as_array_mut().expect("a list").append(of_kind);
+        }
+    }
+    whole["static_resources"] = all;
+    whole
+}
+
+#[track_caller]
+fn starts(bootstrap: &Value) {
+    let folder = folder();
+    std::fs::create_dir_all(&folder).expect("a writable target directory");
+    let path = folder.join("envoy.json");
+    std::fs::write(&path, bootstrap.to_string()).expect("a file");
     let output = Command::new(provided("ENVOY"))
         .args(["--mode", "validate", "-c"])
-        .arg(folder.join(name))
+        .arg(&path)
         .output()
         .expect("ENVOY names a program");
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{log}");
     let _ = std::fs::remove_dir_all(folder);
-    documents(text).remove(0)
 }
 
 /// Every partition, both issuers, a replica, an emulator's long id, and several pools.
@@ -153,7 +196,7 @@ fn envoy_starts_with_what_is_written() {
     };
     let (certificate, key) = (tls("ingress.crt"), tls("server.key"));
     let long = format!("us-west-2_{}", "a1b".repeat(15));
-    for arguments in [
+    let all = [
         &["--pool", POOL, "--client", "12e5"][..],
         &["--pool", &long, "--client", "abc", "--use", "id"],
         &[
@@ -214,8 +257,10 @@ fn envoy_starts_with_what_is_written() {
             "--client",
             "ap-south-1_C3=d",
         ],
-    ] {
-        let bootstrap = starts(&[arguments, &["--for", "envoy"]].concat());
+    ];
+    let bootstraps = all.map(file);
+    starts(&together(&bootstraps));
+    for (arguments, bootstrap) in all.iter().zip(&bootstraps) {
         let clusters = bootstrap["static_resources"]["clusters"].as_array();
         let keys = clusters.expect("clusters").iter();
         let keys = keys.filter(|one| {
@@ -374,7 +419,7 @@ fn kubernetes_is_given_all_it_needs() {
         json!({"istio": "edge"})
     );
     // What browsers may do is said as to Envoy alone.
-    let mut bootstrap = starts(&[&options[..], &["--for", "envoy"]].concat());
+    let mut bootstrap = file(&options);
     let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
     let manager = bootstrap.pointer_mut(manager).expect("a manager");
     let policy = &manager["route_config"]["virtual_hosts"][0]["typed_per_filter_config"];

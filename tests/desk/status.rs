@@ -344,68 +344,76 @@ fn a_module_that_is_not_loaded() {
     assert!(shown.contains("! the module is not loaded:\n"), "{shown}");
 }
 
-/// A real Envoy, in each state that somebody asks about at night.
+/// A real Envoy, in each state that somebody asks about at night: one whose keys come late, and one
+/// that only reports.
 #[test]
 fn a_real_envoy() {
     let configuration = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config/configuration/value";
-    for state in ["well", "without keys", "reporting"] {
-        let keys = KeyServer::start();
-        if state != "without keys" {
-            keys.publish(POOL, &[TestKey::first()]);
-        }
-        let upstream = Upstream::start();
-        let mut bootstrap = bootstrap(upstream.port());
-        if state == "reporting" {
-            let configuration = bootstrap
-                .pointer_mut(configuration)
-                .expect("a configuration");
-            configuration["enforce"] = "report".into();
-        }
-        let envoy = EnvoyUnderTest::start(&Served::new(bootstrap, keys.port()));
-        let send = |request: Request| request.host("api.acme.io").send(envoy.at("ingress")).status;
-        let expected = match state {
-            "well" => [200, 401],
-            "without keys" => [503, 401],
-            _ => [200, 200],
-        };
-        if state == "without keys" {
-            envoy.await_metric("jwks_fetch.failure", 1);
-        } else {
-            envoy.await_metric("jwks_keys", 1);
-        }
-        let answers = [
-            send(Request::get("/").bearer(&access(POOL))),
-            send(Request::get("/")),
-        ];
-        assert_eq!(answers, expected, "{state}");
-        let address = std::fs::read_to_string(envoy.directory().join("admin")).expect("an address");
-        let lines: &[&str] = match state {
-            "well" => &[
-                "  allowed                              1",
-                "    1 keys, ",
-                "  cognito_eu_west_1\n    1 of 1 hosts healthy",
-                "  missing_token                        1",
-                "All is well.",
-            ],
-            "without keys" => &[
-                "! eu-west-1_Zz9Yy8Xx7\n  no keys for ",
-                "  keys_unavailable                     1",
-                "1 thing is wrong: see the !",
-            ],
-            _ => &[
-                "! doors are open: enforce: report\n  missing_token                        1",
-                "1 thing is wrong: see the !",
-            ],
-        };
-        // Counters may lag by a moment.
-        let shown = eventually("all that was sent", || {
-            let (code, shown, said) = status(address.trim());
-            assert_eq!(said, "");
-            let all = lines.iter().all(|line| shown.contains(line));
-            let good = i32::from(state != "well");
-            (all && code == Some(good)).then_some(shown)
-        });
-        assert!(shown.starts_with("Envoy 1."), "{shown}");
-        envoy.finish(2);
-    }
+    let upstream = Upstream::start();
+    let keys = KeyServer::start();
+    let envoy = EnvoyUnderTest::start(&Served::new(bootstrap(upstream.port()), keys.port()));
+    envoy.await_metric("jwks_fetch.failure", 1);
+    assert_eq!(both_answers(&envoy), [503, 401]);
+    shows(
+        &envoy,
+        1,
+        &[
+            "! eu-west-1_Zz9Yy8Xx7\n  no keys for ",
+            "  keys_unavailable                     1",
+            "1 thing is wrong: see the !",
+        ],
+    );
+    keys.publish(POOL, &[TestKey::first()]);
+    envoy.await_metric("jwks_keys", 1);
+    assert_eq!(both_answers(&envoy), [200, 401]);
+    shows(
+        &envoy,
+        0,
+        &[
+            "  allowed                              1",
+            "    1 keys, ",
+            "  cognito_eu_west_1\n    1 of 1 hosts healthy",
+            "  missing_token                        2",
+            "All is well.",
+        ],
+    );
+    envoy.finish(4);
+
+    let mut reporting = bootstrap(upstream.port());
+    reporting
+        .pointer_mut(configuration)
+        .expect("a configuration")["enforce"] = "report".into();
+    let envoy = EnvoyUnderTest::start(&Served::new(reporting, keys.port()));
+    envoy.await_metric("jwks_keys", 1);
+    assert_eq!(both_answers(&envoy), [200, 200]);
+    shows(
+        &envoy,
+        1,
+        &[
+            "! doors are open: enforce: report\n  missing_token                        1",
+            "1 thing is wrong: see the !",
+        ],
+    );
+    envoy.finish(2);
+}
+
+/// With a token of the pool, and without one.
+fn both_answers(envoy: &EnvoyUnderTest) -> [u16; 2] {
+    let send = |request: Request| request.host("api.acme.io").send(envoy.at("ingress")).status;
+    [
+        send(Request::get("/").bearer(&access(POOL))),
+        send(Request::get("/")),
+    ]
+}
+
+/// Awaits these lines on the screen, since counters lag by a moment.
+fn shows(envoy: &EnvoyUnderTest, expected: i32, lines: &[&str]) {
+    let address = std::fs::read_to_string(envoy.directory().join("admin")).expect("an address");
+    let shown = eventually("all that was sent", || {
+        let (code, shown, said) = status(address.trim());
+        assert_eq!(said, "");
+        let all = lines.iter().all(|line| shown.contains(line));
+        (all && code == Some(expected)).then_some(shown)
+    });
+    assert!(shown.starts_with("Envoy 1."), "{shown}");
 }

@@ -7,6 +7,7 @@ use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::client::Request;
 use crate::harness::document::{POOL, document, with};
 use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::host::Host;
 use crate::harness::issuer::{TestKey, Token};
 use crate::harness::keyserver::KeyServer;
 use crate::harness::process::eventually;
@@ -50,16 +51,20 @@ fn a_body_longer_than_every_buffer_waits_too() {
         });
         let uploads: Vec<_> = uploads.collect();
         envoy.await_metric("held", 2);
-        eventually("the buffer to be full", || {
-            (envoy.metric("cancelled") == 1).then_some(())
-        });
+        // The dynamic module has one way to hold a body: the client waits.
+        let cuts = Host::of_tests() == Host::Wasm;
+        if cuts {
+            eventually("the buffer to be full", || {
+                (envoy.metric("cancelled") == 1).then_some(())
+            });
+        }
         for id in pools {
             keys.release(id);
         }
         for (listener, case, upload) in uploads {
             let response = upload.join().expect("an answer");
             let seen = upstream.seen(&case);
-            if listener == "stops" {
+            if cuts && listener == "stops" {
                 assert_eq!(response.status, 413);
                 assert!(seen.is_empty(), "cut, yet it reached the upstream");
             } else {

@@ -6,6 +6,7 @@ use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::client::Request;
 use crate::harness::document::{POOL, ruled, with};
 use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::host::Host;
 use crate::harness::issuer::{CLIENT, EMAIL, SUB, TestKey, Token};
 use crate::harness::keyserver::KeyServer;
 use crate::harness::listener::Configuration;
@@ -169,6 +170,16 @@ fn identities(table: &mut Table<'_>, envoy: &EnvoyUnderTest, id: &Token, access:
         let found = (line["sub"].as_str(), line["client_id"].as_str());
         table.same("an identity", found, expected);
         table.same("no reason", line["reason"].as_str(), None);
+        // The dynamic module shows it to Envoy's own filters as well.
+        let shown = &line["metadata"];
+        let expected = match Host::of_tests() {
+            Host::Wasm => (None, None),
+            Host::Native => expected,
+        };
+        let found = (shown["sub"].as_str(), shown["client_id"].as_str());
+        table.same("dynamic metadata", found, expected);
+        let groups = expected.1.map_or(json!(null), |_| json!(["readers"]));
+        table.same("a list", &shown["groups"], &groups);
     }
 }
 

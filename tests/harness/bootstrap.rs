@@ -62,7 +62,7 @@ impl Setup {
             concurrency: 2,
             dynamic: false,
             provoked: false,
-            module_log: "wasm:debug",
+            module_log: "debug",
             flush: "5s",
         }
     }
@@ -124,7 +124,7 @@ impl Setup {
 
     /// Lets the module log everything it ever would.
     pub(crate) fn talkative(mut self) -> Self {
-        self.module_log = "wasm:trace";
+        self.module_log = "trace";
         self
     }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::harness::bootstrap::{MAIN, Setup};
 use crate::harness::client::Request;
+use crate::harness::host::Host;
 use crate::harness::process::{
     Bootstrap, PATIENCE, Slot, Usage, discard, eventually, excerpt, launch, launch_as, module,
     read, stop, wait,
@@ -201,6 +202,7 @@ impl EnvoyUnderTest {
     /// The filter's metrics, without their common prefix.
     #[track_caller]
     pub(crate) fn metrics(&self) -> BTreeMap<String, u64> {
+        Host::of_tests().settle();
         let all = self.statistics(PREFIX);
         let own =
             |(name, value): (String, u64)| Some((name.strip_prefix(PREFIX)?.to_owned(), value));

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::bootstrap::publish;
 use crate::harness::client::CASE;
 use crate::harness::document::with;
+use crate::harness::host::Host;
 
 const ANY: &str = "type.googleapis.com/google.protobuf";
 
@@ -207,8 +208,10 @@ impl Listener {
             let mut filter = filters[index].clone();
             let plugin = &mut filter["typed_config"]["config"];
             Configuration::Struct(second.clone()).put_into(plugin);
+            Host::of_tests().adapt(&mut filter);
             filters.insert(index + 1, filter);
         }
+        Host::of_tests().adapt(&mut filters[index]);
         if let Some(other) = &self.other {
             filters[index] = other.clone();
         }
@@ -265,6 +268,7 @@ fn access_log(path: &Path) -> Value {
                 "sub": "%FILTER_STATE(wasm.cognito.sub:PLAIN)%",
                 "client_id": "%FILTER_STATE(wasm.cognito.client_id:PLAIN)%",
                 "principal": "%FILTER_STATE(wasm.cognito.principal:PLAIN)%",
+                "metadata": "%DYNAMIC_METADATA(cognito)%",
             }},
         },
     })

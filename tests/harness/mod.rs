@@ -10,6 +10,7 @@ pub(crate) mod curve;
 pub(crate) mod document;
 pub(crate) mod envoy;
 pub(crate) mod function;
+pub(crate) mod host;
 pub(crate) mod http2;
 pub(crate) mod issuer;
 pub(crate) mod keyserver;

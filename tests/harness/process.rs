@@ -10,6 +10,8 @@ use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::harness::host::Host;
+
 /// How long anything that must happen may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 /// Envoys that run at once: each has some ten threads, and the machine few processors.
@@ -136,7 +138,12 @@ pub(crate) fn launch_as(setup: &impl Bootstrap, arguments: &[&str]) -> (Child, P
     std::fs::create_dir_all(&directory).expect("a writable target directory");
     let bootstrap = setup.write(&directory, &module());
     let log = File::create(directory.join("log")).expect("a writable directory");
+    let host = Host::of_tests();
     let process = Command::new(provided("ENVOY"))
+        .envs(
+            host.search_path()
+                .map(|path| ("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", path)),
+        )
         .arg("--config-path")
         .arg(bootstrap)
         .arg("--admin-address-path")
@@ -146,7 +153,10 @@ pub(crate) fn launch_as(setup: &impl Bootstrap, arguments: &[&str]) -> (Child, P
         // Whoever is held when a listener is replaced keeps the connection meanwhile.
         .args(["--drain-time-s", "10"])
         .args(["--log-level", "info"])
-        .args(["--component-log-level", setup.module_log()])
+        .args([
+            "--component-log-level",
+            &format!("{}:{}", host.log(), setup.module_log()),
+        ])
         .args(["--file-flush-interval-msec", "20"])
         .stdout(log.try_clone().expect("a file"))
         .stderr(log)

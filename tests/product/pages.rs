@@ -14,6 +14,7 @@ mod fields;
 mod lambda;
 mod links;
 mod mcp;
+mod native;
 mod parts;
 mod pictures;
 mod promises;
@@ -71,6 +72,7 @@ const KINDS: &[(&str, Form, Held)] = &[
     ("demo", TEXT, In("tests/product/pages/commands.rs")),
     ("deny list", JSON, Here(configurations::deny_list)),
     ("dependencies", Table, SECURITY),
+    ("differs", Table, In("tests/product/pages/native.rs")),
     ("event", JSON, In("tests/product/pages/lambda.rs")),
     ("fields of", Table, In("tests/product/pages/fields.rs")),
     ("filter", YAML, RECIPES),
@@ -86,6 +88,7 @@ const KINDS: &[(&str, Form, Held)] = &[
         Table,
         In("tests/product/pages/requests.rs"),
     ),
+    ("native filter", YAML, In("tests/product/pages/native.rs")),
     ("part of", YAML, Here(parts::part)),
     ("policy", JSON, Here(configurations::iam_policy)),
     (

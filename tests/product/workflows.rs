@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 fn text(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -58,4 +59,49 @@ fn workflows_run_targets_that_there_are() {
             .join(".ci/run")
             .is_file()
     );
+}
+
+/// What is published is what runs on every Linux: `make dist` goes on without it, and says so.
+#[test]
+fn a_release_has_the_desk_tool_for_every_linux() {
+    let workflow: serde_json::Value =
+        serde_yaml_ng::from_str(&text(".github/workflows/release.yml")).expect("YAML");
+    let steps = workflow["jobs"]["publish"]["steps"].as_array();
+    let runs: Vec<_> = steps
+        .expect("steps")
+        .iter()
+        .filter_map(|step| step["run"].as_str())
+        .collect();
+    let at = |words: &str| runs.iter().position(|run| run.contains(words));
+    let held = at("test -f target/dist/*-x86_64-unknown-linux-musl");
+    let (made, published) = (at("make dist"), at("gh release create"));
+    assert!(
+        made.is_some() && made < held && held < published,
+        "{runs:?}"
+    );
+}
+
+/// A licence that nobody has looked at is found here, and not on the day of a release.
+#[test]
+fn every_crate_of_module_and_desk_tool_has_a_licence_that_is_known() {
+    let output = Command::new("python3")
+        .args(["envoy/dist.py", "licences"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("python3");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let (module, tool) = text.split_once("\nThe desk tool ").expect("both");
+    let (tool, _) = tool.split_once("\n--------").expect("a list and texts");
+    // Both verify with `rsa`; only the tool speaks TLS and has a command line.
+    for (list, has, lacks) in [
+        (module, ["proxy-wasm", "rsa"], ["ring", "clap"]),
+        (tool, ["ring", "rsa"], ["proxy-wasm", "trycmd"]),
+    ] {
+        let named = |name: &str| list.contains(&format!("\n{name} "));
+        assert!(has.iter().all(|name| named(name)), "{list}");
+        assert!(!lacks.iter().any(|name| named(name)), "{list}");
+    }
+    assert!(text.contains("Permission is hereby granted, free of charge"));
 }

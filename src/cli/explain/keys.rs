@@ -2,7 +2,8 @@
 //!
 //! Nothing but the URL that was given is asked, and nothing of the token is sent along.
 
-use anyhow::{Context as _, ensure};
+use crate::server::{Server, Way};
+use anyhow::Context as _;
 use cognito_authorizer::jwks::KeySet;
 use std::io::Read as _;
 use std::time::Duration;
@@ -17,7 +18,7 @@ pub(crate) fn read(place: &str) -> anyhow::Result<Vec<u8>> {
         start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     });
     let bytes = match is_url {
-        true => fetch(place),
+        true => Server::new(PATIENCE, Way::Environment).get(place, KeySet::MAX_BYTES),
         false => load(place),
     }?;
     // A set that the filter would not use is no answer to the question.
@@ -26,45 +27,11 @@ pub(crate) fn read(place: &str) -> anyhow::Result<Vec<u8>> {
 }
 
 /// One byte more than a key set may have: what is longer is refused by the reader of key sets.
-fn limit() -> u64 {
-    u64::try_from(KeySet::MAX_BYTES)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1)
-}
-
 fn load(path: &str) -> anyhow::Result<Vec<u8>> {
+    let limit = u64::try_from(KeySet::MAX_BYTES).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).with_context(|| path.to_owned())?;
-    let read = file.take(limit()).read_to_end(&mut bytes);
+    let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes);
     read.with_context(|| path.to_owned())?;
-    Ok(bytes)
-}
-
-/// Asks as Envoy asks: redirects are not followed, and only 200 is an answer.
-fn fetch(url: &str) -> anyhow::Result<Vec<u8>> {
-    let config = ureq::Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .http_status_as_error(false)
-        .build();
-    let agent = ureq::Agent::new_with_config(config);
-    let mut response = agent
-        .get(url)
-        .header("accept", "application/json")
-        .call()
-        .with_context(|| url.to_owned())?;
-    let status = response.status().as_u16();
-    ensure!(
-        status == 200,
-        "{url}: the key endpoint answered {status}; expected 200"
-    );
-    let mut bytes = Vec::new();
-    let body = response
-        .body_mut()
-        .as_reader()
-        .take(limit())
-        .read_to_end(&mut bytes);
-    body.with_context(|| url.to_owned())?;
     Ok(bytes)
 }

@@ -2,6 +2,7 @@
 
 use super::Made;
 use super::configuration;
+use super::kubernetes;
 use super::value::Upstream;
 use super::wanted::Wanted;
 use crate::endpoint::{self, Gateway};
@@ -14,7 +15,8 @@ const CORS: &str = include_str!("../../../envoy/gateway/cors.yaml");
 pub(super) fn made(wanted: &Wanted) -> anyhow::Result<Made> {
     let gateway = &wanted.gateway;
     let mut example = Example::new(AUTHORIZER)?;
-    example.head(&head(wanted))?;
+    let place = "in Envoy Gateway, in front of every route of one Gateway";
+    example.head(&kubernetes::head(place, wanted))?;
     for kind in ["EnvoyExtensionPolicy", "ClientTrafficPolicy"] {
         example.set(&format!("{kind}:metadata.namespace"), &gateway.namespace)?;
         example.set(
@@ -44,30 +46,15 @@ pub(super) fn made(wanted: &Wanted) -> anyhow::Result<Made> {
     if let Some(upstream) = &wanted.upstream {
         files.push(("route.yaml".to_owned(), route(upstream, gateway)));
     }
-    let names: Vec<_> = files.iter().map(|(name, _)| name.clone()).collect();
-    let namespace = gateway.namespace.clone();
-    Ok(Made {
-        files,
-        next: Box::new(move |path| {
-            let files = names.iter().map(|name| format!(" -f {}", path(name)));
-            vec![
-                format!("kubectl apply{}", files.collect::<String>()),
-                format!("kubectl -n {namespace} describe envoyextensionpolicy cognito-authorizer"),
-                format!("kubectl -n {namespace} describe envoypatchpolicy cognito-keys"),
-            ]
-        }),
-        remark: format!(
-            "The module stands before every route of the Gateway {} in {} (--gateway, --namespace). Envoy Gateway must have been told `extensionApis: {{enableEnvoyPatchPolicy: true}}`; without it there are no keys, and every token gets 503.",
-            gateway.name, gateway.namespace
-        ),
-    })
-}
-
-fn head(wanted: &Wanted) -> String {
-    configuration::comment(&format!(
-        "The authorizer in Envoy Gateway, for every route of one Gateway, and the tokens of {}. Needs keys.yaml.",
-        wanted.names()
-    ))
+    let Gateway { name, namespace } = gateway;
+    let status = vec![
+        format!("-n {namespace} describe envoyextensionpolicy cognito-authorizer"),
+        format!("-n {namespace} describe envoypatchpolicy cognito-keys"),
+    ];
+    let remark = format!(
+        "The module stands before every route of the Gateway {name} in {namespace} (--gateway, --namespace). Envoy Gateway must have been told `extensionApis: {{enableEnvoyPatchPolicy: true}}`; without it there are no keys, and every token gets 503."
+    );
+    Ok(kubernetes::made(files, status, remark))
 }
 
 /// A route for all paths. A service of the cluster goes by its name; everything else is a Backend.

@@ -3,6 +3,7 @@
 use super::Made;
 use super::configuration;
 use super::envoy::exactly;
+use super::kubernetes;
 use super::wanted::Wanted;
 use crate::endpoint::{self, Gateway};
 use crate::example::{Example, scalar};
@@ -15,7 +16,8 @@ const CORS_POLICY: &str = include_str!("../../../envoy/istio/cors-policy.yaml");
 pub(super) fn made(wanted: &Wanted) -> anyhow::Result<Made> {
     let gateway = &wanted.gateway;
     let mut example = Example::new(AUTHORIZER)?;
-    example.head(&head(wanted))?;
+    let place = "at an Istio gateway, in front of everything behind it";
+    example.head(&kubernetes::head(place, wanted))?;
     example.set("metadata.namespace", &gateway.namespace)?;
     example.set("spec.selector.matchLabels.istio", &scalar(&gateway.name))?;
     example.set("spec.url", &format!("oci://{}", wanted.image))?;
@@ -63,30 +65,12 @@ spec:
             ),
         ));
     }
-    let names: Vec<_> = files.iter().map(|(name, _)| name.clone()).collect();
-    let namespace = gateway.namespace.clone();
-    Ok(Made {
-        files,
-        next: Box::new(move |path| {
-            // Keys first: without them every token gets 503.
-            let files = names.iter().map(|name| format!(" -f {}", path(name)));
-            vec![
-                format!("kubectl apply{}", files.collect::<String>()),
-                format!("kubectl -n {namespace} get wasmplugin cognito-authorizer"),
-            ]
-        }),
-        remark: format!(
-            "The plugin stands before every route of the gateway istio={} in {} (--gateway, --namespace). headers.yaml is for the whole mesh: Istio's root namespace is taken to be istio-system.",
-            gateway.name, gateway.namespace
-        ),
-    })
-}
-
-fn head(wanted: &Wanted) -> String {
-    configuration::comment(&format!(
-        "The authorizer at an Istio gateway, in front of everything behind it, for the tokens of {}. Needs keys.yaml.",
-        wanted.names()
-    ))
+    let Gateway { name, namespace } = gateway;
+    let status = vec![format!("-n {namespace} get wasmplugin cognito-authorizer")];
+    let remark = format!(
+        "The plugin stands before every route of the gateway istio={name} in {namespace} (--gateway, --namespace). headers.yaml is for the whole mesh: Istio's root namespace is taken to be istio-system."
+    );
+    Ok(kubernetes::made(files, status, remark))
 }
 
 /// The filter that must stand before the plugin, and the policy that it reads, for every route.

@@ -6,6 +6,7 @@ mod configuration;
 mod envoy;
 mod gateway;
 mod istio;
+mod kubernetes;
 mod value;
 mod wanted;
 

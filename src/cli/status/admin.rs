@@ -1,18 +1,18 @@
 //! Envoy's admin interface, which is asked, never told, and not believed to be one.
 
+use crate::server::{Server, Way};
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
-use std::io::Read as _;
 use std::time::Duration;
 
 /// An answer takes milliseconds; a `/config_dump` of thousands of routes, a second or two.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// More than any dump seen.
-const MAX_BYTES: u64 = 64 * 1024 * 1024;
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 pub(super) struct Admin {
-    agent: ureq::Agent,
+    server: Server,
     base: String,
 }
 
@@ -40,16 +40,8 @@ pub(super) fn base(text: &str) -> Result<String, String> {
 
 impl Admin {
     pub(super) fn new(base: &str) -> Self {
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
-            // It is on this machine, or at the end of a tunnel.
-            .proxy(None)
-            .build();
         Self {
-            agent: ureq::Agent::new_with_config(config),
+            server: Server::new(PATIENCE, Way::Direct),
             base: base.to_owned(),
         }
     }
@@ -60,20 +52,10 @@ impl Admin {
     /// Nobody answers, another status than 200, too much, or bytes that are no text.
     pub(super) fn get(&self, path: &str) -> anyhow::Result<String> {
         let url = format!("{}{path}", self.base);
-        let place = url.split('?').next().unwrap_or_default().to_owned();
-        let mut response = self.agent.get(&url).call().with_context(|| place.clone())?;
-        let status = response.status().as_u16();
+        let bytes = self.server.get(&url, MAX_BYTES)?;
+        let place = url.split('?').next().unwrap_or_default();
         ensure!(
-            status == 200,
-            "{place}: found status {status}; expected 200"
-        );
-        let mut bytes = Vec::new();
-        let limit = MAX_BYTES.saturating_add(1);
-        let mut body = response.body_mut().as_reader().take(limit);
-        body.read_to_end(&mut bytes)
-            .with_context(|| place.clone())?;
-        ensure!(
-            u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_BYTES),
+            bytes.len() <= MAX_BYTES,
             "{place}: found more than {MAX_BYTES} bytes"
         );
         String::from_utf8(bytes)

@@ -6,9 +6,11 @@
 //! one path that differ in their methods would be a thousand comparisons for each request.
 
 use super::super::path::UnsafePath;
-use super::super::pattern::{HostKey, HostPattern, HostShape, Match, Method, requested_host};
+use super::super::pattern::{HostKey, HostPattern, Match, Method, requested_host};
 use super::{Target, earlier};
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::iter;
 
 /// A method and a host, each by its number in the [`Vocabulary`], or no matter which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,19 +28,19 @@ pub(super) struct Vocabulary {
     hosts: HashMap<String, usize>,
     /// By what follows `*.`
     subdomains: HashMap<String, usize>,
-    /// By what hosts with variables are brought to.
-    labelled: HashMap<String, usize>,
-    /// The shapes of these, by the number of their labels. Rules have one or two, however many tenants
-    /// there are.
-    shapes: HashMap<usize, Vec<HostShape>>,
+    /// Hosts with variables, those of one shape together and in their order. Rules have one or two
+    /// shapes, however many tenants there are.
+    labelled: Vec<Vec<(HostPattern, usize)>>,
 }
 
 /// What a request's method and authority are in terms of the vocabulary.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct Asked<'t> {
     method: Option<usize>,
-    /// The host itself and the wildcards above it, never more than a host has labels, and what the
-    /// shapes of hosts with variables make of it.
+    /// Read once for all who look at it: the host, if any rule looks at hosts and there is one.
+    pub(super) host: Option<Cow<'t, str>>,
+    /// The host itself and the wildcards above it, never more than a host has labels, and one of each
+    /// shape of hosts with variables.
     hosts: Vec<usize>,
 }
 
@@ -69,20 +71,33 @@ impl Vocabulary {
 
     /// Exact hosts and all others share their numbers: to a condition they are the same thing.
     fn host(&mut self, pattern: &HostPattern) -> usize {
-        let next = [&self.hosts, &self.subdomains, &self.labelled];
-        let next = next.iter().map(|known| known.len()).sum();
+        let named = [&self.hosts, &self.subdomains]
+            .map(HashMap::len)
+            .into_iter();
+        let next = named.chain(self.labelled.iter().map(Vec::len)).sum();
         let (known, name) = match pattern.key() {
-            HostKey::Exact(host) => (&mut self.hosts, host.to_owned()),
-            HostKey::Below(parent) => (&mut self.subdomains, parent.to_owned()),
-            HostKey::Of(key, shape) => {
-                let shapes = self.shapes.entry(shape.labels()).or_default();
-                if !shapes.contains(&shape) {
-                    shapes.push(shape);
-                }
-                (&mut self.labelled, key)
-            }
+            HostKey::Exact(host) => (&mut self.hosts, host),
+            HostKey::Below(parent) => (&mut self.subdomains, parent),
+            HostKey::Labels => return self.labelled(pattern, next),
         };
-        *known.entry(name).or_insert(next)
+        *known.entry(name.to_owned()).or_insert(next)
+    }
+
+    fn labelled(&mut self, pattern: &HostPattern, next: usize) -> usize {
+        let mut shapes = self.labelled.iter_mut();
+        let has_shape = |(known, _): &(HostPattern, usize)| known.has_shape_of(pattern);
+        let Some(shape) = shapes.find(|shape| shape.first().is_some_and(has_shape)) else {
+            self.labelled.push(vec![(pattern.clone(), next)]);
+            return next;
+        };
+        // A host for it stands where it would stand itself.
+        match find(shape, &pattern.example()) {
+            Ok((_, number)) => *number,
+            Err(at) => {
+                shape.insert(at, (pattern.clone(), next));
+                next
+            }
+        }
     }
 
     pub(super) fn has_methods(&self) -> bool {
@@ -94,7 +109,7 @@ impl Vocabulary {
     }
 
     /// Looks a request up.
-    pub(super) fn asked(&self, target: &Target<'_>) -> Result<Asked, UnsafePath> {
+    pub(super) fn asked<'t>(&self, target: &Target<'t>) -> Result<Asked<'t>, UnsafePath> {
         let mut asked = Asked::default();
         if self.has_methods() {
             // A method that no rule names has no number, and only rules without methods are left
@@ -106,22 +121,23 @@ impl Vocabulary {
             return Ok(asked);
         }
         // Refused if it is no host: `a.com,b.com` or `user@a.com` are two hosts to two servers.
-        let host = target.authority.map(requested_host).transpose()?.flatten();
-        let Some(host) = host else {
+        asked.host = target.authority.map(requested_host).transpose()?.flatten();
+        let Some(host) = &asked.host else {
             return Ok(asked);
         };
         // As the client named it, port and trailing dot apart.
-        asked.hosts.extend(self.hosts.get(&*host));
-        if !self.shapes.is_empty() && !host.starts_with('[') {
-            let shapes = self.shapes.get(&host.split('.').count());
-            let keys = shapes.into_iter().flatten().map(|shape| shape.of(&host));
-            let found = keys.filter_map(|key| self.labelled.get(&key).copied());
-            asked.hosts.extend(found);
+        asked.hosts.extend(self.hosts.get(&**host));
+        for shape in &self.labelled {
+            if let Ok((_, number)) = find(shape, host) {
+                asked.hosts.push(*number);
+            }
         }
         // An IPv6 address has dots only in its last four bytes; no rule names those.
-        let mut rest = &*host;
+        let mut rest = &**host;
         // At most 126 steps: a host has at most 253 bytes.
-        while let Some((_, parent)) = rest.split_once('.') {
+        while !self.subdomains.is_empty()
+            && let Some((_, parent)) = rest.split_once('.')
+        {
             asked.hosts.extend(self.subdomains.get(parent));
             rest = parent;
         }
@@ -152,17 +168,20 @@ impl Candidates {
     }
 
     /// The earliest rule of which method and host hold.
-    pub(super) fn first(&self, asked: &Asked) -> Option<usize> {
+    pub(super) fn first(&self, asked: &Asked<'_>) -> Option<usize> {
         if self.0.is_empty() {
             return None;
         }
+        let mut first = None;
         // Any method and this one, with any host and each of these.
-        let methods = std::iter::once(None).chain(asked.method.map(Some));
-        let hosts = std::iter::once(None).chain(asked.hosts.iter().copied().map(Some));
-        methods
-            .flat_map(|method| hosts.clone().map(move |host| Condition { method, host }))
-            .map(|condition| self.get(condition))
-            .fold(None, earlier)
+        for method in iter::once(None).chain(asked.method.map(Some)) {
+            first = earlier(first, self.get(Condition { method, host: None }));
+            for host in &asked.hosts {
+                let host = Some(*host);
+                first = earlier(first, self.get(Condition { method, host }));
+            }
+        }
+        first
     }
 
     fn get(&self, condition: Condition) -> Option<usize> {
@@ -172,6 +191,15 @@ impl Candidates {
             .ok()?;
         self.0.get(at).map(|entry| entry.1)
     }
+}
+
+/// The host of this shape that matches, or where one would stand.
+fn find<'s>(
+    shape: &'s [(HostPattern, usize)],
+    host: &str,
+) -> Result<&'s (HostPattern, usize), usize> {
+    let at = shape.binary_search_by(|(pattern, _)| pattern.beside(host))?;
+    shape.get(at).ok_or(at)
 }
 
 fn or_any(given: Vec<Option<usize>>) -> Vec<Option<usize>> {

@@ -127,7 +127,7 @@ impl Trie {
     pub(super) fn first(
         &self,
         path: &str,
-        asked: &Asked,
+        asked: &Asked<'_>,
         work: &mut Work,
     ) -> Result<Option<usize>, UnsafePath> {
         // Best so far. With forks a path of n segments could lead to 2^n nodes, if the rules had as
@@ -177,7 +177,7 @@ impl Trie {
         limit: Option<usize>,
         path: &RequestPath<'_>,
         case: PathCase,
-        asked: &Asked,
+        asked: &Asked<'_>,
         work: &mut Work,
     ) -> Result<bool, UnsafePath> {
         let mut question = IsBefore {
@@ -200,7 +200,7 @@ struct IsBefore<'a, 'p> {
     trie: &'a Trie,
     limit: Option<usize>,
     case: PathCase,
-    asked: &'a Asked,
+    asked: &'a Asked<'a>,
     /// The last name that was compared, and which atom's it is: several states ask for it.
     name: Option<(usize, Cow<'p, str>)>,
 }

@@ -5,6 +5,7 @@
 
 use super::super::path::UnsafePath;
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::iter;
 use std::net::Ipv6Addr;
@@ -139,11 +140,42 @@ impl HostPattern {
         match &self.0 {
             Kind::Exact(host) => HostKey::Exact(host),
             Kind::Subdomains(parent) => HostKey::Below(parent),
-            Kind::Labels(labels) => {
-                let is_variable = |label: &Label| matches!(label, Label::Variable(_));
-                let shape = HostShape(labels.iter().map(is_variable).collect());
-                HostKey::Of(shape.of(&self.example()), shape)
+            Kind::Labels(_) => HostKey::Labels,
+        }
+    }
+
+    /// Whether the same labels of both are variables.
+    pub(in super::super) fn has_shape_of(&self, other: &Self) -> bool {
+        let (Kind::Labels(labels), Kind::Labels(others)) = (&self.0, &other.0) else {
+            return false;
+        };
+        let is_variable = |label: &Label| matches!(label, Label::Variable(_));
+        let shape = labels.iter().map(is_variable);
+        shape.eq(others.iter().map(is_variable))
+    }
+
+    /// Where its labels stand beside those of a host, which is in the form that [`requested_host`]
+    /// gives it: `Equal` if it matches. It is the order of patterns of one shape.
+    pub(in super::super) fn beside(&self, host: &str) -> Ordering {
+        let mut texts = host.split('.');
+        let labels = match &self.0 {
+            // An IPv6 address may have dots, and has no labels.
+            Kind::Labels(labels) if !host.starts_with('[') => labels,
+            Kind::Exact(_) | Kind::Subdomains(_) | Kind::Labels(_) => return Ordering::Less,
+        };
+        for label in labels {
+            let order = match (label, texts.next()) {
+                (_, None) => Ordering::Greater,
+                (Label::Literal(literal), Some(text)) => (**literal).cmp(text),
+                (Label::Variable(_), Some(_)) => Ordering::Equal,
+            };
+            if order.is_ne() {
+                return order;
             }
+        }
+        match texts.next() {
+            None => Ordering::Equal,
+            Some(_) => Ordering::Less,
         }
     }
 
@@ -168,13 +200,11 @@ impl HostPattern {
         let Kind::Labels(labels) = &self.0 else {
             return None;
         };
-        let fits = host.split('.').count() == labels.len()
-            && iter::zip(labels, host.split('.')).all(|(label, text)| label.takes(text));
         let pairs = iter::zip(labels, host.split('.')).filter_map(|(label, text)| match label {
             Label::Variable(name) => Some((name, text)),
             Label::Literal(_) => None,
         });
-        fits.then_some(pairs)
+        self.beside(host).is_eq().then_some(pairs)
     }
 
     /// A host that it matches.
@@ -235,29 +265,8 @@ pub(in super::super) enum HostKey<'p> {
     Exact(&'p str),
     /// By each host below this one.
     Below(&'p str),
-    /// By this, which is what a host of this shape is brought to.
-    Of(String, HostShape),
-}
-
-/// Which labels of a host are variables: patterns of one shape are looked up together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct HostShape(Vec<bool>);
-
-impl HostShape {
-    /// How many labels a host of this shape has.
-    pub(in super::super) const fn labels(&self) -> usize {
-        self.0.len()
-    }
-
-    /// What all hosts have in common that differ in the variable labels alone. No host has a `*`.
-    pub(in super::super) fn of(&self, host: &str) -> String {
-        let mut key = String::with_capacity(host.len());
-        for (label, is_variable) in iter::zip(host.split('.'), &self.0) {
-            key.push_str(if *is_variable { "*" } else { label });
-            key.push('.');
-        }
-        key
-    }
+    /// Label by label.
+    Labels,
 }
 
 /// Why a rule's host is refused.
@@ -496,9 +505,13 @@ mod tests {
             "b.a.eu.example.com",
             "a.eu.example.org",
             "[::1]",
+            "[::ffff:1.eu.example.com]",
         ] {
             assert_eq!(captured(other), None, "{other}");
         }
+        let address = HostPattern::new("{a}.{b}.{c}.{d}").unwrap();
+        assert!(address.capture("192.0.2.1").is_some());
+        assert!(address.capture("[::ffff:192.0.2.1]").is_none());
         assert!(
             HostPattern::new("a.com")
                 .unwrap()
@@ -506,6 +519,57 @@ mod tests {
                 .is_none()
         );
         assert_eq!(pattern.example(), "x.x.example.com");
+    }
+
+    #[test]
+    fn patterns_of_one_shape_have_an_order() {
+        let pattern = |host| HostPattern::new(host).unwrap();
+        let ordered = ["{t}.a.com", "{t}.a.org", "{t}.b.com", "{t}.c.com"];
+        for (at, one) in ordered.iter().enumerate() {
+            for (place, other) in ordered.iter().enumerate() {
+                let host = other.replace("{t}", "z");
+                assert_eq!(pattern(one).beside(&host), at.cmp(&place), "{one} {host}");
+                assert!(pattern(one).has_shape_of(&pattern(other)));
+            }
+        }
+        // A host of another number of labels stands somewhere among them, and at none.
+        for (host, order) in [
+            ("z", [Ordering::Greater; 4]),
+            (
+                "z.b",
+                [
+                    Ordering::Less,
+                    Ordering::Less,
+                    Ordering::Greater,
+                    Ordering::Greater,
+                ],
+            ),
+            (
+                "z.b.com.x",
+                [
+                    Ordering::Less,
+                    Ordering::Less,
+                    Ordering::Less,
+                    Ordering::Greater,
+                ],
+            ),
+        ] {
+            assert_eq!(
+                ordered.map(|one| pattern(one).beside(host)),
+                order,
+                "{host}"
+            );
+        }
+        for other in ["{t}.com", "x.{t}.com", "{t}.{u}.com", "x.a.com", "*.a.com"] {
+            assert!(
+                !pattern("{t}.a.com").has_shape_of(&pattern(other)),
+                "{other}"
+            );
+            assert!(
+                !pattern(other).has_shape_of(&pattern("{t}.a.com")),
+                "{other}"
+            );
+        }
     }
 
     #[test]

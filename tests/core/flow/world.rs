@@ -126,6 +126,8 @@ pub(crate) struct World {
     pub(crate) wall_jump: f64,
     /// Ticks come no more often than this.
     pub(crate) slowest: Duration,
+    /// The first VM makes calls for all others, which follow it.
+    pub(crate) led: bool,
     vms: Vec<Vm>,
     flights: Vec<Flight>,
     seed: u64,
@@ -153,6 +155,7 @@ impl World {
             unchanged: 0,
             wall_jump: 0.0,
             slowest: Duration::ZERO,
+            led: false,
             vms: Vec::new(),
             flights: Vec::new(),
             seed,
@@ -291,8 +294,13 @@ impl World {
     /// The host sets its timer anew only when the period changes.
     fn set_timer(&mut self, vm: usize) {
         let now = Monotonic::new(self.now);
+        let follows = self.led && vm > 0;
         let vm = &mut self.vms[vm];
-        let period = vm.gate.next_tick(now).max(self.slowest);
+        let period = match follows {
+            true => vm.gate.next_follow(),
+            false => vm.gate.next_tick(now),
+        };
+        let period = period.max(self.slowest);
         if vm.next_tick.is_some() && vm.period != period {
             vm.next_tick = Some(self.now + period);
             vm.period = period;
@@ -330,7 +338,18 @@ impl World {
 
     fn tick(&mut self, vm: usize) {
         let both = self.both();
-        let effects = self.vms[vm].gate.tick(both, &self.space);
+        let effects = match self.led && vm > 0 {
+            false => self.vms[vm].gate.tick(both, &self.space),
+            true => {
+                let (effects, demands) = self.vms[vm].gate.follow(both, &self.space);
+                for demand in demands {
+                    self.vms[0].gate.demand(demand);
+                    // Whoever demands rings.
+                    self.vms[0].next_tick = Some(self.now);
+                }
+                effects
+            }
+        };
         let ticking = &mut self.vms[vm];
         ticking.next_tick = Some(self.now + ticking.period);
         ticking.prompt = match ticking.period <= Gate::PROMPT_TICK {

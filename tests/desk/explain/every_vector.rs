@@ -1,7 +1,7 @@
 //! Every decision vector is explained, and the account ends as the vector demands: the same that
 //! the gate decides, and a real Envoy with the filter in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use cognito_authorizer::config;
@@ -25,6 +25,16 @@ pub(crate) fn policy(document: &Value) -> Rc<Policy> {
     Rc::new(policy.unwrap_or_else(|problems| panic!("{problems}\n{document}")))
 }
 
+/// The vectors' policies by their names, each read once: hundreds of vectors share one.
+pub(crate) fn policies() -> BTreeMap<&'static str, (Rc<Policy>, Value)> {
+    let vectors = Vectors::get();
+    let names: BTreeSet<_> = vectors.all.iter().map(|one| one.policy.as_str()).collect();
+    let documents = names.into_iter().map(|name| (name, vectors.policy(name)));
+    documents
+        .map(|(name, document)| (name, (policy(&document), document)))
+        .collect()
+}
+
 pub(crate) fn question(vector: &Vector, policy: &Policy, keys: Option<Vec<u8>>) -> Question {
     Question {
         headers: headers(vector, policy),
@@ -45,15 +55,15 @@ fn every_vector_is_explained_as_it_is_decided() {
     let vectors = Vectors::get();
     let mut wrong = Vec::new();
     let mut failed_at: BTreeMap<&str, usize> = BTreeMap::new();
+    let policies = policies();
     for vector in &vectors.all {
-        let document = vectors.policy(&vector.policy);
-        let policy = policy(&document);
-        let question = question(vector, &policy, None);
-        let account = Account::of(&policy, &document, &question);
+        let (policy, document) = &policies[vector.policy.as_str()];
+        let question = question(vector, policy, None);
+        let account = Account::of(policy, document, &question);
         let mut fail = |why: String| wrong.push(format!("{}: {why}", vector.name));
         let written = account::json(&account);
         let json: Value = serde_json::from_str(&written).expect("JSON");
-        if let Some(why) = wrong_end(vector, &policy, &question, &json) {
+        if let Some(why) = wrong_end(vector, policy, &question, &json) {
             fail(why);
         }
         if let Some(why) = wrong_steps(&json, &account) {
@@ -64,7 +74,7 @@ fn every_vector_is_explained_as_it_is_decided() {
             fail(format!("{:?}", account.notes));
         }
         let text = account::human(&account, Paint::Plain);
-        if let Some(leak) = leak(&policy, &question, &[&written, &text]) {
+        if let Some(leak) = leak(policy, &question, &[&written, &text]) {
             fail(leak);
         }
         for step in json["steps"].as_array().unwrap() {
@@ -276,21 +286,28 @@ fn given_keys_decide_as_fetched_ones() {
     let vectors = Vectors::get();
     let mut wrong = Vec::new();
     let mut asked = 0;
+    let mut fetching = BTreeMap::new();
     for vector in &vectors.all {
-        let mut document = vectors.policy(&vector.policy);
         let kind = match vector.things.get("token.base").map(String::as_str) {
             Some("\"role\"") => "aws_accounts",
             _ => "user_pools",
         };
-        let issuers = document.get_mut(kind).and_then(Value::as_array_mut);
-        let Some([issuer]) = issuers.map(Vec::as_mut_slice) else {
+        let read = fetching.entry((vector.policy.as_str(), kind));
+        let read = read.or_insert_with(|| {
+            let mut document = vectors.policy(&vector.policy);
+            let issuers = document.get_mut(kind).and_then(Value::as_array_mut);
+            let [issuer] = issuers?.as_mut_slice() else {
+                return None;
+            };
+            let keys = issuer["jwks"]["inline"].to_string().into_bytes();
+            issuer["jwks"] = json!({"cluster": "keys"});
+            Some((policy(&document), document, keys))
+        });
+        let Some((policy, document, keys)) = read else {
             continue;
         };
-        let keys = issuer["jwks"]["inline"].to_string().into_bytes();
-        issuer["jwks"] = json!({"cluster": "keys"});
-        let policy = policy(&document);
-        let given = question(vector, &policy, Some(keys));
-        let account = Account::of(&policy, &document, &given);
+        let given = question(vector, policy, Some(keys.clone()));
+        let account = Account::of(policy, document, &given);
         let json: Value = serde_json::from_str(&account::json(&account)).expect("JSON");
         if let Expect::Refused(reason) = &vector.expect
             && json["reason"] != *reason
@@ -308,7 +325,7 @@ fn given_keys_decide_as_fetched_ones() {
         wrong.extend(wrong_steps(&json, &account));
         let json_with = json;
         // Without the keys the rest is asked all the same, and what hangs on them is not known.
-        let without = Account::of(&policy, &document, &question(vector, &policy, None));
+        let without = Account::of(policy, document, &question(vector, policy, None));
         let json: Value = serde_json::from_str(&account::json(&without)).expect("JSON");
         let state = |json: &Value, name: &str| {
             let steps = json["steps"].as_array().unwrap();
@@ -368,10 +385,10 @@ fn by_the_signature(reason: &str) -> bool {
 #[test]
 fn colours_change_nothing_but_the_looks() {
     let vectors = Vectors::get();
+    let policies = policies();
     for vector in vectors.all.iter().step_by(10) {
-        let document = vectors.policy(&vector.policy);
-        let policy = policy(&document);
-        let account = Account::of(&policy, &document, &question(vector, &policy, None));
+        let (policy, document) = &policies[vector.policy.as_str()];
+        let account = Account::of(policy, document, &question(vector, policy, None));
         let coloured = account::human(&account, Paint::Colours);
         assert!(coloured.contains("\u{1b}["), "{}", vector.name);
         let mut plain = String::new();

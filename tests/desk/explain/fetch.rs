@@ -93,7 +93,7 @@ fn another_answer_is_none() {
         assert_eq!(
             String::from_utf8_lossy(&output.stderr),
             format!(
-                "error: {}: the key endpoint answered {number}; expected 200\n",
+                "error: {}: found status {number}; expected 200\n",
                 endpoint.url
             )
         );

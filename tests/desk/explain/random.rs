@@ -1,7 +1,7 @@
 //! Requests that nobody thought of: whatever is asked, the account tells the gate's own verdict, no
 //! step is puzzled by it, and nothing is shown that must not be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use base64::Engine as _;
@@ -12,7 +12,7 @@ use cognito_authorizer::refusal::Reason;
 use serde_json::{Value, json};
 
 use crate::explain::account::{self, Account, Paint, Question};
-use crate::explain::every_vector::{decided, leak, policy, question, wrong_steps};
+use crate::explain::every_vector::{decided, leak, policies, policy, question, wrong_steps};
 use crate::harness::issuer::TestKey;
 use crate::harness::seed::Seed;
 use crate::harness::vectors::{Vector, Vectors};
@@ -146,13 +146,7 @@ fn no_request_leaves_the_account_at_odds_with_the_gate() {
     const REQUESTS: usize = 800;
     let mut seed = Seed::from_variable("EXPLAIN_SEED");
     let vectors = Vectors::get();
-    let policies: BTreeMap<_, _> = vectors
-        .all
-        .iter()
-        .map(|vector| vector.policy.as_str())
-        .map(|name| (name, vectors.policy(name)))
-        .map(|(name, document)| (name, (policy(&document), document)))
-        .collect();
+    let policies = policies();
     let mut wrong = Vec::new();
     let mut reasons = BTreeSet::new();
     for _ in 0..REQUESTS {

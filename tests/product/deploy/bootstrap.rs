@@ -186,7 +186,7 @@ impl Setup {
 
 impl Bootstrap for Setup {
     fn module_log(&self) -> &'static str {
-        "wasm:debug"
+        "debug"
     }
 
     fn concurrency(&self) -> u32 {

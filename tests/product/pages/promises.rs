@@ -81,7 +81,7 @@ fn every_metric_has_a_row() {
         }
     }
     for kind in ["denied", "reported", "ignored"] {
-        assert!(source.contains(&format!(r#"Reasons::define("{kind}")"#)));
+        assert!(source.contains(&format!(r#"Reasons::define("{kind}", define)"#)));
         let name = format!("cognito_authorizer.{kind}.<reason>");
         defined.insert((name, "counter".to_owned()));
     }
@@ -115,7 +115,8 @@ fn every_log_line_has_a_row() {
         ("src/host/mod.rs", "log::", "!("),
         ("src/host/root.rs", "log::", "!("),
         ("src/host/worker.rs", "log::", "!("),
-        ("src/host/wire.rs", "log::", "!("),
+        ("src/host/start.rs", "Report::", "("),
+        ("src/host/stream.rs", "stream.", "(format_args!("),
         ("src/gate/doors.rs", "Report::", "("),
         ("src/keyring.rs", "Report::", "("),
         ("src/revocation.rs", "Report::", "("),

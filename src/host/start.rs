@@ -1,0 +1,58 @@
+//! What every host does with a policy before the first request.
+
+use crate::es384::Es384;
+use crate::gate::Gate;
+use crate::policy::{Policy, SignaturePolicy, WhenStale};
+use crate::remote::report::Report;
+use crate::rs256::Rs256;
+use crate::signature::{Algorithms, HostVerifier};
+use crate::verifiers::Verifiers;
+use std::rc::Rc;
+
+const KIND: &str = "start";
+
+/// The verifiers that a policy asks for: the host's, where they prove themselves.
+pub fn verifiers(policy: &Policy, host: &Rc<dyn HostVerifier>) -> Verifiers {
+    let host = || Rc::clone(host);
+    match (policy.signature, policy.issuers.accounts()) {
+        (SignaturePolicy::Module, _) => Rs256::module().into(),
+        // A user pool has no use for ES384: nothing has to be proved.
+        (SignaturePolicy::Auto, []) => Rs256::host_if_proven(host()).into(),
+        (SignaturePolicy::Auto, _) => {
+            Verifiers::new(Rs256::host_if_proven(host()), Es384::host_if_proven(host()))
+        }
+    }
+}
+
+/// The line that operators find in the log.
+#[must_use]
+pub fn announcement(gate: &Gate) -> Report {
+    let policy = gate.policy();
+    let verifier = match gate.verifies_by_host() {
+        true => "host",
+        false => "module",
+    };
+    let accounts = match (policy.issuers.accounts().len(), gate.algorithms()) {
+        (0, _) => String::new(),
+        (number, Algorithms::Rs256AndEs384) => {
+            format!(", AWS accounts: {number}, ES384 by the host")
+        }
+        (number, Algorithms::Rs256) => format!(", AWS accounts: {number}, no ES384"),
+    };
+    let list = match policy.deny_list.as_ref().map(|list| list.when_stale) {
+        None => "",
+        Some(WhenStale::Refuse) => ", tokens refused while the deny list is stale",
+        Some(WhenStale::Serve) => ", tokens served while the deny list is stale",
+    };
+    Report::info(
+        KIND,
+        None,
+        format!(
+            "cognito-authorizer {}: user pools: {}, rules: {}, signatures verified by the {}",
+            env!("CARGO_PKG_VERSION"),
+            policy.issuers.pools().len(),
+            policy.rules.len(),
+            [verifier, &accounts, list].concat(),
+        ),
+    )
+}

@@ -1,0 +1,190 @@
+//! What of a request is read, and how a verdict is carried out on it, whatever the host.
+
+use super::metrics::{Metric, Metrics};
+use crate::decision::{Caller, Despite, Forward, HeaderReads, Verdict};
+use crate::header::{HeaderEdit, is_header_value};
+use crate::policy::{Identity, Policy, RouteChoice};
+use crate::refusal::{Reason, Refusal};
+use crate::reply::Reply;
+use crate::request::{Peer, Request, Rest};
+use crate::verify::Bearer;
+use std::borrow::Cow;
+use std::fmt;
+
+/// A request in the hands of a host, until it goes on or is answered.
+pub trait Stream {
+    /// The first value of a header.
+    ///
+    /// # Errors
+    /// The host does not show it.
+    fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Hidden>;
+    /// All lines, as bytes.
+    ///
+    /// # Errors
+    /// The host does not show them.
+    fn all(&self, part: Part) -> Result<Vec<(String, Vec<u8>)>, Hidden>;
+    /// Writes one header in the place of all of its name.
+    fn set_header(&self, name: &str, value: &[u8]);
+    /// Takes off all lines of a name.
+    fn remove(&self, part: Part, name: &str);
+    /// Who sent the request that is being decided. What the host does not tell is not known.
+    fn peer() -> Peer
+    where
+        Self: Sized;
+    /// Answers the request here, for this reason if it is a refusal.
+    fn send(&self, reply: &Reply, reason: Option<Reason>);
+    /// Shows operators a value under this name.
+    fn publish(&self, name: &str, value: &str);
+    /// Shows the filters behind this one who calls.
+    fn introduce(&self, _caller: &Caller, _policy: &Policy) {}
+    /// Has the route chosen again, by the headers as they are now.
+    fn choose_route_anew(&self);
+    /// Writes a line for those who look closely.
+    fn debug(&self, report: fmt::Arguments<'_>);
+}
+
+/// Which lines of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Those before the body.
+    Headers,
+    /// Those after it.
+    Trailers,
+}
+
+/// The host does not show a part of the request. What it does not show is not taken for absent: the
+/// request would be another one to the rules than to the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hidden;
+
+/// The headers that a decision looks at, as bytes.
+///
+/// # Errors
+/// The host does not show them.
+pub fn request<S: Stream>(stream: &S, reads: &HeaderReads, rest: Rest) -> Result<Request, Hidden> {
+    let headers = match reads.names(rest) {
+        Some(names) => {
+            let found = names.filter_map(|name| {
+                let value = stream.header(name).transpose()?;
+                Some(value.map(|value| (Cow::Borrowed(name), value)))
+            });
+            found.collect::<Result<_, _>>()?
+        }
+        None => stream
+            .all(Part::Headers)?
+            .into_iter()
+            .map(|(name, value)| (Cow::Owned(name), value))
+            .collect(),
+    };
+    let request = Request::new(headers).followed_by(rest);
+    Ok(request.asking_for_peer(S::peer))
+}
+
+/// Takes the filter's own names off the trailers, which servers may merge into the headers (RFC
+/// 9110, section 6.5.1).
+pub fn clean_trailers(stream: &impl Stream, policy: &Policy) {
+    for (name, _) in stream.all(Part::Trailers).unwrap_or_default() {
+        if policy.owned.owns(name.as_bytes()) {
+            stream.remove(Part::Trailers, &name);
+        }
+    }
+}
+
+/// Carries out a verdict.
+pub fn carry_out<S: Stream>(
+    stream: &S,
+    metrics: &Metrics<impl Metric>,
+    policy: &Policy,
+    verdict: &Verdict,
+) {
+    match verdict {
+        Verdict::Forward(forward) => self::forward(stream, metrics, policy, forward),
+        Verdict::Refuse(refusal) => refuse(stream, metrics, policy, refusal),
+        Verdict::Answer(reply) => {
+            metrics.anonymous();
+            stream.send(reply, None);
+        }
+    }
+}
+
+fn forward<S: Stream>(
+    stream: &S,
+    metrics: &Metrics<impl Metric>,
+    policy: &Policy,
+    forward: &Forward,
+) {
+    for edit in &forward.edits {
+        match edit {
+            HeaderEdit::Remove(name) => stream.remove(Part::Headers, name),
+            HeaderEdit::Set(name, value) => stream.set_header(name, value),
+        }
+    }
+    for (name, value) in forward.caller.headers().iter() {
+        match value {
+            Some(value) => stream.set_header(name, value.as_bytes()),
+            None => stream.remove(Part::Headers, name),
+        }
+    }
+    match &forward.caller {
+        Caller::Anonymous(_) => metrics.anonymous(),
+        Caller::Authorized(_) => metrics.allowed(),
+        Caller::Known(remembered) => {
+            metrics.allowed();
+            if policy.identity == Identity::Publish {
+                let verified = &remembered.verified;
+                match verified.bearer() {
+                    Bearer::User(user) => {
+                        publish(stream, "cognito.sub", user.claims().subject());
+                        publish(stream, "cognito.client_id", verified.client(policy));
+                    }
+                    Bearer::Principal(principal) => {
+                        publish(stream, "cognito.principal", principal.arn());
+                    }
+                }
+            }
+        }
+    }
+    stream.introduce(&forward.caller, policy);
+    match forward.despite {
+        None => {}
+        Some(Despite::Ignored(reason)) => {
+            metrics.ignored(reason);
+            stream.debug(format_args!("ignored a token: {}", reason.code()));
+        }
+        Some(Despite::Reported(reason)) => {
+            metrics.reported(reason);
+            stream.debug(format_args!("reported: {}", reason.code()));
+            publish(stream, "cognito.reason", Some(reason.code()));
+            publish(stream, "cognito.enforced", Some("no"));
+        }
+    }
+    if policy.route == RouteChoice::Anew {
+        stream.choose_route_anew();
+    }
+}
+
+fn refuse<S: Stream>(
+    stream: &S,
+    metrics: &Metrics<impl Metric>,
+    policy: &Policy,
+    refusal: &Refusal,
+) {
+    let reason = refusal.reason();
+    metrics.denied(reason);
+    stream.debug(format_args!("refused: {}", reason.code()));
+    publish(stream, "cognito.reason", Some(reason.code()));
+    // A refused request costs no look at its headers unless the reply repeats something of them.
+    let request = policy
+        .reply_depends_on_request(refusal)
+        .then(|| request(stream, &HeaderReads::Everything, Rest::Nothing).ok())
+        .flatten()
+        .unwrap_or_default();
+    stream.send(&policy.reply(&request, refusal), Some(reason));
+}
+
+/// Access logs get it, where a control character could begin a line of its own.
+fn publish(stream: &impl Stream, name: &str, value: Option<&str>) {
+    if let Some(value) = value.filter(|value| is_header_value(value)) {
+        stream.publish(name, value);
+    }
+}

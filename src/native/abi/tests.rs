@@ -1,0 +1,221 @@
+//! The hooks, called as Envoy calls them.
+
+use crate::fake::{Configuration, SCHEDULERS, Stream};
+use crate::raw::{HEADERS_CONTINUE, HEADERS_STOP_ALL, TRAILERS_CONTINUE};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Schedulers and shared entries are counted for the whole process.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A pool whose keys are fetched from this cluster, with an open path.
+fn document(pool: &str, cluster: &str) -> String {
+    format!(
+        r#"{{"user_pools": [{{"user_pool_id": "us-east-1_{pool}", "client_ids": ["c"],
+             "jwks": {{"cluster": "{cluster}"}}}}],
+            "token": {{"use": "any"}},
+            "claim_headers": [{{"claim": "sub", "header": "x-sub"}}],
+            "rules": [{{"match": {{"path": "/open"}}, "allow": "anyone"}}],
+            "default": "authenticated"}}"#
+    )
+}
+
+fn get(path: &str, more: &[(&str, &[u8])]) -> Box<Stream> {
+    let mut headers: Vec<(&str, &[u8])> = vec![
+        (":method", b"GET"),
+        (":authority", b"api.example"),
+        (":path", path.as_bytes()),
+    ];
+    headers.extend_from_slice(more);
+    Stream::new(&headers)
+}
+
+/// A token of the pool, with a key that nobody has.
+fn token(pool: &str) -> String {
+    // {"alg":"RS256","kid":"k"}
+    let header = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ";
+    let issuer = format!("https://cognito-idp.us-east-1.amazonaws.com/us-east-1_{pool}");
+    let payload = format!(
+        r#"{{"iss":"{issuer}","exp":4000000000,"iat":1,"token_use":"access","client_id":"c","sub":"s"}}"#
+    );
+    format!("Bearer {header}.{}.AAAA", base64url(payload.as_bytes()))
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let mut bits = 0_usize;
+        for index in 0..3 {
+            bits = bits << 8 | usize::from(chunk.get(index).copied().unwrap_or_default());
+        }
+        let shifts = [18, 12, 6, 0]
+            .into_iter()
+            .take(chunk.len().saturating_add(1));
+        text.extend(shifts.map(|shift| char::from(DIGITS[bits >> shift & 63])));
+    }
+    text
+}
+
+fn statuses(stream: &Stream) -> Vec<u32> {
+    let replies = stream.replies.borrow();
+    replies.iter().map(|(status, _, _)| *status).collect()
+}
+
+#[test]
+fn a_configuration_is_taken_or_refused() {
+    let _alone = alone();
+    for document in ["", "{", "{}", r#"{"user_pools": []}"#, "\u{0}"] {
+        assert!(Configuration::load(document).is_none(), "{document}");
+    }
+    let configuration = Configuration::load(&document("Taken", "keys")).unwrap();
+    assert_eq!(SCHEDULERS.load(Ordering::SeqCst), 1);
+    configuration.end();
+    assert_eq!(SCHEDULERS.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_request_goes_on_or_is_answered() {
+    let _alone = alone();
+    let configuration = Configuration::load(&document("Answers", "keys")).unwrap();
+    let open = get("/open", &[("x-sub", b"forged"), ("x-other", b"\xff\x00")]);
+    assert_eq!(open.begin(&configuration), HEADERS_CONTINUE);
+    let headers = open.headers.borrow().clone();
+    assert!(
+        headers.iter().all(|(name, _)| name != b"x-sub"),
+        "{headers:?}"
+    );
+    assert!(headers.contains(&(b"x-other".to_vec(), b"\xff\x00".to_vec())));
+    open.trailers
+        .borrow_mut()
+        .push((b"x-sub".to_vec(), b"forged".to_vec()));
+    open.trailers
+        .borrow_mut()
+        .push((b"x-sum".to_vec(), Vec::new()));
+    assert_eq!(open.show_trailers(), TRAILERS_CONTINUE);
+    assert_eq!(*open.trailers.borrow(), [(b"x-sum".to_vec(), Vec::new())]);
+    open.end();
+
+    let closed = get("/closed", &[]);
+    assert_eq!(closed.begin(&configuration), HEADERS_STOP_ALL);
+    assert_eq!(statuses(&closed), [401]);
+    let (_, body, details) = closed.replies.borrow()[0].clone();
+    assert_eq!(body, br#"{"message":"Unauthorized"}"#);
+    assert_eq!(details, b"cognito.missing_token");
+    let reason = (b"wasm.cognito.reason".to_vec(), b"missing_token".to_vec());
+    assert_eq!(*closed.state.borrow(), [reason]);
+    closed.end();
+
+    configuration.wake();
+    assert_eq!(configuration.metric("cognito_authorizer.anonymous"), 1);
+    assert_eq!(
+        configuration.metric("cognito_authorizer.denied.missing_token"),
+        1
+    );
+    configuration.end();
+}
+
+/// Envoy may end a request while it answers it.
+#[test]
+fn a_request_that_ends_within_its_reply_is_not_touched_again() {
+    let _alone = alone();
+    let configuration = Configuration::load(&document("Ends", "keys")).unwrap();
+    let closed = get("/closed", &[]);
+    closed.ends_at_once.set(true);
+    assert_eq!(closed.begin(&configuration), HEADERS_STOP_ALL);
+    assert_eq!(statuses(&closed), [401]);
+    drop(closed);
+    configuration.end();
+}
+
+#[test]
+fn a_held_request_gets_its_verdict_when_keys_come() {
+    let _alone = alone();
+    let configuration = Configuration::load(&document("Held", "keys")).unwrap();
+    let token = token("Held");
+    let [first, gone, last] = [0; 3].map(|_| get("/", &[("authorization", token.as_bytes())]));
+    for held in [&first, &gone, &last] {
+        assert_eq!(held.begin(&configuration), HEADERS_STOP_ALL);
+        assert!(statuses(held).is_empty());
+    }
+    assert_eq!(
+        SCHEDULERS.load(Ordering::SeqCst),
+        2,
+        "one bell for each thread"
+    );
+    // The request whose bell it is goes away: another's takes its place.
+    gone.end();
+    first.end();
+    assert_eq!(SCHEDULERS.load(Ordering::SeqCst), 2);
+    last.ends_at_once.set(true);
+    configuration.wake();
+    assert_eq!(configuration.calls.borrow().len(), 1);
+    let call = configuration.calls.borrow()[0].clone();
+    assert!(call.starts_with("keys :method=GET"), "{call}");
+    // An RSA modulus of 2048 bits.
+    let modulus = base64url(&[0xc1; 256]);
+    let keys = format!(r#"{{"keys":[{{"kty":"RSA","kid":"other","n":"{modulus}","e":"AQAB"}}]}}"#);
+    let (one, two) = keys.as_bytes().split_at(20);
+    let headers = [(":status", "200"), ("server", "test")];
+    configuration.answer(1, 0, &headers, &[one, b"", two]);
+    last.wake();
+    // The key may be in a newer set: that is asked for once, at the next tick.
+    last.wake();
+    configuration.wake();
+    assert_eq!(configuration.calls.borrow().len(), 2);
+    configuration.answer(2, 0, &headers, &[keys.as_bytes()]);
+    last.wake();
+    assert_eq!(statuses(&last), [401]);
+    let (_, _, details) = last.replies.borrow()[0].clone();
+    assert_eq!(details, b"cognito.unknown_key");
+    configuration.wake();
+    assert_eq!(configuration.metric("cognito_authorizer.cancelled"), 2);
+    assert_eq!(configuration.metric("cognito_authorizer.held_now"), 0);
+    assert_eq!(configuration.metric("cognito_authorizer.jwks_keys"), 1);
+    configuration.end();
+    assert_eq!(SCHEDULERS.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_call_that_fails_is_told() {
+    let _alone = alone();
+    for (result, headers) in [(1, &[][..]), (2, &[]), (0, &[]), (0, &[(":status", "500")])] {
+        let configuration = Configuration::load(&document("Fails", "keys")).unwrap();
+        configuration.wake();
+        let calls = configuration.calls.borrow().len();
+        if calls == 1 {
+            configuration.answer(1, result, headers, &[]);
+            // One that nobody has made.
+            configuration.answer(7, result, headers, &[]);
+            configuration.wake();
+            assert_eq!(
+                configuration.metric("cognito_authorizer.jwks_fetch.failure"),
+                1
+            );
+        }
+        configuration.end();
+    }
+    let configuration = Configuration::load(&document("Unknown", "unknown")).unwrap();
+    configuration.wake();
+    assert_eq!(configuration.calls.borrow().len(), 0);
+    configuration.end();
+}
+
+#[test]
+fn a_panic_refuses_the_request_and_nothing_else() {
+    let _alone = alone();
+    let configuration = Configuration::load(&document("Panics", "keys")).unwrap();
+    let failing = get("/open", &[]);
+    failing.fails.set(true);
+    assert_eq!(failing.begin(&configuration), HEADERS_STOP_ALL);
+    assert_eq!(statuses(&failing), [503]);
+    failing.end();
+    let next = get("/open", &[]);
+    assert_eq!(next.begin(&configuration), HEADERS_CONTINUE);
+    next.end();
+    configuration.end();
+}
