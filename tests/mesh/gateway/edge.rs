@@ -19,7 +19,7 @@ use crate::front::Front;
 use crate::gateway::{GATEWAY, NAMESPACE, OWN, put, resource, surroundings};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::process::{eventually_within, provided, read, stop};
-use crate::program::{UNCOLLECTED, control_plane, folder, output, reserved_ports};
+use crate::program::{UNCOLLECTED, control_plane, folder, output, reserved_ports, status};
 use crate::stage::PATIENCE;
 
 /// The ports that Envoy Gateway takes whatever its configuration says: for proxies, for modules, and
@@ -112,7 +112,9 @@ impl Edge {
                 let log = read(&directory, "log");
                 panic!("Envoy Gateway ended with {status}:\n{log}");
             }
-            read(&directory, "admin").parse::<SocketAddr>().ok()
+            let admin = read(&directory, "admin").parse::<SocketAddr>().ok()?;
+            // Envoy answers nothing while it compiles the module.
+            (status(admin.port(), "/ready")? == 200).then_some(())
         });
         let process = starting.0.take().expect("a process");
         let envoy = EnvoyUnderTest::adopt(process, directory.clone());
