@@ -10,7 +10,7 @@ use super::start;
 use super::stream;
 use super::wire::{self, InEffect};
 use crate::decision::{Decision, Verdict};
-use crate::gate::{Effects, Gate};
+use crate::gate::{Effects, Gate, Now};
 use crate::policy::Policy;
 use crate::refusal::Reason;
 use crate::remote::call::{Answer, CallId};
@@ -116,12 +116,14 @@ impl Worker {
             phase.set(self.carry_out(context, &Verdict::refuse(Reason::UnsafePath)));
             return;
         };
-        let (decision, cache_use) = self.gate.borrow_mut().decide(&request, clock::wall());
+        let wall = clock::wall();
+        let (decision, cache_use) = self.gate.borrow_mut().decide(&request, wall);
         self.metrics.cache(cache_use);
         let verdict = match decision {
             Decision::Verdict(verdict) => verdict,
             Decision::Hold(candidate) => {
-                let now = self.clock.both();
+                let monotonic = self.clock.read();
+                let now = Now { wall, monotonic };
                 let mut gate = self.gate.borrow_mut();
                 match gate.hold(context, candidate, now, &Shared) {
                     Some(verdict) => verdict,
@@ -219,12 +221,12 @@ impl Worker {
         };
         let body = |status| (Some(status) != call.unread && body <= call.max_body).then_some(body);
         let answer = wire::answer(headers, call.headers, body);
-        self.finish(call.id, &answer);
-        self.tick_within(self.gate.borrow().next_tick(self.clock.read()));
+        let now = self.clock.both();
+        self.finish(call.id, &answer, now);
+        self.tick_within(self.gate.borrow().next_tick(now.monotonic));
     }
 
-    fn finish(&self, id: CallId, answer: &Answer) {
-        let now = self.clock.both();
+    fn finish(&self, id: CallId, answer: &Answer, now: Now) {
         let effects = self.gate.borrow_mut().answered(id, answer, now, &Shared);
         self.bring_about(effects);
     }
@@ -274,7 +276,7 @@ impl Worker {
                     };
                     self.calls.borrow_mut().insert(token, under_way);
                 }
-                Err(reason) => self.finish(id, &Answer::NotSent(reason)),
+                Err(reason) => self.finish(id, &Answer::NotSent(reason), self.clock.both()),
             }
         }
         self.metrics.authorizers(&mut self.gate.borrow_mut());
