@@ -65,7 +65,7 @@ struct Setup {
 
 impl Bootstrap for Setup {
     fn module_log(&self) -> &'static str {
-        "wasm:info"
+        "info"
     }
 
     fn concurrency(&self) -> u32 {
