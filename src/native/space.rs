@@ -44,12 +44,7 @@ impl SharedSpace for Space {
         loop {
             let before = ENTRIES.load_full();
             let current = before.get(name).map(|entry| entry.version);
-            let fits = match version {
-                Version::Any => true,
-                Version::Absent => current.is_none(),
-                Version::Is(version) => current == Some(version),
-            };
-            if !fits {
+            if !version.fits(current) {
                 return Err(Conflict);
             }
             let entry = Entry {

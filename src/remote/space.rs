@@ -29,6 +29,18 @@ pub enum Version {
     Any,
 }
 
+impl Version {
+    /// Whether an entry of this version may be overwritten; `None` if there is none.
+    #[must_use]
+    pub fn fits(self, current: Option<u32>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Absent => current.is_none(),
+            Self::Is(version) => current == Some(version),
+        }
+    }
+}
+
 /// Another VM wrote first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conflict;
@@ -107,12 +119,7 @@ impl SharedSpace for MemorySpace {
     fn write(&self, name: &str, value: &[u8], version: Version) -> Result<(), Conflict> {
         let mut entries = self.0.borrow_mut();
         let current = entries.get(name).map(|(_, version)| *version);
-        let fits = match version {
-            Version::Any => true,
-            Version::Absent => current.is_none(),
-            Version::Is(version) => current == Some(version),
-        };
-        if !fits {
+        if !version.fits(current) {
             return Err(Conflict);
         }
         let next = current.unwrap_or_default().wrapping_add(1);
