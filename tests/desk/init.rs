@@ -305,7 +305,7 @@ impl Served {
 
 impl Bootstrap for Served {
     fn module_log(&self) -> &'static str {
-        "wasm:debug"
+        "debug"
     }
 
     fn concurrency(&self) -> u32 {
