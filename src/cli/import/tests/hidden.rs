@@ -246,7 +246,11 @@ fn what_is_not_read_opens_nothing() {
     let tokens = tokens();
     assert!(tokens.len() < 64);
     let (mut read, mut refused, mut narrowed, mut passed) = (0, 0, 0, 0);
-    for _ in 0..30 {
+    // The test would be worth nothing if next to nothing passed before.
+    let mut thrown = 0;
+    while thrown < 30 || passed < 1_000 || narrowed < 20 {
+        thrown += 1;
+        assert!(thrown < 600, "definitions let next to nothing through");
         let whole = definition(&mut random);
         let api = random.pick(&["--api=rest", "--api=http"]);
         // One client that every audience names: what counts as none is then this one.
@@ -308,5 +312,5 @@ fn what_is_not_read_opens_nothing() {
         }
     }
     println!("{read} read, {narrowed} of them narrower, {refused} refused");
-    assert!(passed > 1_000 && narrowed > 20 && read > narrowed);
+    assert!(read > narrowed);
 }
