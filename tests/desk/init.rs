@@ -110,18 +110,12 @@ fn documents(text: &str) -> Vec<Value> {
 
 /// A bootstrap in front of an upstream on this port.
 #[track_caller]
-pub(crate) fn bootstrap(upstream: u16) -> Value {
+pub(crate) fn bootstrap(upstream: u16, more: &[&str]) -> Value {
     let at = format!("127.0.0.1:{upstream}");
-    let (folder, files) = written(&[
-        "--pool",
-        POOL,
-        "--client",
-        CLIENT,
-        "--for",
-        "envoy",
-        "--upstream",
-        &at,
-    ]);
+    let mut options = vec!["--pool", POOL, "--client", CLIENT, "--for", "envoy"];
+    options.extend(["--upstream", &at]);
+    options.extend(more);
+    let (folder, files) = written(&options);
     let _ = std::fs::remove_dir_all(folder);
     documents(&files[0].1).remove(0)
 }
@@ -324,21 +318,8 @@ fn tokens_of_the_pool_are_accepted_and_no_others() {
     let keys = KeyServer::start();
     keys.publish(POOL, &[TestKey::first()]);
     let upstream = Upstream::start();
-    let at = format!("127.0.0.1:{}", upstream.port());
     let origin = "https://app.acme.io";
-    let (folder, files) = written(&[
-        "--pool",
-        POOL,
-        "--client",
-        CLIENT,
-        "--for",
-        "envoy",
-        "--upstream",
-        &at,
-        "--origin",
-        origin,
-    ]);
-    let bootstrap = documents(&files[0].1).remove(0);
+    let bootstrap = bootstrap(upstream.port(), &["--origin", origin]);
     let envoy = EnvoyUnderTest::start(&Served::new(bootstrap, keys.port()));
     let send = |request: Request| request.host("api.acme.io").send(envoy.at("ingress"));
 
@@ -372,7 +353,6 @@ fn tokens_of_the_pool_are_accepted_and_no_others() {
         .header("access-control-request-method", "PATCH");
     assert_eq!(send(preflight).status, 200);
     envoy.finish(5);
-    let _ = std::fs::remove_dir_all(folder);
 }
 
 /// The files that each control plane is given, and that they agree with each other.

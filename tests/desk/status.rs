@@ -351,7 +351,7 @@ fn a_real_envoy() {
     let configuration = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config/configuration/value";
     let upstream = Upstream::start();
     let keys = KeyServer::start();
-    let envoy = EnvoyUnderTest::start(&Served::new(bootstrap(upstream.port()), keys.port()));
+    let envoy = EnvoyUnderTest::start(&Served::new(bootstrap(upstream.port(), &[]), keys.port()));
     envoy.await_metric("jwks_fetch.failure", 1);
     assert_eq!(both_answers(&envoy), [503, 401]);
     shows(
@@ -379,7 +379,7 @@ fn a_real_envoy() {
     );
     envoy.finish(4);
 
-    let mut reporting = bootstrap(upstream.port());
+    let mut reporting = bootstrap(upstream.port(), &[]);
     reporting
         .pointer_mut(configuration)
         .expect("a configuration")["enforce"] = "report".into();
