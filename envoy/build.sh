@@ -135,6 +135,8 @@ flags+=("--remap-path-prefix=$PWD=.")
 for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
   flags+=("--remap-path-prefix=$crates=/crates")
 done
+# A product of two 64-bit words is a call of a function in WebAssembly, one of two 32-bit words an instruction.
+flags+=('--cfg=cpubits="32"')
 # With `opt-level = "z"` LLVM inlines next to nothing, not even what is smaller than a call of it.
 flags+=(-Cllvm-args=-inline-threshold=15)
 # This form alone takes paths with spaces.

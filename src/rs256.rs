@@ -8,7 +8,7 @@ mod spki;
 pub use crate::signature::{HostAnswer, HostVerifier, Signature};
 use jwt_compact::Algorithm;
 use rsa::traits::PublicKeyParts;
-use rsa::{BigUint, Pkcs1v15Sign, RsaPublicKey};
+use rsa::{BoxedUint, Pkcs1v15Sign};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 /// An RSA key that may verify signatures.
 pub struct PublicKey {
-    key: RsaPublicKey,
+    key: rsa::PublicKey,
     /// How the digest of a message is padded.
     scheme: Pkcs1v15Sign,
     modulus_bytes: usize,
@@ -50,7 +50,7 @@ impl fmt::Display for InvalidKey {
 
 impl PublicKey {
     /// NIST SP 800-131A: shorter RSA keys are no longer acceptable.
-    pub const MIN_MODULUS_BITS: usize = 2048;
+    pub const MIN_MODULUS_BITS: u32 = 2048;
     /// The cost of a verification grows with the square of the modulus; Cognito uses 2048 bits.
     pub const MAX_MODULUS_BITS: usize = 4096;
     /// Likewise the exponent: anything larger is a way to make verification slow.
@@ -81,12 +81,12 @@ impl PublicKey {
             return Err(InvalidKey::EvenModulus);
         }
         let spki = spki::encode(modulus, exponent);
-        let modulus = BigUint::from_bytes_be(modulus);
-        if modulus.bits() < Self::MIN_MODULUS_BITS {
+        let modulus = BoxedUint::from_be_slice_vartime(modulus);
+        if modulus.bit_width() < Self::MIN_MODULUS_BITS {
             return Err(InvalidKey::ModulusSize);
         }
-        let key =
-            RsaPublicKey::new(modulus, BigUint::from(value)).map_err(|_| InvalidKey::Refused)?;
+        let key = rsa::PublicKey::new(modulus, BoxedUint::from(value))
+            .map_err(|_| InvalidKey::Refused)?;
         Ok(Self {
             modulus_bytes: key.size(),
             key,

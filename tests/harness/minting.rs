@@ -1,15 +1,16 @@
 //! Makes the tokens that the vectors describe: a header and claims, spelled, signed and damaged as told.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cognito_authorizer::time::Timestamp;
-use rsa::RsaPrivateKey;
+use rsa::PrivateKey;
 use rsa::pkcs8::DecodePrivateKey as _;
-use rsa::rand_core::{CryptoRng, Error, RngCore};
+use rsa::rand_core::{TryCryptoRng, TryRng};
 use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _, Signer as _};
 use rsa::{pkcs1v15, pss};
 use serde_json::{Map, Value};
@@ -287,10 +288,10 @@ fn sign(key: &TestKey, scheme: &str, text: &[u8]) -> Vec<u8> {
     }
 }
 
-fn first_private() -> &'static RsaPrivateKey {
-    static KEY: OnceLock<RsaPrivateKey> = OnceLock::new();
+fn first_private() -> &'static PrivateKey {
+    static KEY: OnceLock<PrivateKey> = OnceLock::new();
     let pem = include_str!("../keys/rsa2048_1.pem");
-    KEY.get_or_init(|| RsaPrivateKey::from_pkcs8_pem(pem).unwrap())
+    KEY.get_or_init(|| PrivateKey::from_pkcs8_pem(pem).unwrap())
 }
 
 /// HMAC-SHA-256 (RFC 2104).
@@ -309,23 +310,21 @@ fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
 /// A salt that is the same in every run.
 struct Salt(u8);
 
-impl RngCore for Salt {
-    fn next_u32(&mut self) -> u32 {
-        self.0.into()
+impl TryRng for Salt {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(self.0.into())
     }
 
-    fn next_u64(&mut self) -> u64 {
-        self.0.into()
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.0.into())
     }
 
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        bytes.fill(self.0);
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
         bytes.fill(self.0);
         Ok(())
     }
 }
 
-impl CryptoRng for Salt {}
+impl TryCryptoRng for Salt {}

@@ -6,7 +6,6 @@ use cognito_authorizer::cache::TokenCache;
 use cognito_authorizer::claims::Claims;
 use cognito_authorizer::decision::{Caller, Decision, Forward, Verdict};
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
-use rsa::RsaPublicKey;
 use rsa::pkcs1v15::{Signature, VerifyingKey};
 use rsa::pkcs8::DecodePublicKey as _;
 use rsa::signature::Verifier as _;
@@ -70,7 +69,7 @@ impl HostVerifier for Yes {
         let asked = self.0.get();
         self.0.set(asked + 1);
         let genuine = || {
-            let key = RsaPublicKey::from_public_key_der(spki).expect("a key");
+            let key = rsa::PublicKey::from_public_key_der(spki).expect("a key");
             let signature = Signature::try_from(signature);
             let key = VerifyingKey::<Sha256>::new(key);
             signature.is_ok_and(|signature| key.verify(message, &signature).is_ok())

@@ -9,7 +9,6 @@ use cognito_authorizer::decision::{Decision, Verdict};
 use cognito_authorizer::gate::Gate;
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
-use rsa::RsaPublicKey;
 use rsa::pkcs1v15::{Signature, VerifyingKey};
 use rsa::pkcs8::DecodePublicKey as _;
 use rsa::signature::Verifier as _;
@@ -40,7 +39,7 @@ impl HostVerifier for Counted {
     fn verify(&self, spki: &[u8], message: &[u8], signature: &[u8]) -> HostAnswer {
         self.asked.set(self.asked.get() + 1);
         let good = self.always.get().unwrap_or_else(|| {
-            let key = RsaPublicKey::from_public_key_der(spki).expect("a key in the host's form");
+            let key = rsa::PublicKey::from_public_key_der(spki).expect("a key in the host's form");
             let signature = Signature::try_from(signature);
             let key = VerifyingKey::<Sha256>::new(key);
             signature.is_ok_and(|signature| key.verify(message, &signature).is_ok())

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, PublicKey, Rs256};
-use rsa::RsaPublicKey;
 use rsa::pkcs1v15::{Signature, VerifyingKey};
 use rsa::pkcs8::DecodePublicKey as _;
 use rsa::signature::Verifier as _;
@@ -101,7 +100,7 @@ impl HostVerifier for Notary {
             Some((signer, _)) => signature == Self::sign(*signer, message),
             // The proof that is asked of every host is genuine.
             None => {
-                let key = RsaPublicKey::from_public_key_der(spki).expect("a key");
+                let key = rsa::PublicKey::from_public_key_der(spki).expect("a key");
                 let signature = Signature::try_from(signature).expect("a signature");
                 VerifyingKey::<Sha256>::new(key)
                     .verify(message, &signature)

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cognito_authorizer::rs256::{PublicKey, Rs256, Signature};
 use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
-use rsa::BigUint;
+use num_bigint::BigUint;
 
 use super::issuer::TestKey;
 
