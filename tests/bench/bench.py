@@ -1,13 +1,12 @@
 """Side by side with Envoy's jwt_authn: `make bench`. Needs Linux, wrk, node and npm.
 
-One run, in rounds; each round measures every row once, in an Envoy of its own with one worker, and
-never two at a time. A row counts only after every one of its requests was answered as it must be.
+One run, in rounds; each round measures every row once, in an Envoy of its own, and never two at a time.
+A ratio is that of two rows of one round; shown is the median over all rounds. A row counts only after every one of its requests was answered as it must be.
 ROUNDS and DURATION (seconds of load, per row and round) make it longer or shorter; ROWS=warm,keep
 measures these alone.
 """
 
 import base64
-import http.client
 import json
 import os
 import platform
@@ -19,7 +18,20 @@ import time
 import plot
 import stage
 from issuer import CLAIM_HEADERS
-from rows import ASKED, KNOWN, NEW, REFUSED, REMEMBERED, UPLOAD, UPLOAD_BYTES, rows
+from rows import (
+    ASKED,
+    KNOWN,
+    MESH,
+    NEW,
+    REFUSED,
+    REMEMBERED,
+    SECURE,
+    STEADY,
+    TWO,
+    UPLOAD,
+    UPLOAD_BYTES,
+    rows,
+)
 
 ROUNDS = int(os.environ.get("ROUNDS") or 3)
 DURATION = int(os.environ.get("DURATION") or 3)
@@ -27,6 +39,10 @@ CHOSEN = [key for key in os.environ.get("ROWS", "").split(",") if key]
 # The row that the others of a group are compared with.
 BASE = {
     KNOWN: "jwt_authn",
+    MESH: "mesh_jwt_authn",
+    SECURE: "secure_jwt_authn",
+    TWO: "two_jwt_authn",
+    STEADY: "steady_jwt_authn",
     NEW: "jwt_authn_cold",
     REFUSED: "jwt_authn_garbage",
     UPLOAD: "upload_none",
@@ -47,8 +63,10 @@ def check(row, envoy, port):
     """Sends every value once, which also fills the caches, and looks at each answer."""
     first = {"authorization": row.values[0], "x-bench-echo": "1"}
     # The keys may still be on their way.
-    envoy.wait_for(lambda: stage.get(port, row.path, first)[0] == row.status)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    envoy.wait_for(
+        lambda: stage.get(port, row.path, first, stage.connect(port, row.way.tls))[0] == row.status
+    )
+    connection = stage.connect(port, row.way.tls)
     for value in row.values:
         sent = {"authorization": value, "x-bench-echo": "1"}
         status, headers, _ = stage.get(port, row.path, sent, connection)
@@ -70,14 +88,20 @@ def check(row, envoy, port):
         envoy.wait_for(lambda: envoy.stat("signature_host") == row.host_crypto)
 
 
+def load(row, port, seconds):
+    if row.way.http2:
+        return stage.h2load(port, row.values[0], row.way, row.path, seconds)
+    more = {"upload": row.upload, "connections": 2 if row.upload else 16}
+    return stage.wrk(port, row.values, row.path, seconds, **more)
+
+
 def measure(row, scene, seconds):
-    envoy, port = scene.envoy(row.filters, row.clusters, upload=bool(row.upload))
+    envoy, port = scene.envoy(row.filters, row.clusters, bool(row.upload), row.way)
     with envoy:
         check(row, envoy, port)
-        load = {"path": row.path, "upload": row.upload, "connections": 2 if row.upload else 16}
-        stage.wrk(port, row.values, seconds=1, **load)
+        load(row, port, 1)
         before, service = envoy.cpu(), stage.cpu(scene.authorizer)
-        result = stage.wrk(port, row.values, seconds=seconds, **load)
+        result = load(row, port, seconds)
         used, service = envoy.cpu() - before, stage.cpu(scene.authorizer) - service
         requests = result["requests"]
         refused = 0 if row.status == 200 else requests
@@ -106,14 +130,15 @@ def summary(row, samples):
     }
 
 
-def compare(results):
+def compare(results, samples):
     by_key = {result["key"]: result for result in results}
     for result in results:
         # Of chosen rows the first of a group stands in for one that was not chosen.
         group = [other for other in results if other["group"] == result["group"]]
         base = by_key.get(BASE[result["group"]], group[0])
         result["compared_with"] = base["key"]
-        result["ratio"] = result["cpu_us"] / base["cpu_us"]
+        rounds = zip(samples[result["key"]], samples[base["key"]], strict=True)
+        result["ratio"] = statistics.median(one["cpu_us"] / other["cpu_us"] for one, other in rounds)
     return by_key
 
 
@@ -145,19 +170,20 @@ def table(results):
 def ratios(by_key):
     """The sentences that the numbers are for."""
     cpu = {key: result["cpu_us"] for key, result in by_key.items()}
+    ratio = {key: result["ratio"] for key, result in by_key.items()}
     over = {key: micros - cpu["none"] for key, micros in cpu.items()}
     callbacks = cpu["upload"] - cpu["upload_spared"]
     share = callbacks / cpu["upload"]
     print(
         f"""
-  Tokens seen before, against jwt_authn with its cache: {cpu["warm"] / cpu["jwt_authn"]:.2f} of its Envoy's time;
+  Tokens seen before, against jwt_authn with its cache: {ratio["warm"]:.2f} of its Envoy's time;
   {over["warm"]:.1f} us against {over["jwt_authn"]:.1f} us over no filter, {over["nothing"]:.1f} us of it for any module.
   Aliases of the filter's own headers cost {cpu["warm"] - cpu["keep"]:.1f} us (`header_aliases: strip` beside `keep`).
-  Every token anew, against jwt_authn without cache: {cpu["cold"] / cpu["jwt_authn_cold"]:.2f}.
-  The dynamic module, against the same: {cpu["native"] / cpu["jwt_authn"]:.2f} for tokens seen before, {cpu["native_cold"] / cpu["jwt_authn_cold"]:.2f} for new ones.
+  Every token anew, against jwt_authn without cache: {ratio["cold"]:.2f}.
+  The dynamic module, against the same: {ratio["native"]:.2f} for tokens seen before, {ratio["native_cold"]:.2f} for new ones.
   ext_authz and its service take {cpu["ext_authz"] / cpu["cold"]:.1f} times as long as that.
-  A function's answer that is remembered, against a remembered token: {cpu["function"] / cpu["warm"]:.2f}; a function
-  that is asked every time, against ext_authz to the same service: {cpu["function_held"] / cpu["ext_authz_held"]:.2f}.
+  A function's answer that is remembered, against a remembered token: {ratio["function"]:.2f}; a function
+  that is asked every time, against ext_authz to the same service: {ratio["function_held"]:.2f}.
   Holding bodies back costs {callbacks / 1e3:.2f} ms per {UPLOAD_BYTES >> 20} MiB upload, {share:.1%} of it."""
     )
 
@@ -200,7 +226,7 @@ def main():
                 if sys.stdout.isatty():
                     print(f"\r  round {turn + 1} of {ROUNDS}: {row.title:<50}", end="", flush=True)
     results = [summary(row, samples[row.key]) for row in everything]
-    by_key = compare(results)
+    by_key = compare(results, samples)
     about = machine()
     if sys.stdout.isatty():
         print(f"\r{'':70}\r", end="")

@@ -10,6 +10,7 @@ mkdir -p target
 [ "$(uname -s)" = Linux ] || die "processor time is read from /proc, which only Linux has"
 missing=()
 command -v wrk >/dev/null || missing+=(wrk)
+command -v h2load >/dev/null || missing+=(nghttp2-client)
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
 [ ${#missing[@]} -eq 0 ] || install_packages "the benchmark needs more tools" "${missing[@]}"

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
 ROOT = Path(__file__).resolve().parents[2]
-KEY = serialization.load_pem_private_key((ROOT / "tests/keys/rsa2048_1.pem").read_bytes(), None)
+KEY_FILE = ROOT / "tests/keys/rsa2048_1.pem"
+KEY = serialization.load_pem_private_key(KEY_FILE.read_bytes(), None)
 # As long as Cognito's: the base64 of 32 bytes.
 KID = base64.b64encode(b"the key of the benchmark's pool.").decode()
 POOL = "us-east-1_Bench0001"

@@ -15,13 +15,17 @@ from issuer import (
     unsigned,
 )
 from nothing import module as nothing
-from stage import MODULE, OUTPUT, TENANT, TYPE, cluster
+from stage import MODULE, OUTPUT, PLAIN, TENANT, TYPE, Way, cluster
 
 TOKENS = 200
 UPLOAD_BYTES = 10 << 20
 # Groups, each with a row of its own to compare with.
-KNOWN, NEW, REFUSED, UPLOAD, REMEMBERED, ASKED = (
+KNOWN, MESH, SECURE, TWO, STEADY, NEW, REFUSED, UPLOAD, REMEMBERED, ASKED = (
     "token seen before",
+    "the same, among the filters of a mesh",
+    "the same, over HTTP/2 with TLS",
+    "the same, two workers",
+    "the same, 2,000 requests a second",
     "every token verified anew",
     "refused",
     "10 MiB upload, streamed",
@@ -49,6 +53,7 @@ class Row:
     forwards_token: bool = True
     path: str = "/"
     clusters: list = field(default_factory=list)
+    way: Way = PLAIN
     upload: int = 0
     service: bool = False
     # What the module's gauge must say about whose crypto it uses; None for other filters.
@@ -136,6 +141,33 @@ def jwt_authn(cached):
         "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "cognito"}}],
     }
     return [{"name": "jwt_authn", "typed_config": configuration}]
+
+
+def among(*before):
+    """The filters that a mesh puts behind those which say who calls."""
+    kinds = {"fault": "fault.v3.HTTPFault", "cors": "cors.v3.Cors", "grpc_stats": "grpc_stats.v3.FilterConfig"}
+    chain = [
+        {"name": name, "typed_config": {"@type": f"{TYPE}.filters.http.{kind}"}}
+        for name, kind in kinds.items()
+    ]
+    return [*before, *chain]
+
+
+def jwt_authn_and_rbac():
+    """What a mesh makes of a rule that asks for an id token: one filter reads it, another looks at it."""
+    filters = jwt_authn(True)
+    filters[0]["typed_config"]["providers"]["cognito"]["payload_in_metadata"] = "payload"
+    token_use = {
+        "filter": "jwt_authn",
+        "path": [{"key": "payload"}, {"key": "token_use"}],
+        "value": {"string_match": {"exact": "id"}},
+    }
+    policy = {"permissions": [{"any": True}], "principals": [{"metadata": token_use}]}
+    rbac = {
+        "@type": f"{TYPE}.filters.http.rbac.v3.RBAC",
+        "rules": {"action": "ALLOW", "policies": {"id": policy}},
+    }
+    return [*filters, {"name": "rbac", "typed_config": rbac}]
 
 
 def function(ttl):
@@ -284,6 +316,20 @@ def rows(stage):
             **busy,
         ),
     ]
+    secure, two = Way(tls=True, http2=True), Way(workers=2)
+    steady = Way(http2=True, rate=2000)
+    ways = [
+        Row("mesh_jwt_authn", "jwt_authn and rbac", MESH, among(*jwt_authn_and_rbac()), warm),
+        Row("mesh", "this filter", MESH, among(*ours()), warm, host_crypto=1),
+        Row("mesh_native", "the dynamic module", MESH, among(*native()), warm, host_crypto=1),
+    ]
+    for group, key, way in ((SECURE, "secure", secure), (TWO, "two", two), (STEADY, "steady", steady)):
+        same = {"group": group, "values": warm, "way": way}
+        ways += [
+            Row(f"{key}_jwt_authn", "jwt_authn with its cache", filters=jwt_authn(True), **same),
+            Row(key, "this filter", filters=ours(), host_crypto=1, **same),
+            Row(f"{key}_native", "the dynamic module", filters=native(), host_crypto=1, **same),
+        ]
     new = [
         Row("jwt_authn_cold", "jwt_authn without cache", NEW, jwt_authn(False), warm),
         Row("cold", "this filter, the host's crypto", NEW, ours(cold), warm, host_crypto=1),
@@ -338,4 +384,4 @@ def rows(stage):
         ),
         Row("function_held", "this filter: an event, an answer", ASKED, function("0s"), warm, **asking),
     ]
-    return [*known, *new, *refused, *uploads, *remembered, *asked]
+    return [*known, *ways, *new, *refused, *uploads, *remembered, *asked]

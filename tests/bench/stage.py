@@ -1,5 +1,6 @@
 """What stands around the Envoy that is measured: keys, upstream, load; and how it is measured."""
 
+import datetime
 import functools
 import http.client
 import json
@@ -8,11 +9,16 @@ import shutil
 import socket
 import subprocess
 import threading
+import ssl
+import statistics
 import time
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from issuer import CLAIM_HEADERS, CLIENT, POOL, ROOT, key_set
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from issuer import CLAIM_HEADERS, CLIENT, KEY, KEY_FILE, POOL, ROOT, key_set
 
 OUTPUT = ROOT / "target/bench"
 MODULE = Path(
@@ -41,6 +47,20 @@ BUFFER = {
 }
 
 
+@dataclass(frozen=True)
+class Way:
+    """How requests come, and to how many workers."""
+
+    tls: bool = False
+    http2: bool = False
+    # So many a second, whether the ones before were answered or not; as many as are answered otherwise.
+    rate: int | None = None
+    workers: int = 1
+
+
+PLAIN = Way()
+
+
 class Failed(Exception):
     """A row that does not do what it is timed for, or a process that did not come up."""
 
@@ -63,7 +83,7 @@ def cluster(name, port, **more):
     }
 
 
-def listener(port, routes, filters=()):
+def listener(port, routes, filters=(), tls=False):
     """The connection manager of envoy/envoy.yaml, without access log and CORS."""
     router = {
         "name": "envoy.filters.http.router",
@@ -83,14 +103,42 @@ def listener(port, routes, filters=()):
             {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
         ]
     }
+    if tls:
+        chain["transport_socket"] = transport_socket()
     address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
     return {"name": f"port_{port}", "address": address, "filter_chains": [chain]}
 
 
-class Envoy:
-    """An Envoy with one worker. Its processor time is that of all its threads."""
+@functools.cache
+def transport_socket():
+    """TLS with a key of the tests, which is certified by itself."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(KEY.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(KEY, hashes.SHA256())
+    )
+    chain = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    certificates = [{"certificate_chain": {"inline_string": chain}, "private_key": {"filename": str(KEY_FILE)}}]
+    return {
+        "name": "tls",
+        "typed_config": {
+            "@type": f"{TYPE}.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {"tls_certificates": certificates, "alpn_protocols": ["h2", "http/1.1"]},
+        },
+    }
 
-    def __init__(self, name, listeners, clusters):
+
+class Envoy:
+    """Its processor time is that of all its threads."""
+
+    def __init__(self, name, listeners, clusters, workers=1):
         self.admin_port = free_port()
         bootstrap = {
             "admin": {
@@ -103,7 +151,7 @@ class Envoy:
         path = OUTPUT / f"{name}.json"
         path.write_text(json.dumps(bootstrap))
         self.log = OUTPUT / f"{name}.log"
-        command = [ENVOY, "-c", path, "--concurrency", "1", "--disable-hot-restart", "-l", "warn"]
+        command = [ENVOY, "-c", path, "--concurrency", workers, "--disable-hot-restart", "-l", "warn"]
         self.started = time.monotonic()
         self.child = spawn(command, self.log)
         try:
@@ -174,9 +222,18 @@ def cpu(child):
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
+def connect(port, tls=False):
+    """A connection on which one request follows another."""
+    if tls:
+        # Nothing is proved here by whom it is.
+        context = ssl._create_unverified_context()
+        return http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context)
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+
+
 def get(port, path, headers=None, connection=None):
     """Status, headers and body of an answer."""
-    connection = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = connection or connect(port)
     connection.request("GET", path, headers={"host": HOST, **(headers or {})})
     response = connection.getresponse()
     return response.status, response.headers, response.read()
@@ -277,13 +334,14 @@ class Stage:
             }
         ]
 
-    def envoy(self, filters, clusters=(), upload=False):
+    def envoy(self, filters, clusters=(), upload=False, way=PLAIN):
         """The Envoy that is measured, with these filters, and the port on which it listens."""
         port = free_port()
         routes = [{"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "60s"}}]
         upstream = cluster("upstream", self.upload_port if upload else self.upstream_port)
         everything = [upstream, cluster("keys", self.keys_port), *clusters]
-        return Envoy("measured", [listener(port, routes, filters)], everything), port
+        listeners = [listener(port, routes, filters, way.tls)]
+        return Envoy("measured", listeners, everything, way.workers), port
 
     def authorization_service(self):
         """Starts the ext_authz service once, and returns its port."""
@@ -319,3 +377,31 @@ def wrk(port, values, path="/", seconds=1, connections=16, upload=0, seed=0):
     if done.returncode:
         raise Failed(f"wrk: {done.stdout}{done.stderr}")
     return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def h2load(port, value, way, path="/", seconds=1, connections=16):
+    """Load over HTTP/2 with this authorization value; what became of it. At a fixed rate many streams may
+    be open, so that no request waits for the answer to another one before it is sent."""
+    log = OUTPUT / "h2load.tsv"
+    log.unlink(missing_ok=True)
+    command = ["h2load", f"-D{seconds}", f"-c{connections}", f"--log-file={log}"]
+    command += [f"--rps={way.rate / connections}", "-m100"] if way.rate else ["-m1"]
+    command += [f"--header=:authority: {HOST}", f"--header=authorization: {value}"]
+    command += [f"{'https' if way.tls else 'http'}://127.0.0.1:{port}{path}"]
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Failed(f"h2load: {done.stdout}{done.stderr}")
+    lines = [[int(part) for part in line.split()] for line in log.read_text().splitlines()]
+    # Of each request: when it began, its status, and how long it took, in microseconds.
+    took = sorted(micros for _, status, micros in lines if status == 200)
+    percentiles = statistics.quantiles(took, n=100) if len(took) > 1 else [0] * 99
+    return {
+        "requests": len(lines),
+        "micros": seconds * 1e6,
+        "refused": sum(status >= 400 for _, status, _ in lines),
+        "failed": sum(status < 200 for _, status, _ in lines),
+        "p50": percentiles[49],
+        "p99": percentiles[98],
+    }

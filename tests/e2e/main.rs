@@ -38,6 +38,7 @@ mod every_vector;
 mod faults;
 mod filters;
 mod held;
+mod host_calls;
 // The desk tool writes the configurations of these.
 #[cfg(feature = "cli")]
 mod imported;

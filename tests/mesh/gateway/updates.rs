@@ -1,6 +1,6 @@
 //! Changes while requests come in.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::desk::checked;
 use crate::gateway::edge::policy_of_a_route;
@@ -67,6 +67,12 @@ fn a_refused_configuration_at_the_start_lets_nobody_in() {
     edge.await_status(&valid, 200);
 }
 
+/// An external processor that is asked about nothing.
+fn processor() -> Value {
+    let reference = json!({"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "orders"});
+    json!({"extProc": [{"backendRefs": [reference], "failOpen": true}]})
+}
+
 /// The most specific policy alone counts, unless it says that it is to be merged: whoever may write
 /// policies for a route takes the authorizer away from it, and knows nothing of it.
 #[test]
@@ -76,10 +82,7 @@ fn a_policy_of_a_route_replaces_the_authorizer() {
     let edge = Edge::deciding(&policies);
     let stranger = Request::get("/orders").header("x-cognito-sub", "somebody-else");
     assert_eq!(edge.send(&stranger).status, 401);
-    // An external processor that is asked about nothing.
-    let reference = json!({"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "orders"});
-    let processor = json!({"extProc": [{"backendRefs": [reference], "failOpen": true}]});
-    policies.push(policy_of_a_route("orders", processor));
+    policies.push(policy_of_a_route("orders", processor()));
     edge.apply(&policies);
     edge.await_status(&stranger, 200);
     let seen = stage.upstream.seen(stranger.case());
@@ -91,7 +94,16 @@ fn a_policy_of_a_route_replaces_the_authorizer() {
     let (_, said) = checked("policies.json", &edge.printed(&policies));
     let warning = format!("Overridden is True: {message}");
     assert!(said.contains(&warning), "{said}");
+}
 
+#[test]
+fn a_policy_of_a_route_that_is_merged_leaves_the_authorizer() {
+    let stage = Stage::start();
+    let mut policies = stage.policies();
+    policies.push(policy_of_a_route("orders", processor()));
+    let edge = Edge::start(&policies);
+    let stranger = Request::get("/orders").header("x-cognito-sub", "somebody-else");
+    edge.await_status(&stranger, 200);
     policies.last_mut().expect("a policy")["spec"]["mergeType"] = json!("StrategicMerge");
     edge.apply(&policies);
     edge.await_status(&stranger, 401);

