@@ -87,6 +87,13 @@ impl HeaderValues {
         self.0.iter().map(|(name, value)| (name, value.as_deref()))
     }
 
+    /// Without the words that there is none.
+    #[must_use]
+    pub fn present(mut self) -> Self {
+        self.0.retain(|(_, value)| value.is_some());
+        self
+    }
+
     /// How many bytes the values take.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -146,15 +153,13 @@ impl ClaimHeaders {
         )
     }
 
-    /// The values for a request that an authorizer lets pass: none of them is a claim's.
+    /// The values for a request that an authorizer lets pass: none of them is a claim's. What an
+    /// authorizer is asked about has lost all others, since every header of it is read.
     #[must_use]
     pub fn of_answer(&self, answer: &Answer) -> HeaderValues {
-        let users = self.headers.iter().map(|header| &header.header);
-        let others = users.chain(&self.payload).chain(self.principal_names());
-        let absent = others.map(|name| (name.into(), None));
         let context = self.context.iter();
         let context = context.map(|header| ((&header.header).into(), header.value(answer)));
-        HeaderValues(absent.chain(context).collect())
+        HeaderValues(context.collect()).present()
     }
 }
 

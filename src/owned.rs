@@ -131,20 +131,12 @@ impl OwnedHeaders {
             .is_some_and(|(_, purpose)| purpose != Purpose::Preflight)
     }
 
-    /// What a request loses of which every header is known: nothing that is not there. A claim
-    /// header itself is left to [`Self::claims_in`] or to what the claims say.
+    /// What a request loses of which every header is known: nothing that is not there.
     pub fn found_in(&self, request: &Request) -> impl Iterator<Item = HeaderEdit> {
         self.take(request, |purpose, is_alias| match purpose {
-            Purpose::Claim | Purpose::Token | Purpose::Bound => is_alias,
-            Purpose::Method | Purpose::Host | Purpose::Path => true,
+            Purpose::Token | Purpose::Bound => is_alias,
+            Purpose::Claim | Purpose::Method | Purpose::Host | Purpose::Path => true,
             Purpose::Preflight => false,
-        })
-    }
-
-    /// The claim headers that such a request loses if no claims are known.
-    pub fn claims_in(&self, request: &Request) -> impl Iterator<Item = HeaderEdit> {
-        self.take(request, |purpose, is_alias| {
-            purpose == Purpose::Claim && !is_alias
         })
     }
 

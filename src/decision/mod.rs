@@ -250,6 +250,15 @@ pub(crate) struct Decider {
     anonymous_headers: Rc<HeaderValues>,
 }
 
+/// Where all headers are read, the filter's own among them are edits of the request already, and one
+/// that is not there costs no call. Otherwise each is taken off unseen.
+fn told(reads: &HeaderReads, values: HeaderValues) -> HeaderValues {
+    match reads {
+        HeaderReads::Everything => values.present(),
+        HeaderReads::Named { .. } => values,
+    }
+}
+
 impl Decider {
     pub(crate) fn new(policy: Rc<Policy>, verifiers: Verifiers, secret: [u64; 2]) -> Self {
         let reads = HeaderReads::of(&policy);
@@ -260,11 +269,7 @@ impl Decider {
                 [] => Algorithms::Rs256,
                 _ => verifiers.algorithms(),
             }),
-            anonymous_headers: Rc::new(match reads {
-                // Those that are there are among the edits.
-                HeaderReads::Everything => HeaderValues::default(),
-                HeaderReads::Named { .. } => policy.claim_headers.anonymous_headers(),
-            }),
+            anonymous_headers: Rc::new(told(&reads, policy.claim_headers.anonymous_headers())),
             reads,
             identities: KeySecret::new(secret),
             policy,
@@ -601,10 +606,11 @@ impl Decider {
     /// different names, and the other's are taken off.
     fn headers_for(&self, verified: &Verified, payload: &str) -> HeaderValues {
         let headers = &self.policy.claim_headers;
-        match verified.bearer() {
+        let values = match verified.bearer() {
             Bearer::User(user) => headers.of_user(user, payload),
             Bearer::Principal(principal) => headers.of_principal(principal),
-        }
+        };
+        told(&self.reads, values)
     }
 
     /// Refuses, or lets the request go on in nobody's name where the configuration says so.
@@ -664,15 +670,12 @@ impl Decider {
                     .unwrap_or_else(|_| sources.clear(request)),
             );
         }
-        edits.extend(self.claims_in(request));
         edits
     }
 
     /// Lets a request go on without a token.
     fn anonymous(&self, request: &Request, forwarding: Forwarding) -> Result<Forward, Reason> {
-        let mut edits = self.edits(request, forwarding)?;
-        edits.extend(self.claims_in(request));
-        Ok(self.in_nobodys_name(edits))
+        Ok(self.in_nobodys_name(self.edits(request, forwarding)?))
     }
 
     fn in_nobodys_name(&self, edits: Vec<HeaderEdit>) -> Forward {
@@ -683,14 +686,6 @@ impl Decider {
             // Nothing of it ends.
             at_expiry: AtExpiry::Keep,
         }
-    }
-
-    /// Where all headers are read, those among them that are the filter's own are taken off by
-    /// name, and a request that has none costs no call. Otherwise each is taken off unseen.
-    fn claims_in(&self, request: &Request) -> impl Iterator<Item = HeaderEdit> {
-        let shown = self.reads == HeaderReads::Everything;
-        let claims = shown.then(|| self.policy.owned.claims_in(request));
-        claims.into_iter().flatten()
     }
 
     /// What every forwarded request loses, whatever rule it is under.

@@ -49,6 +49,7 @@ fn a_request_loses_what_is_there_and_no_more() {
     assert_eq!(
         taken(strips.found_in(&request(&lines))),
         [
+            "x-sub",
             "x.sub",
             "x_method-override",
             "x-method-override",
@@ -56,7 +57,6 @@ fn a_request_loses_what_is_there_and_no_more() {
             "x~token"
         ]
     );
-    assert_eq!(taken(strips.claims_in(&request(&lines))), ["x-sub"]);
     let keeps = owned(&NAMES, HeaderAliases::Keep);
     assert_eq!(
         taken(keeps.found_in(&request(&lines))),
@@ -99,8 +99,10 @@ fn pseudo_headers_are_no_aliases() {
     let names = [("_path", Purpose::Claim), ("-method", Purpose::Token)];
     let owned = owned(&names, HeaderAliases::Strip);
     assert!(owned.needs_every_header());
-    assert_eq!(taken(owned.found_in(&request(&lines))), [".method"]);
-    assert_eq!(taken(owned.claims_in(&request(&lines))), ["_path"]);
+    assert_eq!(
+        taken(owned.found_in(&request(&lines))),
+        ["_path", ".method"]
+    );
     assert!(!owned.owns(b":path"));
 }
 

@@ -7,11 +7,14 @@
 mod issuer;
 
 use cognito_authorizer::config;
-use cognito_authorizer::gate::Gate;
+use cognito_authorizer::decision::{Decision, Verdict};
+use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::keyring::Entropy;
+use cognito_authorizer::remote::call::Answer;
+use cognito_authorizer::remote::space::MemorySpace;
 use cognito_authorizer::request::Request;
 use cognito_authorizer::rs256::{HostAnswer, HostVerifier, Rs256};
-use cognito_authorizer::time::Timestamp;
+use cognito_authorizer::time::{Monotonic, Timestamp};
 use divan::{AllocProfiler, Bencher, black_box};
 use issuer::{CLIENT, TestKey, Token, key_set, now};
 use serde_json::json;
@@ -52,8 +55,19 @@ fn gate(cache_entries: u32) -> Gate {
         }],
         "token": {"use": "access", "cache_entries": cache_entries},
         "claim_headers": headers,
+        "authorizers": [{
+            "name": "partners",
+            "type": "token",
+            "function": "arn:aws:lambda:us-east-1:123456789012:function:partner-auth:live",
+            "cluster": "lambda",
+            "answer": "policy",
+            "identity": [{"header": "authorization"}],
+            "cache": {"ttl": "0s"},
+            "api": {"region": "us-east-1", "account_id": "123456789012", "api_id": "a1b2c3d4e5", "stage": "prod"},
+        }],
         "rules": [
             {"match": {"path": "/open"}, "allow": "anyone"},
+            {"match": {"path": "/partners"}, "authorizer": "partners"},
             {"match": {"template": "/users/{id}"}, "require": {"claims": {"sub": "{id}"}}},
         ],
         "default": "nobody",
@@ -64,9 +78,12 @@ fn gate(cache_entries: u32) -> Gate {
     Gate::new(Rc::new(policy), algorithm, Entropy::new(1))
 }
 
-fn decide(bencher: Bencher, mut gate: Gate, path: &str, token: Option<&str>) {
+fn time() -> Timestamp {
     let seconds = u32::try_from(now()).expect("before the year 2106");
-    let now = Timestamp::from_seconds(seconds.into()).expect("a time");
+    Timestamp::from_seconds(seconds.into()).expect("a time")
+}
+
+fn request(path: &str, token: Option<&str>) -> Request {
     let mut headers = vec![
         (":path".into(), path.as_bytes().to_vec()),
         (":method".into(), b"GET".to_vec()),
@@ -78,7 +95,11 @@ fn decide(bencher: Bencher, mut gate: Gate, path: &str, token: Option<&str>) {
             format!("Bearer {token}").into_bytes(),
         ));
     }
-    let request = Request::new(headers);
+    Request::new(headers)
+}
+
+fn decide(bencher: Bencher, mut gate: Gate, path: &str, token: Option<&str>) {
+    let (request, now) = (request(path, token), time());
     bencher.bench_local(|| gate.decide(black_box(&request), now));
 }
 
@@ -107,4 +128,37 @@ fn no_token_refused(bencher: Bencher) {
 #[divan::bench]
 fn garbage_refused(bencher: Bencher) {
     decide(bencher, gate(100), "/users/42", Some("garbage"));
+}
+
+/// All that a request costs which waits for an authorizer: it is held, its call begins, the answer comes.
+#[divan::bench]
+fn an_authorizer_asked(bencher: Bencher) {
+    let (mut gate, space) = (gate(100), MemorySpace::default());
+    let request = request("/partners", Some("partner"));
+    let now = Now {
+        wall: time(),
+        monotonic: Monotonic::default(),
+    };
+    let allow = json!({"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"});
+    let body = json!({
+        "principalId": "partner",
+        "policyDocument": {"Version": "2012-10-17", "Statement": [allow]},
+        "context": {"tenantId": "north"},
+    });
+    let answer = Answer::Response {
+        status: 200,
+        headers: Vec::new(),
+        body: Some(body.to_string().into_bytes()),
+    };
+    bencher.bench_local(|| {
+        let Decision::Hold(candidate) = gate.decide(black_box(&request), now.wall).0 else {
+            panic!("nothing is remembered");
+        };
+        assert!(gate.hold(1, candidate, now, &space).is_none());
+        let calls = gate.begin_calls().calls;
+        let (id, _) = calls.first().expect("a call");
+        let effects = gate.answered(*id, &answer, now, &space);
+        let verdict = effects.verdicts.first().map(|(_, verdict)| verdict);
+        assert!(matches!(verdict, Some(Verdict::Forward(_))));
+    });
 }
