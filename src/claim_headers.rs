@@ -78,26 +78,46 @@ pub struct ClaimHeaders {
 /// A value for each of the filter's own headers, or the word that there is none.
 ///
 /// Rendered once for a verified token and remembered with it.
-#[derive(Debug, Default)]
-pub struct HeaderValues(Vec<(Rc<str>, Option<String>)>);
+#[derive(Debug)]
+pub struct HeaderValues {
+    values: Vec<(Rc<str>, Option<String>)>,
+    alone: bool,
+}
+
+impl FromIterator<(Rc<str>, Option<String>)> for HeaderValues {
+    fn from_iter<I: IntoIterator<Item = (Rc<str>, Option<String>)>>(values: I) -> Self {
+        Self {
+            values: values.into_iter().collect(),
+            alone: false,
+        }
+    }
+}
 
 impl HeaderValues {
     /// The headers in the order of the configuration; `None` takes the client's own value away.
     pub fn iter(&self) -> impl Iterator<Item = (&Rc<str>, Option<&str>)> {
-        self.0.iter().map(|(name, value)| (name, value.as_deref()))
+        let values = self.values.iter();
+        values.map(|(name, value)| (name, value.as_deref()))
     }
 
-    /// Without the words that there is none.
+    /// What is left to write where a request has lost whatever its client wrote under these names.
     #[must_use]
-    pub fn present(mut self) -> Self {
-        self.0.retain(|(_, value)| value.is_some());
+    pub fn alone(mut self) -> Self {
+        self.values.retain(|(_, value)| value.is_some());
+        self.alone = true;
         self
+    }
+
+    /// Whether it has: no header of these names is there when they are written.
+    #[must_use]
+    pub const fn are_alone(&self) -> bool {
+        self.alone
     }
 
     /// How many bytes the values take.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.0
+        self.values
             .iter()
             .map(|(_, value)| value.as_ref().map_or(0, String::len))
             .fold(0, usize::saturating_add)
@@ -125,7 +145,7 @@ impl ClaimHeaders {
     /// The values for a request whose caller is not known: none.
     #[must_use]
     pub fn anonymous_headers(&self) -> HeaderValues {
-        HeaderValues(self.names().map(|name| (name.into(), None)).collect())
+        self.names().map(|name| (name.into(), None)).collect()
     }
 
     /// The values for a user; `payload` is the token's second segment.
@@ -137,7 +157,7 @@ impl ClaimHeaders {
         // To a reader of these an id of a user would be the name of a role.
         let others = self.principal_names().chain(self.context_names());
         let absent = others.map(|name| (name.into(), None));
-        HeaderValues(claimed.chain(whole).chain(absent).collect())
+        claimed.chain(whole).chain(absent).collect()
     }
 
     /// The values for an AWS principal: none of them under a name that a user's have.
@@ -146,11 +166,8 @@ impl ClaimHeaders {
         let users = self.headers.iter().map(|header| &header.header);
         let others = users.chain(&self.payload).chain(self.context_names());
         let absent = others.map(|name| (name.into(), None));
-        HeaderValues(
-            absent
-                .chain(values(&self.principals, principal.claims()))
-                .collect(),
-        )
+        let claimed = values(&self.principals, principal.claims());
+        absent.chain(claimed).collect()
     }
 
     /// The values for a request that an authorizer lets pass: none of them is a claim's. What an
@@ -159,7 +176,7 @@ impl ClaimHeaders {
     pub fn of_answer(&self, answer: &Answer) -> HeaderValues {
         let context = self.context.iter();
         let context = context.map(|header| ((&header.header).into(), header.value(answer)));
-        HeaderValues(context.collect()).present()
+        context.collect::<HeaderValues>().alone()
     }
 }
 
@@ -340,7 +357,7 @@ mod tests {
     fn values_weigh_their_text() {
         let values = [Some("four"), None, Some("é"), Some("")];
         let named = values.map(|value| (Rc::from("x-claim"), value.map(str::to_owned)));
-        assert_eq!(HeaderValues(named.into()).bytes(), 6);
+        assert_eq!(HeaderValues::from_iter(named).bytes(), 6);
     }
 
     #[test]

@@ -254,7 +254,7 @@ pub(crate) struct Decider {
 /// that is not there costs no call. Otherwise each is taken off unseen.
 fn told(reads: &HeaderReads, values: HeaderValues) -> HeaderValues {
     match reads {
-        HeaderReads::Everything => values.present(),
+        HeaderReads::Everything => values.alone(),
         HeaderReads::Named { .. } => values,
     }
 }

@@ -25,6 +25,8 @@ pub trait Stream {
     fn all(&self, part: Part) -> Result<Vec<(String, Vec<u8>)>, Hidden>;
     /// Writes one header in the place of all of its name.
     fn set_header(&self, name: &str, value: &[u8]);
+    /// Writes one header of a name that none has. It saves the host looking for one.
+    fn add_header(&self, name: &str, value: &[u8]);
     /// Takes off all lines of a name.
     fn remove(&self, part: Part, name: &str);
     /// Who sent the request that is being decided. What the host does not tell is not known.
@@ -119,8 +121,10 @@ fn forward<S: Stream>(
             HeaderEdit::Set(name, value) => stream.set_header(name, value),
         }
     }
-    for (name, value) in forward.caller.headers().iter() {
+    let headers = forward.caller.headers();
+    for (name, value) in headers.iter() {
         match value {
+            Some(value) if headers.are_alone() => stream.add_header(name, value.as_bytes()),
             Some(value) => stream.set_header(name, value.as_bytes()),
             None => stream.remove(Part::Headers, name),
         }

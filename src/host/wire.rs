@@ -35,6 +35,10 @@ impl Stream for InEffect {
         let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, Some(value));
     }
 
+    fn add_header(&self, name: &str, value: &[u8]) {
+        let _ = hostcalls::add_map_value_bytes(MapType::HttpRequestHeaders, name, value);
+    }
+
     fn remove(&self, part: Part, name: &str) {
         let _ = hostcalls::remove_map_value(map(part), name);
     }

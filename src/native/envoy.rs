@@ -21,6 +21,8 @@ pub trait Stream: Debug {
     fn all(&self, part: Part) -> Result<Vec<(String, Vec<u8>)>, Hidden>;
     /// Writes one header in the place of all of its name.
     fn set_header(&self, name: &str, value: &[u8]);
+    /// Writes one header of a name that none has.
+    fn add_header(&self, name: &str, value: &[u8]);
     /// Takes off all lines of a name. Says whether there was any.
     fn remove(&self, part: Part, name: &str) -> bool;
     /// What Envoy knows of the connection.

@@ -194,6 +194,11 @@ impl stream::Stream for Exchange {
         self.changed.set(true);
     }
 
+    fn add_header(&self, name: &str, value: &[u8]) {
+        self.stream.add_header(name, value);
+        self.changed.set(true);
+    }
+
     fn remove(&self, part: Part, name: &str) {
         if self.stream.remove(part, name) && part == Part::Headers {
             self.changed.set(true);

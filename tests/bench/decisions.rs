@@ -1,7 +1,12 @@
 //! What the core itself takes for a decision, and how often it asks for memory: that number does not
 //! depend on the machine. `cargo bench --bench decisions`
 
-#![allow(clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs
+)]
 
 #[path = "../harness/issuer.rs"]
 mod issuer;

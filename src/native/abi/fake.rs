@@ -434,6 +434,18 @@ extern "C" fn envoy_dynamic_module_callback_http_set_header(
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_callback_http_add_header(
+    filter: FilterPointer,
+    kind: u32,
+    key: Buffer,
+    value: Buffer,
+) -> bool {
+    let mut headers = stream(filter).part(kind).borrow_mut();
+    headers.push((bytes(key), bytes(value)));
+    true
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_callback_http_send_response(
     filter: FilterPointer,
     status: u32,

@@ -252,6 +252,13 @@ callbacks! {
         key: Buffer,
         value: Buffer,
     ) -> bool;
+    /// Adds a header, whatever others of its name there are.
+    fn envoy_dynamic_module_callback_http_add_header(
+        filter: FilterPointer,
+        kind: u32,
+        key: Buffer,
+        value: Buffer,
+    ) -> bool;
     /// Answers the request. Calls the filter's hooks for the response, and may end the request, before
     /// it returns.
     fn envoy_dynamic_module_callback_http_send_response(

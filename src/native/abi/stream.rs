@@ -115,6 +115,18 @@ impl Stream for Request {
         self.set(Part::Headers, name, Buffer::of(value));
     }
 
+    fn add_header(&self, name: &str, value: &[u8]) {
+        if let Some(filter) = self.filter() {
+            let (name, value) = (Buffer::of(name.as_bytes()), Buffer::of(value));
+            let kind = kind(Part::Headers);
+            // SAFETY: the filter lives; name and value do until the call returns.
+            // A header that Envoy does not add it would not add for anybody.
+            let _ = unsafe {
+                raw::envoy_dynamic_module_callback_http_add_header(filter, kind, name, value)
+            };
+        }
+    }
+
     fn remove(&self, part: Part, name: &str) -> bool {
         let filter = self.filter();
         let found = filter.is_some_and(|filter| Self::look(filter, part, name).is_some());
