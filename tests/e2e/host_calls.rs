@@ -20,7 +20,7 @@ use crate::harness::upstream::Upstream;
 
 /// The page with the table of them. `SNAPSHOTS=overwrite` writes it anew.
 const PAGE: &str = "tests/bench/README.md";
-const TABLE: (&str, &str) = ("<!-- host calls -->\n", "<!-- end of host calls -->");
+const TABLE: &str = "host calls";
 
 /// What the callbacks of one request did, by the names of the calls without what all begin with.
 #[derive(Default)]
@@ -120,7 +120,7 @@ fn a_request_asks_of_its_host_what_the_page_says() {
         ("an authorizer's answer, remembered", partner(), 200),
     ];
     let number = jobs.len();
-    let mut rows = String::new();
+    let mut table = "| request | calls | buffers | which calls |\n|---|---|---|---|".to_owned();
     for (what, request, status) in jobs {
         let before = envoy.log().len();
         let request = request.header("connection", b"close");
@@ -137,16 +137,16 @@ fn a_request_asks_of_its_host_what_the_page_says() {
         });
         let each: Vec<_> = each.collect();
         let all: usize = calls.values().sum();
-        rows += &format!("| {what} | {all} | {buffers} | {} |\n", each.join(", "));
+        table += &format!("\n| {what} | {all} | {buffers} | {} |", each.join(", "));
     }
     envoy.finish(number);
-    let table = format!("| request | calls | buffers | which calls |\n|---|---|---|---|\n{rows}");
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
     let text = fs::read_to_string(&page).expect("a page");
-    let (before, rest) = text.split_once(TABLE.0).expect("the table's place");
-    let (written, after) = rest.split_once(TABLE.1).expect("the table's end");
+    let marker = format!("<!-- {TABLE} -->\n");
+    let (before, rest) = text.split_once(&marker).expect("the table's place");
+    let (written, after) = rest.split_once("\n\n").expect("text behind the table");
     if std::env::var_os("SNAPSHOTS").is_some_and(|value| value == "overwrite") {
-        let text = [before, TABLE.0, &table, TABLE.1, after].concat();
+        let text = [before, &marker, &table, "\n\n", after].concat();
         fs::write(&page, text).expect("a writable page");
         return;
     }

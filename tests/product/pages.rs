@@ -78,6 +78,8 @@ const KINDS: &[(&str, Form, Held)] = &[
     ("filter", YAML, RECIPES),
     ("filter of", YAML, In("tests/product/pages/parts.rs")),
     ("formats", Table, PROMISES),
+    ("gateways", Table, In("tests/product/pages/commands.rs")),
+    ("host calls", Table, In("tests/e2e/host_calls.rs")),
     ("judges", Table, SECURITY),
     ("list of rules", YAML, In("tests/product/pages/mcp.rs")),
     ("log lines", Table, PROMISES),
