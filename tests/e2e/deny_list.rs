@@ -71,38 +71,44 @@ fn statuses(connections: &mut [Pending], request: &Request) -> Vec<u16> {
 
 #[test]
 fn a_user_who_is_signed_out_is_out_on_every_worker_within_a_second() {
-    for workers in [2, 4] {
-        let keys = KeyServer::start();
-        keys.publish(POOL, &[TestKey::first()]);
-        keys.answer_at(PATH, Answer::Bytes(list(-10, &[])));
-        let upstream = Upstream::start();
-        let envoy = EnvoyUnderTest::start(
-            &Setup::new(&keys, &upstream)
-                .workers(workers)
-                .listener(Listener::new(MAIN, listed(PATH, &json!({})))),
-        );
-        let mut all = connections(&envoy, workers);
-        let (out, stays) = (ask("signed-out"), ask("stays"));
-        for _ in 0..3 {
-            assert_eq!(statuses(&mut all, &out), [200]);
-            assert_eq!(statuses(&mut all, &stays), [200]);
+    thread::scope(|scope| {
+        for workers in [2, 4] {
+            scope.spawn(move || signed_out_is_out(workers));
         }
-        keys.answer_at(PATH, Answer::Bytes(list(-9, &["signed-out"])));
-        let before = keys.fetch_times_at(PATH).len();
-        eventually("the next fetch", || {
-            (keys.fetch_times_at(PATH).len() > before).then_some(())
-        });
-        let fetched = keys.fetch_times_at(PATH)[before];
-        thread::sleep((fetched + Duration::from_secs(1)).saturating_duration_since(Instant::now()));
-        assert_eq!(statuses(&mut all, &out), [401], "{workers} workers");
-        assert_eq!(statuses(&mut all, &stays), [200], "{workers} workers");
-        // One fetch for all workers, no more often than it must be.
-        let times = keys.fetch_times_at(PATH);
-        let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
-        assert!(gaps.into_iter().all(|gap| gap > INTERVAL / 2), "{times:?}");
-        envoy.await_metric("deny_list_entries", 1);
-        assert_eq!(envoy.metric("deny_list_fetch.failure"), 0);
+    });
+}
+
+fn signed_out_is_out(workers: u32) {
+    let keys = KeyServer::start();
+    keys.publish(POOL, &[TestKey::first()]);
+    keys.answer_at(PATH, Answer::Bytes(list(-10, &[])));
+    let upstream = Upstream::start();
+    let envoy = EnvoyUnderTest::start(
+        &Setup::new(&keys, &upstream)
+            .workers(workers)
+            .listener(Listener::new(MAIN, listed(PATH, &json!({})))),
+    );
+    let mut all = connections(&envoy, workers);
+    let (out, stays) = (ask("signed-out"), ask("stays"));
+    for _ in 0..3 {
+        assert_eq!(statuses(&mut all, &out), [200]);
+        assert_eq!(statuses(&mut all, &stays), [200]);
     }
+    keys.answer_at(PATH, Answer::Bytes(list(-9, &["signed-out"])));
+    let before = keys.fetch_times_at(PATH).len();
+    eventually("the next fetch", || {
+        (keys.fetch_times_at(PATH).len() > before).then_some(())
+    });
+    let fetched = keys.fetch_times_at(PATH)[before];
+    thread::sleep((fetched + Duration::from_secs(1)).saturating_duration_since(Instant::now()));
+    assert_eq!(statuses(&mut all, &out), [401], "{workers} workers");
+    assert_eq!(statuses(&mut all, &stays), [200], "{workers} workers");
+    // One fetch for all workers, no more often than it must be.
+    let times = keys.fetch_times_at(PATH);
+    let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
+    assert!(gaps.into_iter().all(|gap| gap > INTERVAL / 2), "{times:?}");
+    envoy.await_metric("deny_list_entries", 1);
+    assert_eq!(envoy.metric("deny_list_fetch.failure"), 0);
 }
 
 #[test]
@@ -140,17 +146,21 @@ fn an_unchanged_list_is_a_success_and_a_failing_server_no_outage() {
 /// At the very start, with a server that takes its time.
 #[test]
 fn requests_wait_for_the_first_list_as_for_keys() {
-    for (word, status) in [("refuse", 503), ("serve", 200)] {
-        let keys = KeyServer::start();
-        keys.publish(POOL, &[TestKey::first()]);
-        keys.answer_at(PATH, Answer::Silence);
-        let upstream = Upstream::start();
-        let list = listed(PATH, &json!({"timeout": "1s", "when_stale": word}));
-        let envoy = EnvoyUnderTest::start(
-            &Setup::new(&keys, &upstream).listener(Listener::new(MAIN, list)),
-        );
+    let words = [("refuse", 503), ("serve", 200)];
+    let path = |word: &str| format!("/{word}.json");
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    keys.publish(POOL, &[TestKey::first()]);
+    let mut setup = Setup::new(&keys, &upstream);
+    for (word, _) in words {
+        keys.answer_at(&path(word), Answer::Silence);
+        let list = listed(&path(word), &json!({"timeout": "1s", "when_stale": word}));
+        setup = setup.listener(Listener::new(word, list));
+    }
+    let envoy = EnvoyUnderTest::start(&setup);
+    for (word, status) in words {
+        let to = envoy.at(word);
         let began = Instant::now();
-        let response = ask("stays").send(envoy.main());
+        let response = ask("stays").send(to);
         assert_eq!(response.status, status, "{word}");
         assert_eq!(response.header("retry-after").is_some(), word == "refuse");
         // A fetch may have been under way already.
@@ -159,11 +169,11 @@ fn requests_wait_for_the_first_list_as_for_keys() {
             "{:?}",
             began.elapsed()
         );
-        keys.answer_at(PATH, Answer::Bytes(self::list(-1, &["signed-out"])));
+        keys.answer_at(&path(word), Answer::Bytes(list(-1, &["signed-out"])));
         eventually("the first list", || {
-            (ask("signed-out").send(envoy.main()).status == 401).then_some(())
+            (ask("signed-out").send(to).status == 401).then_some(())
         });
-        assert_eq!(ask("stays").send(envoy.main()).status, 200);
+        assert_eq!(ask("stays").send(to).status, 200);
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::client::Request;
-use crate::harness::document::{POOL, document, with};
+use crate::harness::document::{POOL, document, patient, with};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::host::Host;
 use crate::harness::issuer::{TestKey, Token};
@@ -24,16 +24,16 @@ const LONG: usize = 6 << 20;
 fn a_body_longer_than_every_buffer_waits_too() {
     let pools = ["us-east-1_Stops0002", "us-east-1_Buffers02"];
     let listeners = ["stops", "buffers"];
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    for id in pools {
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    for id in pools.into_iter().chain([POOL]) {
         keys.publish(id, &[TestKey::first()]);
         keys.hold(id);
     }
     let envoy = EnvoyUnderTest::start(
         &Setup::new(&keys, &upstream)
             .listener(Listener::new("stops", document(&[pools[0]])).stop_iteration(true))
-            .listener(Listener::new("buffers", document(&[pools[1]])).stop_iteration(false)),
+            .listener(Listener::new("buffers", document(&[pools[1]])).stop_iteration(false))
+            .listener(Listener::new(MAIN, patient(&[POOL]))),
     );
     let body: Vec<u8> = (0..=250).cycle().take(LONG).collect();
     std::thread::scope(|scope| {
@@ -73,18 +73,16 @@ fn a_body_longer_than_every_buffer_waits_too() {
             }
         }
     });
-    envoy.finish(2);
+    let pipelined = pipelined_requests_wait_in_turn(&envoy, &keys, &upstream);
+    envoy.finish(2 + pipelined);
 }
 
 /// A connection whose first request waits still serves what comes after it.
-#[test]
-fn pipelined_requests_wait_in_turn() {
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.hold(POOL);
-    let setup = Setup::new(&keys, &upstream);
-    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document(&[POOL]))));
+fn pipelined_requests_wait_in_turn(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) -> usize {
     let (first, second, third) = (ask(POOL), ask(POOL), ask(POOL).body(b"third"));
     let mut connection = first.open(envoy.main());
     connection.write(&second.head_bytes());
@@ -96,7 +94,7 @@ fn pipelined_requests_wait_in_turn() {
         assert_eq!(connection.next_response().status, 200);
     }
     assert_eq!(upstream.seen(third.case()).len(), 1);
-    envoy.finish(3);
+    3
 }
 
 /// Whoever waits when the configuration changes gets the keys that come afterwards.

@@ -23,22 +23,39 @@ pub(crate) fn ask_with(pool: &str, key: &'static TestKey) -> Request {
     Request::get("/guarded").bearer(&Token::id(pool).signed_by(key).mint())
 }
 
-/// The upstream hears of a held request only after the verdict, and then of all of it.
+/// Pools whose keys are held back, for one listener or one scene each.
+const STOPS: &str = "us-east-1_Stops0001";
+const BUFFERS: &str = "us-east-1_Buffers01";
+const LEFT: &str = "us-east-1_Left00001";
+const SLOW: &str = "us-east-1_Slow00001";
+
 #[test]
 fn requests_wait_for_keys_whole_and_unseen() {
-    let pools = ["us-east-1_Stops0001", "us-east-1_Buffers01"];
-    let listeners = ["stops", "buffers"];
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    for id in pools {
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    keys.publish(POOL, &[TestKey::first()]);
+    for id in [STOPS, BUFFERS, LEFT, SLOW] {
         keys.publish(id, &[TestKey::first()]);
         keys.hold(id);
     }
-    let envoy = EnvoyUnderTest::start(
-        &Setup::new(&keys, &upstream)
-            .listener(Listener::new("stops", document(&[pools[0]])).stop_iteration(true))
-            .listener(Listener::new("buffers", document(&[pools[1]])).stop_iteration(false)),
-    );
+    let setup = Setup::new(&keys, &upstream)
+        .listener(Listener::new("stops", document(&[STOPS])).stop_iteration(true))
+        .listener(Listener::new("buffers", document(&[BUFFERS])).stop_iteration(false))
+        .listener(Listener::new("left", patient(&[LEFT])))
+        .listener(Listener::new("slow", patient(&[POOL, SLOW])));
+    let envoy = EnvoyUnderTest::start(&setup);
+    let requests = the_upstream_hears_of_a_held_request_after_the_verdict(&envoy, &keys, &upstream)
+        + a_client_that_leaves_while_waiting_leaves_nothing_behind(&envoy, &keys, &upstream)
+        + every_request_is_decided_once_though_clients_leave(&envoy, &keys);
+    envoy.finish(requests);
+}
+
+/// Only then, and of all of it.
+fn the_upstream_hears_of_a_held_request_after_the_verdict(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) -> usize {
+    let (pools, listeners) = ([STOPS, BUFFERS], ["stops", "buffers"]);
     let mut waiting: Vec<(Request, Pending, &str, bool)> = Vec::new();
     for (id, listener) in pools.into_iter().zip(listeners) {
         let at = envoy.at(listener);
@@ -108,29 +125,25 @@ fn requests_wait_for_keys_whole_and_unseen() {
     for id in pools {
         assert_eq!(keys.fetches(id), 1, "one fetch of {id}");
     }
-    envoy.finish(requests);
+    requests
 }
 
 /// Four clients send as fast as they can and leave every other request, some of them held, some
 /// answered at that moment. Envoy's own count of requests is the measure.
-#[test]
-fn every_request_is_decided_once_though_clients_leave() {
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    let slow = "us-east-1_Slow00001";
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.publish(slow, &[TestKey::first()]);
-    keys.hold(slow);
-    let setup = Setup::new(&keys, &upstream);
-    let listener = Listener::new(MAIN, document(&[POOL, slow]));
-    let envoy = EnvoyUnderTest::start(&setup.listener(listener));
-    let requests = [ask(POOL), ask(slow), Request::get("/none")];
+fn every_request_is_decided_once_though_clients_leave(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+) -> usize {
+    let at = envoy.at("slow");
+    let seen = || envoy.statistic("http.ingress.downstream_rq_total");
+    let (before, cancelled) = (seen(), envoy.metric("cancelled"));
+    let requests = [ask(POOL), ask(SLOW), Request::get("/none")];
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for turn in 0..60 {
                     let request = &requests[turn % requests.len()];
-                    let pending = request.open(envoy.main());
+                    let pending = request.open(at);
                     // Whom the slow pool holds would wait for ever.
                     if turn % 2 == 0 && turn % requests.len() != 1 {
                         pending.response();
@@ -139,44 +152,41 @@ fn every_request_is_decided_once_though_clients_leave() {
             });
         }
     });
-    keys.release(slow);
-    assert_eq!(ask(slow).send(envoy.main()).status, 200);
-    let seen = || envoy.statistic("http.ingress.downstream_rq_total");
+    keys.release(SLOW);
+    assert_eq!(ask(SLOW).send(at).status, 200);
     let decided = || envoy.decisions().values().sum::<u64>();
     eventually("every request is decided", || {
         (envoy.metric("held_now") == 0 && decided() == seen()).then_some(())
     });
-    assert!(seen() > 120, "{} requests", seen());
-    assert!(envoy.metric("cancelled") > 0);
-    let requests = usize::try_from(seen()).expect("a few hundred");
-    envoy.finish(requests);
+    let requests = seen() - before;
+    assert!(requests > 120, "{requests} requests");
+    assert!(envoy.metric("cancelled") > cancelled);
+    usize::try_from(requests).expect("a few hundred")
 }
 
-#[test]
-fn a_client_that_leaves_while_waiting_leaves_nothing_behind() {
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.hold(POOL);
-    let setup = Setup::new(&keys, &upstream);
-    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document(&[POOL]))));
-    let staying = ask(POOL).open(envoy.main());
-    let body = ask(POOL).body(b"x");
+fn a_client_that_leaves_while_waiting_leaves_nothing_behind(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) -> usize {
+    let at = envoy.at("left");
+    let staying = ask(LEFT).open(at);
+    let body = ask(LEFT).body(b"x");
     let leaving: Vec<_> = (0..5)
-        .flat_map(|_| [ask(POOL).open(envoy.main()), body.open(envoy.main())])
+        .flat_map(|_| [ask(LEFT).open(at), body.open(at)])
         .collect();
     envoy.await_metric("held_now", 11);
     drop(leaving);
     envoy.await_metric("cancelled", 10);
     envoy.await_metric("held_now", 1);
-    keys.release(POOL);
+    keys.release(LEFT);
     assert_eq!(staying.response().status, 200);
-    assert_eq!(ask(POOL).send(envoy.main()).status, 200);
+    assert_eq!(ask(LEFT).send(at).status, 200);
     assert!(
         upstream.seen(body.case()).is_empty(),
         "whoever left is not served"
     );
-    envoy.finish(12);
+    12
 }
 
 #[test]
