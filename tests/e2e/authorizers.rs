@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::faults::closed_port;
-use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::bootstrap::{Listener, Setup};
 use crate::harness::client::{Request, Response};
 use crate::harness::document::{POOL, document, with};
 use crate::harness::envoy::EnvoyUnderTest;
@@ -200,9 +200,12 @@ fn functions_say_who_may_enter() {
         .into_iter()
         .map(|scene| (scene, allowing()))
         .collect();
+    let updated = allowing();
     let setup = Setup::new(&keys, &upstream)
         .workers(1)
-        .cluster("closed", closed_port());
+        .dynamic()
+        .cluster("closed", closed_port())
+        .cluster("updated", updated.port());
     let setup = scenes
         .iter()
         .fold(setup, |setup, ((name, changes, _), function)| {
@@ -210,7 +213,11 @@ fn functions_say_who_may_enter() {
                 .cluster(name, function.port())
                 .listener(Listener::new(name, guarded(name, changes)))
         });
-    let envoy = EnvoyUnderTest::start(&setup);
+    let setup = |ttl: &str| {
+        let document = guarded("updated", &[("authorizers.0.cache.ttl", json!(ttl))]);
+        setup.clone().listener(Listener::new("updated", document))
+    };
+    let envoy = EnvoyUnderTest::start(&setup("5m"));
     let mut requests = 0;
     for ((name, _, play), function) in &scenes {
         println!("{name}");
@@ -221,6 +228,8 @@ fn functions_say_who_may_enter() {
             upstream: &upstream,
         });
     }
+    let update = || envoy.update(&setup("4m"));
+    requests += an_update_forgets_what_is_remembered(envoy.at("updated"), &updated, update);
     envoy.finish(requests);
 }
 
@@ -665,26 +674,19 @@ fn a_client_that_leaves_changes_nothing(scene: &Scene<'_>) -> usize {
     2
 }
 
-#[test]
-fn an_update_forgets_what_is_remembered() {
-    let (function, keys, upstream) = (allowing(), KeyServer::start(), Upstream::start());
-    let setup = |ttl: &str| {
-        let document = guarded(MAIN, &[("authorizers.0.cache.ttl", json!(ttl))]);
-        Setup::new(&keys, &upstream)
-            .workers(1)
-            .cluster(MAIN, function.port())
-            .dynamic()
-            .listener(Listener::new(MAIN, document))
-    };
-    let envoy = EnvoyUnderTest::start(&setup("5m"));
-    let get = || partner("Bearer one").send(envoy.main()).status;
+fn an_update_forgets_what_is_remembered(
+    to: SocketAddr,
+    function: &Function,
+    update: impl Fn(),
+) -> usize {
+    let get = || partner("Bearer one").send(to).status;
     assert_eq!([get(), get()], [200, 200]);
     assert_eq!(function.asked("Bearer one"), 1);
-    envoy.update(&setup("4m"));
+    update();
     function.says("Bearer one", Says::Answer(policy("Deny", "*", json!({}))));
     assert_eq!(get(), 403);
     assert_eq!(function.asked("Bearer one"), 2);
-    envoy.finish(3);
+    3
 }
 
 fn http2_clients_too(scene: &Scene<'_>) -> usize {

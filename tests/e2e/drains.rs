@@ -18,45 +18,17 @@ use crate::harness::table::difference;
 use crate::harness::upstream::Upstream;
 use crate::keys::ask;
 
+/// Pools whose keys are held back until Envoy drains, each in another way.
+const DRAINED: [&str; 3] = [
+    "us-east-1_Drains0001",
+    "us-east-1_Drains0002",
+    "us-east-1_Drains0003",
+];
 /// Its endpoint never answers.
 const SILENT: &str = "us-east-1_Silent0001";
 
 fn held(envoy: &EnvoyUnderTest, listener: &str, pool: &str) -> Vec<Pending> {
     (0..4).map(|_| ask(pool).open(envoy.at(listener))).collect()
-}
-
-/// Whoever is held when Envoy begins to drain gets an answer. A failed health check also tells
-/// everybody to come back elsewhere; listeners that drain do so bit by bit.
-#[test]
-fn draining_leaves_nobody_without_an_answer() {
-    let orders = [
-        (POOL, "/healthcheck/fail", 4),
-        ("us-east-1_Drains0002", "/drain_listeners?graceful", 0),
-        ("us-east-1_Drains0003", "/drain_listeners", 0),
-    ];
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    for (id, ..) in orders {
-        keys.publish(id, &[TestKey::first()]);
-        keys.hold(id);
-    }
-    let ids = orders.map(|(id, ..)| id);
-    let setup = Setup::new(&keys, &upstream).listener(Listener::new(MAIN, patient(&ids)));
-    let envoy = EnvoyUnderTest::start(&setup);
-    let waiting = orders.map(|(id, ..)| held(&envoy, MAIN, id));
-    envoy.await_metric("held_now", 12);
-    for ((id, order, least), waiting) in orders.into_iter().zip(waiting) {
-        envoy.order(order);
-        keys.release(id);
-        let mut last = 0;
-        for pending in waiting {
-            let response = pending.response();
-            assert_eq!(response.status, 200, "{order}: {response:?}");
-            last += usize::from(response.header("connection") == Some("close"));
-        }
-        assert!(last >= least, "{order}: {last} were told to leave");
-        envoy.order("/healthcheck/ok");
-    }
-    envoy.finish(12);
 }
 
 /// Requests that a listener holds when it goes get their verdict: keys that come, or 503 in time.
@@ -160,12 +132,15 @@ fn a_filter_that_is_discovered_changes_under_held_requests() {
 fn thirty_listeners_fetch_once() {
     let names: Vec<_> = (0..30).map(|number| format!("number-{number}")).collect();
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.hold(POOL);
+    for id in DRAINED.into_iter().chain([POOL]) {
+        keys.publish(id, &[TestKey::first()]);
+        keys.hold(id);
+    }
     let listeners = names
         .iter()
         .map(|name| Listener::new(name, patient(&[POOL])));
     let setup = listeners.fold(Setup::new(&keys, &upstream), Setup::listener);
+    let setup = setup.listener(Listener::new(MAIN, patient(&DRAINED)));
     let envoy = EnvoyUnderTest::start(&setup);
     let waiting: Vec<_> = names
         .iter()
@@ -183,7 +158,33 @@ fn thirty_listeners_fetch_once() {
     assert_eq!(keys.fetches(POOL), 1);
     let told = envoy.log().matches("user pools: 1").count();
     assert_eq!(told, 1, "the start is told once");
-    envoy.finish(150);
+    let requests = draining_leaves_nobody_without_an_answer(&envoy, &keys);
+    envoy.finish(150 + requests);
+}
+
+/// Whoever is held when Envoy begins to drain gets an answer. A failed health check also tells
+/// everybody to come back elsewhere; listeners that drain do so bit by bit.
+fn draining_leaves_nobody_without_an_answer(envoy: &EnvoyUnderTest, keys: &KeyServer) -> usize {
+    let waiting = DRAINED.map(|id| held(envoy, MAIN, id));
+    envoy.await_metric("held_now", 12);
+    let orders = [
+        ("/healthcheck/fail", 4),
+        ("/drain_listeners?graceful", 0),
+        ("/drain_listeners", 0),
+    ];
+    for ((id, (order, least)), waiting) in DRAINED.into_iter().zip(orders).zip(waiting) {
+        envoy.order(order);
+        keys.release(id);
+        let mut last = 0;
+        for pending in waiting {
+            let response = pending.response();
+            assert_eq!(response.status, 200, "{order}: {response:?}");
+            last += usize::from(response.header("connection") == Some("close"));
+        }
+        assert!(last >= least, "{order}: {last} were told to leave");
+        envoy.order("/healthcheck/ok");
+    }
+    12
 }
 
 /// A hot restart: requests that the old process holds get their answer from it, new ones are the new

@@ -3,6 +3,7 @@
 //! the same paths, and is asked the same.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -433,17 +434,25 @@ fn functions_of_api_gateway_work_unchanged() {
     let calls = calls(&furniture);
     let setup = calls.iter().fold(setup, |setup, call| {
         let credentials = call.credentials.as_ref();
-        setup.resource("clusters", named(call.name, &lambda, credentials))
+        setup.resource("clusters", named(call.name, lambda.address(), credentials))
     });
     let functions: Vec<_> = calls
         .iter()
         .map(|call| (call.name, call.function.clone()))
         .collect();
-    let setup = setup.listener(Listener::new(MAIN, by_path(&functions)));
+    let aws = Upstream::start();
+    let setup = setup
+        .listener(Listener::new(MAIN, by_path(&functions)))
+        .resource("clusters", named("signed", aws.address(), Some(&example())))
+        .listener(Listener::new(
+            "signed",
+            by_path(&[("signed", FUNCTION.to_owned())]),
+        ));
     let envoy = EnvoyUnderTest::start(&setup);
     let requests = a_call_that_lambda_refuses_is_no_verdict(&calls, &envoy, &upstream)
         + the_gateway_and_the_filter_agree(&furniture, &envoy, &upstream)
-        + functions_are_told_the_same(&furniture, &envoy, &upstream);
+        + functions_are_told_the_same(&furniture, &envoy, &upstream)
+        + the_call_is_signed_as_aws_wants_it(envoy.at("signed"), &aws);
     envoy.finish(requests);
 }
 
@@ -540,8 +549,8 @@ fn by_path(authorizers: &[(&str, String)]) -> Value {
 }
 
 /// The shipped cluster under another name.
-fn named(name: &str, lambda: &Ministack, credentials: Option<&Credentials>) -> Value {
-    let mut cluster = cluster(lambda.address(), credentials);
+fn named(name: &str, lambda: SocketAddr, credentials: Option<&Credentials>) -> Value {
+    let mut cluster = cluster(lambda, credentials);
     cluster["name"] = json!(name);
     cluster["load_assignment"]["cluster_name"] = json!(name);
     cluster
@@ -619,32 +628,28 @@ fn a_call_that_lambda_refuses_is_no_verdict(
     requests
 }
 
-/// AWS's own library makes the signature again, over what Envoy sent.
-#[test]
-fn the_call_is_signed_as_aws_wants_it() {
-    let credentials = Credentials {
+/// Credentials, and a function, that no account has.
+const FUNCTION: &str = "arn:aws:lambda:us-east-1:123456789012:function:partner-auth:live";
+
+fn example() -> Credentials {
+    Credentials {
         key: "AKIDEXAMPLE".to_owned(),
         secret: "example-secret".to_owned(),
-    };
-    let (keys, lambda, upstream) = (KeyServer::start(), Upstream::start(), Upstream::start());
-    let mut cluster = cluster(lambda.address(), Some(&credentials));
-    cluster["name"] = json!("right");
-    cluster["load_assignment"]["cluster_name"] = json!("right");
-    let function = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:partner-auth:live");
-    let document = by_path(&[("right", function.clone())]);
-    let setup = Setup::new(&keys, &upstream)
-        .resource("clusters", cluster)
-        .listener(Listener::new(MAIN, document));
-    let envoy = EnvoyUnderTest::start(&setup);
-    let request = Request::get("/right/orders?q=1").bearer("admin");
+    }
+}
+
+/// AWS's own library makes the signature again, over what Envoy sent.
+fn the_call_is_signed_as_aws_wants_it(to: SocketAddr, lambda: &Upstream) -> usize {
+    let credentials = example();
+    let request = Request::get("/signed/orders?q=1").bearer("admin");
     // What answers is no function: it greets.
-    assert_eq!(request.send(envoy.main()).status, 500);
+    assert_eq!(request.send(to).status, 500);
     let calls = lambda.everything();
     let [call] = calls.as_slice() else {
         panic!("{calls:?}")
     };
     let value = |name: &str| call.value(name).unwrap_or_else(|| panic!("no {name}"));
-    let path = format!("/2015-03-31/functions/{function}/invocations");
+    let path = format!("/2015-03-31/functions/{FUNCTION}/invocations");
     assert_eq!(
         (call.method.as_str(), call.path.as_str()),
         ("POST", path.as_str())
@@ -652,7 +657,7 @@ fn the_call_is_signed_as_aws_wants_it() {
     let host = format!("lambda.{REGION}.amazonaws.com");
     assert_eq!(value("host"), host);
     let event: Value = serde_json::from_slice(&call.body).expect("JSON");
-    let arn = format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:a1b2c3d4e5/prod/GET/right/orders");
+    let arn = format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:a1b2c3d4e5/prod/GET/signed/orders");
     let expected = json!({
         "type": "TOKEN", "methodArn": arn, "authorizationToken": "Bearer admin",
     });
@@ -681,7 +686,7 @@ fn the_call_is_signed_as_aws_wants_it() {
     assert_eq!(made(&call.body), part("Signature="));
     let without_hash = headers.contains_key("x-amz-content-sha256");
     assert!(without_hash, "the body is part of what is signed: {signed}");
-    envoy.finish(1);
+    1
 }
 
 /// Every place at which two values differ, with what stands there.

@@ -77,10 +77,15 @@ fn what_is_open_when_its_token_ends_is_cut_where_it_should() {
         .listener(Listener::new(MAIN, configured(json!("close"))))
         .listener(Listener::new("keep", configured(json!("keep"))))
         .listener(Listener::new("unsaid", configured(Value::Null)));
-    let envoy = EnvoyUnderTest::start(&setup);
+    let replaced = |document| {
+        let listener = Listener::new("replaced", document).discovered();
+        setup.clone().listener(listener)
+    };
+    let envoy = EnvoyUnderTest::start(&replaced(configured(json!("close"))));
     let requests = a_request_is_cut_when_its_token_ends_and_no_other_is(&envoy)
         + a_crowd_is_cut_in_time(&envoy)
-        + streams_of_one_connection_end_each_for_itself(&envoy);
+        + streams_of_one_connection_end_each_for_itself(&envoy)
+        + a_stream_is_cut_by_the_configuration_that_it_began_under(&envoy, &replaced);
     envoy.finish(requests);
 }
 
@@ -175,25 +180,20 @@ fn streams_of_one_connection_end_each_for_itself(envoy: &EnvoyUnderTest) -> usiz
 }
 
 /// The configuration under which a stream began cuts it, also when another has taken its place.
-#[test]
-fn a_stream_is_cut_by_the_configuration_that_it_began_under() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    let setup = Setup::new(&keys, &upstream);
-    let filter = |document: Value| {
-        let listener = Listener::new(MAIN, document).discovered();
-        setup.clone().listener(listener)
-    };
-    let envoy = EnvoyUnderTest::start(&filter(configured(json!("close"))));
+fn a_stream_is_cut_by_the_configuration_that_it_began_under(
+    envoy: &EnvoyUnderTest,
+    replaced: &impl Fn(Value) -> Setup,
+) -> usize {
+    let at = envoy.at("replaced");
     let end = now() + 2 * LIFE;
     let token = Token::id(POOL).claim("exp", end).mint();
-    let mut ending = open_all(&envoy, MAIN, &token);
+    let mut ending = open_all(envoy, "replaced", &token);
     let closed = with(configured(json!("keep")), &[("default", json!("nobody"))]);
-    filter(closed).republish(envoy.directory(), &module());
+    replaced(closed).republish(envoy.directory(), &module());
     let mut asked = ending.len();
     eventually("the new configuration", || {
         asked += 1;
-        let response = Request::get("/x").bearer(&token).send(envoy.main());
+        let response = Request::get("/x").bearer(&token).send(at);
         (response.status == 403).then_some(())
     });
     let end = UNIX_EPOCH + Duration::from_secs(end.unsigned_abs());
@@ -205,5 +205,5 @@ fn a_stream_is_cut_by_the_configuration_that_it_began_under() {
         assert!(pending.is_cut_before(end + PROMISED), "{kind} goes on");
         assert!(SystemTime::now() >= end, "{kind} was cut too early");
     }
-    envoy.finish(asked);
+    asked
 }
