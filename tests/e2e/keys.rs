@@ -28,24 +28,37 @@ const STOPS: &str = "us-east-1_Stops0001";
 const BUFFERS: &str = "us-east-1_Buffers01";
 const LEFT: &str = "us-east-1_Left00001";
 const SLOW: &str = "us-east-1_Slow00001";
+const WAKES: [&str; 5] = [
+    "us-east-1_Wakes000A",
+    "us-east-1_Wakes000B",
+    "us-east-1_Wakes000C",
+    "us-east-1_Wakes000D",
+    "us-east-1_Wakes000E",
+];
+/// Its keys are there before the configuration changes, and held back then.
+const KEPT: &str = "us-east-1_Kept00001";
 
 #[test]
 fn requests_wait_for_keys_whole_and_unseen() {
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
     keys.publish(POOL, &[TestKey::first()]);
+    keys.publish(KEPT, &[TestKey::first()]);
     for id in [STOPS, BUFFERS, LEFT, SLOW] {
         keys.publish(id, &[TestKey::first()]);
         keys.hold(id);
     }
     let setup = Setup::new(&keys, &upstream)
+        .dynamic()
         .listener(Listener::new("stops", document(&[STOPS])).stop_iteration(true))
         .listener(Listener::new("buffers", document(&[BUFFERS])).stop_iteration(false))
         .listener(Listener::new("left", patient(&[LEFT])))
         .listener(Listener::new("slow", patient(&[POOL, SLOW])));
-    let envoy = EnvoyUnderTest::start(&setup);
+    let kept = |listener: Listener| setup.clone().listener(listener);
+    let envoy = EnvoyUnderTest::start(&kept(Listener::new("kept", document(&[KEPT]))));
     let requests = the_upstream_hears_of_a_held_request_after_the_verdict(&envoy, &keys, &upstream)
         + a_client_that_leaves_while_waiting_leaves_nothing_behind(&envoy, &keys, &upstream)
-        + every_request_is_decided_once_though_clients_leave(&envoy, &keys);
+        + every_request_is_decided_once_though_clients_leave(&envoy, &keys)
+        + a_configuration_update_keeps_the_keys(&envoy, &keys, &kept);
     envoy.finish(requests);
 }
 
@@ -190,44 +203,46 @@ fn a_client_that_leaves_while_waiting_leaves_nothing_behind(
 }
 
 #[test]
-fn four_workers_and_four_hundred_cold_requests_are_one_fetch() {
-    const REQUESTS: usize = 400;
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.delay(POOL, Duration::from_secs(1));
-    let setup = Setup::new(&keys, &upstream).workers(4);
-    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document(&[POOL]))));
+fn what_four_workers_need_is_fetched_once_and_noticed_by_all() {
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    for id in WAKES.into_iter().chain([POOL]) {
+        keys.publish(id, &[TestKey::first()]);
+        keys.hold(id);
+    }
+    let setup = Setup::new(&keys, &upstream)
+        .workers(4)
+        // The last ones are held while the first are looked at.
+        .listener(Listener::new(MAIN, patient(&WAKES)))
+        .listener(Listener::new("crowd", patient(&[POOL])));
+    let envoy = EnvoyUnderTest::start(&setup);
+    let requests = every_worker_wakes_as_soon_as_the_keys_are_there(&envoy, &keys)
+        + four_hundred_cold_requests_are_one_fetch(&envoy, &keys);
+    envoy.finish(requests);
+}
+
+fn four_hundred_cold_requests_are_one_fetch(envoy: &EnvoyUnderTest, keys: &KeyServer) -> usize {
     let token = Token::id(POOL).mint();
-    let waiting: Vec<_> = (0..REQUESTS)
-        .map(|_| Request::get("/guarded").bearer(&token).open(envoy.main()))
-        .collect();
+    let request = Request::get("/guarded").bearer(&token);
+    let waiting = [(); 400].map(|()| request.open(envoy.at("crowd")));
+    envoy.await_metric("held_now", 400);
+    keys.release(POOL);
     for pending in waiting {
         assert_eq!(pending.response().status, 200);
     }
     assert_eq!(keys.fetches(POOL), 1);
-    envoy.finish(REQUESTS);
+    400
 }
 
 /// One VM fetches; the others notice within 50 ms that it has. The first VM that Envoy starts, and
 /// ends once it has seen that the configuration is good, fetches nothing.
-#[test]
-fn every_worker_wakes_as_soon_as_the_keys_are_there() {
+fn every_worker_wakes_as_soon_as_the_keys_are_there(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+) -> usize {
     const REQUESTS: usize = 40;
     const PROMPT: Duration = Duration::from_millis(50);
-    let pools = ["A", "B", "C", "D", "E"].map(|name| format!("us-east-1_Wakes000{name}"));
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    for id in &pools {
-        keys.publish(id, &[TestKey::first()]);
-        keys.hold(id);
-    }
-    // The last ones are held while the first are looked at.
-    let document = patient(&pools.each_ref().map(String::as_str));
-    let setup = Setup::new(&keys, &upstream).workers(4);
-    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document)));
     let mut quickest = Duration::MAX;
-    for id in &pools {
+    for id in WAKES {
         let waiting: Vec<_> = (0..REQUESTS).map(|_| ask(id).open(envoy.main())).collect();
         envoy.await_metric("held_now", u64::try_from(REQUESTS).expect("a few"));
         keys.release(id);
@@ -245,30 +260,25 @@ fn every_worker_wakes_as_soon_as_the_keys_are_there() {
     let told = envoy.log().matches("user pools: 5").count();
     assert_eq!(told, 1, "the start is told once, not by each of six VMs");
     assert!(quickest <= PROMPT, "the last one woke after {quickest:?}");
-    envoy.finish(pools.len() * REQUESTS);
+    WAKES.len() * REQUESTS
 }
 
 /// Keys outlive a change of configuration: nobody waits, nobody is refused, nothing is fetched.
-#[test]
-fn a_configuration_update_keeps_the_keys() {
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    keys.publish(POOL, &[TestKey::first()]);
-    let setup = Setup::new(&keys, &upstream).dynamic();
-    let changed = with(document(&[POOL]), &[("cors_preflight", json!("pass"))]);
-    let before = setup
-        .clone()
-        .listener(Listener::new(MAIN, document(&[POOL])));
-    let listener = Listener::new(MAIN, document(&[POOL])).raw_paths();
-    let between = setup.clone().listener(listener);
-    let after = setup.listener(Listener::new(MAIN, changed));
-    let envoy = EnvoyUnderTest::start(&before);
-    let at = envoy.main();
-    assert_eq!(ask(POOL).send(at).status, 200);
+fn a_configuration_update_keeps_the_keys(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    kept: &impl Fn(Listener) -> Setup,
+) -> usize {
+    let changed = with(document(&[KEPT]), &[("cors_preflight", json!("pass"))]);
+    let between = kept(Listener::new("kept", document(&[KEPT])).raw_paths());
+    let after = kept(Listener::new("kept", changed));
+    let at = envoy.at("kept");
+    assert_eq!(ask(KEPT).send(at).status, 200);
     // A fetch from now on would be waited for in vain.
-    keys.hold(POOL);
-    let token = Token::id(POOL).mint();
+    keys.hold(KEPT);
+    let token = Token::id(KEPT).mint();
     let stop = std::sync::atomic::AtomicBool::new(false);
+    let mut preflights = 0;
     let statuses = thread::scope(|scope| {
         let busy = scope.spawn(|| {
             let mut statuses = Vec::new();
@@ -280,19 +290,18 @@ fn a_configuration_update_keeps_the_keys() {
         // First only the listener around the filter, then the filter's own configuration.
         envoy.update(&between);
         envoy.update(&after);
-        let preflight = || {
-            let request = Request::new("OPTIONS", "/guarded")
-                .header("origin", "https://elsewhere.example")
-                .header("access-control-request-method", "GET");
-            request.send(at).status
-        };
+        let preflight = Request::new("OPTIONS", "/guarded")
+            .header("origin", "https://elsewhere.example")
+            .header("access-control-request-method", "GET");
         eventually("the new configuration to be in force", || {
-            (preflight() == 200).then_some(())
+            preflights += 1;
+            (preflight.send(at).status == 200).then_some(())
         });
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         busy.join().expect("the busy client")
     });
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
-    assert_eq!(ask(POOL).send(at).status, 200);
-    assert_eq!(keys.fetches(POOL), 1);
+    assert_eq!(ask(KEPT).send(at).status, 200);
+    assert_eq!(keys.fetches(KEPT), 1);
+    statuses.len() + preflights + 2
 }
