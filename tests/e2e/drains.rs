@@ -127,9 +127,8 @@ fn a_filter_that_is_discovered_changes_under_held_requests() {
     envoy.finish(10);
 }
 
-/// Thirty listeners with one filter are one filter: one fetch, and nobody waits longer for it.
 #[test]
-fn thirty_listeners_fetch_once() {
+fn thirty_listeners_fetch_once_and_drain_with_an_answer() {
     let names: Vec<_> = (0..30).map(|number| format!("number-{number}")).collect();
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
     for id in DRAINED.into_iter().chain([POOL]) {
@@ -139,27 +138,36 @@ fn thirty_listeners_fetch_once() {
     let listeners = names
         .iter()
         .map(|name| Listener::new(name, patient(&[POOL])));
-    let setup = listeners.fold(Setup::new(&keys, &upstream), Setup::listener);
-    let setup = setup.listener(Listener::new(MAIN, patient(&DRAINED)));
-    let envoy = EnvoyUnderTest::start(&setup);
+    let setup = Setup::new(&keys, &upstream).listener(Listener::new(MAIN, patient(&DRAINED)));
+    let envoy = EnvoyUnderTest::start(&listeners.fold(setup, Setup::listener));
+    let requests = thirty_listeners_fetch_once(&names, &envoy, &keys)
+        + draining_leaves_nobody_without_an_answer(&envoy, &keys);
+    envoy.finish(requests);
+}
+
+/// Thirty listeners with one filter are one filter: one fetch, and nobody waits longer for it.
+fn thirty_listeners_fetch_once(
+    names: &[String],
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+) -> usize {
     let waiting: Vec<_> = names
         .iter()
-        .flat_map(|name| held(&envoy, name, POOL))
+        .flat_map(|name| held(envoy, name, POOL))
         .collect();
     envoy.await_metric("held_now", 120);
     keys.release(POOL);
     for pending in waiting {
         assert_eq!(pending.response().status, 200);
     }
-    for name in &names {
+    for name in names {
         let response = Request::get("/guarded").send(envoy.at(name));
         assert_eq!(difference(&response, "missing_token"), None, "{name}");
     }
     assert_eq!(keys.fetches(POOL), 1);
     let told = envoy.log().matches("user pools: 1").count();
     assert_eq!(told, 1, "the start is told once");
-    let requests = draining_leaves_nobody_without_an_answer(&envoy, &keys);
-    envoy.finish(150 + requests);
+    150
 }
 
 /// Whoever is held when Envoy begins to drain gets an answer. A failed health check also tells

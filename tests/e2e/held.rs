@@ -14,31 +14,43 @@ use crate::harness::process::eventually;
 use crate::harness::upstream::{GREETING, Upstream};
 use crate::keys::ask;
 
-/// A pool of its own for whoever waits while the configuration changes.
+/// Pools whose keys are held back, for one listener each.
+const STOPS: &str = "us-east-1_Stops0002";
+const BUFFERS: &str = "us-east-1_Buffers02";
 const UPDATED: &str = "us-east-1_Updated001";
 
 /// Longer than what Envoy buffers for a connection (1 MiB) and than what sockets hold.
 const LONG: usize = 6 << 20;
 
-/// A long upload is slowed down while it waits, neither refused nor cut. With
-/// `allow_on_headers_stop_iteration: true` a filter can only buffer, and Envoy answers 413 where the
-/// buffer ends; even so, nothing reaches the upstream.
 #[test]
-fn a_body_longer_than_every_buffer_waits_too() {
-    let pools = ["us-east-1_Stops0002", "us-east-1_Buffers02"];
-    let listeners = ["stops", "buffers"];
+fn long_bodies_and_pipelines_and_updates_wait_for_keys() {
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    for id in pools.into_iter().chain([POOL, UPDATED]) {
+    for id in [STOPS, BUFFERS, POOL, UPDATED] {
         keys.publish(id, &[TestKey::first()]);
         keys.hold(id);
     }
     let setup = Setup::new(&keys, &upstream)
         .dynamic()
-        .listener(Listener::new("stops", document(&[pools[0]])).stop_iteration(true))
-        .listener(Listener::new("buffers", document(&[pools[1]])).stop_iteration(false))
+        .listener(Listener::new("stops", document(&[STOPS])).stop_iteration(true))
+        .listener(Listener::new("buffers", document(&[BUFFERS])).stop_iteration(false))
         .listener(Listener::new(MAIN, patient(&[POOL])));
     let updated = |document| setup.clone().listener(Listener::new("updated", document));
     let envoy = EnvoyUnderTest::start(&updated(patient(&[UPDATED])));
+    let requests = a_body_longer_than_every_buffer_waits_too(&envoy, &keys, &upstream)
+        + pipelined_requests_wait_in_turn(&envoy, &keys, &upstream)
+        + a_configuration_update_forgets_nobody_who_waits(&envoy, &keys, &updated);
+    envoy.finish(requests);
+}
+
+/// A long upload is slowed down while it waits, neither refused nor cut. With
+/// `allow_on_headers_stop_iteration: true` a filter can only buffer, and Envoy answers 413 where the
+/// buffer ends; even so, nothing reaches the upstream.
+fn a_body_longer_than_every_buffer_waits_too(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) -> usize {
+    let (pools, listeners) = ([STOPS, BUFFERS], ["stops", "buffers"]);
     let body: Vec<u8> = (0..=250).cycle().take(LONG).collect();
     std::thread::scope(|scope| {
         let uploads = pools.into_iter().zip(listeners).map(|(id, listener)| {
@@ -77,9 +89,7 @@ fn a_body_longer_than_every_buffer_waits_too() {
             }
         }
     });
-    let requests = pipelined_requests_wait_in_turn(&envoy, &keys, &upstream)
-        + a_configuration_update_forgets_nobody_who_waits(&envoy, &keys, &updated);
-    envoy.finish(2 + requests);
+    2
 }
 
 /// A connection whose first request waits still serves what comes after it.

@@ -62,7 +62,7 @@ fn requests_wait_for_keys_whole_and_unseen() {
     envoy.finish(requests);
 }
 
-/// Only then, and of all of it.
+/// The upstream hears of a held request only after the verdict, and then of all of it.
 fn the_upstream_hears_of_a_held_request_after_the_verdict(
     envoy: &EnvoyUnderTest,
     keys: &KeyServer,
