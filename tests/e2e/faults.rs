@@ -100,7 +100,7 @@ fn keys_that_cannot_be_had_are_nobodys_fault() {
         .collect();
     let mut table = Table::new(&envoy, &upstream);
     table.refused("down", "no token", &Request::get("/x"), "missing_token");
-    let anonymous = table.done();
+    let refused = table.done();
     let began = Instant::now();
     let waiting: Vec<_> = broken
         .iter()
@@ -127,7 +127,7 @@ fn keys_that_cannot_be_had_are_nobodys_fault() {
         took < Duration::from_secs(3),
         "they wait no longer than jwks.timeout: {took:?}"
     );
-    let mut requests = broken.len() + 5 + anonymous;
+    let mut requests = broken.len() + 5 + refused;
     for (id, _) in &faults {
         keys.publish(id, &[TestKey::first()]);
     }
