@@ -1,11 +1,12 @@
 //! Lambda authorizers: the call on the wire, what becomes of every answer, and what is bounded.
 
-use std::thread;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::faults::closed_port;
+use crate::harness::bootstrap::{Listener, Setup};
 use crate::harness::client::{Request, Response};
 use crate::harness::document::{POOL, document, with};
 use crate::harness::envoy::EnvoyUnderTest;
@@ -18,12 +19,16 @@ use crate::harness::upstream::{Seen, Upstream};
 
 const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:partner-auth:live";
 
-fn authorizer(changes: &[(&str, Value)]) -> Value {
+type Changes = Vec<(&'static str, Value)>;
+
+/// Partners below `/partners`, tokens below `/tokens`, anyone at `/open`. The authorizer has this name,
+/// and so has the cluster of its function.
+fn guarded(name: &str, changes: &[(&str, Value)]) -> Value {
     let authorizer = json!({
-        "name": "partners",
+        "name": name,
         "type": "token",
         "function": ARN,
-        "cluster": "lambda",
+        "cluster": name,
         "answer": "policy",
         "identity": [{"header": "Authorization"}],
         "cache": {"ttl": "5m"},
@@ -34,19 +39,14 @@ fn authorizer(changes: &[(&str, Value)]) -> Value {
             "stage": "prod",
         },
     });
-    with(authorizer, changes)
-}
-
-/// Partners below `/partners`, tokens below `/tokens`, anyone at `/open`.
-fn guarded(authorizer: Value) -> Value {
-    with(
+    let document = with(
         document(&[POOL]),
         &[
             ("authorizers", json!([authorizer])),
             (
                 "rules",
                 json!([
-                    {"match": {"prefix": "/partners"}, "authorizer": "partners"},
+                    {"match": {"prefix": "/partners"}, "authorizer": name},
                     {"match": {"prefix": "/tokens"}},
                     {"match": {"path": "/open"}, "allow": "anyone"},
                 ]),
@@ -60,39 +60,26 @@ fn guarded(authorizer: Value) -> Value {
                 ]),
             ),
         ],
-    )
+    );
+    with(document, changes)
 }
 
-struct World {
-    function: Function,
-    envoy: EnvoyUnderTest,
-    upstream: Upstream,
-    keys: KeyServer,
+/// A listener, and the function that is asked there: listener, cluster, authorizer and its metrics have
+/// one name.
+struct Scene<'a> {
+    name: &'static str,
+    function: &'a Function,
+    envoy: &'a EnvoyUnderTest,
+    upstream: &'a Upstream,
 }
 
-fn setup(function: &Function, keys: &KeyServer, upstream: &Upstream, document: Value) -> Setup {
-    Setup::new(keys, upstream)
-        .cluster("lambda", function.port())
-        .dynamic()
-        .listener(Listener::new(MAIN, document))
-}
-
-impl World {
-    fn start(workers: u32, document: Value) -> Self {
-        let (function, keys, upstream) = (Function::start(), KeyServer::start(), Upstream::start());
-        keys.publish(POOL, &[TestKey::first()]);
-        let setup = setup(&function, &keys, &upstream, document).workers(workers);
-        function.says_of_all_others(allow_all());
-        Self {
-            envoy: EnvoyUnderTest::start(&setup),
-            function,
-            upstream,
-            keys,
-        }
+impl Scene<'_> {
+    fn at(&self) -> SocketAddr {
+        self.envoy.at(self.name)
     }
 
     fn send(&self, request: &Request) -> Response {
-        request.send(self.envoy.main())
+        request.send(self.at())
     }
 
     fn get(&self, identity: &str) -> Response {
@@ -107,9 +94,150 @@ impl World {
         seen.remove(0)
     }
 
-    fn counted(&self, name: &str) -> u64 {
-        self.envoy.metric(&format!("authorizer.partners.{name}"))
+    /// The name of one of the authorizer's metrics.
+    fn metric(&self, name: &str) -> String {
+        format!("authorizer.{}.{name}", self.name)
     }
+
+    fn counted(&self, name: &str) -> u64 {
+        self.envoy.metric(&self.metric(name))
+    }
+}
+
+/// What is played at a listener of its own. It returns how many requests it has sent.
+type Play = fn(&Scene<'_>) -> usize;
+
+/// Every scene, with what its configuration differs in.
+fn scenes() -> Vec<(&'static str, Changes, Play)> {
+    let one = |path: &'static str, value: Value| vec![(path, value)];
+    let of_request = |format: &str, identity: Value| {
+        vec![
+            ("authorizers.0.type", json!("request")),
+            ("authorizers.0.format", json!(format)),
+            ("authorizers.0.identity", identity),
+        ]
+    };
+    let of_format = |format: &str| {
+        of_request(
+            format,
+            json!([{"header": "X-API-Key"}, {"query": "tenant"}]),
+        )
+    };
+    let mut simple = of_format("2.0");
+    simple.push(("authorizers.0.answer", json!("simple")));
+    let style = ("responses", json!({"style": "api_gateway"}));
+    let mut of_http_api = of_request("1.0", json!([{"header": "Authorization"}]));
+    of_http_api.push(style.clone());
+    let mut taken = of_request("rest", json!([{"header": "X-API-Key"}, {"query": "key"}]));
+    taken.push(("token.forward", json!(false)));
+    taken.push(("cors_preflight", json!("pass")));
+    vec![
+        (
+            "called",
+            vec![],
+            the_function_is_called_as_api_gateway_calls_it,
+        ),
+        ("told-rest", of_format("rest"), |scene| {
+            the_whole_request_is_told(scene, "rest")
+        }),
+        ("told-1.0", of_format("1.0"), |scene| {
+            the_whole_request_is_told(scene, "1.0")
+        }),
+        ("told-2.0", simple, |scene| {
+            the_whole_request_is_told(scene, "2.0")
+        }),
+        (
+            "answers",
+            one("authorizers.0.timeout", json!("1s")),
+            every_answer_has_an_end,
+        ),
+        (
+            "refusing",
+            one("authorizers.0.cluster", json!("closed")),
+            a_function_that_is_not_reached_opens_nothing,
+        ),
+        (
+            "unknown",
+            one("authorizers.0.cluster", json!("nowhere")),
+            a_function_that_is_not_reached_opens_nothing,
+        ),
+        (
+            "pattern",
+            one(
+                "authorizers.0.pattern",
+                json!("Bearer [-A-Za-z0-9._~+/]+=*"),
+            ),
+            identity_and_pattern_come_before_any_call,
+        ),
+        (
+            "remembering",
+            one("authorizers.0.cache.ttl", json!("5m")),
+            |scene| one_call_for_each_identity(scene, 1),
+        ),
+        (
+            "forgetting",
+            one("authorizers.0.cache.ttl", json!("0s")),
+            |scene| one_call_for_each_identity(scene, 20),
+        ),
+        (
+            "slow",
+            one("authorizers.0.timeout", json!("30s")),
+            a_slow_function_is_nobody_elses_trouble,
+        ),
+        ("left", vec![], a_client_that_leaves_changes_nothing),
+        ("http2", vec![], http2_clients_too),
+        ("replies-rest", vec![style], replies_are_those_of_rest_apis),
+        ("replies-1.0", of_http_api, replies_are_those_of_http_apis),
+        ("taken", taken, identities_stay_here_if_they_are_to),
+    ]
+}
+
+#[test]
+fn functions_say_who_may_enter() {
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    keys.publish(POOL, &[TestKey::first()]);
+    let scenes: Vec<_> = scenes()
+        .into_iter()
+        .map(|scene| (scene, allowing()))
+        .collect();
+    let updated = allowing();
+    let setup = Setup::new(&keys, &upstream)
+        .workers(1)
+        .dynamic()
+        .cluster("closed", closed_port())
+        .cluster("updated", updated.port());
+    let setup = scenes
+        .iter()
+        .fold(setup, |setup, ((name, changes, _), function)| {
+            setup
+                .cluster(name, function.port())
+                .listener(Listener::new(name, guarded(name, changes)))
+        });
+    let setup = |ttl: &str| {
+        let document = guarded("updated", &[("authorizers.0.cache.ttl", json!(ttl))]);
+        setup.clone().listener(Listener::new("updated", document))
+    };
+    let envoy = EnvoyUnderTest::start(&setup("5m"));
+    let mut requests = 0;
+    for ((name, _, play), function) in &scenes {
+        println!("{name}");
+        requests += play(&Scene {
+            name,
+            function,
+            envoy: &envoy,
+            upstream: &upstream,
+        });
+    }
+    let update = || envoy.update(&setup("4m"));
+    requests += an_update_forgets_what_is_remembered(envoy.at("updated"), &updated, update);
+    envoy.finish(requests);
+}
+
+/// A function that lets everybody in of whom nothing else is said.
+fn allowing() -> Function {
+    let function = Function::start();
+    function.says_of_all_others(allow_all());
+    function
 }
 
 fn allow_all() -> Says {
@@ -120,26 +248,25 @@ fn partner(identity: &str) -> Request {
     Request::get("/partners/1").header("authorization", identity)
 }
 
-#[test]
-fn the_function_is_called_as_api_gateway_calls_it() {
-    let world = World::start(1, guarded(authorizer(&[])));
+fn the_function_is_called_as_api_gateway_calls_it(scene: &Scene<'_>) -> usize {
+    let before = scene.envoy.metrics();
     let resource = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod/GET/partners/*";
     let answer = policy("Allow", resource, json!({"tenantId": "t 7", "other": 1}));
-    world.function.says("Bearer one", Says::Answer(answer));
+    scene.function.says("Bearer one", Says::Answer(answer));
     let request = partner("Bearer one")
         .header("x-tenant", "spoofed")
         .header("x-principal", "spoofed")
         .header("x.tenant", "spoofed")
         .header("x-original-url", "/admin");
-    assert_eq!(world.send(&request).status, 200);
-    let seen = world.seen(&request);
+    assert_eq!(scene.send(&request).status, 200);
+    let seen = scene.seen(&request);
     assert_eq!(seen.values("x-tenant"), ["t 7"]);
     assert_eq!(seen.values("x-principal"), ["partner"]);
     for taken in ["x.tenant", "x-original-url"] {
         assert_eq!(seen.values(taken), [] as [&str; 0], "{taken}");
     }
     assert_eq!(seen.values("authorization"), ["Bearer one"]);
-    let calls = world.function.invocations();
+    let calls = scene.function.invocations();
     let [call] = calls.as_slice() else {
         panic!("{calls:?}");
     };
@@ -163,119 +290,101 @@ fn the_function_is_called_as_api_gateway_calls_it() {
         })
     );
     // Remembered, and judged anew.
-    assert_eq!(world.send(&partner("Bearer one")).status, 200);
+    assert_eq!(scene.send(&partner("Bearer one")).status, 200);
     let deeper = Request::get("/partners/a/b").header("authorization", "Bearer one");
-    assert_eq!(world.send(&deeper).status, 200);
+    assert_eq!(scene.send(&deeper).status, 200);
     let post = Request::new("POST", "/partners/1").header("authorization", "Bearer one");
-    let refused = world.send(&post);
+    let refused = scene.send(&post);
     assert_eq!(refused.status, 403);
     assert_eq!(refused.body, r#"{"message":"Forbidden"}"#);
-    assert_eq!(world.function.invocations().len(), 1);
+    assert_eq!(scene.function.invocations().len(), 1);
     // Nor does anything of it show where nobody is asked.
     let open = Request::get("/open")
         .header("x-tenant", "spoofed")
         .header("authorization", "Bearer one");
-    assert_eq!(world.send(&open).status, 200);
-    assert_eq!(world.seen(&open).values("x-tenant"), [] as [&str; 0]);
+    assert_eq!(scene.send(&open).status, 200);
+    assert_eq!(scene.seen(&open).values("x-tenant"), [] as [&str; 0]);
     let token = Token::access(POOL).mint();
     let own = Request::get("/tokens")
         .bearer(&token)
         .header("x-tenant", "spoofed");
-    assert_eq!(world.send(&own).status, 200);
-    assert_eq!(world.seen(&own).values("x-tenant"), [] as [&str; 0]);
+    assert_eq!(scene.send(&own).status, 200);
+    assert_eq!(scene.seen(&own).values("x-tenant"), [] as [&str; 0]);
     // A token of the pool is no identity of its own kind: the function is asked about it.
-    assert_eq!(world.get(&format!("Bearer {token}")).status, 200);
-    world.envoy.await_metric("authorizer.partners.called", 2);
-    assert_eq!(world.counted("remembered"), 3);
-    assert_eq!(world.counted("failed"), 0);
-    world.envoy.await_metric("authorizer_in_flight", 0);
-    assert_eq!(world.envoy.metric("allowed"), 5);
-    assert_eq!(world.envoy.metric("denied.authorizer_denied"), 1);
-    world.envoy.finish(7);
+    assert_eq!(scene.get(&format!("Bearer {token}")).status, 200);
+    scene.envoy.await_metric(&scene.metric("called"), 2);
+    assert_eq!(scene.counted("remembered"), 3);
+    assert_eq!(scene.counted("failed"), 0);
+    scene.envoy.await_metric("authorizer_in_flight", 0);
+    let more = scene.envoy.more_than(&before);
+    assert_eq!(more.get("allowed"), Some(&5));
+    assert_eq!(more.get("denied.authorizer_denied"), Some(&1));
+    7
 }
 
-#[test]
-fn the_whole_request_is_told_in_each_format() {
-    for (format, answer) in [
-        ("rest", policy("Allow", "*", json!({"tenantId": 7}))),
-        ("1.0", policy("Allow", "*", json!({"tenantId": 7}))),
-        (
-            "2.0",
-            json!({"isAuthorized": true, "context": {"tenantId": ["a", "b,c"]}}),
+fn the_whole_request_is_told(scene: &Scene<'_>, format: &str) -> usize {
+    let answer = match format {
+        "2.0" => json!({"isAuthorized": true, "context": {"tenantId": ["a", "b,c"]}}),
+        _ => policy("Allow", "*", json!({"tenantId": 7})),
+    };
+    scene.function.says_of_all_others(Says::Answer(answer));
+    let request = Request::get("/partners/1?tenant=a%20b&tenant2=c")
+        .header("x-api-key", "k1")
+        .header("x-other", "o");
+    assert_eq!(scene.send(&request).status, 200, "{format}");
+    let calls = scene.function.invocations();
+    let event = &calls[0].event;
+    let (method, path, key, query) = match format {
+        "2.0" => (
+            &event["requestContext"]["http"]["method"],
+            &event["rawPath"],
+            &event["headers"]["x-api-key"],
+            &event["queryStringParameters"]["tenant"],
         ),
-    ] {
-        let kind = if format == "2.0" { "simple" } else { "policy" };
-        let changes = [
-            ("type", json!("request")),
-            ("format", json!(format)),
-            ("answer", json!(kind)),
-            (
-                "identity",
-                json!([{"header": "X-API-Key"}, {"query": "tenant"}]),
-            ),
-        ];
-        let world = World::start(1, guarded(authorizer(&changes)));
-        world.function.says_of_all_others(Says::Answer(answer));
-        let request = Request::get("/partners/1?tenant=a%20b&tenant2=c")
-            .header("x-api-key", "k1")
-            .header("x-other", "o");
-        assert_eq!(world.send(&request).status, 200, "{format}");
-        let calls = world.function.invocations();
-        let event = &calls[0].event;
-        let (method, path, key, query) = match format {
-            "2.0" => (
-                &event["requestContext"]["http"]["method"],
-                &event["rawPath"],
-                &event["headers"]["x-api-key"],
-                &event["queryStringParameters"]["tenant"],
-            ),
-            _ => (
-                &event["httpMethod"],
-                &event["path"],
-                &event["headers"]["X-API-Key"],
-                &event["queryStringParameters"]["tenant"],
-            ),
-        };
-        assert_eq!(method, "GET");
-        let with_stage = if format == "2.0" {
-            "/prod/partners/1"
-        } else {
-            "/partners/1"
-        };
-        assert_eq!(path, with_stage);
-        assert_eq!((key, query), (&json!("k1"), &json!("a b")));
-        let address = match format {
-            "2.0" => &event["requestContext"]["http"]["sourceIp"],
-            _ => &event["requestContext"]["identity"]["sourceIp"],
-        };
-        assert_eq!(address, "127.0.0.1", "{event:#}");
-        let protocol = match format {
-            "2.0" => &event["requestContext"]["http"]["protocol"],
-            _ => &event["requestContext"]["protocol"],
-        };
-        assert_eq!(protocol, "HTTP/1.1");
-        let id = event["requestContext"]["requestId"]
-            .as_str()
-            .expect("an id");
-        assert!(!id.is_empty());
-        let tenant = if format == "2.0" { "a,b%2Cc" } else { "7" };
-        assert_eq!(world.seen(&request).values("x-tenant"), [tenant]);
-        // Another value is another identity; without one nobody is asked.
-        let other = Request::get("/partners/1?tenant=b").header("x-api-key", "k1");
-        assert_eq!(world.send(&other).status, 200);
-        let twice = Request::get("/partners/1?tenant=b&tenant=b").header("x-api-key", "k1");
-        assert_eq!(world.send(&twice).status, 401);
-        let without = Request::get("/partners/1").header("x-api-key", "k1");
-        assert_eq!(world.send(&without).status, 401);
-        assert_eq!(world.function.invocations().len(), 2);
-        world.envoy.finish(4);
-    }
+        _ => (
+            &event["httpMethod"],
+            &event["path"],
+            &event["headers"]["X-API-Key"],
+            &event["queryStringParameters"]["tenant"],
+        ),
+    };
+    assert_eq!(method, "GET");
+    let with_stage = if format == "2.0" {
+        "/prod/partners/1"
+    } else {
+        "/partners/1"
+    };
+    assert_eq!(path, with_stage);
+    assert_eq!((key, query), (&json!("k1"), &json!("a b")));
+    let address = match format {
+        "2.0" => &event["requestContext"]["http"]["sourceIp"],
+        _ => &event["requestContext"]["identity"]["sourceIp"],
+    };
+    assert_eq!(address, "127.0.0.1", "{event:#}");
+    let protocol = match format {
+        "2.0" => &event["requestContext"]["http"]["protocol"],
+        _ => &event["requestContext"]["protocol"],
+    };
+    assert_eq!(protocol, "HTTP/1.1");
+    let id = event["requestContext"]["requestId"]
+        .as_str()
+        .expect("an id");
+    assert!(!id.is_empty());
+    let tenant = if format == "2.0" { "a,b%2Cc" } else { "7" };
+    assert_eq!(scene.seen(&request).values("x-tenant"), [tenant]);
+    // Another value is another identity; without one nobody is asked.
+    let other = Request::get("/partners/1?tenant=b").header("x-api-key", "k1");
+    assert_eq!(scene.send(&other).status, 200);
+    let twice = Request::get("/partners/1?tenant=b&tenant=b").header("x-api-key", "k1");
+    assert_eq!(scene.send(&twice).status, 401);
+    let without = Request::get("/partners/1").header("x-api-key", "k1");
+    assert_eq!(scene.send(&without).status, 401);
+    assert_eq!(scene.function.invocations().len(), 2);
+    4
 }
 
 /// What each answer means: status, and reason.
-#[test]
-fn every_answer_has_an_end() {
-    let world = World::start(1, guarded(authorizer(&[("timeout", json!("1s"))])));
+fn every_answer_has_an_end(scene: &Scene<'_>) -> usize {
     let allow = policy("Allow", "*", json!({}));
     let mut nested = allow.clone();
     nested["context"] = json!({"a": {"b": 1}});
@@ -392,12 +501,12 @@ fn every_answer_has_an_end() {
     let mut failed = 0;
     let mut sent = 0;
     for (identity, says, status, reason) in cases.into_iter().chain(exceptions) {
-        world.function.says(identity, says);
+        scene.function.says(identity, says);
         let request = partner(identity);
-        let response = world.send(&request);
+        let response = scene.send(&request);
         sent += 1;
         assert_eq!(response.status, status, "{identity}: {response:?}");
-        let logged = world.envoy.access_log(request.case());
+        let logged = scene.envoy.access_log(request.case());
         assert_eq!(logged["reason"].as_str(), reason, "{identity}");
         assert_eq!(
             response.header("retry-after").is_some(),
@@ -415,8 +524,8 @@ fn every_answer_has_an_end() {
         assert_eq!(response.body, body, "{identity}");
         failed += u64::from(status >= 500);
         // An answer is remembered, be it a refusal; a failure is not.
-        world.function.says(identity, allow_all());
-        let again = world.get(identity);
+        scene.function.says(identity, allow_all());
+        let again = scene.get(identity);
         sent += 1;
         let remembered = status == 403;
         assert_eq!(
@@ -427,56 +536,38 @@ fn every_answer_has_an_end() {
     }
     // Lines of this header arrive as one, of whatever scheme.
     let twice = partner("Basic x").header("authorization", "Basic y");
-    assert_eq!(world.send(&twice).status, 401);
+    assert_eq!(scene.send(&twice).status, 401);
     let mut unknown = allow;
     unknown["policyDocument"]["Statement"][0]["Condition"] = json!({"Bool": {"aws:x": true}});
     for identity in ["one", "other"] {
-        world.function.says(identity, Says::Answer(unknown.clone()));
-        assert_eq!(world.get(identity).status, 403);
+        scene.function.says(identity, Says::Answer(unknown.clone()));
+        assert_eq!(scene.get(identity).status, 403);
     }
     sent += 3;
-    world
-        .envoy
-        .await_metric("authorizer.partners.failed", failed);
-    world.envoy.await_metric("authorizer_in_flight", 0);
+    scene.envoy.await_metric(&scene.metric("failed"), failed);
+    scene.envoy.await_metric("authorizer_in_flight", 0);
     // One line for a change of state, and never the event.
-    let log = world.envoy.log();
-    assert!(log.contains("authorizer partners: "), "{log}");
+    let log = scene.envoy.log();
+    assert!(log.contains("authorizer answers: "), "{log}");
     assert!(log.contains("requests that need its answer get 503"));
     assert!(!log.contains("authorizationToken"));
     assert_eq!(log.matches("that is not understood").count(), 1, "{log}");
-    world.envoy.finish(sent);
+    sent
 }
 
-#[test]
-fn a_function_that_is_not_reached_opens_nothing() {
-    let function = Function::start();
-    let port = function.port();
-    drop(function);
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    for (cluster, expected) in [("lambda", 503), ("unknown", 503)] {
-        let document = guarded(authorizer(&[("cluster", json!(cluster))]));
-        let setup = Setup::new(&keys, &upstream)
-            .workers(1)
-            .cluster("lambda", port)
-            .listener(Listener::new(MAIN, document));
-        let envoy = EnvoyUnderTest::start(&setup);
-        for _ in 0..3 {
-            let response = partner("Bearer x").send(envoy.main());
-            assert_eq!(response.status, expected, "{cluster}");
-            assert_eq!(response.header("retry-after"), Some("1"));
-        }
-        envoy.await_metric("authorizer.partners.failed", 3);
-        assert!(envoy.log().contains("authorizer partners: "));
-        envoy.finish(3);
+fn a_function_that_is_not_reached_opens_nothing(scene: &Scene<'_>) -> usize {
+    for _ in 0..3 {
+        let response = scene.get("Bearer x");
+        assert_eq!(response.status, 503, "{}", scene.name);
+        assert_eq!(response.header("retry-after"), Some("1"));
     }
+    scene.envoy.await_metric(&scene.metric("failed"), 3);
+    let about = format!("authorizer {}: ", scene.name);
+    assert!(scene.envoy.log().contains(&about), "{about}");
+    3
 }
 
-#[test]
-fn identity_and_pattern_come_before_any_call() {
-    let pattern = "Bearer [-A-Za-z0-9._~+/]+=*";
-    let world = World::start(1, guarded(authorizer(&[("pattern", json!(pattern))])));
+fn identity_and_pattern_come_before_any_call(scene: &Scene<'_>) -> usize {
     let refused = [
         Request::get("/partners/1"),
         partner(""),
@@ -486,14 +577,14 @@ fn identity_and_pattern_come_before_any_call() {
         Request::get("/partners/1").header("authorization", b"Bearer \xff"),
     ];
     for request in &refused {
-        let response = world.send(request);
+        let response = scene.send(request);
         assert_eq!(response.status, 401);
         assert_eq!(response.body, r#"{"message":"Unauthorized"}"#);
         assert_eq!(response.header("www-authenticate"), None);
-        let logged = world.envoy.access_log(request.case());
+        let logged = scene.envoy.access_log(request.case());
         assert_eq!(logged["reason"], "missing_identity");
     }
-    assert_eq!(world.get("Bearer one").status, 200);
+    assert_eq!(scene.get("Bearer one").status, 200);
     // What could be read in two ways, and what no ARN can name.
     for (method, path, reason) in [
         ("GET", "/partners/..%2f1", "unsafe_path"),
@@ -501,113 +592,105 @@ fn identity_and_pattern_come_before_any_call() {
         ("GET", "/partners/1?_method=DELETE", "unsafe_method"),
     ] {
         let request = Request::new(method, path).header("authorization", "Bearer one");
-        assert_eq!(world.send(&request).status, 400, "{method} {path}");
-        let logged = world.envoy.access_log(request.case());
+        assert_eq!(scene.send(&request).status, 400, "{method} {path}");
+        let logged = scene.envoy.access_log(request.case());
         assert_eq!(logged["reason"], reason, "{method} {path}");
     }
     let long = format!("/partners/{}", "a".repeat(1600));
     let request = Request::get(&long).header("authorization", "Bearer one");
-    assert_eq!(world.send(&request).status, 400);
+    assert_eq!(scene.send(&request).status, 400);
     assert_eq!(
-        world.envoy.access_log(request.case())["reason"],
+        scene.envoy.access_log(request.case())["reason"],
         "unsafe_path"
     );
-    assert_eq!(world.function.invocations().len(), 1);
-    world.envoy.finish(11);
+    assert_eq!(scene.function.invocations().len(), 1);
+    11
 }
 
 /// Requests of one identity are one call, and each has a call of its own where nothing is
 /// remembered.
-#[test]
-fn one_call_for_each_identity_and_worker() {
-    for (ttl, calls) in [("5m", 1), ("0s", 20)] {
-        let cache = json!({"ttl": ttl});
-        let world = World::start(1, guarded(authorizer(&[("cache", cache)])));
-        world.function.delay(Duration::from_millis(500));
-        let pending: Vec<_> = (0..20)
-            .map(|_| partner("Bearer one").open(world.envoy.main()))
-            .collect();
-        for pending in pending {
-            assert_eq!(pending.response().status, 200);
-        }
-        assert_eq!(world.function.asked("Bearer one"), calls, "{ttl}");
-        world.function.delay(Duration::ZERO);
-        assert_eq!(world.get("Bearer one").status, 200);
-        let more = if ttl == "0s" { calls + 1 } else { calls };
-        assert_eq!(world.function.asked("Bearer one"), more, "{ttl}");
-        world.envoy.finish(21);
+fn one_call_for_each_identity(scene: &Scene<'_>, calls: usize) -> usize {
+    scene.function.delay(Duration::from_millis(500));
+    let pending: Vec<_> = (0..20)
+        .map(|_| partner("Bearer one").open(scene.at()))
+        .collect();
+    for pending in pending {
+        assert_eq!(pending.response().status, 200);
     }
+    assert_eq!(scene.function.asked("Bearer one"), calls);
+    scene.function.delay(Duration::ZERO);
+    assert_eq!(scene.get("Bearer one").status, 200);
+    let more = if calls > 1 { calls + 1 } else { calls };
+    assert_eq!(scene.function.asked("Bearer one"), more);
+    21
 }
 
 /// A slow function: no more calls than may be, and nothing else waits for it.
-#[test]
-fn a_slow_function_is_nobody_elses_trouble() {
-    let world = World::start(1, guarded(authorizer(&[("timeout", json!("30s"))])));
+fn a_slow_function_is_nobody_elses_trouble(scene: &Scene<'_>) -> usize {
+    let before = scene.envoy.metrics();
     assert_eq!(
-        world
+        scene
             .send(&Request::get("/tokens").bearer(&Token::access(POOL).mint()))
             .status,
         200
     );
-    world.function.delay(Duration::from_secs(3));
+    scene.function.delay(Duration::from_secs(3));
     let pending: Vec<_> = (0..260)
-        .map(|number| partner(&format!("Bearer {number}")).open(world.envoy.main()))
+        .map(|number| partner(&format!("Bearer {number}")).open(scene.at()))
         .collect();
-    world.envoy.await_metric("denied.authorizer_unavailable", 4);
+    let denied = "denied.authorizer_unavailable";
+    eventually("the surplus to be refused", || {
+        let more = scene.envoy.more_than(&before);
+        (more.get(denied) == Some(&4)).then_some(())
+    });
     let began = Instant::now();
     let other = Request::get("/tokens").bearer(&Token::access(POOL).mint());
-    assert_eq!(world.send(&other).status, 200);
+    assert_eq!(scene.send(&other).status, 200);
     assert!(began.elapsed() < Duration::from_secs(1));
-    assert_eq!(world.envoy.metric("authorizer_in_flight"), 256);
+    assert_eq!(scene.envoy.metric("authorizer_in_flight"), 256);
     let statuses: Vec<_> = pending
         .into_iter()
         .map(|pending| pending.response().status)
         .collect();
     let of = |status| statuses.iter().filter(|one| **one == status).count();
     assert_eq!((of(200), of(503)), (256, 4));
-    assert_eq!(world.function.most_at_once(), 256);
-    world.envoy.await_metric("authorizer_in_flight", 0);
-    world.envoy.finish(262);
+    assert_eq!(scene.function.most_at_once(), 256);
+    scene.envoy.await_metric("authorizer_in_flight", 0);
+    262
 }
 
 /// A client that goes away leaves its call, whose answer serves the next.
-#[test]
-fn a_client_that_leaves_changes_nothing() {
-    let world = World::start(1, guarded(authorizer(&[])));
-    world.function.delay(Duration::from_secs(1));
-    let pending = partner("Bearer one").open(world.envoy.main());
+fn a_client_that_leaves_changes_nothing(scene: &Scene<'_>) -> usize {
+    scene.function.delay(Duration::from_secs(1));
+    let pending = partner("Bearer one").open(scene.at());
     eventually("the call", || {
-        (world.function.asked("Bearer one") == 1).then_some(())
+        (scene.function.asked("Bearer one") == 1).then_some(())
     });
     drop(pending);
-    world.envoy.await_metric("cancelled", 1);
-    assert_eq!(world.envoy.metric("authorizer_in_flight"), 1);
-    assert_eq!(world.get("Bearer one").status, 200);
-    assert_eq!(world.function.asked("Bearer one"), 1);
-    world.envoy.finish(2);
+    scene.envoy.await_metric("cancelled", 1);
+    assert_eq!(scene.envoy.metric("authorizer_in_flight"), 1);
+    assert_eq!(scene.get("Bearer one").status, 200);
+    assert_eq!(scene.function.asked("Bearer one"), 1);
+    2
 }
 
-#[test]
-fn an_update_forgets_what_is_remembered() {
-    let world = World::start(1, guarded(authorizer(&[])));
-    assert_eq!(world.get("Bearer one").status, 200);
-    assert_eq!(world.get("Bearer one").status, 200);
-    assert_eq!(world.function.asked("Bearer one"), 1);
-    let changed = guarded(authorizer(&[("cache.ttl", json!("4m"))]));
-    let changed = setup(&world.function, &world.keys, &world.upstream, changed).workers(1);
-    world.envoy.update(&changed);
-    world
-        .function
-        .says("Bearer one", Says::Answer(policy("Deny", "*", json!({}))));
-    assert_eq!(world.get("Bearer one").status, 403);
-    assert_eq!(world.function.asked("Bearer one"), 2);
-    world.envoy.finish(3);
+fn an_update_forgets_what_is_remembered(
+    to: SocketAddr,
+    function: &Function,
+    update: impl Fn(),
+) -> usize {
+    let get = || partner("Bearer one").send(to).status;
+    assert_eq!([get(), get()], [200, 200]);
+    assert_eq!(function.asked("Bearer one"), 1);
+    update();
+    function.says("Bearer one", Says::Answer(policy("Deny", "*", json!({}))));
+    assert_eq!(get(), 403);
+    assert_eq!(function.asked("Bearer one"), 2);
+    3
 }
 
-#[test]
-fn http2_clients_too() {
-    let world = World::start(1, guarded(authorizer(&[])));
-    let to = world.envoy.main();
+fn http2_clients_too(scene: &Scene<'_>) -> usize {
+    let to = scene.at();
     let send = |identity: &[u8]| {
         let headers: [(&str, &[u8]); 2] = [("authorization", identity), ("x-tenant", b"spoofed")];
         http2::send(to, "GET", "/partners/1", &headers, b"", &[]).response
@@ -615,147 +698,107 @@ fn http2_clients_too() {
     assert_eq!(send(b"Bearer one").status, 200);
     assert_eq!(send(b"Bearer one").status, 200);
     assert_eq!(send(b"").status, 401);
-    world
+    scene
         .function
         .says("Bearer two", Says::Answer(policy("Deny", "*", json!({}))));
     assert_eq!(send(b"Bearer two").status, 403);
     // A body and trailers that come while the request is held.
-    world.function.delay(Duration::from_millis(300));
+    scene.function.delay(Duration::from_millis(300));
     let headers: [(&str, &[u8]); 1] = [("authorization", b"Bearer three")];
     let trailers = [("x-tenant", "spoofed"), ("x-kept", "k")];
     let posted = http2::send(to, "POST", "/partners/1", &headers, b"body", &trailers);
     assert_eq!(posted.response.status, 200);
-    assert_eq!(world.function.invocations().len(), 3);
-    thread::sleep(Duration::ZERO);
-    world.envoy.finish(5);
+    assert_eq!(scene.function.invocations().len(), 3);
+    5
+}
+
+/// Without an identity, then of each of these: status, body and `x-amzn-errortype`.
+type Replies = [(u16, &'static str, Option<&'static str>); 4];
+
+fn replies_are_those_of_rest_apis(scene: &Scene<'_>) -> usize {
+    let says = [
+        Says::Answer(policy("Deny", "*", json!({}))),
+        Says::Error("boom"),
+        Says::Exception(403, "AccessDeniedException"),
+    ];
+    let replies = [
+        (
+            401,
+            r#"{"message":"Unauthorized"}"#,
+            Some("UnauthorizedException"),
+        ),
+        (
+            403,
+            r#"{"Message":"User is not authorized to access this resource with an explicit deny in an identity-based policy"}"#,
+            Some("AccessDeniedException"),
+        ),
+        (
+            500,
+            r#"{"message":null}"#,
+            Some("AuthorizerConfigurationException"),
+        ),
+        (
+            500,
+            r#"{"message": "Internal server error"}"#,
+            Some("AuthorizerConfigurationException"),
+        ),
+    ];
+    replies_are(scene, says, replies)
+}
+
+fn replies_are_those_of_http_apis(scene: &Scene<'_>) -> usize {
+    let says = [
+        Says::Answer(policy("Deny", "*", json!({}))),
+        Says::Error("Unauthorized"),
+        Says::Exception(403, "AccessDeniedException"),
+    ];
+    let replies = [
+        (401, r#"{"message":"Unauthorized"}"#, None),
+        (403, r#"{"message":"Forbidden"}"#, None),
+        (500, r#"{"message":"Internal Server Error"}"#, None),
+        (500, r#"{"message":"Internal Server Error"}"#, None),
+    ];
+    replies_are(scene, says, replies)
 }
 
 /// The style of API Gateway, by the authorizer's format.
-#[test]
-fn replies_are_api_gateways_own() {
-    for (format, cases) in [
-        (
-            None,
-            [
-                (
-                    None,
-                    401,
-                    r#"{"message":"Unauthorized"}"#,
-                    Some("UnauthorizedException"),
-                ),
-                (
-                    Some(Says::Answer(policy("Deny", "*", json!({})))),
-                    403,
-                    r#"{"Message":"User is not authorized to access this resource with an explicit deny in an identity-based policy"}"#,
-                    Some("AccessDeniedException"),
-                ),
-                (
-                    Some(Says::Error("boom")),
-                    500,
-                    r#"{"message":null}"#,
-                    Some("AuthorizerConfigurationException"),
-                ),
-                (
-                    Some(Says::Exception(403, "AccessDeniedException")),
-                    500,
-                    r#"{"message": "Internal server error"}"#,
-                    Some("AuthorizerConfigurationException"),
-                ),
-            ],
-        ),
-        (
-            Some("1.0"),
-            [
-                (None, 401, r#"{"message":"Unauthorized"}"#, None),
-                (
-                    Some(Says::Answer(policy("Deny", "*", json!({})))),
-                    403,
-                    r#"{"message":"Forbidden"}"#,
-                    None,
-                ),
-                (
-                    Some(Says::Error("Unauthorized")),
-                    500,
-                    r#"{"message":"Internal Server Error"}"#,
-                    None,
-                ),
-                (
-                    Some(Says::Exception(403, "AccessDeniedException")),
-                    500,
-                    r#"{"message":"Internal Server Error"}"#,
-                    None,
-                ),
-            ],
-        ),
-    ] {
-        let mut one = authorizer(&[]);
-        if let Some(format) = format {
-            one = with(
-                one,
-                &[("type", json!("request")), ("format", json!(format))],
-            );
-        }
-        let document = with(
-            guarded(one),
-            &[("responses", json!({"style": "api_gateway"}))],
-        );
-        let world = World::start(1, document);
-        for (number, (says, status, body, error_type)) in cases.into_iter().enumerate() {
-            let identity = format!("Bearer {number}");
-            let request = match says {
-                None => Request::get("/partners/1"),
-                Some(says) => {
-                    world.function.says(&identity, says);
-                    partner(&identity)
-                }
-            };
-            let response = world.send(&request);
-            assert_eq!((response.status, &*response.body), (status, body));
-            assert_eq!(response.header("x-amzn-errortype"), error_type);
-        }
-        let long = format!("/partners/{}", "a".repeat(1600));
-        let long = world.send(&Request::get(&long).header("authorization", "Bearer x"));
-        assert_eq!(long.status, 414);
-        assert_eq!(long.body, r#"{"message":"Request URI too long"}"#);
-        world.envoy.finish(5);
+fn replies_are(scene: &Scene<'_>, says: [Says; 3], replies: Replies) -> usize {
+    let asked = says.into_iter().enumerate().map(|(number, says)| {
+        let identity = format!("Bearer {number}");
+        scene.function.says(&identity, says);
+        partner(&identity)
+    });
+    let requests = std::iter::once(Request::get("/partners/1")).chain(asked);
+    for (request, (status, body, error_type)) in requests.zip(replies) {
+        let response = scene.send(&request);
+        assert_eq!((response.status, &*response.body), (status, body));
+        assert_eq!(response.header("x-amzn-errortype"), error_type);
     }
+    let long = format!("/partners/{}", "a".repeat(1600));
+    let long = scene.send(&Request::get(&long).header("authorization", "Bearer x"));
+    assert_eq!(long.status, 414);
+    assert_eq!(long.body, r#"{"message":"Request URI too long"}"#);
+    5
 }
 
 /// Identities are taken off where tokens are, and on preflights.
-#[test]
-fn identities_stay_here_if_they_are_to() {
-    let changes = [
-        ("type", json!("request")),
-        ("format", json!("rest")),
-        (
-            "identity",
-            json!([{"header": "X-API-Key"}, {"query": "key"}]),
-        ),
-    ];
-    let document = with(
-        guarded(authorizer(&changes)),
-        &[
-            ("token.forward", json!(false)),
-            ("cors_preflight", json!("pass")),
-        ],
-    );
-    let world = World::start(1, document);
+fn identities_stay_here_if_they_are_to(scene: &Scene<'_>) -> usize {
     let request = Request::get("/partners/1?a=1&key=k&b=2").header("x-api-key", "secret");
-    assert_eq!(world.send(&request).status, 200);
-    let seen = world.seen(&request);
+    assert_eq!(scene.send(&request).status, 200);
+    let seen = scene.seen(&request);
     assert_eq!(seen.values("x-api-key"), [] as [&str; 0]);
     assert_eq!(seen.path, "/partners/1?a=1&b=2");
-    let event = &world.function.invocations()[0].event;
+    let event = &scene.function.invocations()[0].event;
     assert_eq!(event["headers"]["X-API-Key"], "secret");
     assert_eq!(event["queryStringParameters"]["key"], "k");
     let preflight = Request::new("OPTIONS", "/partners/1?key=k")
         .header("origin", "https://app.example.com")
         .header("access-control-request-method", "PUT")
         .header("x-api-key", "secret");
-    assert_eq!(world.send(&preflight).status, 200);
-    let seen = world.seen(&preflight);
+    assert_eq!(scene.send(&preflight).status, 200);
+    let seen = scene.seen(&preflight);
     assert_eq!(seen.values("x-api-key"), [] as [&str; 0]);
     assert_eq!(seen.path, "/partners/1");
-    assert_eq!(world.function.invocations().len(), 1);
-    world.envoy.finish(2);
+    assert_eq!(scene.function.invocations().len(), 1);
+    2
 }

@@ -181,8 +181,16 @@ impl World {
 }
 
 #[test]
-fn a_role_calls_and_another_does_not() {
+fn callers_with_aws_credentials_are_known_by_their_roles() {
     let world = World::start();
+    a_role_calls_and_another_does_not(&world);
+    envoys_own_filter_says_the_same_of_signatures_and_times(&world);
+    the_pages_clients_get_a_token_that_opens_the_door(&world);
+    // What follows it has other keys.
+    an_accounts_keys_rotate(&world);
+}
+
+fn a_role_calls_and_another_does_not(world: &World) {
     let key = TestKey::second();
     for algorithm in ["RS256", "ES384"] {
         let (status, _, log, told) = world.get("/billing", &token(BILLING, algorithm, key));
@@ -208,9 +216,7 @@ fn a_role_calls_and_another_does_not() {
 }
 
 /// A key that the account has withdrawn verifies nothing more, and a new one is found.
-#[test]
-fn an_accounts_keys_rotate() {
-    let world = World::start();
+fn an_accounts_keys_rotate(world: &World) {
     let old = token(BILLING, "RS256", TestKey::second());
     assert_eq!(world.get("/billing", &old).0, 200);
     // Under another name, so that a token of it makes the set be asked for.
@@ -270,9 +276,7 @@ const DAMAGE: [(&str, Damage); 7] = [
 ];
 
 /// Of signatures and times both say the same, but for three things that the filter alone refuses.
-#[test]
-fn envoys_own_filter_says_the_same_of_signatures_and_times() {
-    let world = World::start();
+fn envoys_own_filter_says_the_same_of_signatures_and_times(world: &World) {
     let key = TestKey::second();
     // The second time it is remembered, if it was good.
     let judged = |what: &str, token: &str, reason: Option<&str>, native: u16| {
@@ -368,9 +372,7 @@ fn sts(token: String) -> (u16, mpsc::Receiver<String>) {
     (port, question)
 }
 
-#[test]
-fn the_pages_clients_get_a_token_that_opens_the_door() {
-    let world = World::start();
+fn the_pages_clients_get_a_token_that_opens_the_door(world: &World) {
     let minted = token(BILLING, "RS256", TestKey::second());
 
     let (port, question) = sts(minted.clone());

@@ -213,19 +213,12 @@ fn a_failed_fetch_names_the_cluster_and_the_cause() {
 }
 
 /// A fetch that fails while keys are there says until when they serve.
-#[test]
-fn a_fetch_that_fails_later_says_until_when_keys_serve() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    let document = document(vec![hasty_pool(POOL)]);
-    let envoy = EnvoyUnderTest::start(
-        &Setup::new(&keys, &upstream).listener(Listener::new(MAIN, document)),
-    );
+fn a_fetch_that_fails_later_says_until_when_keys_serve(envoy: &EnvoyUnderTest, keys: &KeyServer) {
     assert_eq!(ask(POOL).send(envoy.main()).status, 200);
     keys.answer(POOL, Answer::Status(500, json!({})));
     let unknown = ask_with(POOL, TestKey::third()).send(envoy.main());
     assert_eq!(unknown.status, 503);
-    let told = warning(&envoy, POOL);
+    let told = warning(envoy, POOL);
     let (cause, end) = told
         .split_once("; the last good keys serve on until ")
         .expect("an end");
@@ -239,7 +232,6 @@ fn a_fetch_that_fails_later_says_until_when_keys_serve() {
         .map(|c| if c.is_ascii_digit() { '0' } else { c })
         .collect();
     assert_eq!(shape, "0000-00-00T00:00:00Z");
-    envoy.finish(2);
 }
 
 /// Clusters that are not there yet, or not resolved, when Envoy starts are no cause for alarm.
@@ -247,25 +239,22 @@ fn a_fetch_that_fails_later_says_until_when_keys_serve() {
 fn a_healthy_start_has_no_warning_and_counts_no_failure() {
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
     let (late, resolved) = ("us-east-1_Late00001", "us-east-1_Resolved1");
-    for id in [late, resolved] {
+    for id in [late, resolved, POOL] {
         keys.publish(id, &[TestKey::first()]);
     }
     let setup = Setup::new(&keys, &upstream)
+        .dynamic()
         .resource("clusters", named("resolved", "localhost", keys.port()))
         .listener(Listener::new(
             MAIN,
-            document(vec![through(resolved, "resolved")]),
-        ));
-    let envoy = EnvoyUnderTest::start(&setup);
+            document(vec![through(resolved, "resolved"), hasty_pool(POOL)]),
+        ))
+        .listener(Listener::new("late", document(vec![through(late, "late")])));
+    let here = setup.clone().cluster("late", keys.port());
+    let envoy = EnvoyUnderTest::start(&setup.empty_cluster("late"));
     assert_eq!(ask(resolved).send(envoy.main()).status, 200);
     assert_eq!(warnings(&envoy, resolved), [""; 0]);
     assert_eq!(envoy.metric("jwks_fetch.failure"), 0);
-    envoy.finish(1);
-
-    let setup = Setup::new(&keys, &upstream).dynamic();
-    let setup = setup.listener(Listener::new(MAIN, document(vec![through(late, "late")])));
-    let here = setup.clone().cluster("late", keys.port());
-    let envoy = EnvoyUnderTest::start(&setup.empty_cluster("late"));
     // It has been tried in vain a few times.
     eventually("a try", || {
         let told = format!("keys of {}: cluster \"late\" has no hosts", issuer_of(late));
@@ -274,9 +263,10 @@ fn a_healthy_start_has_no_warning_and_counts_no_failure() {
     std::thread::sleep(Duration::from_millis(300));
     here.update_clusters(&envoy);
     eventually("keys", || {
-        (envoy.metric("jwks_fetch.success") == 1).then_some(())
+        (envoy.metric("jwks_fetch.success") == 3).then_some(())
     });
     assert_eq!(warnings(&envoy, late), [""; 0]);
     assert_eq!(envoy.metric("jwks_fetch.failure"), 0);
-    envoy.finish(0);
+    a_fetch_that_fails_later_says_until_when_keys_serve(&envoy, &keys);
+    envoy.finish(3);
 }

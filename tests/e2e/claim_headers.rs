@@ -55,14 +55,16 @@ fn document() -> Value {
 
 #[test]
 fn claims_reach_the_upstream_and_lies_do_not() {
-    let keys = KeyServer::start();
+    let (keys, upstream, own) = (KeyServer::start(), Upstream::start(), Upstream::start());
     keys.publish(POOL, &[TestKey::first()]);
-    let upstream = Upstream::start();
     let document = document();
     let envoy = EnvoyUnderTest::start(
         &Setup::new(&keys, &upstream)
+            .cluster("own", own.port())
             .listener(Listener::new("struct", document.clone()))
-            .listener(Listener::text("text", &document)),
+            .listener(Listener::text("text", &document))
+            .listener(routed("asked", true))
+            .listener(routed("unasked", false)),
     );
     let mut table = Table::new(&envoy, &upstream);
     for listener in ["struct", "text"] {
@@ -70,7 +72,7 @@ fn claims_reach_the_upstream_and_lies_do_not() {
         absent(&mut table, listener);
         spoofed(&mut table, listener);
     }
-    let requests = table.done();
+    let requests = table.done() + claim_headers_may_choose_the_route(&envoy, &upstream, &own);
     envoy.finish(requests);
 }
 
@@ -218,23 +220,8 @@ fn spoofed(table: &mut Table<'_>, at: &str) {
     }
 }
 
-/// A tenant's requests go to the tenant's cluster: the token's claim decides, never the client's header.
-#[test]
-fn claim_headers_may_choose_the_route() {
-    routed_by_claim(true);
-}
-
-/// Envoy does it unasked whenever a module of this interface changes a header: `envoy/RECIPES.md` says so.
-/// Should a later Envoy leave the route alone, this is where it shows.
-#[test]
-fn envoy_chooses_the_route_anew_even_unasked() {
-    routed_by_claim(false);
-}
-
-fn routed_by_claim(clear_route_cache: bool) {
-    let keys = KeyServer::start();
-    keys.publish(POOL, &[TestKey::first()]);
-    let (shared, own) = (Upstream::start(), Upstream::start());
+/// A listener whose requests go where the tenant in the token says.
+fn routed(name: &str, clear_route_cache: bool) -> Listener {
     let document = with(
         ruled(json!([{"match": {"path": "/open"}, "allow": "anyone"}])),
         &[
@@ -245,25 +232,33 @@ fn routed_by_claim(clear_route_cache: bool) {
             ("clear_route_cache", json!(clear_route_cache)),
         ],
     );
-    let envoy = EnvoyUnderTest::start(
-        &Setup::new(&keys, &shared)
-            .cluster("own", own.port())
-            .listener(Listener::new("main", document).routed_by("x-tenant", "acme", "own")),
-    );
+    Listener::new(name, document).routed_by("x-tenant", "acme", "own")
+}
+
+/// A tenant's requests go to the tenant's cluster: the token's claim decides, never the client's header.
+/// Envoy chooses the route anew also unasked, whenever a module of this interface changes a header:
+/// `envoy/RECIPES.md` says so. Should a later Envoy leave the route alone, this is where it shows.
+fn claim_headers_may_choose_the_route(
+    envoy: &EnvoyUnderTest,
+    shared: &Upstream,
+    own: &Upstream,
+) -> usize {
     let ask = |tenant: &str| {
         let token = Token::id(POOL).claim("custom:tenant", tenant).mint();
         Request::get("/x").bearer(&token)
     };
-    for (request, home) in [
-        (ask("acme"), &own),
-        (ask("other"), &shared),
-        (ask("other").header("x-tenant", "acme"), &shared),
-        (Request::get("/open").header("x-tenant", "acme"), &shared),
-    ] {
-        assert_eq!(request.send(envoy.main()).status, 200);
-        assert_eq!(home.seen(request.case()).len(), 1, "at home");
-        let all = shared.seen(request.case()).len() + own.seen(request.case()).len();
-        assert_eq!(all, 1, "and nowhere else");
+    for listener in ["asked", "unasked"] {
+        for (request, home) in [
+            (ask("acme"), own),
+            (ask("other"), shared),
+            (ask("other").header("x-tenant", "acme"), shared),
+            (Request::get("/open").header("x-tenant", "acme"), shared),
+        ] {
+            assert_eq!(request.send(envoy.at(listener)).status, 200, "{listener}");
+            assert_eq!(home.seen(request.case()).len(), 1, "{listener}: at home");
+            let all = shared.seen(request.case()).len() + own.seen(request.case()).len();
+            assert_eq!(all, 1, "{listener}: and nowhere else");
+        }
     }
-    envoy.finish(4);
+    8
 }

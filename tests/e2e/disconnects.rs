@@ -18,6 +18,8 @@ use crate::keys::ask;
 
 /// Its endpoint does not answer: whoever has a token of it is held.
 const SLOW: &str = "us-east-1_Leaving01";
+/// The same, for bodies that come slowly.
+const DRIPPING: &str = "us-east-1_Dripping1";
 /// Clients at each moment of a round.
 const CROWD: usize = 8;
 /// Rounds before memory is looked at, and after.
@@ -26,7 +28,7 @@ const ROUNDS: usize = 4;
 /// What allocators may keep more after the last round than after the warm ones, in KiB.
 const SLACK: u64 = 4096;
 
-fn two_pools() -> Value {
+fn two_pools(slow: &str) -> Value {
     let changes = [
         ("user_pools.1.jwks.timeout", json!("30s")),
         (
@@ -35,7 +37,7 @@ fn two_pools() -> Value {
         ),
         ("default", json!("authenticated")),
     ];
-    with(document(&[POOL, SLOW]), &changes)
+    with(document(&[POOL, slow]), &changes)
 }
 
 /// A moment at which clients leave.
@@ -133,19 +135,26 @@ const MOMENTS: [Moment; 16] = [
 /// again, Envoy is as large as before.
 #[test]
 fn whoever_leaves_at_whatever_moment_leaves_nothing_behind() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::forgetful());
-    for id in [POOL, SLOW] {
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    for id in [POOL, SLOW, DRIPPING] {
         keys.publish(id, &[TestKey::first()]);
     }
     keys.hold(SLOW);
+    keys.hold(DRIPPING);
     // Bodies of held requests stay at the client with one listener, and come up to the filter with
     // the other.
     let listeners = [(MAIN, false), ("stops", true)];
     let setup = listeners
         .iter()
         .fold(Setup::new(&keys, &upstream), |setup, (name, stops)| {
-            setup.listener(Listener::new(name, two_pools()).stop_iteration(*stops))
+            setup.listener(Listener::new(name, two_pools(SLOW)).stop_iteration(*stops))
         });
+    let hasty = Listener::new("hasty", two_pools(DRIPPING))
+        .manager("request_timeout", json!("0.5s"))
+        .manager("stream_idle_timeout", json!("1s"));
+    let setup = setup
+        .listener(Listener::new("patient", two_pools(DRIPPING)))
+        .listener(hasty);
     let envoy = EnvoyUnderTest::start(&setup);
     let mut requests = 1;
     assert_eq!(ask(POOL).send(envoy.main()).status, 200);
@@ -172,6 +181,7 @@ fn whoever_leaves_at_whatever_moment_leaves_nothing_behind() {
         requests += 1;
     }
     assert_eq!(keys.fetches(SLOW), 1);
+    requests += slow_bodies_are_as_good_as_quick_ones(&envoy, &keys, &upstream);
     envoy.finish(requests);
 }
 
@@ -206,20 +216,14 @@ fn leave(envoy: &EnvoyUnderTest, to: SocketAddr, moment: &Moment) -> usize {
 
 /// A body that comes byte by byte is let through whole, waits whole, or is cut off with the answer; and
 /// one that comes too slowly for Envoy's own limits is counted, too.
-#[test]
-fn slow_bodies_are_as_good_as_quick_ones() {
+fn slow_bodies_are_as_good_as_quick_ones(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) -> usize {
     const BODY: &[u8] = b"drop by drop by drop";
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    for id in [POOL, SLOW] {
-        keys.publish(id, &[TestKey::first()]);
-    }
-    keys.hold(SLOW);
-    let hasty = Listener::new("hasty", two_pools())
-        .manager("request_timeout", json!("0.5s"))
-        .manager("stream_idle_timeout", json!("1s"));
-    let setup = Setup::new(&keys, &upstream).listener(Listener::new(MAIN, two_pools()));
-    let envoy = EnvoyUnderTest::start(&setup.listener(hasty));
-    let to = envoy.main();
+    let to = envoy.at("patient");
+    let cancelled = envoy.metric("cancelled");
     let upload = |pool: &str| ask(pool).header("content-length", BODY.len().to_string());
     let drip = |pending: &mut Pending| {
         for byte in BODY {
@@ -227,7 +231,7 @@ fn slow_bodies_are_as_good_as_quick_ones() {
             std::thread::sleep(Duration::from_millis(5));
         }
     };
-    let (let_in, held) = (upload(POOL), upload(SLOW));
+    let (let_in, held) = (upload(POOL), upload(DRIPPING));
     let mut waiting = held.open_head(to);
     envoy.await_metric("held_now", 1);
     drip(&mut waiting);
@@ -240,16 +244,16 @@ fn slow_bodies_are_as_good_as_quick_ones() {
     assert_eq!(difference(&response, "missing_token"), None);
 
     // Envoy's patience ends before the filter's: it answers, and nobody is held any more.
-    let slow = upload(SLOW);
+    let slow = upload(DRIPPING);
     let late = slow.open_head(envoy.at("hasty")).response();
     assert_eq!(late.status, 408, "{late:?}");
-    let idle = ask(SLOW);
+    let idle = ask(DRIPPING);
     let late = idle.open(envoy.at("hasty")).response();
     assert!([408, 504].contains(&late.status), "{late:?}");
-    envoy.await_metric("cancelled", 2);
+    envoy.await_metric("cancelled", cancelled + 2);
     envoy.await_metric("held_now", 1);
 
-    keys.release(SLOW);
+    keys.release(DRIPPING);
     assert_eq!(waiting.response().status, 200);
     for request in [let_in, held] {
         let seen = upstream.seen(request.case());
@@ -259,5 +263,5 @@ fn slow_bodies_are_as_good_as_quick_ones() {
     for request in [slow, idle, refused] {
         assert!(upstream.seen(request.case()).is_empty());
     }
-    envoy.finish(5);
+    5
 }

@@ -18,45 +18,17 @@ use crate::harness::table::difference;
 use crate::harness::upstream::Upstream;
 use crate::keys::ask;
 
+/// Pools whose keys are held back until Envoy drains, each in another way.
+const DRAINED: [&str; 3] = [
+    "us-east-1_Drains0001",
+    "us-east-1_Drains0002",
+    "us-east-1_Drains0003",
+];
 /// Its endpoint never answers.
 const SILENT: &str = "us-east-1_Silent0001";
 
 fn held(envoy: &EnvoyUnderTest, listener: &str, pool: &str) -> Vec<Pending> {
     (0..4).map(|_| ask(pool).open(envoy.at(listener))).collect()
-}
-
-/// Whoever is held when Envoy begins to drain gets an answer. A failed health check also tells
-/// everybody to come back elsewhere; listeners that drain do so bit by bit.
-#[test]
-fn draining_leaves_nobody_without_an_answer() {
-    let orders = [
-        (POOL, "/healthcheck/fail", 4),
-        ("us-east-1_Drains0002", "/drain_listeners?graceful", 0),
-        ("us-east-1_Drains0003", "/drain_listeners", 0),
-    ];
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    for (id, ..) in orders {
-        keys.publish(id, &[TestKey::first()]);
-        keys.hold(id);
-    }
-    let ids = orders.map(|(id, ..)| id);
-    let setup = Setup::new(&keys, &upstream).listener(Listener::new(MAIN, patient(&ids)));
-    let envoy = EnvoyUnderTest::start(&setup);
-    let waiting = orders.map(|(id, ..)| held(&envoy, MAIN, id));
-    envoy.await_metric("held_now", 12);
-    for ((id, order, least), waiting) in orders.into_iter().zip(waiting) {
-        envoy.order(order);
-        keys.release(id);
-        let mut last = 0;
-        for pending in waiting {
-            let response = pending.response();
-            assert_eq!(response.status, 200, "{order}: {response:?}");
-            last += usize::from(response.header("connection") == Some("close"));
-        }
-        assert!(last >= least, "{order}: {last} were told to leave");
-        envoy.order("/healthcheck/ok");
-    }
-    envoy.finish(12);
 }
 
 /// Requests that a listener holds when it goes get their verdict: keys that come, or 503 in time.
@@ -155,35 +127,72 @@ fn a_filter_that_is_discovered_changes_under_held_requests() {
     envoy.finish(10);
 }
 
-/// Thirty listeners with one filter are one filter: one fetch, and nobody waits longer for it.
 #[test]
-fn thirty_listeners_fetch_once() {
+fn thirty_listeners_fetch_once_and_drain_with_an_answer() {
     let names: Vec<_> = (0..30).map(|number| format!("number-{number}")).collect();
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.hold(POOL);
+    for id in DRAINED.into_iter().chain([POOL]) {
+        keys.publish(id, &[TestKey::first()]);
+        keys.hold(id);
+    }
     let listeners = names
         .iter()
         .map(|name| Listener::new(name, patient(&[POOL])));
-    let setup = listeners.fold(Setup::new(&keys, &upstream), Setup::listener);
-    let envoy = EnvoyUnderTest::start(&setup);
+    let setup = Setup::new(&keys, &upstream).listener(Listener::new(MAIN, patient(&DRAINED)));
+    let envoy = EnvoyUnderTest::start(&listeners.fold(setup, Setup::listener));
+    let requests = thirty_listeners_fetch_once(&names, &envoy, &keys)
+        + draining_leaves_nobody_without_an_answer(&envoy, &keys);
+    envoy.finish(requests);
+}
+
+/// Thirty listeners with one filter are one filter: one fetch, and nobody waits longer for it.
+fn thirty_listeners_fetch_once(
+    names: &[String],
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+) -> usize {
     let waiting: Vec<_> = names
         .iter()
-        .flat_map(|name| held(&envoy, name, POOL))
+        .flat_map(|name| held(envoy, name, POOL))
         .collect();
     envoy.await_metric("held_now", 120);
     keys.release(POOL);
     for pending in waiting {
         assert_eq!(pending.response().status, 200);
     }
-    for name in &names {
+    for name in names {
         let response = Request::get("/guarded").send(envoy.at(name));
         assert_eq!(difference(&response, "missing_token"), None, "{name}");
     }
     assert_eq!(keys.fetches(POOL), 1);
     let told = envoy.log().matches("user pools: 1").count();
     assert_eq!(told, 1, "the start is told once");
-    envoy.finish(150);
+    150
+}
+
+/// Whoever is held when Envoy begins to drain gets an answer. A failed health check also tells
+/// everybody to come back elsewhere; listeners that drain do so bit by bit.
+fn draining_leaves_nobody_without_an_answer(envoy: &EnvoyUnderTest, keys: &KeyServer) -> usize {
+    let waiting = DRAINED.map(|id| held(envoy, MAIN, id));
+    envoy.await_metric("held_now", 12);
+    let orders = [
+        ("/healthcheck/fail", 4),
+        ("/drain_listeners?graceful", 0),
+        ("/drain_listeners", 0),
+    ];
+    for ((id, (order, least)), waiting) in DRAINED.into_iter().zip(orders).zip(waiting) {
+        envoy.order(order);
+        keys.release(id);
+        let mut last = 0;
+        for pending in waiting {
+            let response = pending.response();
+            assert_eq!(response.status, 200, "{order}: {response:?}");
+            last += usize::from(response.header("connection") == Some("close"));
+        }
+        assert!(last >= least, "{order}: {last} were told to leave");
+        envoy.order("/healthcheck/ok");
+    }
+    12
 }
 
 /// A hot restart: requests that the old process holds get their answer from it, new ones are the new

@@ -211,8 +211,8 @@ fn every_vector_is_decided_in_envoy() {
         // The gate here is asked about the file's own second.
         let fixed = vector
             .is_timed()
-            .then(|| Vectors::get().named(&vector.name));
-        let expected = expected(fixed.flatten().unwrap_or(vector), policy, &vectors);
+            .then(|| Vectors::again(vector, vector.now));
+        let expected = expected(fixed.as_ref().unwrap_or(vector), policy, &vectors);
         *metrics.entry(expected.metric.clone()).or_default() += 1;
         if let Some(despite) = &vector.despite {
             *despites.entry(despite.clone()).or_default() += 1;

@@ -65,6 +65,8 @@ pub(crate) fn hasty_pool(id: &str) -> Value {
 }
 
 /// Every way in which keys cannot be had: 503, never 401; others are not disturbed; all of them heal.
+/// A fault of the network is no fault of the configuration: Envoy starts, and answers whoever needs no
+/// key.
 #[test]
 fn keys_that_cannot_be_had_are_nobodys_fault() {
     let faults = faults();
@@ -82,17 +84,23 @@ fn keys_that_cannot_be_had_are_nobodys_fault() {
         pools.push(with(hasty_pool(id), &[("jwks.cluster", json!(cluster))]));
     }
     pools.extend([pool(mixed), pool(large)]);
-    let document = json!({"user_pools": pools, "token": {"use": "any"}});
+    let pools = json!({"user_pools": pools, "token": {"use": "any"}});
+    keys.answer(POOL, Answer::Reset);
+    let down = document(&[POOL]);
     let envoy = EnvoyUnderTest::start(
         &Setup::new(&keys, &upstream)
             .cluster("refusing", closed_port())
-            .listener(Listener::text(MAIN, &document)),
+            .listener(Listener::text(MAIN, &pools))
+            .listener(Listener::new("down", down)),
     );
     let broken: Vec<_> = faults
         .iter()
         .map(|(id, _)| *id)
         .chain([nowhere, refusing])
         .collect();
+    let mut table = Table::new(&envoy, &upstream);
+    table.refused("down", "no token", &Request::get("/x"), "missing_token");
+    let refused = table.done();
     let began = Instant::now();
     let waiting: Vec<_> = broken
         .iter()
@@ -119,7 +127,7 @@ fn keys_that_cannot_be_had_are_nobodys_fault() {
         took < Duration::from_secs(3),
         "they wait no longer than jwks.timeout: {took:?}"
     );
-    let mut requests = broken.len() + 5;
+    let mut requests = broken.len() + 5 + refused;
     for (id, _) in &faults {
         keys.publish(id, &[TestKey::first()]);
     }
@@ -170,18 +178,4 @@ fn mixed_set() -> Value {
 pub(crate) fn closed_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
-}
-
-/// A fault of the network is no fault of the configuration: Envoy starts.
-#[test]
-fn a_key_server_that_is_down_at_start_is_no_configuration_error() {
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    keys.answer(POOL, Answer::Reset);
-    let setup = Setup::new(&keys, &upstream);
-    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document(&[POOL]))));
-    let mut table = Table::new(&envoy, &upstream);
-    table.refused(MAIN, "no token", &Request::get("/x"), "missing_token");
-    let requests = table.done();
-    envoy.finish(requests);
 }

@@ -1,11 +1,11 @@
 //! Requests that wait for keys, where waiting is hard: long bodies, shared connections, changes of
 //! configuration.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::client::Request;
-use crate::harness::document::{POOL, document, with};
+use crate::harness::document::{POOL, document, patient, with};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::host::Host;
 use crate::harness::issuer::{TestKey, Token};
@@ -14,27 +14,43 @@ use crate::harness::process::eventually;
 use crate::harness::upstream::{GREETING, Upstream};
 use crate::keys::ask;
 
+/// Pools whose keys are held back, for one listener each.
+const STOPS: &str = "us-east-1_Stops0002";
+const BUFFERS: &str = "us-east-1_Buffers02";
+const UPDATED: &str = "us-east-1_Updated001";
+
 /// Longer than what Envoy buffers for a connection (1 MiB) and than what sockets hold.
 const LONG: usize = 6 << 20;
+
+#[test]
+fn long_bodies_and_pipelines_and_updates_wait_for_keys() {
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    for id in [STOPS, BUFFERS, POOL, UPDATED] {
+        keys.publish(id, &[TestKey::first()]);
+        keys.hold(id);
+    }
+    let setup = Setup::new(&keys, &upstream)
+        .dynamic()
+        .listener(Listener::new("stops", document(&[STOPS])).stop_iteration(true))
+        .listener(Listener::new("buffers", document(&[BUFFERS])).stop_iteration(false))
+        .listener(Listener::new(MAIN, patient(&[POOL])));
+    let updated = |document| setup.clone().listener(Listener::new("updated", document));
+    let envoy = EnvoyUnderTest::start(&updated(patient(&[UPDATED])));
+    let requests = a_body_longer_than_every_buffer_waits_too(&envoy, &keys, &upstream)
+        + pipelined_requests_wait_in_turn(&envoy, &keys, &upstream)
+        + a_configuration_update_forgets_nobody_who_waits(&envoy, &keys, &updated);
+    envoy.finish(requests);
+}
 
 /// A long upload is slowed down while it waits, neither refused nor cut. With
 /// `allow_on_headers_stop_iteration: true` a filter can only buffer, and Envoy answers 413 where the
 /// buffer ends; even so, nothing reaches the upstream.
-#[test]
-fn a_body_longer_than_every_buffer_waits_too() {
-    let pools = ["us-east-1_Stops0002", "us-east-1_Buffers02"];
-    let listeners = ["stops", "buffers"];
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    for id in pools {
-        keys.publish(id, &[TestKey::first()]);
-        keys.hold(id);
-    }
-    let envoy = EnvoyUnderTest::start(
-        &Setup::new(&keys, &upstream)
-            .listener(Listener::new("stops", document(&[pools[0]])).stop_iteration(true))
-            .listener(Listener::new("buffers", document(&[pools[1]])).stop_iteration(false)),
-    );
+fn a_body_longer_than_every_buffer_waits_too(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) -> usize {
+    let (pools, listeners) = ([STOPS, BUFFERS], ["stops", "buffers"]);
     let body: Vec<u8> = (0..=250).cycle().take(LONG).collect();
     std::thread::scope(|scope| {
         let uploads = pools.into_iter().zip(listeners).map(|(id, listener)| {
@@ -73,18 +89,15 @@ fn a_body_longer_than_every_buffer_waits_too() {
             }
         }
     });
-    envoy.finish(2);
+    2
 }
 
 /// A connection whose first request waits still serves what comes after it.
-#[test]
-fn pipelined_requests_wait_in_turn() {
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.hold(POOL);
-    let setup = Setup::new(&keys, &upstream);
-    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document(&[POOL]))));
+fn pipelined_requests_wait_in_turn(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) -> usize {
     let (first, second, third) = (ask(POOL), ask(POOL), ask(POOL).body(b"third"));
     let mut connection = first.open(envoy.main());
     connection.write(&second.head_bytes());
@@ -96,31 +109,26 @@ fn pipelined_requests_wait_in_turn() {
         assert_eq!(connection.next_response().status, 200);
     }
     assert_eq!(upstream.seen(third.case()).len(), 1);
-    envoy.finish(3);
+    3
 }
 
 /// Whoever waits when the configuration changes gets the keys that come afterwards.
-#[test]
-fn a_configuration_update_forgets_nobody_who_waits() {
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.hold(POOL);
-    let setup = Setup::new(&keys, &upstream).dynamic();
-    let changed = with(document(&[POOL]), &[("cors_preflight", json!("pass"))]);
-    let before = setup
-        .clone()
-        .listener(Listener::new(MAIN, document(&[POOL])));
-    let envoy = EnvoyUnderTest::start(&before);
-    let waiting: Vec<_> = (0..4).map(|_| ask(POOL).open(envoy.main())).collect();
+fn a_configuration_update_forgets_nobody_who_waits(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    updated: &impl Fn(Value) -> Setup,
+) -> usize {
+    let at = envoy.at("updated");
+    let waiting: Vec<_> = (0..4).map(|_| ask(UPDATED).open(at)).collect();
     envoy.await_metric("held_now", 4);
-    envoy.update(&setup.listener(Listener::new(MAIN, changed)));
-    let later: Vec<_> = (0..4).map(|_| ask(POOL).open(envoy.main())).collect();
+    let changed = with(patient(&[UPDATED]), &[("cors_preflight", json!("pass"))]);
+    envoy.update(&updated(changed));
+    let later: Vec<_> = (0..4).map(|_| ask(UPDATED).open(at)).collect();
     envoy.await_metric("held_now", 8);
-    keys.release(POOL);
+    keys.release(UPDATED);
     for pending in waiting.into_iter().chain(later) {
         assert_eq!(pending.response().status, 200);
     }
-    assert_eq!(keys.fetches(POOL), 1);
-    envoy.finish(8);
+    assert_eq!(keys.fetches(UPDATED), 1);
+    8
 }

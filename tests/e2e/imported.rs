@@ -3,12 +3,13 @@
 //! Each definition has a table beside it that says what every request gets with every token. It was
 //! written from the definition by a person; nothing of it is computed by what it tests.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::harness::bootstrap::{KEYS_CLUSTER, Listener, MAIN, Setup};
+use crate::harness::bootstrap::{KEYS_CLUSTER, Listener, Setup};
 use crate::harness::client::Request;
 use crate::harness::document::OTHER_CLIENT;
 use crate::harness::envoy::EnvoyUnderTest;
@@ -134,14 +135,7 @@ fn rows(table: &str) -> Vec<Row> {
 
 /// Sends every request of the table with every token.
 #[track_caller]
-fn verdicts(configuration: Value, table: &str) -> usize {
-    let keys = KeyServer::start();
-    for pool in [CUSTOMERS, STAFF, STRANGERS] {
-        keys.publish(pool, &[TestKey::first()]);
-    }
-    let upstream = Upstream::start();
-    let listener = Listener::new(MAIN, configuration);
-    let envoy = EnvoyUnderTest::start(&Setup::new(&keys, &upstream).listener(listener));
+fn verdicts(at: SocketAddr, table: &str, upstream: &Upstream) -> usize {
     let tokens = tokens();
     let rows = rows(table);
     let mut failures = Vec::new();
@@ -166,7 +160,7 @@ fn verdicts(configuration: Value, table: &str) -> usize {
                 _ if is(&row.forbidden) => 403,
                 _ => 401,
             };
-            let response = request.send(envoy.main());
+            let response = request.send(at);
             let reached = upstream.seen(request.case()).len();
             if (response.status, reached) != (expected, usize::from(expected == 200)) {
                 failures.push(format!(
@@ -187,28 +181,54 @@ fn verdicts(configuration: Value, table: &str) -> usize {
 
 const REST: [&str; 4] = ["--client-ids", CLIENT, "--base-path", "/v1"];
 
+/// The same API in each form of a definition; of a REST API's two forms the verdicts are the same.
 #[test]
-fn a_rest_api_in_swagger_gives_the_verdicts_that_it_asks_for() {
-    let sent = verdicts(
-        imported("shop.swagger.yaml", &REST),
-        "shop.rest.verdicts.json",
-    );
-    assert!(sent > 600, "{sent}");
+fn an_imported_api_gives_the_verdicts_that_it_asks_for() {
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    for pool in [CUSTOMERS, STAFF, STRANGERS] {
+        keys.publish(pool, &[TestKey::first()]);
+    }
+    let forms = [
+        (
+            "shop.swagger.yaml",
+            &REST[..],
+            "shop.rest.verdicts.json",
+            600,
+        ),
+        ("shop.openapi.json", &REST, "shop.rest.verdicts.json", 600),
+        ("shop.http.yaml", &[], "shop.http.verdicts.json", 400),
+    ];
+    let setup = Setup::new(&keys, &upstream);
+    let setup = forms
+        .iter()
+        .fold(setup, |setup, (definition, options, ..)| {
+            setup.listener(Listener::new(definition, imported(definition, options)))
+        });
+    let envoy = EnvoyUnderTest::start(&setup);
+    for (definition, _, table, least) in forms {
+        println!("{definition}");
+        let sent = verdicts(envoy.at(definition), table, &upstream);
+        assert!(sent > least, "{definition}: {sent}");
+    }
+    replies_and_the_patterns_of_gateway_responses_come_along(envoy.at("shop.swagger.yaml"));
 }
 
-#[test]
-fn a_rest_api_in_openapi_gives_the_same_verdicts() {
-    let sent = verdicts(
-        imported("shop.openapi.json", &REST),
-        "shop.rest.verdicts.json",
+fn replies_and_the_patterns_of_gateway_responses_come_along(at: SocketAddr) {
+    let denied = Request::get("/v1/reports").send(at);
+    assert_eq!(denied.status, 403);
+    assert_eq!(denied.header("x-denied-by"), Some("shop"));
+    assert_eq!(
+        denied.body,
+        r#"{"denied": "User is not authorized to access this resource"}"#
     );
-    assert!(sent > 600, "{sent}");
-}
-
-#[test]
-fn an_http_api_gives_the_verdicts_that_it_asks_for() {
-    let sent = verdicts(imported("shop.http.yaml", &[]), "shop.http.verdicts.json");
-    assert!(sent > 400, "{sent}");
+    // A REST API's own words, since the definition has none for these.
+    let unauthorized = Request::get("/v1/orders").send(at);
+    assert_eq!(unauthorized.status, 401);
+    assert_eq!(
+        unauthorized.header("x-amzn-errortype"),
+        Some("UnauthorizedException")
+    );
+    assert_eq!(unauthorized.header("www-authenticate"), None);
 }
 
 #[test]
@@ -243,29 +263,4 @@ fn the_tables_have_every_operation() {
         }
         assert!(operations >= 20, "{operations}");
     }
-}
-
-#[test]
-fn replies_and_the_patterns_of_gateway_responses_come_along() {
-    let keys = KeyServer::start();
-    keys.publish(CUSTOMERS, &[TestKey::first()]);
-    keys.publish(STAFF, &[TestKey::first()]);
-    let upstream = Upstream::start();
-    let listener = Listener::new(MAIN, imported("shop.swagger.yaml", &REST));
-    let envoy = EnvoyUnderTest::start(&Setup::new(&keys, &upstream).listener(listener));
-    let denied = Request::get("/v1/reports").send(envoy.main());
-    assert_eq!(denied.status, 403);
-    assert_eq!(denied.header("x-denied-by"), Some("shop"));
-    assert_eq!(
-        denied.body,
-        r#"{"denied": "User is not authorized to access this resource"}"#
-    );
-    // A REST API's own words, since the definition has none for these.
-    let unauthorized = Request::get("/v1/orders").send(envoy.main());
-    assert_eq!(unauthorized.status, 401);
-    assert_eq!(
-        unauthorized.header("x-amzn-errortype"),
-        Some("UnauthorizedException")
-    );
-    assert_eq!(unauthorized.header("www-authenticate"), None);
 }

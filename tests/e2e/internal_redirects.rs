@@ -16,6 +16,9 @@ use crate::harness::upstream::{BUSY, Seen, Upstream};
 const ROUTE: &str = "route_config.virtual_hosts.0.routes.0.route";
 const OVERRIDE: &str = "x-http-method-override";
 
+/// A pool of its own for requests that are retried.
+const RETRIED: &str = "us-east-1_Retried01";
+
 const KNOWN: Option<&str> = Some(SUB);
 
 fn rules() -> Value {
@@ -57,15 +60,30 @@ struct Case<'a> {
 }
 
 #[test]
-fn an_internal_redirect_is_judged_anew() {
+fn what_envoy_sends_again_is_judged_as_often_as_it_comes() {
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
+    for id in [POOL, RETRIED] {
+        keys.publish(id, &[TestKey::first()]);
+        keys.hold(id);
+    }
     let taken = with(rules(), &[("token.forward", json!(false))]);
     let envoy = EnvoyUnderTest::start(
         &Setup::new(&keys, &upstream)
             .listener(persistent(MAIN, rules()))
-            .listener(persistent("taken", taken)),
+            .listener(persistent("taken", taken))
+            .listener(retrying()),
     );
+    let requests = a_redirected_request_waits_for_keys(&envoy, &keys, &upstream)
+        + retries_carry_what_was_decided_once(&envoy, &keys, &upstream)
+        + an_internal_redirect_is_judged_anew(&envoy, &upstream);
+    // Every pass is a request of its own, to Envoy as to the filter.
+    let seen = || envoy.statistic("http.ingress.downstream_rq_total");
+    let sum = || envoy.decisions().values().sum::<u64>();
+    eventually("all counted", || (sum() == seen()).then_some(()));
+    envoy.finish(requests);
+}
+
+fn an_internal_redirect_is_judged_anew(envoy: &EnvoyUnderTest, upstream: &Upstream) -> usize {
     let token = Token::id(POOL).mint();
     let token = Some(token.as_str());
     let case = |what, path, token, refused, subjects| Case {
@@ -164,15 +182,8 @@ fn an_internal_redirect_is_judged_anew() {
         None,
         &[KNOWN, None],
     ));
-    let mut passes = 0;
-    for case in &cases {
-        passes += judged(case, &envoy, &upstream);
-    }
-    // Every pass is a request of its own, to Envoy as to the filter.
-    let seen = || envoy.statistic("http.ingress.downstream_rq_total");
-    let sum = || envoy.decisions().values().sum::<u64>();
-    eventually("all counted", || (sum() == seen()).then_some(()));
-    envoy.finish(passes);
+    let judged = |case| judged(case, envoy, upstream);
+    cases.iter().map(judged).sum()
 }
 
 /// Sends the request and returns how often it was judged.
@@ -202,13 +213,11 @@ fn judged(case: &Case<'_>, envoy: &EnvoyUnderTest, upstream: &Upstream) -> usize
 }
 
 /// The second pass may have to wait for keys that the first had no need of.
-#[test]
-fn a_redirected_request_waits_for_keys() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.hold(POOL);
-    let setup = Setup::new(&keys, &upstream).listener(persistent(MAIN, rules()));
-    let envoy = EnvoyUnderTest::start(&setup);
+fn a_redirected_request_waits_for_keys(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) -> usize {
     let request = |token: Token| Request::get("/moved/anyone/guarded").bearer(&token.mint());
     let good = request(Token::id(POOL));
     let forged = request(
@@ -230,30 +239,32 @@ fn a_redirected_request_waits_for_keys() {
     let statuses = staying.map(|pending| pending.response().status);
     assert_eq!(statuses, [200, 401]);
     assert_eq!(upstream.seen(forged.case()).len(), 1);
-    envoy.finish(6);
+    6
+}
+
+fn retrying() -> Listener {
+    let claims = json!([{"header": "x-sub", "claim": "sub"}]);
+    let document = with(
+        patient(&[RETRIED]),
+        &[("claim_headers", claims), ("token.forward", json!(false))],
+    );
+    persistent("retrying", document)
 }
 
 /// A retry is no new request: one decision, and every attempt looks the same.
-#[test]
-fn retries_carry_what_was_decided_once() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.hold(POOL);
-    let claims = json!([{"header": "x-sub", "claim": "sub"}]);
-    let document = with(
-        patient(&[POOL]),
-        &[("claim_headers", claims), ("token.forward", json!(false))],
-    );
-    let setup = Setup::new(&keys, &upstream).listener(persistent(MAIN, document));
-    let envoy = EnvoyUnderTest::start(&setup);
+fn retries_carry_what_was_decided_once(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) -> usize {
     let send = || {
-        let request = Request::new("POST", BUSY).bearer(&Token::id(POOL).mint());
+        let request = Request::new("POST", BUSY).bearer(&Token::id(RETRIED).mint());
         let request = request.header("x-sub", "spoofed").body(b"again and again");
-        (request.clone(), request.open(envoy.main()))
+        (request.clone(), request.open(envoy.at("retrying")))
     };
     let held = send();
     envoy.await_metric("held_now", 1);
-    keys.release(POOL);
+    keys.release(RETRIED);
     let is_whole = |seen: &Seen| {
         let told = (seen.value("x-sub"), seen.value("authorization"));
         told == (Some(SUB.to_owned()), None) && seen.body == b"again and again"
@@ -264,5 +275,5 @@ fn retries_carry_what_was_decided_once() {
         assert_eq!(seen.len(), 3);
         assert!(seen.iter().all(is_whole), "{seen:?}");
     }
-    envoy.finish(2);
+    2
 }

@@ -23,22 +23,52 @@ pub(crate) fn ask_with(pool: &str, key: &'static TestKey) -> Request {
     Request::get("/guarded").bearer(&Token::id(pool).signed_by(key).mint())
 }
 
-/// The upstream hears of a held request only after the verdict, and then of all of it.
+/// Pools whose keys are held back, for one listener or one scene each.
+const STOPS: &str = "us-east-1_Stops0001";
+const BUFFERS: &str = "us-east-1_Buffers01";
+const LEFT: &str = "us-east-1_Left00001";
+const SLOW: &str = "us-east-1_Slow00001";
+const WAKES: [&str; 5] = [
+    "us-east-1_Wakes000A",
+    "us-east-1_Wakes000B",
+    "us-east-1_Wakes000C",
+    "us-east-1_Wakes000D",
+    "us-east-1_Wakes000E",
+];
+/// Its keys are there before the configuration changes, and held back then.
+const KEPT: &str = "us-east-1_Kept00001";
+
 #[test]
 fn requests_wait_for_keys_whole_and_unseen() {
-    let pools = ["us-east-1_Stops0001", "us-east-1_Buffers01"];
-    let listeners = ["stops", "buffers"];
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    for id in pools {
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    keys.publish(POOL, &[TestKey::first()]);
+    keys.publish(KEPT, &[TestKey::first()]);
+    for id in [STOPS, BUFFERS, LEFT, SLOW] {
         keys.publish(id, &[TestKey::first()]);
         keys.hold(id);
     }
-    let envoy = EnvoyUnderTest::start(
-        &Setup::new(&keys, &upstream)
-            .listener(Listener::new("stops", document(&[pools[0]])).stop_iteration(true))
-            .listener(Listener::new("buffers", document(&[pools[1]])).stop_iteration(false)),
-    );
+    let setup = Setup::new(&keys, &upstream)
+        .dynamic()
+        .listener(Listener::new("stops", document(&[STOPS])).stop_iteration(true))
+        .listener(Listener::new("buffers", document(&[BUFFERS])).stop_iteration(false))
+        .listener(Listener::new("left", patient(&[LEFT])))
+        .listener(Listener::new("slow", patient(&[POOL, SLOW])));
+    let kept = |listener: Listener| setup.clone().listener(listener);
+    let envoy = EnvoyUnderTest::start(&kept(Listener::new("kept", document(&[KEPT]))));
+    let requests = the_upstream_hears_of_a_held_request_after_the_verdict(&envoy, &keys, &upstream)
+        + a_client_that_leaves_while_waiting_leaves_nothing_behind(&envoy, &keys, &upstream)
+        + every_request_is_decided_once_though_clients_leave(&envoy, &keys)
+        + a_configuration_update_keeps_the_keys(&envoy, &keys, &kept);
+    envoy.finish(requests);
+}
+
+/// The upstream hears of a held request only after the verdict, and then of all of it.
+fn the_upstream_hears_of_a_held_request_after_the_verdict(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) -> usize {
+    let (pools, listeners) = ([STOPS, BUFFERS], ["stops", "buffers"]);
     let mut waiting: Vec<(Request, Pending, &str, bool)> = Vec::new();
     for (id, listener) in pools.into_iter().zip(listeners) {
         let at = envoy.at(listener);
@@ -108,29 +138,25 @@ fn requests_wait_for_keys_whole_and_unseen() {
     for id in pools {
         assert_eq!(keys.fetches(id), 1, "one fetch of {id}");
     }
-    envoy.finish(requests);
+    requests
 }
 
 /// Four clients send as fast as they can and leave every other request, some of them held, some
 /// answered at that moment. Envoy's own count of requests is the measure.
-#[test]
-fn every_request_is_decided_once_though_clients_leave() {
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    let slow = "us-east-1_Slow00001";
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.publish(slow, &[TestKey::first()]);
-    keys.hold(slow);
-    let setup = Setup::new(&keys, &upstream);
-    let listener = Listener::new(MAIN, document(&[POOL, slow]));
-    let envoy = EnvoyUnderTest::start(&setup.listener(listener));
-    let requests = [ask(POOL), ask(slow), Request::get("/none")];
+fn every_request_is_decided_once_though_clients_leave(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+) -> usize {
+    let at = envoy.at("slow");
+    let seen = || envoy.statistic("http.ingress.downstream_rq_total");
+    let (before, cancelled) = (seen(), envoy.metric("cancelled"));
+    let requests = [ask(POOL), ask(SLOW), Request::get("/none")];
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for turn in 0..60 {
                     let request = &requests[turn % requests.len()];
-                    let pending = request.open(envoy.main());
+                    let pending = request.open(at);
                     // Whom the slow pool holds would wait for ever.
                     if turn % 2 == 0 && turn % requests.len() != 1 {
                         pending.response();
@@ -139,85 +165,84 @@ fn every_request_is_decided_once_though_clients_leave() {
             });
         }
     });
-    keys.release(slow);
-    assert_eq!(ask(slow).send(envoy.main()).status, 200);
-    let seen = || envoy.statistic("http.ingress.downstream_rq_total");
+    keys.release(SLOW);
+    assert_eq!(ask(SLOW).send(at).status, 200);
     let decided = || envoy.decisions().values().sum::<u64>();
     eventually("every request is decided", || {
         (envoy.metric("held_now") == 0 && decided() == seen()).then_some(())
     });
-    assert!(seen() > 120, "{} requests", seen());
-    assert!(envoy.metric("cancelled") > 0);
-    let requests = usize::try_from(seen()).expect("a few hundred");
-    envoy.finish(requests);
+    let requests = seen() - before;
+    assert!(requests > 120, "{requests} requests");
+    assert!(envoy.metric("cancelled") > cancelled);
+    usize::try_from(requests).expect("a few hundred")
 }
 
-#[test]
-fn a_client_that_leaves_while_waiting_leaves_nothing_behind() {
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.hold(POOL);
-    let setup = Setup::new(&keys, &upstream);
-    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document(&[POOL]))));
-    let staying = ask(POOL).open(envoy.main());
-    let body = ask(POOL).body(b"x");
+fn a_client_that_leaves_while_waiting_leaves_nothing_behind(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) -> usize {
+    let at = envoy.at("left");
+    let staying = ask(LEFT).open(at);
+    let body = ask(LEFT).body(b"x");
     let leaving: Vec<_> = (0..5)
-        .flat_map(|_| [ask(POOL).open(envoy.main()), body.open(envoy.main())])
+        .flat_map(|_| [ask(LEFT).open(at), body.open(at)])
         .collect();
     envoy.await_metric("held_now", 11);
     drop(leaving);
     envoy.await_metric("cancelled", 10);
     envoy.await_metric("held_now", 1);
-    keys.release(POOL);
+    keys.release(LEFT);
     assert_eq!(staying.response().status, 200);
-    assert_eq!(ask(POOL).send(envoy.main()).status, 200);
+    assert_eq!(ask(LEFT).send(at).status, 200);
     assert!(
         upstream.seen(body.case()).is_empty(),
         "whoever left is not served"
     );
-    envoy.finish(12);
+    12
 }
 
 #[test]
-fn four_workers_and_four_hundred_cold_requests_are_one_fetch() {
-    const REQUESTS: usize = 400;
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.delay(POOL, Duration::from_secs(1));
-    let setup = Setup::new(&keys, &upstream).workers(4);
-    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document(&[POOL]))));
+fn what_four_workers_need_is_fetched_once_and_noticed_by_all() {
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    for id in WAKES.into_iter().chain([POOL]) {
+        keys.publish(id, &[TestKey::first()]);
+        keys.hold(id);
+    }
+    let setup = Setup::new(&keys, &upstream)
+        .workers(4)
+        // The last ones are held while the first are looked at.
+        .listener(Listener::new(MAIN, patient(&WAKES)))
+        .listener(Listener::new("crowd", patient(&[POOL])));
+    let envoy = EnvoyUnderTest::start(&setup);
+    let requests = every_worker_wakes_as_soon_as_the_keys_are_there(&envoy, &keys)
+        + four_hundred_cold_requests_are_one_fetch(&envoy, &keys);
+    envoy.finish(requests);
+}
+
+fn four_hundred_cold_requests_are_one_fetch(envoy: &EnvoyUnderTest, keys: &KeyServer) -> usize {
     let token = Token::id(POOL).mint();
-    let waiting: Vec<_> = (0..REQUESTS)
-        .map(|_| Request::get("/guarded").bearer(&token).open(envoy.main()))
-        .collect();
+    let request = Request::get("/guarded").bearer(&token);
+    let waiting = [(); 400].map(|()| request.open(envoy.at("crowd")));
+    envoy.await_metric("held_now", 400);
+    keys.release(POOL);
     for pending in waiting {
         assert_eq!(pending.response().status, 200);
     }
     assert_eq!(keys.fetches(POOL), 1);
-    envoy.finish(REQUESTS);
+    400
 }
 
 /// One VM fetches; the others notice within 50 ms that it has. The first VM that Envoy starts, and
 /// ends once it has seen that the configuration is good, fetches nothing.
-#[test]
-fn every_worker_wakes_as_soon_as_the_keys_are_there() {
+fn every_worker_wakes_as_soon_as_the_keys_are_there(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+) -> usize {
     const REQUESTS: usize = 40;
     const PROMPT: Duration = Duration::from_millis(50);
-    let pools = ["A", "B", "C", "D", "E"].map(|name| format!("us-east-1_Wakes000{name}"));
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    for id in &pools {
-        keys.publish(id, &[TestKey::first()]);
-        keys.hold(id);
-    }
-    // The last ones are held while the first are looked at.
-    let document = patient(&pools.each_ref().map(String::as_str));
-    let setup = Setup::new(&keys, &upstream).workers(4);
-    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document)));
     let mut quickest = Duration::MAX;
-    for id in &pools {
+    for id in WAKES {
         let waiting: Vec<_> = (0..REQUESTS).map(|_| ask(id).open(envoy.main())).collect();
         envoy.await_metric("held_now", u64::try_from(REQUESTS).expect("a few"));
         keys.release(id);
@@ -235,30 +260,25 @@ fn every_worker_wakes_as_soon_as_the_keys_are_there() {
     let told = envoy.log().matches("user pools: 5").count();
     assert_eq!(told, 1, "the start is told once, not by each of six VMs");
     assert!(quickest <= PROMPT, "the last one woke after {quickest:?}");
-    envoy.finish(pools.len() * REQUESTS);
+    WAKES.len() * REQUESTS
 }
 
 /// Keys outlive a change of configuration: nobody waits, nobody is refused, nothing is fetched.
-#[test]
-fn a_configuration_update_keeps_the_keys() {
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    keys.publish(POOL, &[TestKey::first()]);
-    let setup = Setup::new(&keys, &upstream).dynamic();
-    let changed = with(document(&[POOL]), &[("cors_preflight", json!("pass"))]);
-    let before = setup
-        .clone()
-        .listener(Listener::new(MAIN, document(&[POOL])));
-    let listener = Listener::new(MAIN, document(&[POOL])).raw_paths();
-    let between = setup.clone().listener(listener);
-    let after = setup.listener(Listener::new(MAIN, changed));
-    let envoy = EnvoyUnderTest::start(&before);
-    let at = envoy.main();
-    assert_eq!(ask(POOL).send(at).status, 200);
+fn a_configuration_update_keeps_the_keys(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    kept: &impl Fn(Listener) -> Setup,
+) -> usize {
+    let changed = with(document(&[KEPT]), &[("cors_preflight", json!("pass"))]);
+    let between = kept(Listener::new("kept", document(&[KEPT])).raw_paths());
+    let after = kept(Listener::new("kept", changed));
+    let at = envoy.at("kept");
+    assert_eq!(ask(KEPT).send(at).status, 200);
     // A fetch from now on would be waited for in vain.
-    keys.hold(POOL);
-    let token = Token::id(POOL).mint();
+    keys.hold(KEPT);
+    let token = Token::id(KEPT).mint();
     let stop = std::sync::atomic::AtomicBool::new(false);
+    let mut preflights = 0;
     let statuses = thread::scope(|scope| {
         let busy = scope.spawn(|| {
             let mut statuses = Vec::new();
@@ -270,19 +290,18 @@ fn a_configuration_update_keeps_the_keys() {
         // First only the listener around the filter, then the filter's own configuration.
         envoy.update(&between);
         envoy.update(&after);
-        let preflight = || {
-            let request = Request::new("OPTIONS", "/guarded")
-                .header("origin", "https://elsewhere.example")
-                .header("access-control-request-method", "GET");
-            request.send(at).status
-        };
+        let preflight = Request::new("OPTIONS", "/guarded")
+            .header("origin", "https://elsewhere.example")
+            .header("access-control-request-method", "GET");
         eventually("the new configuration to be in force", || {
-            (preflight() == 200).then_some(())
+            preflights += 1;
+            (preflight.send(at).status == 200).then_some(())
         });
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         busy.join().expect("the busy client")
     });
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
-    assert_eq!(ask(POOL).send(at).status, 200);
-    assert_eq!(keys.fetches(POOL), 1);
+    assert_eq!(ask(KEPT).send(at).status, 200);
+    assert_eq!(keys.fetches(KEPT), 1);
+    statuses.len() + preflights + 2
 }

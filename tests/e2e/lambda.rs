@@ -3,6 +3,7 @@
 //! the same paths, and is asked the same.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -160,7 +161,8 @@ fn stem(file: &'static str) -> &'static str {
     file.split('.').next().unwrap_or(file)
 }
 
-/// Puts the functions of all fronts into the account, with the APIs, and one caller who may call all.
+/// Puts the functions of all fronts into the account, with the APIs, one caller who may call all,
+/// and one who may call none.
 fn furnish(lambda: &Ministack, fronts: &[Front]) -> Furniture {
     let mut functions = json!({"backend": "backend.py"});
     let mut apis = json!({});
@@ -177,7 +179,8 @@ fn furnish(lambda: &Ministack, fronts: &[Front]) -> Furniture {
         .keys()
         .cloned()
         .collect();
-    lambda.furnish(json!({"functions": functions, "callers": {"envoy": names}, "apis": apis}))
+    let callers = json!({"envoy": names, "stranger": []});
+    lambda.furnish(json!({"functions": functions, "callers": callers, "apis": apis}))
 }
 
 /// A request, and what becomes of it at both.
@@ -411,16 +414,16 @@ fn told(seen: &Seen) -> BTreeMap<String, String> {
     CONTEXT.iter().filter_map(of_key).collect()
 }
 
-/// Envoy with a listener for each front, whose calls go to this Lambda.
-fn envoy(
-    lambda: &Ministack,
-    furniture: &Furniture,
-    fronts: &[Front],
-    upstream: &Upstream,
-) -> EnvoyUnderTest {
-    let keys = KeyServer::start();
+/// One account, one gateway, and one Envoy, with a listener for each front, and one for all calls that
+/// Lambda may refuse.
+#[test]
+fn functions_of_api_gateway_work_unchanged() {
+    let lambda = Ministack::start();
+    let fronts: Vec<_> = fronts().into_iter().chain(echoes()).collect();
+    let furniture = furnish(&lambda, &fronts);
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
     let credentials = furniture.caller("envoy");
-    let setup = Setup::new(&keys, upstream)
+    let setup = Setup::new(&keys, &upstream)
         .workers(1)
         .resource("clusters", cluster(lambda.address(), Some(&credentials)));
     let setup = fronts.iter().fold(setup, |setup, front| {
@@ -428,7 +431,29 @@ fn envoy(
         let document = front.document(&arn, &furniture.api(front.name).id);
         setup.listener(Listener::new(front.name, document))
     });
-    EnvoyUnderTest::start(&setup)
+    let calls = calls(&furniture);
+    let setup = calls.iter().fold(setup, |setup, call| {
+        let credentials = call.credentials.as_ref();
+        setup.resource("clusters", named(call.name, lambda.address(), credentials))
+    });
+    let functions: Vec<_> = calls
+        .iter()
+        .map(|call| (call.name, call.function.clone()))
+        .collect();
+    let aws = Upstream::start();
+    let setup = setup
+        .listener(Listener::new(MAIN, by_path(&functions)))
+        .resource("clusters", named("signed", aws.address(), Some(&example())))
+        .listener(Listener::new(
+            "signed",
+            by_path(&[("signed", FUNCTION.to_owned())]),
+        ));
+    let envoy = EnvoyUnderTest::start(&setup);
+    let requests = a_call_that_lambda_refuses_is_no_verdict(&calls, &envoy, &upstream)
+        + the_gateway_and_the_filter_agree(&furniture, &envoy, &upstream)
+        + functions_are_told_the_same(&furniture, &envoy, &upstream)
+        + the_call_is_signed_as_aws_wants_it(envoy.at("signed"), &aws);
+    envoy.finish(requests);
 }
 
 /// A request of the table, as the filter gets it.
@@ -440,13 +465,11 @@ fn at_filter(api: &Api, row: &Row) -> Request {
 
 /// The same requests to API Gateway's emulator and to the filter: the same answers, to the byte of JSON
 /// and of `x-amzn-errortype`, and the same said to what is behind.
-#[test]
-fn the_gateway_and_the_filter_agree() {
-    let lambda = Ministack::start();
-    let fronts = fronts();
-    let furniture = furnish(&lambda, &fronts);
-    let upstream = Upstream::start();
-    let envoy = envoy(&lambda, &furniture, &fronts, &upstream);
+fn the_gateway_and_the_filter_agree(
+    furniture: &Furniture,
+    envoy: &EnvoyUnderTest,
+    upstream: &Upstream,
+) -> usize {
     let mut wrong = Vec::new();
     let rows = rows();
     for row in &rows {
@@ -495,7 +518,7 @@ fn the_gateway_and_the_filter_agree() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    envoy.finish(rows.len());
+    rows.len()
 }
 
 /// A configuration with an authorizer for each of these, by its path: its cluster, and its function.
@@ -526,56 +549,59 @@ fn by_path(authorizers: &[(&str, String)]) -> Value {
 }
 
 /// The shipped cluster under another name.
-fn named(name: &str, lambda: &Ministack, credentials: Option<&Credentials>) -> Value {
-    let mut cluster = cluster(lambda.address(), credentials);
+fn named(name: &str, lambda: SocketAddr, credentials: Option<&Credentials>) -> Value {
+    let mut cluster = cluster(lambda, credentials);
     cluster["name"] = json!(name);
     cluster["load_assignment"]["cluster_name"] = json!(name);
     cluster
 }
 
-/// Lambda's own 403 and 404 say that Envoy's call was wrong, and nothing about the caller: 503, and the
-/// log has the status. What is right but for that is let in.
-#[test]
-fn a_call_that_lambda_refuses_is_no_verdict() {
-    let lambda = Ministack::start();
-    let furniture = lambda.furnish(json!({
-        "functions": {"policy": "policy.js"},
-        "callers": {"envoy": ["policy"], "stranger": []},
-    }));
+/// How a function is called: by whom, and under which name.
+struct Call {
+    /// Of the cluster, the authorizer and the path.
+    name: &'static str,
+    credentials: Option<Credentials>,
+    function: String,
+}
+
+fn calls(furniture: &Furniture) -> [Call; 7] {
     let right = furniture.caller("envoy");
     let forged = Credentials {
         secret: "another-secret".to_owned(),
         ..right.clone()
     };
-    let stranger = furniture.caller("stranger");
     let root = Credentials {
         key: "root".to_owned(),
         secret: "root-secret".to_owned(),
     };
     let function = furniture.function("policy");
-    let cases = [
-        ("right", Some(&right), function.clone()),
-        ("forged", Some(&forged), function.clone()),
-        ("stranger", Some(&stranger), function.clone()),
-        ("unsigned", None, function.clone()),
-        ("absent", Some(&root), format!("{function}-of-another-name")),
+    let call = |name, credentials: Option<&Credentials>, function: &str| Call {
+        name,
+        credentials: credentials.cloned(),
+        function: function.to_owned(),
+    };
+    let absent = format!("{function}-of-another-name");
+    [
+        call("right", Some(&right), &function),
+        call("forged", Some(&forged), &function),
+        call("stranger", Some(&furniture.caller("stranger")), &function),
+        call("unsigned", None, &function),
+        call("absent", Some(&root), &absent),
         // By its name, and by an alias that there is not.
-        ("by-name", Some(&right), "policy".to_owned()),
-        ("alias", Some(&root), format!("{function}:live")),
-    ];
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    let setup = Setup::new(&keys, &upstream);
-    let setup = cases.iter().fold(setup, |setup, (name, credentials, _)| {
-        setup.resource("clusters", named(name, &lambda, *credentials))
-    });
-    let authorizers: Vec<_> = cases
-        .iter()
-        .map(|(name, _, function)| (*name, function.clone()))
-        .collect();
-    let document = by_path(&authorizers);
-    let envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, document)));
-    let mut table = Table::new(&envoy, &upstream);
-    for (name, ..) in &cases {
+        call("by-name", Some(&right), "policy"),
+        call("alias", Some(&root), &format!("{function}:live")),
+    ]
+}
+
+/// Lambda's own 403 and 404 say that Envoy's call was wrong, and nothing about the caller: 503, and the
+/// log has the status. What is right but for that is let in.
+fn a_call_that_lambda_refuses_is_no_verdict(
+    calls: &[Call],
+    envoy: &EnvoyUnderTest,
+    upstream: &Upstream,
+) -> usize {
+    let mut table = Table::new(envoy, upstream);
+    for Call { name, .. } in calls {
         let request = Request::get(&format!("/{name}/orders")).bearer("admin");
         if ["right", "by-name"].contains(name) {
             table.accepted(MAIN, name, &request);
@@ -599,35 +625,31 @@ fn a_call_that_lambda_refuses_is_no_verdict() {
         });
         assert!(warned, "{name}: no warning with {status}:\n{log}");
     }
-    envoy.finish(requests);
+    requests
+}
+
+/// Credentials, and a function, that no account has.
+const FUNCTION: &str = "arn:aws:lambda:us-east-1:123456789012:function:partner-auth:live";
+
+fn example() -> Credentials {
+    Credentials {
+        key: "AKIDEXAMPLE".to_owned(),
+        secret: "example-secret".to_owned(),
+    }
 }
 
 /// AWS's own library makes the signature again, over what Envoy sent.
-#[test]
-fn the_call_is_signed_as_aws_wants_it() {
-    let credentials = Credentials {
-        key: "AKIDEXAMPLE".to_owned(),
-        secret: "example-secret".to_owned(),
-    };
-    let (keys, lambda, upstream) = (KeyServer::start(), Upstream::start(), Upstream::start());
-    let mut cluster = cluster(lambda.address(), Some(&credentials));
-    cluster["name"] = json!("right");
-    cluster["load_assignment"]["cluster_name"] = json!("right");
-    let function = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:partner-auth:live");
-    let document = by_path(&[("right", function.clone())]);
-    let setup = Setup::new(&keys, &upstream)
-        .resource("clusters", cluster)
-        .listener(Listener::new(MAIN, document));
-    let envoy = EnvoyUnderTest::start(&setup);
-    let request = Request::get("/right/orders?q=1").bearer("admin");
+fn the_call_is_signed_as_aws_wants_it(to: SocketAddr, lambda: &Upstream) -> usize {
+    let credentials = example();
+    let request = Request::get("/signed/orders?q=1").bearer("admin");
     // What answers is no function: it greets.
-    assert_eq!(request.send(envoy.main()).status, 500);
+    assert_eq!(request.send(to).status, 500);
     let calls = lambda.everything();
     let [call] = calls.as_slice() else {
         panic!("{calls:?}")
     };
     let value = |name: &str| call.value(name).unwrap_or_else(|| panic!("no {name}"));
-    let path = format!("/2015-03-31/functions/{function}/invocations");
+    let path = format!("/2015-03-31/functions/{FUNCTION}/invocations");
     assert_eq!(
         (call.method.as_str(), call.path.as_str()),
         ("POST", path.as_str())
@@ -635,7 +657,7 @@ fn the_call_is_signed_as_aws_wants_it() {
     let host = format!("lambda.{REGION}.amazonaws.com");
     assert_eq!(value("host"), host);
     let event: Value = serde_json::from_slice(&call.body).expect("JSON");
-    let arn = format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:a1b2c3d4e5/prod/GET/right/orders");
+    let arn = format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:a1b2c3d4e5/prod/GET/signed/orders");
     let expected = json!({
         "type": "TOKEN", "methodArn": arn, "authorizationToken": "Bearer admin",
     });
@@ -664,7 +686,7 @@ fn the_call_is_signed_as_aws_wants_it() {
     assert_eq!(made(&call.body), part("Signature="));
     let without_hash = headers.contains_key("x-amz-content-sha256");
     assert!(without_hash, "the body is part of what is signed: {signed}");
-    envoy.finish(1);
+    1
 }
 
 /// Every place at which two values differ, with what stands there.
@@ -684,24 +706,28 @@ fn differences(one: &Value, other: &Value, path: &str, found: &mut Vec<String>) 
     }
 }
 
-/// What the same function is told by API Gateway's emulator and by the filter, in each form. What
-/// differs is listed, and who is right: captures of AWS's own events say so (tests/core/authorizer).
-#[test]
-fn functions_are_told_the_same() {
+/// The same function in each form, which answers with what it is told.
+fn echoes() -> [Front; 4] {
     let mut rest = Front::token("rest", "echo.py", 0);
     rest.gateway["type"] = json!("REQUEST");
     rest.filter["type"] = json!("request");
     rest.filter["format"] = json!("rest");
-    let fronts = [
+    [
         Front::token("token", "echo.py", 0),
         rest,
         Front::http("http-1.0", "echo.py", "1.0", "policy"),
         Front::http("http-2.0", "echo.py", "2.0", "policy"),
-    ];
-    let lambda = Ministack::start();
-    let furniture = furnish(&lambda, &fronts);
-    let upstream = Upstream::start();
-    let envoy = envoy(&lambda, &furniture, &fronts, &upstream);
+    ]
+}
+
+/// What the same function is told by API Gateway's emulator and by the filter, in each form. What
+/// differs is listed, and who is right: captures of AWS's own events say so (tests/core/authorizer).
+fn functions_are_told_the_same(
+    furniture: &Furniture,
+    envoy: &EnvoyUnderTest,
+    upstream: &Upstream,
+) -> usize {
+    let fronts = echoes();
     let parse = |text: &str| serde_json::from_str::<Value>(text).expect("an event");
     let target = "/orders/7?q=1&q=2&r=x%20y";
     let mut all = Vec::new();
@@ -746,7 +772,7 @@ fn functions_are_told_the_same() {
         all.extend(found);
     }
     assert_eq!(all, KNOWN, "{}", all.join("\n"));
-    envoy.finish(fronts.len());
+    fronts.len()
 }
 
 /// Where the emulator differs from AWS.

@@ -123,11 +123,15 @@ fn an_open_door_is_told_whatever_else_there_is() {
     envoy.finish(0);
 }
 
-/// What lasts goes on under report, though its token has ended.
+/// A pool of its own for issuers of both forms.
+const TWOFOLD: &str = "us-east-1_Twofold01";
+
 #[test]
-fn what_is_reported_is_not_cut() {
+fn modes_do_what_they_say() {
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
+    for id in [POOL, TWOFOLD] {
+        keys.publish(id, &[TestKey::first()]);
+    }
     let close = |rules| {
         with(
             document(&[POOL]),
@@ -139,12 +143,63 @@ fn what_is_reported_is_not_cut() {
             ],
         )
     };
-    let rule = json!([{"match": {"path": EVENTS}, "enforce": "report"}]);
+    let report = json!([{"match": {"path": EVENTS}, "enforce": "report"}]);
+    let ignore =
+        json!([{"match": {"path": "/page"}, "allow": "optional", "invalid_token": "ignore"}]);
+    let ignoring = with(
+        document(&[POOL]),
+        &[("rules", ignore), ("default", json!("nobody"))],
+    );
+    let both = with(
+        document(&[TWOFOLD]),
+        &[("user_pools.0.issuer", json!("both"))],
+    );
+    let mut replica = both.clone();
+    let pool = replica["user_pools"][0].as_object_mut().expect("a pool");
+    pool.remove("user_pool_id");
+    let arn = format!("arn:aws:cognito-idp:us-west-2:123456789012:userpool/{TWOFOLD}");
+    pool.insert("user_pool_arn".to_owned(), json!(arn));
     let setup = Setup::new(&keys, &upstream)
-        .listener(Listener::new(MAIN, close(rule)))
-        .listener(Listener::new("enforced", close(json!([]))));
+        .listener(Listener::new("ignoring", ignoring))
+        .listener(Listener::new("reported", close(report)))
+        .listener(Listener::new("enforced", close(json!([]))))
+        .listener(Listener::new("both", both))
+        .listener(Listener::new("replica", replica));
     let envoy = EnvoyUnderTest::start(&setup);
-    for listener in [MAIN, "enforced"] {
+    let requests = a_token_that_was_waited_for_can_be_ignored(&envoy, &upstream)
+        + what_is_reported_is_not_cut(&envoy)
+        + both_issuers_share_one_fetch(&envoy, &keys);
+    envoy.finish(requests);
+}
+
+/// A token that waits for its key, and is not valid, goes on as none.
+fn a_token_that_was_waited_for_can_be_ignored(
+    envoy: &EnvoyUnderTest,
+    upstream: &Upstream,
+) -> usize {
+    for token in [
+        Token::access(POOL).signed_by(TestKey::second()).mint(),
+        Token::access(POOL).claim("exp", now() - 3600).mint(),
+        "undefined".to_owned(),
+    ] {
+        let request = Request::get("/page").bearer(&token);
+        let case = request.case().to_owned();
+        assert_eq!(request.send(envoy.at("ignoring")).status, 200);
+        assert!(upstream.seen(&case)[0].values("authorization").is_empty());
+        assert!(envoy.access_log(&case)["reason"].is_null());
+    }
+    let counted = ["unknown_key", "token_expired", "malformed_token"];
+    for reason in counted {
+        assert_eq!(envoy.metric(&format!("ignored.{reason}")), 1, "{reason}");
+        assert_eq!(envoy.metric(&format!("denied.{reason}")), 0, "{reason}");
+    }
+    assert_eq!(envoy.metric("anonymous"), 3);
+    3
+}
+
+/// What lasts goes on under report, though its token has ended.
+fn what_is_reported_is_not_cut(envoy: &EnvoyUnderTest) -> usize {
+    for listener in ["reported", "enforced"] {
         let warm = Request::get("/x").bearer(&Token::id(POOL).mint());
         assert_eq!(warm.send(envoy.at(listener)).status, 200);
     }
@@ -155,7 +210,7 @@ fn what_is_reported_is_not_cut() {
         assert_eq!(pending.head().status, 200);
         pending
     };
-    let (mut reported, mut enforced) = (open(MAIN), open("enforced"));
+    let (mut reported, mut enforced) = (open("reported"), open("enforced"));
     let end = UNIX_EPOCH + Duration::from_secs(end.unsigned_abs());
     assert!(
         enforced.is_cut_before(end + Duration::from_secs(2)),
@@ -165,89 +220,40 @@ fn what_is_reported_is_not_cut() {
     assert!(!reported.is_cut_before(soon), "a reported stream was cut");
     assert_eq!(envoy.metric("closed"), 1);
     drop(reported);
-    envoy.finish(4);
-}
-
-/// A token that waits for its key, and is not valid, goes on as none.
-#[test]
-fn a_token_that_was_waited_for_can_be_ignored() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    let rules =
-        json!([{"match": {"path": "/page"}, "allow": "optional", "invalid_token": "ignore"}]);
-    let ignoring = with(
-        document(&[POOL]),
-        &[("rules", rules), ("default", json!("nobody"))],
-    );
-    let setup = Setup::new(&keys, &upstream).listener(Listener::new(MAIN, ignoring));
-    let envoy = EnvoyUnderTest::start(&setup);
-    for token in [
-        Token::access(POOL).signed_by(TestKey::second()).mint(),
-        Token::access(POOL).claim("exp", now() - 3600).mint(),
-        "undefined".to_owned(),
-    ] {
-        let request = Request::get("/page").bearer(&token);
-        let case = request.case().to_owned();
-        assert_eq!(request.send(envoy.main()).status, 200);
-        assert!(upstream.seen(&case)[0].values("authorization").is_empty());
-        assert!(envoy.access_log(&case)["reason"].is_null());
-    }
-    let counted = ["unknown_key", "token_expired", "malformed_token"];
-    for reason in counted {
-        assert_eq!(envoy.metric(&format!("ignored.{reason}")), 1, "{reason}");
-        assert_eq!(envoy.metric(&format!("denied.{reason}")), 0, "{reason}");
-    }
-    assert_eq!(envoy.metric("anonymous"), 3);
-    envoy.finish(3);
+    4
 }
 
 /// Tokens of either form, one fetch, one pair of gauges; a replica has its own region's endpoint.
-#[test]
-fn both_issuers_share_one_fetch() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    let both = with(document(&[POOL]), &[("user_pools.0.issuer", json!("both"))]);
-    let mut replica = both.clone();
-    replica["user_pools"][0]
-        .as_object_mut()
-        .expect("a pool")
-        .remove("user_pool_id");
-    let arn = format!("arn:aws:cognito-idp:us-west-2:123456789012:userpool/{POOL}");
-    replica["user_pools"][0]["user_pool_arn"] = json!(arn);
-    let setup = Setup::new(&keys, &upstream)
-        .listener(Listener::new(MAIN, both))
-        .listener(Listener::new("replica", replica))
-        .workers(2);
-    let envoy = EnvoyUnderTest::start(&setup);
-    let iss = |host: &str| format!("https://{host}.amazonaws.com/{POOL}");
+fn both_issuers_share_one_fetch(envoy: &EnvoyUnderTest, keys: &KeyServer) -> usize {
+    let iss = |host: &str| format!("https://{host}.amazonaws.com/{TWOFOLD}");
     let here = iss("cognito-idp.us-east-1");
     let there = iss("cognito-idp.us-west-2");
     let updated = iss("issuer-cognito-idp.us-east-1");
     let foreign = iss("issuer-cognito-idp.us-west-2");
     let mut sent = 0;
     for (listener, iss, status) in [
-        (MAIN, &here, 200),
-        (MAIN, &updated, 200),
-        (MAIN, &there, 401),
-        (MAIN, &foreign, 401),
+        ("both", &here, 200),
+        ("both", &updated, 200),
+        ("both", &there, 401),
+        ("both", &foreign, 401),
         ("replica", &there, 200),
         ("replica", &updated, 200),
         ("replica", &here, 401),
         ("replica", &foreign, 401),
     ] {
-        let token = Token::access(POOL).claim("iss", iss.as_str()).mint();
+        let token = Token::access(TWOFOLD).claim("iss", iss.as_str()).mint();
         let response = Request::get("/x").bearer(&token).send(envoy.at(listener));
         assert_eq!(response.status, status, "{listener} {iss}");
         sent += 1;
     }
     // The key server knows the pool by its id: one fetch for each configuration.
-    assert_eq!(keys.fetches(POOL), 2);
+    assert_eq!(keys.fetches(TWOFOLD), 2);
     let gauges = envoy.metrics();
     let of_issuers = gauges
         .keys()
-        .filter(|name| name.starts_with("issuer.jwks_keys."));
+        .filter(|name| name.starts_with("issuer.jwks_keys.") && name.ends_with(TWOFOLD));
     assert_eq!(of_issuers.count(), 1);
-    envoy.finish(sent);
+    sent
 }
 
 /// A thousand pools on one key server: all are fetched, once each, a few at a time, and no request of a

@@ -1,8 +1,10 @@
 //! What a browser is told that would show a page, and what its scripts are told of the same URL.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
-use crate::harness::bootstrap::{Listener, Setup};
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::client::{Request, Response};
 use crate::harness::document::{POOL, ruled, with};
 use crate::harness::envoy::EnvoyUnderTest;
@@ -35,13 +37,23 @@ fn location(response: &Response) -> Option<&str> {
 }
 
 #[test]
-fn pages_are_sent_to_sign_in_and_scripts_get_their_401() {
+fn a_browser_is_sent_to_sign_in() {
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
     keys.publish(POOL, &[TestKey::first()]);
-    let envoy = EnvoyUnderTest::start(
-        &Setup::new(&keys, &upstream).listener(Listener::new("main", document()).raw_paths()),
-    );
-    let at = envoy.at("main");
+    keys.hold(POOL);
+    let places = json!([{"header": "authorization"}, {"query": "access_token"}]);
+    let in_query = with(document(), &[("token.from", places)]);
+    let setup = Setup::new(&keys, &upstream)
+        .listener(Listener::new(MAIN, document()).raw_paths())
+        .listener(Listener::new("query", in_query));
+    let envoy = EnvoyUnderTest::start(&setup);
+    let requests = a_held_page_is_sent_to_sign_in(&envoy, &keys)
+        + pages_are_sent_to_sign_in_and_scripts_get_their_401(envoy.main())
+        + a_token_in_the_query_stays_behind(envoy.at("query"));
+    envoy.finish(requests);
+}
+
+fn pages_are_sent_to_sign_in_and_scripts_get_their_401(at: SocketAddr) -> usize {
     let expired = format!(
         "Bearer {}",
         Token::id(POOL).claim("exp", now() - 1000).mint()
@@ -100,20 +112,12 @@ fn pages_are_sent_to_sign_in_and_scripts_get_their_401() {
     // The page itself, once signed in.
     let token = Token::id(POOL).mint();
     assert_eq!(page("/reports/7").bearer(&token).send(at).status, 200);
-    envoy.finish(requests + 3);
+    requests + 3
 }
 
 /// A token in the query is not sent along: neither into the login page's logs, nor back, where it would
 /// be a second one.
-#[test]
-fn a_token_in_the_query_stays_behind() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    let places = json!([{"header": "authorization"}, {"query": "access_token"}]);
-    let document = with(document(), &[("token.from", places)]);
-    let envoy = EnvoyUnderTest::start(
-        &Setup::new(&keys, &upstream).listener(Listener::new("main", document)),
-    );
+fn a_token_in_the_query_stays_behind(at: SocketAddr) -> usize {
     let expired = Token::id(POOL).claim("exp", now() - 1000).mint();
     let to = "https://app.example.com/login?to=http%3A%2F%2Flocalhost%2Freports%3Fy%3D2";
     for path in [
@@ -122,21 +126,14 @@ fn a_token_in_the_query_stays_behind() {
         "/reports?y=2".to_owned(),
     ] {
         let page = Request::get(&path).header("sec-fetch-mode", "navigate");
-        let response = page.send(envoy.at("main"));
+        let response = page.send(at);
         assert_eq!(location(&response), Some(to), "{path}");
     }
-    envoy.finish(3);
+    3
 }
 
 /// A page that waits for keys is sent to sign in all the same, if its token is not good.
-#[test]
-fn a_held_page_is_sent_to_sign_in() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.hold(POOL);
-    let envoy = EnvoyUnderTest::start(
-        &Setup::new(&keys, &upstream).listener(Listener::new("main", document())),
-    );
+fn a_held_page_is_sent_to_sign_in(envoy: &EnvoyUnderTest, keys: &KeyServer) -> usize {
     let token = Token::id(POOL).signed_by(TestKey::second());
     let token = token.header("kid", TestKey::first().kid()).mint();
     let page = Request::get("/reports").header("sec-fetch-mode", "navigate");
@@ -147,5 +144,5 @@ fn a_held_page_is_sent_to_sign_in() {
         location(&pending.response()),
         Some("https://app.example.com/login?to=http%3A%2F%2Flocalhost%2Freports")
     );
-    envoy.finish(1);
+    1
 }

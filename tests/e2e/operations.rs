@@ -36,7 +36,8 @@ fn metrics_filter_state_and_logs() {
             .workers(1)
             .talkative()
             .listener(Listener::new(MAIN, plain))
-            .listener(Listener::text("known", &known)),
+            .listener(Listener::text("known", &known))
+            .listener(Listener::configured("example", Configuration::Example)),
     );
     let mut table = Table::new(&envoy, &upstream);
     let id = Token::id(POOL);
@@ -128,13 +129,14 @@ fn metrics_filter_state_and_logs() {
         secrets.push(token);
     }
     identities(&mut table, &envoy, &id, &access);
-    let requests = table.done();
     let decisions = envoy.decisions();
     assert_eq!(decisions.get("anonymous"), Some(&1));
+    the_example_configuration_is_accepted(&mut table);
+    let requests = table.done();
     let log = envoy.log();
     let start = concat!("cognito-authorizer ", env!("CARGO_PKG_VERSION"), ": ");
     let told = log.lines().filter(|line| line.contains(start)).count();
-    assert_eq!(told, 2, "one line for each configuration, not for each VM");
+    assert_eq!(told, 3, "one line for each configuration, not for each VM");
     for secret in &secrets {
         for part in secret.split('.').filter(|part| part.len() > 8) {
             assert!(!log.contains(part), "the log holds {part}");
@@ -184,20 +186,12 @@ fn identities(table: &mut Table<'_>, envoy: &EnvoyUnderTest, id: &Token, access:
 }
 
 /// The file that users copy is accepted as it is.
-#[test]
-fn the_example_configuration_is_accepted() {
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    let example = Listener::configured(MAIN, Configuration::Example);
-    let envoy = EnvoyUnderTest::start(&Setup::new(&keys, &upstream).listener(example));
-    let mut table = Table::new(&envoy, &upstream);
-    table.anonymous(MAIN, "its open place", &Request::get("/health"));
+fn the_example_configuration_is_accepted(table: &mut Table<'_>) {
+    table.anonymous("example", "its open place", &Request::get("/health"));
     table.refused(
-        MAIN,
+        "example",
         "its guarded place",
         &Request::get("/"),
         "missing_token",
     );
-    let requests = table.done();
-    envoy.finish(requests);
 }

@@ -5,12 +5,11 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::bootstrap::{Listener, Setup};
+use crate::harness::bootstrap::Listener;
 use crate::harness::client::Request;
 use crate::harness::document::{POOL, ruled, with};
 use crate::harness::envoy::EnvoyUnderTest;
-use crate::harness::issuer::{TestKey, Token};
-use crate::harness::keyserver::KeyServer;
+use crate::harness::issuer::Token;
 use crate::harness::upstream::Upstream;
 
 /// The names of the listeners for each rule set: paths as the client wrote them, and normalised.
@@ -27,20 +26,27 @@ const SETS: [(&str, &str, &str); 6] = [
 /// form into a path.
 const ENVOYS_OWN: [&str; 2] = ["methods are compared exactly", "the absolute form"];
 
-#[test]
-fn every_target_of_the_table_is_under_its_rule() {
-    let vectors: Value = serde_json::from_str(include_str!("../vectors/paths.json")).unwrap();
-    let keys = KeyServer::start();
-    keys.publish(POOL, &[TestKey::first()]);
-    let upstream = Upstream::start();
-    let mut setup = Setup::new(&keys, &upstream);
-    for (set, raw, normalised) in SETS {
+fn vectors() -> Value {
+    serde_json::from_str(include_str!("../vectors/paths.json")).unwrap()
+}
+
+/// A pair of listeners for each rule set.
+pub(crate) fn listeners() -> impl Iterator<Item = Listener> {
+    let vectors = vectors();
+    SETS.into_iter().flat_map(move |(set, raw, normalised)| {
         let document = document(&vectors["rule_sets"][set]);
-        setup = setup
-            .listener(Listener::new(raw, document.clone()).raw_paths())
-            .listener(Listener::new(normalised, document));
-    }
-    let envoy = EnvoyUnderTest::start(&setup);
+        [
+            Listener::new(raw, document.clone()).raw_paths(),
+            Listener::new(normalised, document),
+        ]
+    })
+}
+
+pub(crate) fn every_target_of_the_table_is_under_its_rule(
+    envoy: &EnvoyUnderTest,
+    upstream: &Upstream,
+) {
+    let vectors = vectors();
     let token = Token::access(POOL).mint();
     let cases = vectors["cases"].as_array().unwrap();
     let mut wrong = Vec::new();
@@ -51,12 +57,12 @@ fn every_target_of_the_table_is_under_its_rule() {
         let request = Request::new(text("method"), latin1(text("target")))
             .host(text("host"))
             .bearer(&token);
-        let found = chosen(&request, &envoy, raw);
+        let found = chosen(&request, envoy, raw);
         if found != case["expect"] {
             wrong.push(format!("{case}: found {found}"));
         }
         // Envoy may have made the path safe, or refuse it itself; what is safe stays what it is.
-        let found = chosen(&request, &envoy, normalised);
+        let found = chosen(&request, envoy, normalised);
         if found != case["expect"] && case["expect"] != "unsafe_path" {
             wrong.push(format!("normalised {case}: found {found}"));
         }

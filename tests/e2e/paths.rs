@@ -10,6 +10,7 @@ use crate::harness::issuer::{TestKey, Token};
 use crate::harness::keyserver::KeyServer;
 use crate::harness::table::Table;
 use crate::harness::upstream::Upstream;
+use crate::path_table;
 
 /// Each of these could be `/admin` to some upstream, or something else to another. The listener leaves
 /// paths as they are; some of them Envoy itself refuses before any filter, with the same status.
@@ -25,11 +26,12 @@ fn paths_that_an_upstream_could_read_differently_are_refused() {
     ]);
     let document = ruled(rules);
     let sensitive = with(document.clone(), &[("path_case", json!("sensitive"))]);
-    let envoy = EnvoyUnderTest::start(
-        &Setup::new(&keys, &upstream)
-            .listener(Listener::new("raw", document.clone()).raw_paths())
-            .listener(Listener::new("sensitive", sensitive).raw_paths()),
-    );
+    let setup = Setup::new(&keys, &upstream)
+        .listener(Listener::new("raw", document.clone()).raw_paths())
+        .listener(Listener::new("case-sensitive", sensitive).raw_paths());
+    let setup = path_table::listeners().fold(setup, Setup::listener);
+    let envoy = EnvoyUnderTest::start(&setup);
+    path_table::every_target_of_the_table_is_under_its_rule(&envoy, &upstream);
     let mut table = Table::new(&envoy, &upstream);
     let token = Token::id(POOL).mint();
     let ask = |path: &[u8]| Request::new("GET", path).bearer(&token);
@@ -94,7 +96,11 @@ fn paths_that_an_upstream_could_read_differently_are_refused() {
         &ask(b"/%61dmin"),
         "insufficient_group",
     );
-    table.accepted("sensitive", "another case, other place", &ask(b"/Admin"));
+    table.accepted(
+        "case-sensitive",
+        "another case, other place",
+        &ask(b"/Admin"),
+    );
     // The path comes before everything else: before `nobody`, and before any token.
     table.refused(
         "raw",

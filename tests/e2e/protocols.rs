@@ -1,4 +1,4 @@
-//! The verdict over every protocol that Envoy speaks to clients.
+//! The verdict over every protocol that Envoy speaks to clients, and what the refused are told there.
 
 use serde_json::json;
 
@@ -10,22 +10,22 @@ use crate::harness::http2;
 use crate::harness::issuer::Token;
 use crate::harness::table::{INVALID, Table, difference};
 use crate::harness::upstream::{GREETING, Upstream};
-use crate::replies::{DOWN, assert_reply, document, keys};
+use crate::replies::{DOWN, api_gateway_style_and_overrides, assert_reply, document, keys, styles};
 
 #[test]
-fn every_protocol_gets_its_verdict() {
+fn every_protocol_gets_its_verdict_and_every_style_its_reply() {
     let (keys, upstream) = (keys(), Upstream::start());
-    let setup = Setup::new(&keys, &upstream);
     let passing = with(document(), &[("cors_preflight", json!("pass"))]);
-    let envoy = EnvoyUnderTest::start(
-        &setup
-            .listener(Listener::new(MAIN, document()))
-            .listener(Listener::new("passing", passing)),
-    );
+    let setup = Setup::new(&keys, &upstream)
+        .listener(Listener::new(MAIN, document()))
+        .listener(Listener::new("passing", passing));
+    let setup = styles().into_iter().fold(setup, Setup::listener);
+    let envoy = EnvoyUnderTest::start(&setup);
     let mut requests = over_http2(&envoy, &upstream);
     requests += grpc(&envoy);
     requests += head_and_upgrade(&envoy);
     requests += browsers(&envoy, &upstream);
+    requests += api_gateway_style_and_overrides(&envoy);
     envoy.finish(requests);
 }
 

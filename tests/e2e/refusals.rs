@@ -1,47 +1,74 @@
-//! Configurations that Envoy must not start with, and what its log says about each.
+//! Configurations that Envoy must not take, neither when it starts nor later, and what its log says
+//! about each.
 
 use serde_json::json;
 
 use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::client::Request;
 use crate::harness::document::{POOL, document, pool, ruled, with};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::keyserver::KeyServer;
 use crate::harness::listener::Configuration;
+use crate::harness::process::{eventually, module};
+use crate::harness::table::difference;
 use crate::harness::upstream::Upstream;
 
+/// An Envoy that serves, and is sent what it must refuse.
 struct Refusals {
-    keys: KeyServer,
-    upstream: Upstream,
+    setup: Setup,
+    envoy: EnvoyUnderTest,
+    requests: usize,
 }
 
 impl Refusals {
-    /// Envoy refuses to start, and its log names every one of these.
-    #[track_caller]
-    fn expect(&self, what: &str, configuration: Configuration, named: &[&str]) {
-        let listener = Listener::configured(MAIN, configuration);
-        let log =
-            EnvoyUnderTest::refused(&Setup::new(&self.keys, &self.upstream).listener(listener));
-        let module: Vec<_> = log
-            .lines()
-            .filter(|line| !line.contains("server.cc"))
-            .collect();
-        let module = module.join("\n");
-        for path in named {
-            assert!(
-                module.contains(path),
-                "{what}: the log does not name {path}:\n{module}"
-            );
+    fn start(setup: Setup) -> Self {
+        let open = ruled(json!([{"match": {"path": "/open"}, "allow": "anyone"}]));
+        let setup = setup.dynamic();
+        let serving = setup.clone().listener(Listener::new(MAIN, open));
+        Self {
+            setup,
+            envoy: EnvoyUnderTest::start(&serving),
+            requests: 0,
         }
+    }
+
+    /// Envoy refuses this as an update, its log names every one of these, and what it had serves on.
+    #[track_caller]
+    fn expect(&mut self, what: &str, configuration: Configuration, named: &[&str]) {
+        let rejected = || self.envoy.statistic("listener_manager.lds.update_rejected");
+        let (before, since) = (rejected(), self.envoy.log().len());
+        let listener = Listener::configured(MAIN, configuration);
+        let update = self.setup.clone().listener(listener);
+        update.republish(self.envoy.directory(), &module());
+        eventually(what, || (rejected() > before).then_some(()));
+        assert_named(what, &self.envoy.log()[since..], named);
+        let open = Request::get("/open").send(self.envoy.main());
+        assert_eq!(open.status, 200, "{what}");
+        let guarded = Request::get("/guarded").send(self.envoy.main());
+        assert_eq!(difference(&guarded, "missing_token"), None, "{what}");
+        self.requests += 2;
     }
 }
 
-/// A refused configuration never opens the door: Envoy does not even start, and says all there is to say.
+/// What is not Envoy's own summary names every one of these.
+#[track_caller]
+fn assert_named(what: &str, log: &str, named: &[&str]) {
+    let lines = log.lines().filter(|line| !line.contains("server.cc"));
+    let module = lines.collect::<Vec<_>>().join("\n");
+    for path in named {
+        assert!(
+            module.contains(path),
+            "{what}: the log does not name {path}:\n{module}"
+        );
+    }
+}
+
+/// A refused configuration never opens the door, and the log says all there is to say: Envoy does not
+/// even start, and one that runs keeps what it has.
 #[test]
 fn every_problem_of_a_configuration_is_reported_with_its_path() {
-    let refusals = Refusals {
-        keys: KeyServer::start(),
-        upstream: Upstream::start(),
-    };
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    let setup = Setup::new(&keys, &upstream);
     let bad = json!({
         "user_pools": [
             {"user_pool_id": POOL, "jwks": {"cluster": "keys"}},
@@ -77,11 +104,12 @@ fn every_problem_of_a_configuration_is_reported_with_its_path() {
         "claim_headers[0].header",
         "colour",
     ];
-    refusals.expect(
-        "all at once, as text",
-        Configuration::Text(bad.to_string()),
-        &named,
-    );
+    let text = Configuration::Text(bad.to_string());
+    let refused = setup.clone().listener(Listener::configured(MAIN, text));
+    let log = EnvoyUnderTest::refused(&refused);
+    assert_named("all at once, as text", &log, &named);
+
+    let mut refusals = Refusals::start(setup);
     refusals.expect(
         "all at once, as a Struct",
         Configuration::Struct(bad),
@@ -153,4 +181,14 @@ fn every_problem_of_a_configuration_is_reported_with_its_path() {
         Configuration::Struct(empty),
         &["user_pools[0].jwks.inline"],
     );
+    // The twin of them all: what is good is taken still.
+    let closed = with(document(&[POOL]), &[("default", json!("nobody"))]);
+    let good = refusals.setup.clone().listener(Listener::new(MAIN, closed));
+    refusals.envoy.update(&good);
+    eventually("the new configuration", || {
+        refusals.requests += 1;
+        let response = Request::get("/open").send(refusals.envoy.main());
+        (response.status == 403).then_some(())
+    });
+    refusals.envoy.finish(refusals.requests);
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::client::Request;
@@ -21,6 +21,8 @@ use crate::verifiers::VERIFY;
 
 const TRAP: &str = "x-provoke-trap";
 const WORKERS: usize = 2;
+/// The pool whose fetch a failure interrupts.
+const FETCHED: &str = "us-east-1_Fetched001";
 
 #[test]
 fn the_shipped_module_cannot_be_provoked() {
@@ -43,14 +45,13 @@ fn failed(envoy: &EnvoyUnderTest, since: usize) -> BTreeSet<String> {
         .collect()
 }
 
-/// Lets the VM of every worker fail.
+/// Lets the VM of every worker fail that serves this listener.
 #[track_caller]
-fn trap_every_worker(envoy: &mut EnvoyUnderTest, upstream: &Upstream) {
-    envoy.expect_traps();
+fn trap_every_worker(envoy: &EnvoyUnderTest, listener: &str, upstream: &Upstream) {
     let since = envoy.log().len();
     eventually("every worker to have failed", || {
         let request = Request::get("/guarded").header(TRAP, "1");
-        let response = request.send(envoy.main());
+        let response = request.send(envoy.at(listener));
         assert!(response.status >= 500, "{response:?}");
         assert!(upstream.seen(request.case()).is_empty(), "it was let in");
         (failed(envoy, since).len() == WORKERS).then_some(())
@@ -66,68 +67,84 @@ fn volley(envoy: &EnvoyUnderTest, listener: &str, request: &Request) -> Vec<u16>
     statuses
 }
 
+/// A listener with VMs of its own.
+fn apart(name: &'static str, document: Value) -> Listener {
+    Listener::new(name, document).vm_id(name)
+}
+
 #[test]
-fn a_worker_serves_again_after_its_vm_failed() {
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    keys.publish(POOL, &[TestKey::first()]);
-    let bystander = Listener::new("bystander", document(&[POOL])).vm_id("bystander");
-    let setup = Setup::new(&keys, &upstream).provoked().workers(2);
-    let setup = setup.listener(Listener::new(MAIN, document(&[POOL])));
-    let mut envoy = EnvoyUnderTest::start(&setup.listener(bystander));
+fn whoever_had_a_vm_that_failed_has_another() {
+    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+    for id in [POOL, FETCHED] {
+        keys.publish(id, &[TestKey::first()]);
+    }
+    let hasty = ("user_pools.0.jwks.timeout", json!("1s"));
+    let setup = Setup::new(&keys, &upstream)
+        .provoked()
+        .workers(2)
+        .listener(Listener::new(MAIN, document(&[POOL])))
+        .listener(apart("bystander", document(&[POOL])))
+        .listener(apart("fetching", with(document(&[FETCHED]), &[hasty])));
+    let mut envoy = EnvoyUnderTest::start(&setup);
+    envoy.expect_traps();
+    a_worker_serves_again_after_its_vm_failed(&envoy, &keys, &upstream);
+    a_failure_in_the_middle_of_a_fetch_delays_keys_no_longer_than_the_lease(
+        &envoy, &keys, &upstream,
+    );
+}
+
+fn a_worker_serves_again_after_its_vm_failed(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) {
     for listener in [MAIN, "bystander"] {
-        assert_eq!(volley(&envoy, listener, &ask(POOL)), [200]);
+        assert_eq!(volley(envoy, listener, &ask(POOL)), [200]);
     }
     assert_eq!(keys.fetches(POOL), 2, "once for each vm_id");
     // The keys outlive the failure: a fetch from now on would be waited for in vain.
     keys.hold(POOL);
     for _ in 0..2 {
-        trap_every_worker(&mut envoy, &upstream);
-        assert_eq!(volley(&envoy, "bystander", &ask(POOL)), [200]);
+        trap_every_worker(envoy, MAIN, upstream);
+        assert_eq!(volley(envoy, "bystander", &ask(POOL)), [200]);
         eventually("the workers to serve again", || {
-            let statuses = volley(&envoy, MAIN, &ask(POOL));
+            let statuses = volley(envoy, MAIN, &ask(POOL));
             let refused = statuses.iter().all(|status| [200, 503].contains(status));
             assert!(refused, "neither served nor refused: {statuses:?}");
             (statuses == [200]).then_some(())
         });
         // They refuse again, too.
         let forged = Request::get("/guarded").bearer("a.b.c");
-        assert_eq!(volley(&envoy, MAIN, &forged), [401]);
+        assert_eq!(volley(envoy, MAIN, &forged), [401]);
     }
     assert_eq!(keys.fetches(POOL), 2, "none after a failure");
     assert_eq!(envoy.metric("held_now"), 0);
 }
 
 /// Whoever fetched may be gone: nobody gives its lease back, it expires.
-#[test]
-fn a_failure_in_the_middle_of_a_fetch_delays_keys_no_longer_than_the_lease() {
-    let keys = KeyServer::start();
-    let upstream = Upstream::start();
-    keys.publish(POOL, &[TestKey::first()]);
-    let hasty = with(
-        document(&[POOL]),
-        &[("user_pools.0.jwks.timeout", json!("1s"))],
-    );
-    let setup = Setup::new(&keys, &upstream).provoked().workers(2);
-    let mut envoy = EnvoyUnderTest::start(&setup.listener(Listener::new(MAIN, hasty)));
-    assert_eq!(volley(&envoy, MAIN, &ask(POOL)), [200]);
+fn a_failure_in_the_middle_of_a_fetch_delays_keys_no_longer_than_the_lease(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) {
+    assert_eq!(volley(envoy, "fetching", &ask(FETCHED)), [200]);
     // A worker asks for a key that nobody knows, and fails while it waits for the answer.
-    keys.publish(POOL, &[TestKey::first(), TestKey::second()]);
-    keys.hold(POOL);
-    let new = ask_with(POOL, TestKey::second());
-    let held = ask_with(POOL, TestKey::second());
-    let waiting = held.open(envoy.main());
-    eventually("the fetch", || (keys.fetches(POOL) == 2).then_some(()));
+    keys.publish(FETCHED, &[TestKey::first(), TestKey::second()]);
+    keys.hold(FETCHED);
+    let new = ask_with(FETCHED, TestKey::second());
+    let held = ask_with(FETCHED, TestKey::second());
+    let waiting = held.open(envoy.at("fetching"));
+    eventually("the fetch", || (keys.fetches(FETCHED) == 2).then_some(()));
     let began = Instant::now();
-    trap_every_worker(&mut envoy, &upstream);
-    keys.release(POOL);
+    trap_every_worker(envoy, "fetching", upstream);
+    keys.release(FETCHED);
     eventually("the workers to know the new key", || {
-        (volley(&envoy, MAIN, &new) == [200]).then_some(())
+        (volley(envoy, "fetching", &new) == [200]).then_some(())
     });
     // The ten seconds between fetches for unknown keys, or those of the lease: not both.
     let took = began.elapsed();
     assert!(took < Duration::from_secs(13), "{took:?}");
-    assert_eq!(volley(&envoy, MAIN, &ask(POOL)), [200]);
+    assert_eq!(volley(envoy, "fetching", &ask(FETCHED)), [200]);
     // Envoy leaves whoever the failed VM held without an answer; at least it does not let them in.
     assert!(upstream.seen(held.case()).is_empty());
     drop(waiting);

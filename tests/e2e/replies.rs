@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::bootstrap::{Listener, Setup};
+use crate::harness::bootstrap::Listener;
 use crate::harness::client::{Request, Response};
 use crate::harness::document::{POOL, pool, ruled, with};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::issuer::{TestKey, Token, now};
 use crate::harness::keyserver::{Answer, KeyServer};
-use crate::harness::upstream::{GREETING, Upstream};
+use crate::harness::upstream::GREETING;
 
 /// A user pool whose key server fails.
 pub(crate) const DOWN: &str = "us-east-1_Down00001";
@@ -57,12 +57,10 @@ pub(crate) fn assert_reply(
     }
 }
 
-/// What a REST API with a Cognito authorizer answers.
-#[test]
-fn api_gateway_style_and_overrides() {
-    let (keys, upstream) = (keys(), Upstream::start());
-    let style = |style: &str| json!({"style": style});
-    let gateway = with(document(), &[("responses", style("api_gateway"))]);
+/// Listeners that answer as API Gateway does, and as a configuration says.
+pub(crate) fn styles() -> [Listener; 2] {
+    let style = json!({"style": "api_gateway"});
+    let gateway = with(document(), &[("responses", style)]);
     let overrides = json!({
         "unauthorized": {
             "status": 302,
@@ -79,15 +77,15 @@ fn api_gateway_style_and_overrides() {
         "bad_request": {"body": "no"},
     });
     let overridden = with(document(), &[("responses", overrides)]);
-    let envoy = EnvoyUnderTest::start(
-        &Setup::new(&keys, &upstream)
-            .listener(Listener::new("gateway", gateway))
-            .listener(
-                Listener::text("overridden", &overridden)
-                    .raw_paths()
-                    .trusted_request_ids(),
-            ),
-    );
+    let overridden = Listener::text("overridden", &overridden);
+    [
+        Listener::new("gateway", gateway),
+        overridden.raw_paths().trusted_request_ids(),
+    ]
+}
+
+/// What a REST API with a Cognito authorizer answers, and what a configuration has in its place.
+pub(crate) fn api_gateway_style_and_overrides(envoy: &EnvoyUnderTest) -> usize {
     let valid = Token::id(POOL).mint();
     let get = |path: &str, token: &str| Request::get(path).bearer(token);
     let unauthorized = r#"{"message":"Unauthorized"}"#;
@@ -168,7 +166,7 @@ fn api_gateway_style_and_overrides() {
         &[json],
     );
     assert_reply(&get("/x/../y", &valid).send(at), 400, "no", &[json]);
-    envoy.finish(8 + 8);
+    8 + 8
 }
 
 const fn kind_absent() -> (&'static str, Option<&'static str>) {

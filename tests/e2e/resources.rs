@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::harness::bootstrap::{Listener, Setup};
+use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::client::{Request, Response};
 use crate::harness::document::{POOL, ruled, with};
 use crate::harness::envoy::EnvoyUnderTest;
@@ -58,16 +58,19 @@ fn both(to: SocketAddr, method: &str, path: &str, lines: &[(&str, &str)]) -> [Re
 fn a_client_finds_its_way_from_the_refusal_to_the_metadata() {
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
     keys.publish(POOL, &[TestKey::first()]);
+    keys.hold(POOL);
     let gateway = with(
         document(),
         &[("responses", json!({"style": "api_gateway"}))],
     );
     let envoy = EnvoyUnderTest::start(
         &Setup::new(&keys, &upstream)
-            .listener(Listener::new("main", document()))
+            .listener(Listener::new(MAIN, document()))
             .listener(Listener::new("gateway", gateway)),
     );
-    let at = envoy.at("main");
+    let held = a_held_request_is_told_the_same(&envoy, &keys);
+    let before = envoy.metrics();
+    let at = envoy.main();
     let refused = |path: &str, lines: &[(&str, &str)], expected: &str| {
         for response in both(at, "GET", path, lines) {
             let status = match expected.contains("insufficient_scope") {
@@ -171,23 +174,15 @@ fn a_client_finds_its_way_from_the_refusal_to_the_metadata() {
     assert_eq!(unnamed.header("www-authenticate"), None);
     let answered = Request::get(METADATA).host(HOST).send(at);
     assert_eq!(answered.status, 200);
-    let decisions = envoy.decisions();
-    let count = |name: &str| decisions.get(name).copied().unwrap_or_default();
-    assert_eq!(count("anonymous"), 7);
-    assert_eq!(count("denied.denied_by_rule"), 3);
-    assert_eq!(count("denied.missing_token"), 8);
-    envoy.finish(26);
+    let more = envoy.more_than(&before);
+    assert_eq!(more.get("anonymous"), Some(&7));
+    assert_eq!(more.get("denied.denied_by_rule"), Some(&3));
+    assert_eq!(more.get("denied.missing_token"), Some(&8));
+    envoy.finish(26 + held);
 }
 
 /// A request that waits for keys has its challenge when they come, and is no token.
-#[test]
-fn a_held_request_is_told_the_same() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.hold(POOL);
-    let envoy = EnvoyUnderTest::start(
-        &Setup::new(&keys, &upstream).listener(Listener::new("main", document())),
-    );
+fn a_held_request_is_told_the_same(envoy: &EnvoyUnderTest, keys: &KeyServer) -> usize {
     let token = Token::access(POOL).mint();
     let held = Request::get("/mcp").host(HOST).bearer(&token);
     let pending = held.open(envoy.main());
@@ -202,5 +197,5 @@ fn a_held_request_is_told_the_same() {
         r#"Bearer error="insufficient_scope", scope="mcp/read mcp/write", resource_metadata="{URL}""#
     );
     assert_eq!(response.header("www-authenticate"), Some(&*expected));
-    envoy.finish(2);
+    2
 }

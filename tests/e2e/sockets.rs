@@ -57,10 +57,11 @@ fn listener() -> Listener {
 fn the_upstream_sees_every_subprotocol_but_the_token() {
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
     keys.publish(POOL, &[TestKey::first()]);
+    keys.hold(POOL);
     let envoy = EnvoyUnderTest::start(&Setup::new(&keys, &upstream).listener(listener()));
+    let mut requests = a_held_socket_loses_its_token_too(&envoy, &keys, &upstream);
     let token = Token::access(POOL).mint();
     let with_token = format!("bearer, {token}, chat.v2");
-    let mut requests = 0;
     for (path, known) in [
         ("/socket", true),
         ("/optional", true),
@@ -116,12 +117,11 @@ fn the_upstream_sees_every_subprotocol_but_the_token() {
 }
 
 /// A request that waits for keys loses its token all the same.
-#[test]
-fn a_held_socket_loses_its_token_too() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    keys.hold(POOL);
-    let envoy = EnvoyUnderTest::start(&Setup::new(&keys, &upstream).listener(listener()));
+fn a_held_socket_loses_its_token_too(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) -> usize {
     let token = Token::access(POOL).mint();
     let request = upgrade("/socket", &format!("chat.v1, bearer, {token}"));
     let mut socket = request.open(envoy.main());
@@ -133,7 +133,7 @@ fn a_held_socket_loses_its_token_too() {
     assert_eq!(socket.read(9), b"after all");
     let seen = upstream.seen(request.case());
     assert_eq!(seen[0].value(PROTOCOLS).as_deref(), Some("chat.v1, bearer"));
-    envoy.finish(1);
+    1
 }
 
 /// A WebSocket over a stream: what comes back, or the status of a refusal.

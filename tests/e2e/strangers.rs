@@ -12,9 +12,9 @@ use cognito_authorizer::remote::space::EntryNames;
 use cognito_authorizer::time::Monotonic;
 use serde_json::{Value, json};
 
-use crate::harness::bootstrap::{Listener, MAIN, Setup};
+use crate::harness::bootstrap::{Listener, Setup};
 use crate::harness::client::Request;
-use crate::harness::document::{POOL, document, with};
+use crate::harness::document::{document, with};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::issuer::{TestKey, Token, key_set};
 use crate::harness::keyserver::{Answer, KeyServer};
@@ -23,6 +23,11 @@ use crate::harness::upstream::Upstream;
 
 /// The stranger's `vm_id`.
 const THEIRS: &str = "theirs";
+
+/// A pool for each of the strangers: one is in another `vm_id`, one in the same, and one writes nonsense.
+const APART: &str = "us-east-1_Apart0001";
+const BELIEVED: &str = "us-east-1_Believed1";
+const UNHARMED: &str = "us-east-1_Unharmed1";
 
 type Entries = [(String, Vec<u8>); 2];
 
@@ -91,7 +96,8 @@ fn names(document: &Value) -> EntryNames {
 }
 
 /// Both entries as the filter itself would write them, with a key that is not the pool's.
-fn planted(names: &EntryNames) -> Entries {
+fn planted(pool: &str) -> Entries {
+    let names = names(&hasty(pool));
     // Long after anything that happens here.
     let at = Monotonic::new(Duration::from_secs(1 << 33));
     let record = Record {
@@ -102,84 +108,64 @@ fn planted(names: &EntryNames) -> Entries {
     };
     let keys = key_set(&[TestKey::third()]).to_string().into_bytes();
     [
-        (names.record.clone(), record.encode()),
-        (names.content.clone(), encode_content(at, &keys)),
+        (names.record, record.encode()),
+        (names.content, encode_content(at, &keys)),
     ]
 }
 
-fn hasty() -> Value {
+fn hasty(pool: &str) -> Value {
     with(
-        document(&[POOL]),
+        document(&[pool]),
         &[("user_pools.0.jwks.timeout", json!("200ms"))],
     )
 }
 
-fn ask(envoy: &EnvoyUnderTest, key: &'static TestKey) -> u16 {
-    let token = Token::id(POOL).signed_by(key).mint();
-    Request::get("/").bearer(&token).send(envoy.at(MAIN)).status
+/// A listener with the stranger, and one with the filter for this pool, in this `vm_id`.
+fn beside(setup: Setup, pool: &str, entries: &Entries, vm_id: &'static str) -> Setup {
+    let stranger = Listener::new(&format!("stranger-{pool}"), hasty(pool));
+    setup
+        .listener(stranger.instead(plugin(pool, entries)))
+        .listener(Listener::new(pool, hasty(pool)).vm_id(vm_id))
 }
 
-/// An Envoy with the stranger and the filter, each in a `vm_id` of its own or in one.
-fn beside(
-    keys: &KeyServer,
-    upstream: &Upstream,
-    stranger: Value,
-    vm_id: &'static str,
-) -> EnvoyUnderTest {
-    EnvoyUnderTest::start(
-        &Setup::new(keys, upstream)
-            .workers(1)
-            .listener(Listener::new("stranger", hasty()).instead(stranger))
-            .listener(Listener::new(MAIN, hasty()).vm_id(vm_id)),
-    )
-}
-
-/// In a `vm_id` of one's own nothing that a stranger writes is there.
 #[test]
-fn a_plugin_of_another_vm_id_cannot_plant_keys() {
+fn a_stranger_is_believed_in_its_own_vm_id_alone() {
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.answer(POOL, Answer::Status(500, json!({})));
-    let stranger = plugin("apart", &planted(&names(&hasty())));
-    let envoy = beside(&keys, &upstream, stranger, "ours");
-    // Nobody has keys yet, and the planted ones do not count.
-    assert_eq!(ask(&envoy, TestKey::third()), 503);
-    keys.publish(POOL, &[TestKey::first()]);
-    let mut requests = 1;
-    eventually("the pool's own keys", || {
-        requests += 1;
-        (ask(&envoy, TestKey::first()) == 200).then_some(())
-    });
-    assert_eq!(ask(&envoy, TestKey::third()), 401);
-    envoy.finish(requests + 1);
-}
-
-/// The twin: in the same `vm_id` a well-formed entry is believed. SECURITY.md says so.
-#[test]
-fn a_plugin_of_the_same_vm_id_is_believed() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.answer(POOL, Answer::Status(500, json!({})));
-    let stranger = plugin("believed", &planted(&names(&hasty())));
-    let envoy = beside(&keys, &upstream, stranger, THEIRS);
-    let mut requests = 0;
-    eventually("the planted key", || {
-        requests += 1;
-        (ask(&envoy, TestKey::third()) == 200).then_some(())
-    });
-    envoy.finish(requests);
-}
-
-/// Bytes of any other shape, even in the same `vm_id`, cost nothing.
-#[test]
-fn a_plugin_that_writes_nonsense_costs_nothing() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    let names = names(&hasty());
+    for pool in [APART, BELIEVED] {
+        keys.answer(pool, Answer::Status(500, json!({})));
+    }
+    keys.publish(UNHARMED, &[TestKey::first()]);
+    let names = names(&hasty(UNHARMED));
     let nonsense = [
         (names.record, b"\xff\0nonsense".to_vec()),
         (names.content, Vec::new()),
     ];
-    let envoy = beside(&keys, &upstream, plugin("nonsense", &nonsense), THEIRS);
-    assert_eq!(ask(&envoy, TestKey::first()), 200);
-    assert_eq!(ask(&envoy, TestKey::third()), 401);
-    envoy.finish(2);
+    let setup = Setup::new(&keys, &upstream).workers(1);
+    let setup = beside(setup, APART, &planted(APART), "ours");
+    let setup = beside(setup, BELIEVED, &planted(BELIEVED), THEIRS);
+    let setup = beside(setup, UNHARMED, &nonsense, THEIRS);
+    let envoy = EnvoyUnderTest::start(&setup);
+    let requests = std::cell::Cell::new(0);
+    let ask = |pool: &str, key: &'static TestKey| {
+        requests.set(requests.get() + 1);
+        let token = Token::id(pool).signed_by(key).mint();
+        Request::get("/").bearer(&token).send(envoy.at(pool)).status
+    };
+
+    // In a `vm_id` of one's own nothing that a stranger writes is there: nobody has keys yet, and the
+    // planted ones do not count.
+    assert_eq!(ask(APART, TestKey::third()), 503);
+    keys.publish(APART, &[TestKey::first()]);
+    eventually("the pool's own keys", || {
+        (ask(APART, TestKey::first()) == 200).then_some(())
+    });
+    assert_eq!(ask(APART, TestKey::third()), 401);
+    // The twin: in the same `vm_id` a well-formed entry is believed. SECURITY.md says so.
+    eventually("the planted key", || {
+        (ask(BELIEVED, TestKey::third()) == 200).then_some(())
+    });
+    // Bytes of any other shape, even in the same `vm_id`, cost nothing.
+    assert_eq!(ask(UNHARMED, TestKey::first()), 200);
+    assert_eq!(ask(UNHARMED, TestKey::third()), 401);
+    envoy.finish(requests.get());
 }

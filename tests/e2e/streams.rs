@@ -1,6 +1,7 @@
 //! Requests that are open still when their token ends: cut within two seconds, or left alone, as
 //! `token.at_expiry` says.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -69,14 +70,36 @@ fn open_all(envoy: &EnvoyUnderTest, listener: &str, token: &str) -> Vec<(&'stati
 }
 
 #[test]
-fn a_request_is_cut_when_its_token_ends_and_no_other_is() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
+fn what_is_open_when_its_token_ends_is_cut_where_it_should() {
+    let (keys, upstream) = (KeyServer::start(), Upstream::forgetful());
     keys.publish(POOL, &[TestKey::first()]);
     let setup = Setup::new(&keys, &upstream)
         .listener(Listener::new(MAIN, configured(json!("close"))))
         .listener(Listener::new("keep", configured(json!("keep"))))
         .listener(Listener::new("unsaid", configured(Value::Null)));
-    let envoy = EnvoyUnderTest::start(&setup);
+    let replaced = |document| {
+        let listener = Listener::new("replaced", document).discovered();
+        setup.clone().listener(listener)
+    };
+    let envoy = EnvoyUnderTest::start(&replaced(configured(json!("close"))));
+    let requests = a_request_is_cut_when_its_token_ends_and_no_other_is(&envoy)
+        + a_crowd_is_cut_in_time(&envoy)
+        + streams_of_one_connection_end_each_for_itself(&envoy)
+        + a_stream_is_cut_by_the_configuration_that_it_began_under(&envoy, &replaced);
+    envoy.finish(requests);
+}
+
+/// Waits until so many more have been cut.
+fn await_cut(envoy: &EnvoyUnderTest, before: &BTreeMap<String, u64>, count: usize) {
+    let count = u64::try_from(count).expect("a few");
+    eventually("all to be counted", || {
+        let more = envoy.more_than(before);
+        (more.get("closed") == Some(&count)).then_some(())
+    });
+}
+
+fn a_request_is_cut_when_its_token_ends_and_no_other_is(envoy: &EnvoyUnderTest) -> usize {
+    let before = envoy.metrics();
     let long = Token::id(POOL).mint();
     let mut requests = 0;
     // The keys are there before the clock runs.
@@ -87,10 +110,10 @@ fn a_request_is_cut_when_its_token_ends_and_no_other_is() {
     }
     let end = now() + LIFE;
     let short = Token::id(POOL).claim("exp", end).mint();
-    let ending = open_all(&envoy, MAIN, &short);
-    let mut staying = open_all(&envoy, MAIN, &long);
+    let ending = open_all(envoy, MAIN, &short);
+    let mut staying = open_all(envoy, MAIN, &long);
     for listener in ["keep", "unsaid"] {
-        staying.extend(open_all(&envoy, listener, &short));
+        staying.extend(open_all(envoy, listener, &short));
     }
     let anonymous = Request::get(&format!("/open{EVENTS}")).bearer(&short);
     let mut anonymous = anonymous.open(envoy.main());
@@ -104,7 +127,7 @@ fn a_request_is_cut_when_its_token_ends_and_no_other_is() {
         assert!(pending.is_cut_before(end + PROMISED), "{kind} goes on");
         assert!(SystemTime::now() >= end, "{kind} was cut too early");
     }
-    envoy.await_metric("closed", cut.try_into().expect("a few"));
+    await_cut(envoy, &before, cut);
     for (kind, pending) in &mut staying {
         let soon = SystemTime::now() + Duration::from_millis(20);
         assert!(!pending.is_cut_before(soon), "{kind} was cut");
@@ -113,19 +136,13 @@ fn a_request_is_cut_when_its_token_ends_and_no_other_is() {
     let late = Request::get("/x").bearer(&short).send(envoy.main());
     assert_eq!(late.status, 401);
     drop(staying);
-    envoy.finish(requests + 1);
+    requests + 1
 }
 
 /// Requests that end by themselves are forgotten, and a crowd that ends in one second is cut in time.
-#[test]
-fn a_crowd_is_cut_in_time() {
+fn a_crowd_is_cut_in_time(envoy: &EnvoyUnderTest) -> usize {
     const CROWD: usize = 500;
-    let (keys, upstream) = (KeyServer::start(), Upstream::forgetful());
-    keys.publish(POOL, &[TestKey::first()]);
-    let setup = Setup::new(&keys, &upstream)
-        .listener(Listener::new(MAIN, configured(json!("close"))))
-        .workers(2);
-    let envoy = EnvoyUnderTest::start(&setup);
+    let before = envoy.metrics();
     let end = now() + 2 * LIFE;
     let token = Token::id(POOL).claim("exp", end).mint();
     for _ in 0..CROWD {
@@ -140,18 +157,13 @@ fn a_crowd_is_cut_in_time() {
         assert!(pending.is_cut_before(end + PROMISED), "one goes on");
     }
     assert!(SystemTime::now() >= end, "cut too early");
-    envoy.await_metric("closed", CROWD.try_into().expect("a few"));
-    envoy.finish(2 * CROWD);
+    await_cut(envoy, &before, CROWD);
+    2 * CROWD
 }
 
 /// Streams of one connection have a token each, and end each with its own.
-#[test]
-fn streams_of_one_connection_end_each_for_itself() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    let setup =
-        Setup::new(&keys, &upstream).listener(Listener::new(MAIN, configured(json!("close"))));
-    let envoy = EnvoyUnderTest::start(&setup);
+fn streams_of_one_connection_end_each_for_itself(envoy: &EnvoyUnderTest) -> usize {
+    let before = envoy.metrics();
     let ends = now() + LIFE;
     let short = Token::id(POOL).claim("exp", ends).mint();
     let (short, long) = (
@@ -163,30 +175,25 @@ fn streams_of_one_connection_end_each_for_itself() {
     let until = Duration::from_secs(LIFE.unsigned_abs()) + PROMISED;
     let ended = http2::ended_before(envoy.main(), &requests, until);
     assert_eq!(ended, [false, true, false]);
-    assert_eq!(envoy.metric("closed"), 1);
-    envoy.finish(3);
+    assert_eq!(envoy.more_than(&before).get("closed"), Some(&1));
+    3
 }
 
 /// The configuration under which a stream began cuts it, also when another has taken its place.
-#[test]
-fn a_stream_is_cut_by_the_configuration_that_it_began_under() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    let setup = Setup::new(&keys, &upstream);
-    let filter = |document: Value| {
-        let listener = Listener::new(MAIN, document).discovered();
-        setup.clone().listener(listener)
-    };
-    let envoy = EnvoyUnderTest::start(&filter(configured(json!("close"))));
+fn a_stream_is_cut_by_the_configuration_that_it_began_under(
+    envoy: &EnvoyUnderTest,
+    replaced: &impl Fn(Value) -> Setup,
+) -> usize {
+    let at = envoy.at("replaced");
     let end = now() + 2 * LIFE;
     let token = Token::id(POOL).claim("exp", end).mint();
-    let mut ending = open_all(&envoy, MAIN, &token);
+    let mut ending = open_all(envoy, "replaced", &token);
     let closed = with(configured(json!("keep")), &[("default", json!("nobody"))]);
-    filter(closed).republish(envoy.directory(), &module());
+    replaced(closed).republish(envoy.directory(), &module());
     let mut asked = ending.len();
     eventually("the new configuration", || {
         asked += 1;
-        let response = Request::get("/x").bearer(&token).send(envoy.main());
+        let response = Request::get("/x").bearer(&token).send(at);
         (response.status == 403).then_some(())
     });
     let end = UNIX_EPOCH + Duration::from_secs(end.unsigned_abs());
@@ -198,5 +205,5 @@ fn a_stream_is_cut_by_the_configuration_that_it_began_under() {
         assert!(pending.is_cut_before(end + PROMISED), "{kind} goes on");
         assert!(SystemTime::now() >= end, "{kind} was cut too early");
     }
-    envoy.finish(asked);
+    asked
 }

@@ -1,6 +1,8 @@
 //! What HTTP allows and few expect: tunnels, upgrades, `Expect`, trailers, and heads as long as Envoy
 //! takes them.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 use crate::harness::bootstrap::{Listener, MAIN, Setup};
@@ -15,7 +17,8 @@ use crate::harness::table::difference;
 use crate::harness::upstream::{GREETING, Upstream};
 use crate::keys::ask;
 
-const SLOW: &str = "us-east-1_Slow00001";
+/// Pools whose keys are held back, for one scene each.
+const SLOW: [&str; 2] = ["us-east-1_Slow00001", "us-east-1_Slow00002"];
 const ROUTES: &str = "route_config.virtual_hosts.0.routes";
 
 /// A listener that makes tunnels to the upstream, and still is the filter's.
@@ -42,33 +45,52 @@ fn connect(token: Option<&str>) -> Request {
     }
 }
 
-/// No byte of a tunnel or of what follows an upgrade goes on before the verdict.
 #[test]
-fn tunnels_and_upgrades_wait_for_their_verdict() {
+fn unusual_requests_are_judged_like_others() {
     let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    for id in [POOL, SLOW] {
+    for id in SLOW.into_iter().chain([POOL]) {
         keys.publish(id, &[TestKey::first()]);
     }
-    keys.hold(SLOW);
-    let plain = patient(&[POOL, SLOW]);
+    for id in SLOW {
+        keys.hold(id);
+    }
+    let plain = patient(&[POOL, SLOW[0], SLOW[1]]);
     let rules = json!([{"match": {"prefix": "/open"}, "allow": "anyone"}]);
-    let setup = Setup::new(&keys, &upstream).listener(tunnelling(MAIN, plain));
-    let envoy = EnvoyUnderTest::start(&setup.listener(tunnelling("ruled", ruled(rules))));
-    let (known, slow) = (Token::id(POOL).mint(), Token::id(SLOW).mint());
+    let setup = Setup::new(&keys, &upstream)
+        .listener(Listener::new(MAIN, plain.clone()))
+        .listener(tunnelling("tunnels", plain))
+        .listener(tunnelling("ruled", ruled(rules)))
+        .listener(roomy("roomy"));
+    let envoy = EnvoyUnderTest::start(&setup);
+    let requests = tunnels_and_upgrades_wait_for_their_verdict(&envoy, &keys, &upstream)
+        + whoever_asks_before_sending_a_body_gets_the_verdict(&envoy, &keys, &upstream)
+        + framing_is_envoys_and_what_passes_it_is_judged_once(&envoy)
+        + the_longest_head_is_read_and_a_longer_one_refused(envoy.at("roomy"));
+    envoy.finish(requests);
+}
+
+/// No byte of a tunnel or of what follows an upgrade goes on before the verdict.
+fn tunnels_and_upgrades_wait_for_their_verdict(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) -> usize {
+    let to = envoy.at("tunnels");
+    let (known, slow) = (Token::id(POOL).mint(), Token::id(SLOW[0]).mint());
     let inner = Request::get("/inside").header("x-inner", "1");
     let seen = || upstream.seen(inner.case()).len();
 
-    let refused = connect(None).open(envoy.main()).response();
+    let refused = connect(None).open(to).response();
     assert_eq!(difference(&refused, "missing_token"), None);
     // Where rules look at paths, a request without one cannot be judged.
     let unsafe_path = connect(Some(&known)).open(envoy.at("ruled")).response();
     assert_eq!(difference(&unsafe_path, "unsafe_path"), None);
-    let mut impatient = connect(None).open(envoy.main());
+    let mut impatient = connect(None).open(to);
     impatient.write(&inner.head_bytes());
     assert_eq!(impatient.response().status, 401);
     assert_eq!(seen(), 0, "nothing of a refused tunnel");
 
-    let mut held = connect(Some(&slow)).open_head(envoy.main());
+    let mut held = connect(Some(&slow)).open_head(to);
     held.write(&inner.head_bytes());
     let socket = Request::get("/socket")
         .header("connection", "upgrade")
@@ -76,12 +98,9 @@ fn tunnels_and_upgrades_wait_for_their_verdict() {
         .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
         .header("sec-websocket-version", "13")
         .bearer(&slow);
-    let mut upgraded = socket.open(envoy.main());
+    let mut upgraded = socket.open(to);
     upgraded.write(b"early");
-    let leaving = [
-        connect(Some(&slow)).open(envoy.main()),
-        socket.open(envoy.main()),
-    ];
+    let leaving = [connect(Some(&slow)).open(to), socket.open(to)];
     envoy.await_metric("held_now", 4);
     drop(leaving);
     envoy.await_metric("cancelled", 2);
@@ -90,37 +109,32 @@ fn tunnels_and_upgrades_wait_for_their_verdict() {
         (0, 0),
         "nothing before the verdict"
     );
-    let mut tunnel = connect(Some(&known)).open_head(envoy.main());
+    let mut tunnel = connect(Some(&known)).open_head(to);
     assert_eq!(tunnel.head().status, 200);
     tunnel.write(&inner.head_bytes());
     assert_eq!(tunnel.next_response().body, GREETING);
 
-    keys.release(SLOW);
+    keys.release(SLOW[0]);
     assert_eq!(upgraded.next_response().status, 101);
     assert_eq!(upgraded.read(5), b"early");
     assert_eq!(held.head().status, 200);
     assert_eq!(held.next_response().body, GREETING);
     assert_eq!(seen(), 2);
-    envoy.finish(8);
+    8
 }
 
 /// `Expect: 100-continue` is answered by Envoy; the final answer is the filter's.
-#[test]
-fn whoever_asks_before_sending_a_body_gets_the_verdict() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    for id in [POOL, SLOW] {
-        keys.publish(id, &[TestKey::first()]);
-    }
-    keys.hold(SLOW);
-    let listener = Listener::new(MAIN, patient(&[POOL, SLOW]));
-    let setup = Setup::new(&keys, &upstream).listener(listener);
-    let envoy = EnvoyUnderTest::start(&setup);
+fn whoever_asks_before_sending_a_body_gets_the_verdict(
+    envoy: &EnvoyUnderTest,
+    keys: &KeyServer,
+    upstream: &Upstream,
+) -> usize {
     let expecting = |request: Request| {
         request
             .header("expect", "100-continue")
             .header("content-length", "4")
     };
-    let (good, held) = (expecting(ask(POOL)), expecting(ask(SLOW)));
+    let (good, held) = (expecting(ask(POOL)), expecting(ask(SLOW[1])));
     let refused = expecting(Request::new("POST", "/x"));
     let mut waiting = held.open_head(envoy.main());
     envoy.await_metric("held_now", 1);
@@ -137,7 +151,7 @@ fn whoever_asks_before_sending_a_body_gets_the_verdict() {
     assert_eq!(answers[0].status, 200);
     assert_eq!(difference(&answers[1], "missing_token"), None);
     waiting.write(b"body");
-    keys.release(SLOW);
+    keys.release(SLOW[1]);
     let mut response = waiting.next_response();
     if response.status == 100 {
         response = waiting.next_response();
@@ -147,17 +161,14 @@ fn whoever_asks_before_sending_a_body_gets_the_verdict() {
         assert_eq!(upstream.seen(request.case())[0].body, b"body");
     }
     assert!(upstream.seen(refused.case()).is_empty());
-    envoy.finish(3);
+    3
 }
 
 /// Framing that two readers could understand in two ways is Envoy's to refuse, before any filter; what
 /// it lets through is judged once.
-#[test]
-fn framing_is_envoys_and_what_passes_it_is_judged_once() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
-    let setup = Setup::new(&keys, &upstream).listener(Listener::new(MAIN, document(&[POOL])));
-    let envoy = EnvoyUnderTest::start(&setup);
+fn framing_is_envoys_and_what_passes_it_is_judged_once(envoy: &EnvoyUnderTest) -> usize {
+    let decided = || envoy.decisions().values().sum::<u64>();
+    let before = decided();
     let post = || Request::new("POST", "/x").bearer(&Token::id(POOL).mint());
     let sent = |request: &Request, rest: &[u8]| {
         let mut pending = request.open_head(envoy.main());
@@ -222,25 +233,24 @@ fn framing_is_envoys_and_what_passes_it_is_judged_once() {
         None,
         "a token in the trailers"
     );
-    let seen = || envoy.decisions().values().sum::<u64>();
-    eventually("all decisions", || (seen() >= 4).then_some(()));
-    envoy.finish(4);
+    eventually("all decisions", || (decided() >= before + 4).then_some(()));
+    4
 }
 
-/// As long a head as Envoy takes (60 KiB, 100 headers), read whole by the filter; a longer one is
-/// Envoy's to refuse.
-#[test]
-fn the_longest_head_is_read_and_a_longer_one_refused() {
-    let (keys, upstream) = (KeyServer::start(), Upstream::start());
-    keys.publish(POOL, &[TestKey::first()]);
+/// A listener that takes tokens of any length.
+fn roomy(name: &str) -> Listener {
     let places = json!([{"header": "authorization"}, {"cookie": "access_token"}, {"query": "t"}]);
     let changes = [
         ("token.from", places),
         ("token.max_bytes", json!(65536)),
         ("token.forward", json!(false)),
     ];
-    let listener = Listener::new(MAIN, with(document(&[POOL]), &changes));
-    let envoy = EnvoyUnderTest::start(&Setup::new(&keys, &upstream).workers(1).listener(listener));
+    Listener::new(name, with(document(&[POOL]), &changes))
+}
+
+/// As long a head as Envoy takes (60 KiB, 100 headers), read whole by the filter; a longer one is
+/// Envoy's to refuse.
+fn the_longest_head_is_read_and_a_longer_one_refused(to: SocketAddr) -> usize {
     let token = Token::id(POOL).mint();
     let padded = |size: usize| {
         let long = Token::id(POOL).claim("padding", "x".repeat(size));
@@ -270,7 +280,7 @@ fn the_longest_head_is_read_and_a_longer_one_refused() {
             vec![200],
         ),
     ] {
-        let mut pending = request.open(envoy.main());
+        let mut pending = request.open(to);
         let status = pending
             .answer_if_open()
             .map_or(431, |response| response.status);
@@ -282,7 +292,7 @@ fn the_longest_head_is_read_and_a_longer_one_refused() {
     let names: Vec<_> = (0..8).map(|number| format!("x-{number}")).collect();
     let mut headers: Vec<(&str, &[u8])> = vec![("authorization", bearer.as_bytes())];
     headers.extend(names.iter().map(|name| (name.as_str(), long.as_bytes())));
-    let answer = http2::send(envoy.main(), "GET", "/x", &headers, b"", &[]);
+    let answer = http2::send(to, "GET", "/x", &headers, b"", &[]);
     assert_eq!(answer.response.status, 200, "over HTTP/2");
-    envoy.finish(requests + 1);
+    requests + 1
 }

@@ -83,10 +83,16 @@ impl Witness {
     }
 }
 
-/// Of the same signatures as `core/signatures.rs`, and of a point that is not on the curve.
 #[test]
-fn the_host_says_of_published_signatures_on_the_curve_what_is_published() {
-    let witness = Witness::start();
+fn both_verifiers_say_the_same_of_everything() {
+    let mut witness = Witness::start();
+    the_host_says_of_published_signatures_on_the_curve_what_is_published(&witness);
+    both_verifiers_say_of_published_signatures_what_is_published(&mut witness);
+    both_verifiers_give_one_verdict_on_thousands_of_signatures_and_keys(&mut witness);
+}
+
+/// Of the same signatures as `core/signatures.rs`, and of a point that is not on the curve.
+fn the_host_says_of_published_signatures_on_the_curve_what_is_published(witness: &Witness) {
     let ask = |point: &[u8], message: &[u8], signature: &[u8]| {
         let (x, y) = point.split_at(48);
         let parts = [x, y, message, signature].map(|part| URL_SAFE_NO_PAD.encode(part));
@@ -110,9 +116,7 @@ fn the_host_says_of_published_signatures_on_the_curve_what_is_published() {
     assert!(all.len() > 200, "{} signatures", all.len());
 }
 
-#[test]
-fn both_verifiers_say_of_published_signatures_what_is_published() {
-    let mut witness = Witness::start();
+fn both_verifiers_say_of_published_signatures_what_is_published(witness: &mut Witness) {
     let mut wrong = Vec::new();
     let mut asked = 0;
     for one in SETS.into_iter().flat_map(|(set, _)| published(set)) {
@@ -189,10 +193,8 @@ impl Seed {
 
 /// Signatures that are right, almost right and anything; keys that are keys and numbers that are
 /// none. Of the former it is known who made them, of the latter only that both must agree.
-#[test]
-fn both_verifiers_give_one_verdict_on_thousands_of_signatures_and_keys() {
+fn both_verifiers_give_one_verdict_on_thousands_of_signatures_and_keys(witness: &mut Witness) {
     let mut random = Seed::from_variable("VERIFIERS_SEED");
-    let mut witness = Witness::start();
     let keys = [
         TestKey::first(),
         TestKey::second(),

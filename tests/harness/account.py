@@ -46,6 +46,10 @@ def serve():
     from hypercorn.asyncio import serve as run
     from hypercorn.config import Config
     from ministack.app import app
+    from ministack.core.lambda_runtime import Worker
+
+    # After every call it waits 50 ms for the function to log something, which nobody here reads.
+    Worker._drain_stderr_bounded = Worker._drain_stderr
 
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]

@@ -155,21 +155,36 @@ impl Setup {
     /// Publishes the listeners of this setup to an Envoy that was started with a dynamic one.
     #[track_caller]
     pub(crate) fn republish(&self, directory: &Path, module: &str) {
-        let listeners = self.adapted(directory, module);
         publish(
             &directory.join(LISTENERS),
             "listener.v3.Listener",
-            listeners,
+            self.all_listeners(directory, module),
         );
     }
 
     fn publish_clusters(&self, directory: &Path) {
-        let clusters = self
-            .clusters
-            .iter()
-            .map(|one| self.cluster_of(one))
-            .collect();
-        publish(&directory.join(CLUSTERS), "cluster.v3.Cluster", clusters);
+        publish(
+            &directory.join(CLUSTERS),
+            "cluster.v3.Cluster",
+            self.all_clusters(),
+        );
+    }
+
+    #[track_caller]
+    fn all_listeners(&self, directory: &Path, module: &str) -> Vec<Value> {
+        let mut listeners = self.adapted(directory, module);
+        listeners.extend(self.resources("listeners"));
+        listeners
+    }
+
+    fn all_clusters(&self) -> Vec<Value> {
+        let clusters = self.clusters.iter().map(|one| self.cluster_of(one));
+        clusters.chain(self.resources("clusters")).collect()
+    }
+
+    fn resources(&self, kind: &str) -> impl Iterator<Item = Value> {
+        let all = self.resources.iter().filter(move |(one, _)| *one == kind);
+        all.map(|(_, resource)| resource.clone())
     }
 
     /// Leaves a running Envoy only the listeners of this setup, which it has already.
@@ -219,16 +234,8 @@ impl Bootstrap for Setup {
             bootstrap["dynamic_resources"] =
                 json!({"lds_config": source(LISTENERS), "cds_config": source(CLUSTERS)});
         } else {
-            resources["clusters"] = self
-                .clusters
-                .iter()
-                .map(|one| self.cluster_of(one))
-                .collect();
-            resources["listeners"] = self.adapted(directory, module).into();
-            for (kind, resource) in &self.resources {
-                let list = resources[*kind].as_array_mut().expect("a list");
-                list.push(resource.clone());
-            }
+            resources["clusters"] = self.all_clusters().into();
+            resources["listeners"] = self.all_listeners(directory, module).into();
         }
         let path = directory.join("bootstrap.json");
         std::fs::write(&path, bootstrap.to_string()).expect("a writable directory");

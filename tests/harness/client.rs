@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 /// The header that tells one request of a test run from all others, at the upstream and in logs.
 pub(crate) const CASE: &str = "x-case";
 
-/// Longer than any request of the tests is held.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than any request of the tests is held, and than an Envoy compiles its module on a busy machine:
+/// until then its admin interface answers nobody.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request under construction. A clone is the same request: it has the same case id.
 #[derive(Clone)]

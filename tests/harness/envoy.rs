@@ -215,6 +215,17 @@ impl EnvoyUnderTest {
         self.metrics().get(name).copied().unwrap_or(0)
     }
 
+    /// What the filter's metrics have become more by since they were these.
+    #[track_caller]
+    pub(crate) fn more_than(&self, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+        let mut metrics = self.metrics();
+        metrics.retain(|name, value| {
+            *value = value.saturating_sub(before.get(name).copied().unwrap_or(0));
+            *value > 0
+        });
+        metrics
+    }
+
     /// Waits until a metric has this value.
     #[track_caller]
     pub(crate) fn await_metric(&self, name: &str, value: u64) {
@@ -280,6 +291,7 @@ impl EnvoyUnderTest {
         eventually("a line in the access log", || {
             read(&self.directory, "access.log")
                 .lines()
+                .filter(|line| line.contains(case))
                 .filter_map(|line| serde_json::from_str::<Value>(line).ok())
                 .find(|line| line["case"].as_str() == Some(case))
         })

@@ -132,7 +132,10 @@ impl Upstream {
 
     /// What has arrived of the requests with this case id.
     pub(crate) fn seen(&self, case: &str) -> Vec<Seen> {
-        let is_case = |seen: &&Seen| seen.values(CASE).iter().any(|value| value == case);
+        let is_case = |seen: &&Seen| {
+            let mut headers = seen.headers.iter();
+            headers.any(|(name, value)| name == CASE && value == case.as_bytes())
+        };
         lock(&self.records)
             .iter()
             .filter(is_case)

@@ -80,18 +80,14 @@ impl Vectors {
     /// All of them, minted once.
     pub(crate) fn get() -> &'static Self {
         static VECTORS: OnceLock<Vectors> = OnceLock::new();
-        VECTORS.get_or_init(|| {
-            let common: Value =
-                serde_json::from_str(include_str!("../vectors/decisions/common.json")).unwrap();
-            Self::minted(common)
-        })
+        VECTORS.get_or_init(|| Self::minted(common().clone()))
     }
 
     /// All of them, their tokens minted for another time than that of the files: what runs against
     /// a clock needs it.
     #[allow(dead_code)]
     pub(crate) fn at(now: f64) -> Self {
-        let mut common = Self::get().common.clone();
+        let mut common = common().clone();
         common["now"] = now.into();
         Self::minted(common)
     }
@@ -113,7 +109,7 @@ impl Vectors {
     /// One whose time matters to the second, minted so that its time is `now`.
     #[allow(dead_code)]
     pub(crate) fn again(vector: &Vector, now: f64) -> Vector {
-        let mut common = Self::get().common.clone();
+        let mut common = common().clone();
         let offset = vector.source["now"].as_f64().unwrap() - common["now"].as_f64().unwrap();
         common["now"] = (now - offset).into();
         Vector::read(&vector.source, &common)
@@ -228,6 +224,14 @@ impl Vector {
         let differs = |name: &&&String| self.things.get(**name) != other.things.get(**name);
         names.iter().filter(differs).count()
     }
+}
+
+/// What the vectors share, at the time of the files.
+fn common() -> &'static Value {
+    static COMMON: OnceLock<Value> = OnceLock::new();
+    COMMON.get_or_init(|| {
+        serde_json::from_str(include_str!("../vectors/decisions/common.json")).unwrap()
+    })
 }
 
 fn only(value: &Value, known: &str, vector: &str) {
