@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use cognito_authorizer::authorization::{Counts, MAX_UNDER_WAY};
+use cognito_authorizer::authorization::{Counts, MAX_EVENT_BYTES, MAX_UNDER_WAY};
 use cognito_authorizer::decision::{Caller, Decision, Forward, Verdict};
 use cognito_authorizer::gate::{Effects, Gate, Now};
 use cognito_authorizer::keyring::Entropy;
@@ -71,9 +71,21 @@ fn said(verdict: &Verdict) -> String {
         }
         Verdict::Forward(_) => "anonymous".to_owned(),
         Verdict::Refuse(Refusal::Authorizer(_, AuthorizerCause::TimedOut(_))) => "timed out".into(),
+        Verdict::Refuse(Refusal::Authorizer(_, AuthorizerCause::FunctionFailed)) => "failed".into(),
         Verdict::Refuse(refusal) => refusal.reason().code().to_owned(),
         Verdict::Answer(_) => panic!("nobody asked for metadata"),
     }
+}
+
+fn request(path: &str, identity: &str, more: &str) -> Request {
+    let lines = [
+        (":method", "GET"),
+        (":path", path),
+        ("authorization", identity),
+        ("x-more", more),
+    ];
+    let lines = lines.map(|(name, value)| (name.into(), value.as_bytes().to_vec()));
+    Request::new(lines.into())
 }
 
 impl Worker {
@@ -120,18 +132,15 @@ impl Worker {
     }
 
     fn ask_from(&mut self, client: &str, path: &str, identity: &str) -> u32 {
-        self.requests += 1;
-        let (context, now) = (self.requests, self.both());
-        let lines = [
-            (":method", "GET"),
-            (":path", path),
-            ("authorization", identity),
-        ];
-        let lines = lines.map(|(name, value)| (name.into(), value.as_bytes().to_vec()));
-        let request = Request::new(lines.into()).sent_by(Peer {
+        self.send(request(path, identity, "").sent_by(Peer {
             address: client.as_bytes().to_vec(),
             protocol: String::new(),
-        });
+        }))
+    }
+
+    fn send(&mut self, request: Request) -> u32 {
+        self.requests += 1;
+        let (context, now) = (self.requests, self.both());
         let verdict = match self.gate.decide(&request, now.wall).0 {
             Decision::Verdict(verdict) => Some(verdict),
             Decision::Hold(candidate) => self.gate.hold(context, candidate, now, &self.space),
@@ -186,7 +195,10 @@ fn an_answer_is_remembered_for_its_time_and_judged_anew() {
     );
     worker.run(1);
     assert_eq!(worker.calls.len(), 1);
-    assert_eq!(worker.calls[0].1.cluster, "one");
+    let (_, call) = &worker.calls[0];
+    assert_eq!(call.cluster, "one");
+    let read = ["x-amz-function-error", "x-amzn-errortype"];
+    assert_eq!(call.answer_headers, read);
     assert_eq!(worker.gate.authorizers_in_flight(), 1);
     worker.answer(&allow("*/GET/one/a"));
     assert_eq!(worker.said(first), "allowed t");
@@ -299,6 +311,95 @@ fn nothing_is_shared_where_nothing_is_remembered() {
     assert_eq!(worker.said(other), "authorizer_denied");
     let third = worker.ask("/one", "x");
     assert_eq!(worker.said(third), "waits");
+}
+
+/// The event of a request that shares another's call is never sent, and may be as long as it likes.
+#[test]
+fn whoever_shares_a_call_needs_no_event() {
+    let mut document = document(json!({"ttl": "60s"}));
+    document["authorizers"][0]["type"] = "request".into();
+    document["authorizers"][0]["format"] = "rest".into();
+    let mut worker = Worker::of(&policy(&document));
+    let long = "x".repeat(MAX_EVENT_BYTES);
+    let alone = worker.send(request("/one", "y", &long));
+    assert_eq!(worker.said(alone), "authorizer_failed");
+    let first = worker.send(request("/one", "x", ""));
+    let joined = worker.send(request("/one", "x", &long));
+    assert_eq!(worker.said(joined), "waits");
+    worker.run(1);
+    worker.answer(&allow("*"));
+    assert_eq!(
+        (worker.said(first), worker.said(joined)),
+        ("allowed t", "allowed t")
+    );
+}
+
+/// Where a policy does not depend on the address, nobody looks for it: that takes two calls of the host's.
+#[test]
+fn nobody_asks_for_an_address_that_decides_nothing() {
+    fn unasked() -> Peer {
+        panic!("nobody wants to know");
+    }
+    let mut worker = Worker::new(json!({"ttl": "60s"}));
+    worker.ask("/one", "x");
+    worker.run(1);
+    worker.answer(&allow("*"));
+    let again = worker.send(request("/one", "x", "").asking_for_peer(unasked));
+    assert_eq!(worker.said(again), "allowed t");
+}
+
+/// API Gateway has words of their own for these, and statuses.
+#[test]
+fn a_failure_is_told_by_its_kind() {
+    let local = |status| Answer::Local {
+        status,
+        text: String::new(),
+    };
+    let response = |headers| Answer::Response {
+        status: 200,
+        headers,
+        body: Some(b"{}".to_vec()),
+    };
+    let failed = vec![("x-amz-function-error", b"Unhandled".to_vec())];
+    let kinds = [
+        (local(503), "authorizer_unavailable", "get 503"),
+        (local(504), "timed out", "get 503"),
+        (response(failed), "failed", "get 500"),
+        (response(Vec::new()), "authorizer_failed", "get 500"),
+    ];
+    for (answer, said, told) in kinds {
+        let mut worker = Worker::new(json!({"ttl": "60s"}));
+        let one = worker.ask("/one", "x");
+        worker.run(1);
+        worker.answer(&answer);
+        assert_eq!(worker.said(one), said);
+        let (level, line) = worker.told.pop().unwrap();
+        assert_eq!(level, Level::Warning);
+        assert!(line.ends_with(told), "{line}");
+    }
+}
+
+/// What a call has brought is kept for those that have no verdict yet, and no longer, whether they get
+/// one or go away.
+#[test]
+fn what_a_call_brought_is_kept_for_those_who_wait() {
+    let nothing_kept = |worker: &Worker| format!("{:?}", worker.gate).contains("settled: []");
+    let mut worker = Worker::new(json!({"ttl": "0s"}));
+    worker.ask("/one", "x");
+    worker.run(1);
+    worker.answer(&allow("*"));
+    assert!(nothing_kept(&worker), "all have their verdict");
+    let mut worker = Worker::new(json!({"ttl": "60s"}));
+    let all: Vec<_> = (0..200).map(|_| worker.ask("/one", "x")).collect();
+    worker.run(1);
+    worker.answer(&allow("*"));
+    assert!(!nothing_kept(&worker), "some wait for the next batch");
+    let waiting = all.iter().filter(|one| worker.said(**one) == "waits");
+    let waiting: Vec<_> = waiting.copied().collect();
+    assert!(!waiting.is_empty());
+    assert!(waiting.iter().all(|one| worker.gate.cancel(*one)));
+    worker.run(0);
+    assert!(nothing_kept(&worker), "all others have gone");
 }
 
 #[test]

@@ -293,9 +293,7 @@ fn check(input: &mut Unstructured<'_>, policy: &Rc<Policy>, verifiers: &Verifier
                 };
                 let told = |wanted: &str| {
                     let mut values = caller.headers().iter();
-                    let (_, value) = values
-                        .find(|(name, _)| ***name == *wanted)
-                        .expect("a header");
+                    let (_, value) = values.find(|(name, _)| ***name == *wanted)?;
                     value.map(str::to_owned)
                 };
                 let (user, payload) = (told("x-user"), told("x-payload"));
