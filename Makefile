@@ -28,11 +28,10 @@ run: ## The same, left running, with a page to play with.
 	@$(MAKE) --no-print-directory --jobs=2 build venv
 	@target/venv/bin/python envoy/demo/demo.py run
 
-# The suites are compiled while the module is: what both need is installed before.
+# The suites are compiled while the modules are: what all need is installed before.
 test: ## Every test, from unit to end-to-end in a real Envoy.
 	@envoy/build.sh tools
-	@$(MAKE) --no-print-directory --jobs=3 build venv suites
-	@$(MAKE) --no-print-directory provoke
+	@$(MAKE) --no-print-directory --jobs=4 build venv suites provoke
 	@tests/suites.sh run
 
 .PHONY: suites

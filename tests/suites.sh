@@ -3,8 +3,7 @@
 #
 # The end-to-end tests and those of the desk tool spend most of their time waiting for programs. They run
 # beside all other suites, and what they print is shown when they have ended, so that it stays in one piece.
-# Disorder at random and
-# processor time have targets of their own, `make chaos` and `make costs`.
+# Disorder at random and processor time have targets of their own, `make chaos` and `make costs`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 said=target/suites
