@@ -158,11 +158,12 @@ def jwt_authn_and_rbac():
     filters = jwt_authn(True)
     filters[0]["typed_config"]["providers"]["cognito"]["payload_in_metadata"] = "payload"
     token_use = {
-        "filter": "jwt_authn",
+        "filter": "envoy.filters.http.jwt_authn",
         "path": [{"key": "payload"}, {"key": "token_use"}],
         "value": {"string_match": {"exact": "id"}},
     }
-    policy = {"permissions": [{"any": True}], "principals": [{"metadata": token_use}]}
+    principal = {"sourced_metadata": {"metadata_matcher": token_use}}
+    policy = {"permissions": [{"any": True}], "principals": [principal]}
     rbac = {
         "@type": f"{TYPE}.filters.http.rbac.v3.RBAC",
         "rules": {"action": "ALLOW", "policies": {"id": policy}},
