@@ -45,6 +45,8 @@ async function signIn(page, name) {
 async function send(page, what) {
   const row = page.locator(`[data-row="${what}"]`)
   await row.getByRole('button', { name: `Send: ${what}` }).click()
+  // What another person was shown before is there still.
+  await row.locator('button:not([aria-busy])').waitFor()
   await row.locator('.pill').waitFor()
   const all = (selector) => row.locator(selector).allInnerTexts()
   const [title] = await all('.pill')
