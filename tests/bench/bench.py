@@ -1,7 +1,8 @@
-"""Side by side with Envoy's jwt_authn: `make bench`. Needs Linux, wrk, node and npm.
+"""Side by side with Envoy's jwt_authn: `make bench`. Needs Linux, wrk, h2load, node and npm.
 
 One run, in rounds; each round measures every row once, in an Envoy of its own, and never two at a time.
-A ratio is that of two rows of one round; shown is the median over all rounds. A row counts only after every one of its requests was answered as it must be.
+A row counts only after every one of its requests was answered as it must be. A ratio is that of two rows
+of one round; shown is the median over all rounds.
 ROUNDS and DURATION (seconds of load, per row and round) make it longer or shorter; ROWS=warm,keep
 measures these alone.
 """

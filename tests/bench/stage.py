@@ -7,10 +7,10 @@ import json
 import os
 import shutil
 import socket
-import subprocess
-import threading
 import ssl
 import statistics
+import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
