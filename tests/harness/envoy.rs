@@ -280,6 +280,14 @@ impl EnvoyUnderTest {
         crate::harness::process::threads(self.process.id())
     }
 
+    /// The time of its workers on the processors, which is that of requests alone.
+    #[allow(dead_code)]
+    pub(crate) fn time_of_workers(&self) -> Duration {
+        let threads = self.threads().into_iter();
+        let workers = threads.filter(|(name, _)| name.starts_with("wrk:"));
+        workers.map(|(_, spent)| spent).sum()
+    }
+
     /// What Envoy has logged so far.
     pub(crate) fn log(&self) -> String {
         read(&self.directory, "log")
