@@ -159,32 +159,6 @@ impl TokenSources {
         self.places.iter()
     }
 
-    /// Whether headers other than `authorization` and `:path` are read.
-    ///
-    /// Envoy joins repeated `authorization` lines with commas; of any other header a look-up by
-    /// name shows the first line only, and a second one could hide there.
-    #[must_use]
-    pub fn needs_every_header(&self) -> bool {
-        self.places.iter().any(|place| match place {
-            TokenSource::Header(name, _) => *name != HeaderName::authorization(),
-            TokenSource::Query(_) => false,
-            TokenSource::Cookie(_) | TokenSource::WebSocket(_) | TokenSource::Amplify(_) => true,
-        })
-    }
-
-    /// Whether the `authorization` header is read.
-    #[must_use]
-    pub fn reads_authorization(&self) -> bool {
-        let authorization = HeaderName::authorization();
-        self.headers.iter().any(|(name, _)| *name == authorization)
-    }
-
-    /// Whether the query is read.
-    #[must_use]
-    pub fn reads_query(&self) -> bool {
-        !self.queries.is_empty()
-    }
-
     /// The one token in the request, or `None`.
     ///
     /// What some reader alone takes for one of the places is no place, but a second token beside

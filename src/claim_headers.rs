@@ -75,51 +75,32 @@ pub struct ClaimHeaders {
     pub context: Vec<ContextHeader>,
 }
 
-/// A value for each of the filter's own headers, or the word that there is none.
+/// The values of the filter's own headers for one caller; what has none is not sent.
 ///
 /// Rendered once for a verified token and remembered with it.
 #[derive(Debug)]
-pub struct HeaderValues {
-    values: Vec<(Rc<str>, Option<String>)>,
-    alone: bool,
-}
+pub struct HeaderValues(Vec<(Rc<str>, String)>);
 
 impl FromIterator<(Rc<str>, Option<String>)> for HeaderValues {
     fn from_iter<I: IntoIterator<Item = (Rc<str>, Option<String>)>>(values: I) -> Self {
-        Self {
-            values: values.into_iter().collect(),
-            alone: false,
-        }
+        let values = values.into_iter();
+        let present = values.filter_map(|(name, value)| Some((name, value?)));
+        Self(present.collect())
     }
 }
 
 impl HeaderValues {
-    /// The headers in the order of the configuration; `None` takes the client's own value away.
-    pub fn iter(&self) -> impl Iterator<Item = (&Rc<str>, Option<&str>)> {
-        let values = self.values.iter();
-        values.map(|(name, value)| (name, value.as_deref()))
-    }
-
-    /// What is left to write where a request has lost whatever its client wrote under these names.
-    #[must_use]
-    pub fn alone(mut self) -> Self {
-        self.values.retain(|(_, value)| value.is_some());
-        self.alone = true;
-        self
-    }
-
-    /// Whether it has: no header of these names is there when they are written.
-    #[must_use]
-    pub const fn are_alone(&self) -> bool {
-        self.alone
+    /// The headers in the order of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = (&Rc<str>, &str)> {
+        self.0.iter().map(|(name, value)| (name, &**value))
     }
 
     /// How many bytes the values take.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.values
+        self.0
             .iter()
-            .map(|(_, value)| value.as_ref().map_or(0, String::len))
+            .map(|(_, value)| value.len())
             .fold(0, usize::saturating_add)
     }
 }
@@ -142,41 +123,28 @@ impl ClaimHeaders {
         self.principals.iter().map(|header| &header.header)
     }
 
-    /// The values for a request whose caller is not known: none.
-    #[must_use]
-    pub fn anonymous_headers(&self) -> HeaderValues {
-        self.names().map(|name| (name.into(), None)).collect()
-    }
-
     /// The values for a user; `payload` is the token's second segment.
     #[must_use]
     pub fn of_user(&self, user: &UserClaims, payload: &str) -> HeaderValues {
         let claimed = values(&self.headers, user.claims());
         let whole = self.payload.iter();
         let whole = whole.map(|name| (name.into(), Some(payload.to_owned())));
-        // To a reader of these an id of a user would be the name of a role.
-        let others = self.principal_names().chain(self.context_names());
-        let absent = others.map(|name| (name.into(), None));
-        claimed.chain(whole).chain(absent).collect()
+        claimed.chain(whole).collect()
     }
 
-    /// The values for an AWS principal: none of them under a name that a user's have.
+    /// The values for an AWS principal: none of them under a name that a user's have, to whose readers
+    /// the name of a role would be a user's.
     #[must_use]
     pub fn of_principal(&self, principal: &PrincipalClaims) -> HeaderValues {
-        let users = self.headers.iter().map(|header| &header.header);
-        let others = users.chain(&self.payload).chain(self.context_names());
-        let absent = others.map(|name| (name.into(), None));
-        let claimed = values(&self.principals, principal.claims());
-        absent.chain(claimed).collect()
+        values(&self.principals, principal.claims()).collect()
     }
 
-    /// The values for a request that an authorizer lets pass: none of them is a claim's. What an
-    /// authorizer is asked about has lost all others, since every header of it is read.
+    /// The values for a request that an authorizer lets pass: none of them is a claim's.
     #[must_use]
     pub fn of_answer(&self, answer: &Answer) -> HeaderValues {
         let context = self.context.iter();
         let context = context.map(|header| ((&header.header).into(), header.value(answer)));
-        context.collect::<HeaderValues>().alone()
+        context.collect()
     }
 }
 
@@ -350,7 +318,11 @@ mod tests {
         };
         let claims = Claims::parse(format!(r#"{{"c":{claim}}}"#).as_bytes()).unwrap();
         let values = headers.of_user(&UserClaims::verified(claims), "");
-        assert_eq!(values.iter().next().unwrap().1, expected, "{claim}");
+        assert_eq!(
+            values.iter().next().map(|(_, value)| value),
+            expected,
+            "{claim}"
+        );
     }
 
     #[test]
@@ -512,12 +484,6 @@ mod tests {
             .iter()
             .map(|(name, value)| (&**name, value))
             .collect();
-        assert_eq!(
-            values,
-            [("x-username", Some("ann")), ("x-payload", Some("e30"))]
-        );
-        let nobody = headers.anonymous_headers();
-        assert!(nobody.iter().all(|(_, value)| value.is_none()));
-        assert_eq!(nobody.iter().count(), 2);
+        assert_eq!(values, [("x-username", "ann"), ("x-payload", "e30")]);
     }
 }

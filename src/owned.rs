@@ -92,26 +92,7 @@ impl OwnedHeaders {
         owned
     }
 
-    /// Whether the names of all headers have to be read: an alias stands under any name.
-    #[must_use]
-    pub fn needs_every_header(&self) -> bool {
-        self.aliases == HeaderAliases::Strip
-            && self
-                .names
-                .iter()
-                .any(|(name, _)| has_aliases(name.as_str()))
-    }
-
-    /// Whether a rule compares a header with a claim: a second line of it could hide from a look-up by
-    /// name.
-    #[must_use]
-    pub fn has_bound(&self) -> bool {
-        self.names
-            .iter()
-            .any(|(_, purpose)| *purpose == Purpose::Bound)
-    }
-
-    /// Whether `connection` could name one of them.
+    /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.names.is_empty()
@@ -131,7 +112,7 @@ impl OwnedHeaders {
             .is_some_and(|(_, purpose)| purpose != Purpose::Preflight)
     }
 
-    /// What a request loses of which every header is known: nothing that is not there.
+    /// What a request loses: nothing that is not there.
     pub fn found_in(&self, request: &Request) -> impl Iterator<Item = HeaderEdit> {
         self.take(request, |purpose, is_alias| match purpose {
             Purpose::Token | Purpose::Bound => is_alias,
@@ -150,16 +131,6 @@ impl OwnedHeaders {
                 .is_some_and(|(known, purpose)| taken(purpose, known.as_str() != *name))
         });
         names.map(|name| HeaderEdit::Remove(Rc::from(name)))
-    }
-
-    /// What a request loses of which single headers were read. The claim headers are not among
-    /// them: each is set or taken off by name.
-    pub fn by_name(&self) -> impl Iterator<Item = HeaderEdit> {
-        let taken = self.names.iter().filter(|(_, purpose)| match purpose {
-            Purpose::Method | Purpose::Host | Purpose::Path => true,
-            Purpose::Claim | Purpose::Token | Purpose::Bound | Purpose::Preflight => false,
-        });
-        taken.map(|(name, _)| HeaderEdit::Remove(name.into()))
     }
 
     /// What a preflight loses besides: whatever could be a token, or name another method.
@@ -210,11 +181,6 @@ impl OwnedHeaders {
 /// The headers that a preflight may not bring.
 pub fn preflight_headers() -> impl Iterator<Item = &'static str> {
     METHOD_OVERRIDES.into_iter().chain(CREDENTIALS)
-}
-
-/// Whether another name folds to this one.
-fn has_aliases(name: &str) -> bool {
-    !name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// The last bit stands for all lengths that have none of their own.

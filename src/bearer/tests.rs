@@ -217,11 +217,7 @@ fn what_holds_no_token_stays() {
 }
 
 #[test]
-fn what_is_read_depends_on_the_places() {
-    let all = everywhere();
-    assert!(all.needs_every_header() && all.reads_query() && all.reads_authorization());
-    let usual = TokenSources::authorization();
-    assert!(!usual.needs_every_header() && !usual.reads_query() && usual.reads_authorization());
+fn a_token_stands_somewhere() {
     assert_eq!(TokenSources::new(vec![]), None);
 }
 

@@ -10,7 +10,6 @@
 //! together, is verified only for a token that would be admitted if it were genuine.
 
 mod authorizers;
-mod reads;
 
 use crate::authorization::Authorization;
 use crate::authorizer::identity::KeySecret;
@@ -36,7 +35,6 @@ use crate::token::{KnownHeaders, UntrustedToken};
 use crate::verifiers::Verifiers;
 use crate::verify::{Admitted, Bearer, Demand, Unverified, Verified};
 use authorizers::Asking;
-pub use reads::HeaderReads;
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -108,9 +106,7 @@ impl Despite {
 #[derive(Clone, Debug)]
 pub enum Caller {
     /// In no name: the rule asked for no token.
-    /// Its values are absences: every claim header is taken off, so that none that the client sent
-    /// is believed.
-    Anonymous(Rc<HeaderValues>),
+    Anonymous,
     /// That of the bearer of a verified token.
     Known(Rc<Remembered>),
     /// In that which an authorizer says.
@@ -118,14 +114,14 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// What the upstream is told.
-    #[must_use]
-    pub fn headers(&self) -> &HeaderValues {
-        match self {
-            Self::Anonymous(headers) => headers,
-            Self::Known(remembered) => &remembered.headers,
-            Self::Authorized(authorization) => &authorization.headers,
-        }
+    /// What the upstream is told: headers that the request has no more of its own.
+    pub fn headers(&self) -> impl Iterator<Item = (&Rc<str>, &str)> {
+        let headers = match self {
+            Self::Anonymous => None,
+            Self::Known(remembered) => Some(&remembered.headers),
+            Self::Authorized(authorization) => Some(&authorization.headers),
+        };
+        headers.into_iter().flat_map(HeaderValues::iter)
     }
 }
 
@@ -235,7 +231,6 @@ impl From<Need> for Stop {
 /// What one worker decides by: the policy, and what it has seen of tokens before.
 #[derive(Debug)]
 pub(crate) struct Decider {
-    reads: HeaderReads,
     policy: Rc<Policy>,
     verifiers: Verifiers,
     /// One for each worker: shared tokens would have to be believed from memory that another plugin
@@ -246,22 +241,10 @@ pub(crate) struct Decider {
     known_headers: KnownHeaders,
     /// By which callers of authorizers are told apart.
     identities: KeySecret,
-    /// The same for every request without a token, and made once.
-    anonymous_headers: Rc<HeaderValues>,
-}
-
-/// Where all headers are read, the filter's own among them are edits of the request already, and one
-/// that is not there costs no call. Otherwise each is taken off unseen.
-fn told(reads: &HeaderReads, values: HeaderValues) -> HeaderValues {
-    match reads {
-        HeaderReads::Everything => values.alone(),
-        HeaderReads::Named { .. } => values,
-    }
 }
 
 impl Decider {
     pub(crate) fn new(policy: Rc<Policy>, verifiers: Verifiers, secret: [u64; 2]) -> Self {
-        let reads = HeaderReads::of(&policy);
         Self {
             cache: TokenCache::new(policy.token.cache_entries),
             known_headers: KnownHeaders::new(match policy.issuers.accounts() {
@@ -269,8 +252,6 @@ impl Decider {
                 [] => Algorithms::Rs256,
                 _ => verifiers.algorithms(),
             }),
-            anonymous_headers: Rc::new(told(&reads, policy.claim_headers.anonymous_headers())),
-            reads,
             identities: KeySecret::new(secret),
             policy,
             verifiers,
@@ -279,10 +260,6 @@ impl Decider {
 
     pub(crate) const fn policy(&self) -> &Rc<Policy> {
         &self.policy
-    }
-
-    pub(crate) const fn reads(&self) -> &HeaderReads {
-        &self.reads
     }
 
     pub(crate) const fn algorithms(&self) -> Algorithms {
@@ -307,7 +284,7 @@ impl Decider {
         // Every request has headers. A host that shows none of them has not shown the request, and
         // what it is can only be guessed. No word in the configuration helps: what a client forged
         // could not be taken off.
-        if self.reads == HeaderReads::Everything && request.is_empty() {
+        if request.is_empty() {
             return decided(Verdict::refuse(Reason::UnsafePath));
         }
         // Before the rule is even known to be open: a path that could be read in two ways could be
@@ -602,15 +579,14 @@ impl Decider {
         Ok((remembered, confirmation))
     }
 
-    /// What the upstream is told of the bearer. Of a user and of an AWS principal it is told under
-    /// different names, and the other's are taken off.
+    /// What the upstream is told of the bearer: of a user and of an AWS principal under different
+    /// names.
     fn headers_for(&self, verified: &Verified, payload: &str) -> HeaderValues {
         let headers = &self.policy.claim_headers;
-        let values = match verified.bearer() {
+        match verified.bearer() {
             Bearer::User(user) => headers.of_user(user, payload),
             Bearer::Principal(principal) => headers.of_principal(principal),
-        };
-        told(&self.reads, values)
+        }
     }
 
     /// Refuses, or lets the request go on in nobody's name where the configuration says so.
@@ -627,7 +603,7 @@ impl Decider {
         match ignored.or(reported) {
             Some((edits, despite)) => Verdict::Forward(Forward {
                 despite: Some(despite),
-                ..self.in_nobodys_name(edits)
+                ..in_nobodys_name(edits)
             }),
             None => Verdict::Refuse(refusal),
         }
@@ -675,17 +651,7 @@ impl Decider {
 
     /// Lets a request go on without a token.
     fn anonymous(&self, request: &Request, forwarding: Forwarding) -> Result<Forward, Reason> {
-        Ok(self.in_nobodys_name(self.edits(request, forwarding)?))
-    }
-
-    fn in_nobodys_name(&self, edits: Vec<HeaderEdit>) -> Forward {
-        Forward {
-            caller: Caller::Anonymous(Rc::clone(&self.anonymous_headers)),
-            edits,
-            despite: None,
-            // Nothing of it ends.
-            at_expiry: AtExpiry::Keep,
-        }
+        Ok(in_nobodys_name(self.edits(request, forwarding)?))
     }
 
     /// What every forwarded request loses, whatever rule it is under.
@@ -703,14 +669,21 @@ impl Decider {
     /// The same, but for tokens.
     fn owned_edits(&self, request: &Request) -> Vec<HeaderEdit> {
         let owned = &self.policy.owned;
-        let mut edits: Vec<_> = match self.reads {
-            HeaderReads::Everything => owned.found_in(request).collect(),
-            HeaderReads::Named { .. } => owned.by_name().collect(),
-        };
+        let mut edits: Vec<_> = owned.found_in(request).collect();
         // Envoy keeps it on upgrades, and the next proxy takes off what it names.
         edits.extend(owned.connection(request));
         edits.extend(self.policy.token.sources.hide(request));
         edits
+    }
+}
+
+fn in_nobodys_name(edits: Vec<HeaderEdit>) -> Forward {
+    Forward {
+        caller: Caller::Anonymous,
+        edits,
+        despite: None,
+        // Nothing of it ends.
+        at_expiry: AtExpiry::Keep,
     }
 }
 

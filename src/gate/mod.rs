@@ -32,9 +32,7 @@ mod waiting;
 mod wishes;
 
 use crate::authorization::Counts;
-use crate::decision::{
-    CacheUse, Caller, Candidate, Decider, Decision, Forward, HeaderReads, Verdict,
-};
+use crate::decision::{CacheUse, Caller, Candidate, Decider, Decision, Forward, Verdict};
 use crate::facts::{Facts, Need, Outlook};
 use crate::keyring::Keyring;
 use crate::policy::{AtExpiry, Policy};
@@ -151,12 +149,6 @@ impl Gate {
     /// Whether any configuration of the process only reports some refusal.
     pub fn reports_any(&self, now: Now, space: &dyn SharedSpace) -> bool {
         self.doors.any_open(now.monotonic, space)
-    }
-
-    /// What of a request [`Gate::decide`] looks at.
-    #[must_use]
-    pub const fn reads(&self) -> &HeaderReads {
-        self.decider.reads()
     }
 
     /// Takes over what other VMs have fetched. A new configuration begins with the keys that the

@@ -1,7 +1,7 @@
 //! What of a request is read, and how a verdict is carried out on it, whatever the host.
 
 use super::metrics::{Metric, Metrics};
-use crate::decision::{Caller, Despite, Forward, HeaderReads, Verdict};
+use crate::decision::{Caller, Despite, Forward, Verdict};
 use crate::header::{HeaderEdit, is_header_value};
 use crate::policy::{Identity, Policy, RouteChoice};
 use crate::refusal::{Reason, Refusal};
@@ -13,11 +13,6 @@ use std::fmt;
 
 /// A request in the hands of a host, until it goes on or is answered.
 pub trait Stream {
-    /// The first value of a header.
-    ///
-    /// # Errors
-    /// The host does not show it.
-    fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Hidden>;
     /// All lines, as bytes.
     ///
     /// # Errors
@@ -59,26 +54,16 @@ pub enum Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hidden;
 
-/// The headers that a decision looks at, as bytes.
+/// The request, with all of its headers: in a second line, or under another spelling of a name, could
+/// stand what a look-up by name does not show. One call that copies them all costs no more than two that
+/// copy one.
 ///
 /// # Errors
 /// The host does not show them.
-pub fn request<S: Stream>(stream: &S, reads: &HeaderReads, rest: Rest) -> Result<Request, Hidden> {
-    let headers = match reads.names(rest) {
-        Some(names) => {
-            let found = names.filter_map(|name| {
-                let value = stream.header(name).transpose()?;
-                Some(value.map(|value| (Cow::Borrowed(name), value)))
-            });
-            found.collect::<Result<_, _>>()?
-        }
-        None => stream
-            .all(Part::Headers)?
-            .into_iter()
-            .map(|(name, value)| (Cow::Owned(name), value))
-            .collect(),
-    };
-    let request = Request::new(headers).followed_by(rest);
+pub fn request<S: Stream>(stream: &S, rest: Rest) -> Result<Request, Hidden> {
+    let headers = stream.all(Part::Headers)?.into_iter();
+    let headers = headers.map(|(name, value)| (Cow::Owned(name), value));
+    let request = Request::new(headers.collect()).followed_by(rest);
     Ok(request.asking_for_peer(S::peer))
 }
 
@@ -121,16 +106,11 @@ fn forward<S: Stream>(
             HeaderEdit::Set(name, value) => stream.set_header(name, value),
         }
     }
-    let headers = forward.caller.headers();
-    for (name, value) in headers.iter() {
-        match value {
-            Some(value) if headers.are_alone() => stream.add_header(name, value.as_bytes()),
-            Some(value) => stream.set_header(name, value.as_bytes()),
-            None => stream.remove(Part::Headers, name),
-        }
+    for (name, value) in forward.caller.headers() {
+        stream.add_header(name, value.as_bytes());
     }
     match &forward.caller {
-        Caller::Anonymous(_) => metrics.anonymous(),
+        Caller::Anonymous => metrics.anonymous(),
         Caller::Authorized(_) => metrics.allowed(),
         Caller::Known(remembered) => {
             metrics.allowed();
@@ -180,7 +160,7 @@ fn refuse<S: Stream>(
     // A refused request costs no look at its headers unless the reply repeats something of them.
     let request = policy
         .reply_depends_on_request(refusal)
-        .then(|| request(stream, &HeaderReads::Everything, Rest::Nothing).ok())
+        .then(|| request(stream, Rest::Nothing).ok())
         .flatten()
         .unwrap_or_default();
     stream.send(&policy.reply(&request, refusal), Some(reason));

@@ -21,10 +21,6 @@ const fn map(part: Part) -> MapType {
 }
 
 impl Stream for InEffect {
-    fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Hidden> {
-        hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name).map_err(|_| Hidden)
-    }
-
     fn all(&self, part: Part) -> Result<Vec<(String, Vec<u8>)>, Hidden> {
         hostcalls::get_map_bytes(map(part)).map_err(|_| Hidden)
     }

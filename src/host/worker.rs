@@ -112,7 +112,7 @@ impl Worker {
     /// Decides about the request whose headers the host has just handed over.
     pub(super) fn admit(&self, context: u32, rest: Rest, phase: &Rc<Cell<Phase>>) {
         SERVES.set(true);
-        let Ok(request) = stream::request(&InEffect, self.gate.borrow().reads(), rest) else {
+        let Ok(request) = stream::request(&InEffect, rest) else {
             phase.set(self.carry_out(context, &Verdict::refuse(Reason::UnsafePath)));
             return;
         };

@@ -181,10 +181,6 @@ impl Filter {
 }
 
 impl stream::Stream for Exchange {
-    fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Hidden> {
-        self.stream.header(name)
-    }
-
     fn all(&self, part: Part) -> Result<Vec<(String, Vec<u8>)>, Hidden> {
         self.stream.all(part)
     }

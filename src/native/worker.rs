@@ -109,7 +109,7 @@ impl Worker {
         if self.seat.take_due() {
             self.catch_up();
         }
-        let request = stream::request(&**exchange, self.gate.borrow().reads(), rest);
+        let request = stream::request(&**exchange, rest);
         let Ok(request) = request else {
             self.carry_out(exchange, &Verdict::refuse(Reason::UnsafePath));
             return;

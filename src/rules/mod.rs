@@ -305,12 +305,6 @@ impl Rules {
         self.index.looks_at_methods() || self.asks_authorizers
     }
 
-    /// Whether any rule, or the default, asks an authorizer.
-    #[must_use]
-    pub const fn asks_authorizers(&self) -> bool {
-        self.asks_authorizers
-    }
-
     /// Whether any rule, or the default, asks for a token.
     #[must_use]
     pub fn asks_for_tokens(&self) -> bool {

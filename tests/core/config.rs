@@ -25,6 +25,7 @@ mod schema;
 mod settings;
 mod token;
 
+use cognito_authorizer::bearer::TokenSources;
 use cognito_authorizer::config::{self, Problems};
 use cognito_authorizer::owned::{HOST_OVERRIDES, METHOD_OVERRIDES, PATH_OVERRIDES};
 use cognito_authorizer::policy::{
@@ -153,8 +154,7 @@ fn the_minimum_and_its_defaults() {
         }
     );
     assert_eq!(policy.token.token_use, WantedUse::Any);
-    assert!(policy.token.sources.reads_authorization());
-    assert!(!policy.token.sources.needs_every_header());
+    assert_eq!(policy.token.sources, TokenSources::authorization());
     assert_eq!(policy.token.clock_skew, Duration::from_secs(60));
     assert_eq!(policy.token.max_bytes, 16_384);
     assert!(matches!(policy.token.audience, AudiencePolicy::Any));
@@ -253,7 +253,6 @@ fn the_reference_is_accepted() {
     {
         assert!(policy.owned.owns(name.as_bytes()), "{name}");
     }
-    assert!(policy.owned.needs_every_header());
     assert_eq!(policy.token.sources.iter().count(), 3);
     let names: Vec<_> = policy
         .claim_headers

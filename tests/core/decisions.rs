@@ -14,7 +14,6 @@ use crate::harness::outcome::{
 use crate::harness::space::Space;
 use crate::harness::vectors::{Expect, Vector, Vectors};
 use cognito_authorizer::config;
-use cognito_authorizer::decision::HeaderReads;
 use cognito_authorizer::decision::{Caller, Decision, Forward, Verdict};
 use cognito_authorizer::gate::{Gate, Now};
 use cognito_authorizer::keyring::{Answer, Entropy};
@@ -57,27 +56,6 @@ fn request(headers: &[(String, Vec<u8>)]) -> Request {
     let lines = headers.iter().cloned();
     Request::new(lines.map(|(name, value)| (name.into(), value)).collect())
         .followed_by(rest(headers))
-}
-
-/// The request as the host adapter reads it: only the headers that the gate names, of each only
-/// what a look-up by name shows. Envoy joins the lines of `authorization` with commas.
-fn as_read(headers: &[(String, Vec<u8>)], reads: &HeaderReads) -> Request {
-    let Some(names) = reads.names(rest(headers)) else {
-        return request(headers);
-    };
-    let found = names.filter_map(|name| {
-        let mut lines = headers
-            .iter()
-            .filter(|(present, _)| present.as_str() == name)
-            .map(|(_, value)| value.clone());
-        let first = lines.next()?;
-        let value = match name {
-            "authorization" => lines.fold(first, |joined, line| [joined, line].join(&b","[..])),
-            _ => first,
-        };
-        Some((name.into(), value))
-    });
-    Request::new(found.collect()).followed_by(rest(headers))
 }
 
 #[test]
@@ -292,10 +270,8 @@ fn keys_that_are_waited_for_decide_alike() {
                 // There nobody waits.
                 continue;
             }
-            let (decision, _) = gate.decide(
-                &as_read(&headers(vector, &policy), gate.reads()),
-                wall(vector),
-            );
+            let request = request(&headers(vector, &policy));
+            let (decision, _) = gate.decide(&request, wall(vector));
             let verdict = match decision {
                 Decision::Verdict(verdict) => verdict,
                 Decision::Hold(candidate) => {
@@ -445,7 +421,7 @@ fn whatever_is_refused_can_be_reported() {
         let mut gate = gate(&policy, name);
         let vectors = Vectors::get().all.iter();
         for vector in vectors.filter(|vector| vector.policy == name) {
-            let request = as_read(&headers(vector, &policy), gate.reads());
+            let request = request(&headers(vector, &policy));
             let (decision, _) = gate.decide(&request, wall(vector));
             if let Decision::Verdict(Verdict::Answer(_)) = decision {
                 assert!(matches!(vector.expect, Expect::Answered), "{}", vector.name);

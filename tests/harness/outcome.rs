@@ -91,9 +91,9 @@ fn forwarded(mut headers: Vec<(String, Vec<u8>)>, forward: &Forward) -> Vec<(Str
             HeaderEdit::Set(name, value) => set(name, Some(value)),
         }
     }
-    for (name, value) in forward.caller.headers().iter() {
-        set(name, value.map(str::as_bytes));
-    }
+    let told = forward.caller.headers();
+    let told = told.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+    headers.extend(told);
     headers
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn difference(vector: &Vector, policy: &Policy, verdict: &Verdict) ->
     let found = match verdict {
         Verdict::Refuse(refusal) => refusal.reason().code(),
         Verdict::Forward(Forward {
-            caller: Caller::Anonymous(_),
+            caller: Caller::Anonymous,
             ..
         }) => "anonymous",
         Verdict::Forward(Forward {

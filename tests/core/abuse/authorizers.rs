@@ -87,11 +87,8 @@ fn principal(verdict: &Verdict) -> Option<String> {
     let Verdict::Forward(forward) = verdict else {
         return None;
     };
-    let headers = forward.caller.headers().iter();
-    let (_, value) = headers
-        .into_iter()
-        .find(|(name, _)| ***name == *"x-principal")?;
-    value.map(str::to_owned)
+    let mut headers = forward.caller.headers();
+    headers.find_map(|(name, value)| (**name == *"x-principal").then(|| value.to_owned()))
 }
 
 /// The request's call is answered by this, and with it the request. `None` if it needs no call.

@@ -66,7 +66,7 @@ fn said(verdict: &Verdict) -> String {
             caller: Caller::Authorized(one),
             ..
         }) => {
-            let told: Vec<_> = one.headers.iter().filter_map(|(_, value)| value).collect();
+            let told: Vec<_> = one.headers.iter().map(|(_, value)| value).collect();
             format!("allowed {}", told.join(","))
         }
         Verdict::Forward(_) => "anonymous".to_owned(),

@@ -63,7 +63,7 @@ impl World {
         match self.gate.decide(&request, wall).0 {
             Decision::Verdict(Verdict::Forward(forward)) => {
                 match (forward.despite, forward.caller) {
-                    (Some(Despite::Reported(reason)), Caller::Anonymous(_)) => {
+                    (Some(Despite::Reported(reason)), Caller::Anonymous) => {
                         reason.code().to_owned()
                     }
                     (None, Caller::Known(_)) => "allowed".to_owned(),

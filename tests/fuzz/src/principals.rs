@@ -292,9 +292,8 @@ fn check(input: &mut Unstructured<'_>, policy: &Rc<Policy>, verifiers: &Verifier
                     panic!("nobody at {path}: {plan:?}");
                 };
                 let told = |wanted: &str| {
-                    let mut values = caller.headers().iter();
-                    let (_, value) = values.find(|(name, _)| ***name == *wanted)?;
-                    value.map(str::to_owned)
+                    let mut values = caller.headers();
+                    values.find_map(|(name, value)| (**name == *wanted).then(|| value.to_owned()))
                 };
                 let (user, payload) = (told("x-user"), told("x-payload"));
                 let principal = told("x-principal");

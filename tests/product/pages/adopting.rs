@@ -70,13 +70,13 @@ fn told(policy: &Rc<Policy>, line: &str, token: &str) -> String {
             format!("{} `{}`", reply.status, refusal.reason().code())
         }
         Decision::Verdict(Verdict::Forward(forward)) => match (forward.despite, forward.caller) {
-            (Some(Despite::Reported(reason)), Caller::Anonymous(_)) => {
+            (Some(Despite::Reported(reason)), Caller::Anonymous) => {
                 format!("anonymous, reported `{}`", reason.code())
             }
             (Some(Despite::Reported(reason)), Caller::Known(_)) => {
                 format!("allowed, reported `{}`", reason.code())
             }
-            (None, Caller::Anonymous(_)) => "anonymous".to_owned(),
+            (None, Caller::Anonymous) => "anonymous".to_owned(),
             (None, Caller::Known(_)) => "allowed".to_owned(),
             other => panic!("{other:?}"),
         },

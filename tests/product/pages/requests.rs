@@ -109,22 +109,22 @@ fn headers(cell: &str, token: Option<String>, policy: &Policy) -> Vec<(String, V
 /// The values of a header once the request goes on.
 fn upstream(headers: &[(String, Vec<u8>)], forward: &Forward, name: &str) -> Vec<String> {
     let text = |value: &[u8]| String::from_utf8(value.to_vec()).expect("text");
-    let edits = forward.edits.iter().filter_map(|edit| match edit {
+    let mut edits = forward.edits.iter().filter_map(|edit| match edit {
         HeaderEdit::Remove(changed) => (**changed == *name).then_some(None),
         HeaderEdit::Set(changed, value) => (**changed == *name).then(|| Some(text(value))),
     });
-    let claims = forward.caller.headers().iter();
-    let claims = claims
-        .filter(|(changed, _)| ***changed == *name)
-        .map(|(_, value)| value.map(str::to_owned));
-    match edits.chain(claims).last() {
+    let mut values: Vec<_> = match edits.next_back() {
         Some(value) => value.into_iter().collect(),
         None => headers
             .iter()
             .filter(|(present, _)| present == name)
             .map(|(_, value)| text(value))
             .collect(),
-    }
+    };
+    let claims = forward.caller.headers();
+    let claims = claims.filter(|(added, _)| ***added == *name);
+    values.extend(claims.map(|(_, value)| value.to_owned()));
+    values
 }
 
 #[track_caller]

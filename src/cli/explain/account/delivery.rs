@@ -135,7 +135,7 @@ impl Verdict {
     ) -> Self {
         let forwarded = |forward: &Forward, despite: Option<Despite>| Self::Forwarded {
             caller: match forward.caller {
-                Caller::Anonymous(_) => "anonymous",
+                Caller::Anonymous => "anonymous",
                 Caller::Known(_) | Caller::Authorized(_) => "allowed",
             },
             despite: despite.or(forward.despite),
@@ -207,11 +207,10 @@ impl Upstream {
                 cause => upstream.change(name, value, cause),
             }
         }
-        let told = forward.caller.headers();
         for name in policy.claim_headers.names().map(HeaderName::as_str) {
-            let value = told.iter().find(|(told, _)| &***told == name);
-            let value = value.and_then(|(_, value)| value);
-            upstream.change(name, value.map(str::to_owned), Cause::Claim);
+            let mut told = forward.caller.headers();
+            let value = told.find_map(|(told, value)| (&**told == name).then(|| value.to_owned()));
+            upstream.change(name, value, Cause::Claim);
         }
         upstream
     }

@@ -40,7 +40,7 @@ fn end(facts: &Facts<'_>) -> Option<Step> {
         Ending::Decided(
             Verdict::Answer(_)
             | Verdict::Forward(Forward {
-                caller: Caller::Anonymous(_),
+                caller: Caller::Anonymous,
                 ..
             }),
         ) => record.last(),
