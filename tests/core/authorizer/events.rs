@@ -387,7 +387,7 @@ fn header_names_are_spelled_as_functions_look_for_them() {
 
 #[test]
 fn what_is_not_utf_8_is_left_out() {
-    let mut lines = vec![
+    let lines = vec![
         (":method".into(), b"GET".to_vec()),
         (":path".into(), b"/a?b=%ff&c=1".to_vec()),
         (":authority".into(), b"a.example".to_vec()),
@@ -398,7 +398,7 @@ fn what_is_not_utf_8_is_left_out() {
         ("cookie".into(), b"a=\xff".to_vec()),
         ("user-agent".into(), b"\xff".to_vec()),
     ];
-    let request = Request::new(lines.clone());
+    let request = Request::new(lines);
     let found = event(&settings(Format::Rest, Vec::new()), &request, None);
     assert_eq!(
         found["headers"],
@@ -417,14 +417,21 @@ fn what_is_not_utf_8_is_left_out() {
     );
     assert_eq!(found.get("cookies"), None);
     assert_eq!(found["rawQueryString"], "b=%ff&c=1");
-    // A header beside an authority is the same thing under another name.
-    lines.push(("host".into(), b"b.example".to_vec()));
-    let found = event(
-        &settings(Format::Rest, Vec::new()),
-        &Request::new(lines),
-        None,
-    );
-    assert_eq!(found["headers"]["Host"], "a.example");
+}
+
+/// A header beside an authority is the same thing under another name, wherever it stands.
+#[test]
+fn the_authority_is_the_host() {
+    let [method, path, authority] = [BARE[0], BARE[1], (":authority", "a.example")];
+    let host = ("host", "b.example");
+    for (lines, expected) in [
+        (vec![method, path, authority, host], "a.example"),
+        (vec![method, path, host, authority], "a.example"),
+        (vec![method, path, host], "b.example"),
+    ] {
+        let found = event(&settings(Format::Rest, Vec::new()), &request(&lines), None);
+        assert_eq!(found["headers"]["Host"], expected, "{lines:?}");
+    }
 }
 
 #[test]

@@ -82,7 +82,8 @@ struct Process {
     requests: u32,
 }
 
-/// A rule for each path: `/pay` within a minute, `/quick` within five seconds, `/plain` without.
+/// A rule for each path: `/pay` within a minute, `/quick` within five seconds, `/plain` without; of some
+/// with alternatives, all that a token with scopes meets.
 fn document(confirm: &Value) -> Value {
     let mut confirm = confirm.clone();
     confirm["cluster"] = json!("pool");
@@ -100,6 +101,18 @@ fn document(confirm: &Value) -> Value {
             rule("/quick", json!({"confirmed_within": "5s"})),
             rule("/strict", json!({"confirmed_within": "60s", "groups": ["staff"], "pools": "any"})),
             rule("/scoped", json!({"confirmed_within": "60s", "scopes": ["pay/write"], "pools": "any"})),
+            rule("/mild", json!({"any_of": [
+                {"scopes": [SCOPE], "confirmed_within": "5s"},
+                {"scopes": ["openid"], "confirmed_within": "60s"},
+            ]})),
+            rule("/both", json!({"confirmed_within": "5s", "any_of": [
+                {"groups": ["staff"]},
+                {"scopes": ["openid"], "confirmed_within": "60s"},
+            ]})),
+            rule("/free", json!({"any_of": [
+                {"scopes": [SCOPE], "confirmed_within": "60s"},
+                {"scopes": ["openid"]},
+            ]})),
         ],
         "default": "authenticated",
     })
@@ -444,6 +457,31 @@ fn each_rule_has_its_own_time_and_others_ask_nobody() {
     assert_eq!(process.at(5_532), "t/pay allowed; t/plain allowed");
     assert_eq!(process.at(5_600), "t/quick allowed");
     assert_eq!(process.questions(), ["t", "t"]);
+}
+
+/// Of alternatives the mildest counts, and beside what the rule itself asks the stricter of both.
+#[test]
+fn an_alternative_has_a_time_of_its_own() {
+    let mut process = Process::new(1, &json!({}));
+    process.at(500);
+    process.ask(0, "t", "/free");
+    process.ask(0, "t", "/mild");
+    assert_eq!(process.at(530), "t/free allowed");
+    assert_eq!(process.at(531), "t/mild allowed");
+    process.at(5_530);
+    process.ask(0, "t", "/both");
+    assert_eq!(process.at(5_530), "t/both allowed");
+    process.at(5_532);
+    process.ask(0, "t", "/both");
+    process.ask(0, "t", "/mild");
+    assert_eq!(process.at(5_532), "t/mild allowed");
+    assert_eq!(process.at(5_600), "t/both allowed");
+    process.at(66_000);
+    process.ask(0, "t", "/mild");
+    process.ask(0, "t", "/free");
+    assert_eq!(process.at(66_000), "t/free allowed");
+    assert_eq!(process.at(66_100), "t/mild allowed");
+    assert_eq!(process.questions(), ["t", "t", "t"]);
 }
 
 #[test]
