@@ -4,7 +4,7 @@ use super::bell::Bell;
 use super::clock::{self, MonotonicClock};
 use super::crypto::Host;
 use super::metrics::Metrics;
-use super::number::Number;
+use super::number::{self, Number};
 use super::space::Shared;
 use super::start;
 use super::stream;
@@ -18,6 +18,7 @@ use crate::remote::report::{Level, Report};
 use crate::remote::schedule::Entropy;
 use crate::request::Rest;
 use crate::signature::HostVerifier;
+use crate::time::Monotonic;
 use proxy_wasm::hostcalls;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -141,6 +142,7 @@ impl Worker {
             }
         };
         phase.set(self.carry_out(context, &verdict));
+        self.tick_within(number::TOLD_WITHIN);
     }
 
     /// Carries out a verdict on the request whose context is in effect. Returns what has become of
@@ -164,6 +166,7 @@ impl Worker {
         // Their answers will find nobody.
         self.metrics.in_flight(0);
         self.metrics.retired();
+        number::tell();
     }
 
     /// Trailers have come, after a verdict or before it: what was promised of headers holds for
@@ -182,6 +185,7 @@ impl Worker {
         self.held.borrow_mut().remove(&context);
         if self.gate.borrow_mut().cancel(context) {
             self.metrics.cancelled();
+            self.tick_within(number::TOLD_WITHIN);
         }
     }
 
@@ -199,8 +203,9 @@ impl Worker {
         self.bell.heard();
         let effects = self.gate.borrow_mut().tick(now, &Shared);
         self.bring_about(effects);
-        self.tick_every(self.gate.borrow().next_tick(self.clock.read()));
         self.metrics.gauges(&self.gate.borrow(), now, &Shared);
+        number::tell();
+        self.tick_every(self.next_tick(self.clock.read()));
         // The level may be changed while Envoy runs.
         if let Ok(level) = hostcalls::get_log_level() {
             proxy_wasm::set_log_level(level);
@@ -212,7 +217,7 @@ impl Worker {
         self.bell.heard();
         let effects = self.gate.borrow_mut().begin_calls();
         self.bring_about(effects);
-        self.tick_within(self.gate.borrow().next_tick(self.clock.read()));
+        self.tick_within(self.next_tick(self.clock.read()));
     }
 
     pub(super) fn answered(&self, token: u32, headers: usize, body: usize) {
@@ -223,7 +228,7 @@ impl Worker {
         let answer = wire::answer(headers, call.headers, body);
         let now = self.clock.both();
         self.finish(call.id, &answer, now);
-        self.tick_within(self.gate.borrow().next_tick(now.monotonic));
+        self.tick_within(self.next_tick(now.monotonic));
     }
 
     fn finish(&self, id: CallId, answer: &Answer, now: Now) {
@@ -290,6 +295,15 @@ impl Worker {
             Level::Debug => log::debug!("{report}"),
             Level::Info => log::info!("{report}"),
             Level::Warning => log::warn!("{report}"),
+        }
+    }
+
+    /// When the gate has something to do, or the host something to be told.
+    fn next_tick(&self, now: Monotonic) -> Duration {
+        let period = self.gate.borrow().next_tick(now);
+        match number::is_untold() {
+            true => period.min(number::TOLD_WITHIN),
+            false => period,
         }
     }
 

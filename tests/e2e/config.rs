@@ -92,6 +92,7 @@ fn a_struct_and_its_text_mean_the_same() {
         );
         table.accepted(at, "a number in both", &level(json!(3)));
         statuses.push(level(json!("3.0")).send(envoy.at(at)));
+        table.others_have_asked();
         table.accepted(at, "a boolean", &Request::get("/flag").bearer(&token));
         let late = id
             .clone()

@@ -193,7 +193,7 @@ fn leave(envoy: &EnvoyUnderTest, to: SocketAddr, moment: &Moment) -> usize {
         .filter(|name| !name.is_empty())
         .collect();
     let crowd = u64::try_from(CROWD).expect("a few");
-    let before = envoy.metrics();
+    let before = envoy.metrics_so_far();
     let of = |metrics: &std::collections::BTreeMap<String, u64>, name: &str| {
         metrics.get(name).copied().unwrap_or(0)
     };
@@ -201,13 +201,13 @@ fn leave(envoy: &EnvoyUnderTest, to: SocketAddr, moment: &Moment) -> usize {
     if names.contains(&"cancelled") {
         eventually(moment.what, || {
             // Whoever says half a goodbye has left already.
-            let now = envoy.metrics();
+            let now = envoy.metrics_so_far();
             (of(&now, "held") - of(&before, "held") == crowd).then_some(())
         });
     }
     drop(leaving);
     eventually(moment.what, || {
-        let now = envoy.metrics();
+        let now = envoy.metrics_so_far();
         let counted = |name: &&str| of(&now, name) - of(&before, name) == crowd;
         (names.iter().all(counted) && of(&now, "held_now") == 0).then_some(())
     });

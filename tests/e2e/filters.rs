@@ -89,9 +89,11 @@ fn filters_share_keys_by_vm_id_and_nothing_else() {
     table.accepted("broad", "the new key", &new());
     assert_eq!(keys.fetches(POOL), 3);
     let mut requests = until_refused("broad");
+    table.others_have_asked();
     table.accepted("apart", "the old key", &ask(POOL));
     table.accepted("apart", "the new key", &new());
     requests += until_refused("apart");
+    table.others_have_asked();
     assert_eq!(keys.fetches(POOL), 4);
 
     // One goes: the others have what they had.

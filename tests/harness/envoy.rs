@@ -199,10 +199,16 @@ impl EnvoyUnderTest {
             .collect()
     }
 
-    /// The filter's metrics, without their common prefix.
+    /// The filter's metrics, without their common prefix, once all that has happened is counted.
     #[track_caller]
     pub(crate) fn metrics(&self) -> BTreeMap<String, u64> {
         Host::of_tests().settle();
+        self.metrics_so_far()
+    }
+
+    /// Those that it has been told by now.
+    #[track_caller]
+    pub(crate) fn metrics_so_far(&self) -> BTreeMap<String, u64> {
         let all = self.statistics(PREFIX);
         let own =
             |(name, value): (String, u64)| Some((name.strip_prefix(PREFIX)?.to_owned(), value));
@@ -232,7 +238,7 @@ impl EnvoyUnderTest {
         let mut last = 0;
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            last = self.metric(name);
+            last = self.metrics_so_far().get(name).copied().unwrap_or(0);
             if last == value {
                 return;
             }
@@ -244,7 +250,14 @@ impl EnvoyUnderTest {
     /// The metrics of decisions: each request adds one to exactly one of them.
     #[track_caller]
     pub(crate) fn decisions(&self) -> BTreeMap<String, u64> {
-        let mut metrics = self.metrics();
+        Host::of_tests().settle();
+        self.decisions_so_far()
+    }
+
+    /// Those that it has been told by now.
+    #[track_caller]
+    pub(crate) fn decisions_so_far(&self) -> BTreeMap<String, u64> {
+        let mut metrics = self.metrics_so_far();
         metrics.retain(|name, value| {
             let plain = ["allowed", "anonymous", "cancelled"].contains(&name.as_str());
             *value > 0 && (plain || name.starts_with("denied."))
@@ -309,7 +322,7 @@ impl EnvoyUnderTest {
     #[track_caller]
     pub(crate) fn finish(self, requests: usize) {
         let requests = u64::try_from(requests).expect("a number of requests");
-        let decided = || self.decisions().values().sum::<u64>();
+        let decided = || self.decisions_so_far().values().sum::<u64>();
         let deadline = Instant::now() + Duration::from_secs(2);
         while decided() < requests && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(10));

@@ -42,11 +42,13 @@ impl Host {
         }
     }
 
-    /// Waits until what has been decided is counted: the dynamic module tells Envoy of it every 20 ms.
+    /// Waits until Envoy is told what has been counted: by the module within 100 ms, by the dynamic one
+    /// every 20 ms.
     pub(crate) fn settle(self) {
-        if self == Self::Native {
-            thread::sleep(Duration::from_millis(60));
-        }
+        thread::sleep(Duration::from_millis(match self {
+            Self::Wasm => 120,
+            Self::Native => 60,
+        }));
     }
 
     /// Where Envoy looks for dynamic modules, if it has to.
