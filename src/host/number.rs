@@ -17,45 +17,34 @@ thread_local! {
 
 /// A statistic, unless the host has refused to keep it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Number {
-    id: Option<u32>,
-    kind: Kind,
-}
+pub(super) struct Number(Option<u32>);
 
 impl Number {
     pub(super) fn define(kind: Kind, name: &str) -> Self {
-        let metric = match kind {
+        let kind = match kind {
             Kind::Counter => MetricType::Counter,
             Kind::Gauge => MetricType::Gauge,
         };
-        let id = hostcalls::define_metric(metric, name).ok();
-        Self { id, kind }
+        Self(hostcalls::define_metric(kind, name).ok())
     }
 }
 
 impl Metric for Number {
     fn add(&self, amount: i64) {
-        let Some(id) = self.id else { return };
-        match self.kind {
-            Kind::Counter => UNTOLD.with_borrow_mut(|untold| {
-                match untold.iter_mut().find(|(known, _)| *known == id) {
-                    Some((_, sum)) => *sum = sum.saturating_add(amount),
-                    None => untold.push((id, amount)),
-                }
-            }),
-            Kind::Gauge => increment(id, amount),
-        }
+        let Some(id) = self.0 else { return };
+        UNTOLD.with_borrow_mut(
+            |untold| match untold.iter_mut().find(|(known, _)| *known == id) {
+                Some((_, sum)) => *sum = sum.saturating_add(amount),
+                None => untold.push((id, amount)),
+            },
+        );
     }
 
     fn set(&self, value: u64) {
-        if let Some(id) = self.id {
+        if let Some(id) = self.0 {
             let _ = hostcalls::record_metric(id, value);
         }
     }
-}
-
-fn increment(id: u32, amount: i64) {
-    let _ = hostcalls::increment_metric(id, amount);
 }
 
 /// Whether anything has been counted that the host is not told yet.
@@ -66,6 +55,6 @@ pub(super) fn is_untold() -> bool {
 /// Tells the host what has been counted, by whatever plugin of this VM.
 pub(super) fn tell() {
     for (id, amount) in UNTOLD.take() {
-        increment(id, amount);
+        let _ = hostcalls::increment_metric(id, amount);
     }
 }

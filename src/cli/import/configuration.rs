@@ -6,6 +6,7 @@ use super::note::{Kind, Notes};
 use super::order::{Matching, Ordered};
 use super::security::{Access, Requirement};
 use super::signed::Callers;
+use super::told::Told;
 use super::yaml::{comment, flow, scalar};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub(super) struct Configuration {
     pub(super) path_case: &'static str,
     /// What all paths are below; empty or `/stage`.
     pub(super) prefix: String,
+    pub(super) told: Told,
     pub(super) cors_preflight: Option<Value>,
     pub(super) responses: Map<String, Value>,
 }
@@ -100,6 +102,9 @@ impl Configuration {
             "API Gateway tells /Users from /users. Here: sensitive, if every upstream does, too.",
         );
         member(&mut text, "", "path_case", &json!(self.path_case));
+        for (name, list) in self.told.members() {
+            member(&mut text, "", name, &list);
+        }
         if let Some(preflight) = &self.cors_preflight {
             member(&mut text, "", "cors_preflight", preflight);
         }

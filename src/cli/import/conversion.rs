@@ -11,6 +11,7 @@ use super::pools::{clients, commonest, named, one_issuer, pools};
 use super::route::Route;
 use super::security::{Access, Context, Decision};
 use super::signed::Callers;
+use super::told::Told;
 use super::{Args, Case, Waiver, cors, head, policy, replies, scheme};
 use crate::document::{Document, Source, member};
 use anyhow::{Context as _, bail};
@@ -108,7 +109,7 @@ pub(super) fn import(
     };
     let used = |decision: &Decision| decision.access == Access::Signed;
     let functions = functions(&schemes, &decisions, &mut notes);
-    let configuration = Configuration {
+    let mut configuration = Configuration {
         title,
         callers: signed.filter(|_| pools.is_empty() || decisions.iter().any(used)),
         pools,
@@ -117,9 +118,16 @@ pub(super) fn import(
         rules,
         path_case,
         prefix: below,
+        told: Told::default(),
         cors_preflight: cors::read(definition, &mut notes),
         responses: replies::read(definition, &mut notes),
     };
+    let told = Told::read(&operations, &mut notes, |told| {
+        configuration.told = told.clone();
+        let lacks_function = told.needs_function() && configuration.functions.is_empty();
+        !lacks_function && accepted(&configuration.write(&Notes::default())).is_ok()
+    });
+    configuration.told = told;
     let text = configuration.write(&notes);
     accepted(&text)?;
     Ok(Imported {

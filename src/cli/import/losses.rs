@@ -6,10 +6,8 @@ use super::function::Function;
 use super::note::Notes;
 use super::part::{Obstacle, Part};
 use super::security::{Access, Context, Decision};
-use super::yaml::flow;
 use crate::document::member;
-use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// An operation as people call it.
 pub(super) fn label(operation: &Operation<'_>) -> String {
@@ -145,9 +143,6 @@ pub(super) fn note_differences(
     const ENDPOINT: &str = "x-amazon-apigateway-endpoint-configuration";
     let mut validated = Vec::new();
     let mut mocked = Vec::new();
-    let mut told = Vec::new();
-    let mut headers = BTreeSet::new();
-    let mut context = BTreeSet::new();
     for operation in operations {
         let Ok(says) = &operation.says else {
             continue;
@@ -162,14 +157,8 @@ pub(super) fn note_differences(
         {
             validated.push(label(operation));
         }
-        // None of it decides who may call: what of it cannot be read is the integration's business.
         let integration = says.get("x-amazon-apigateway-integration");
         let integration = integration.as_ref().map(Part::raw);
-        if let Some(integration) = integration.filter(|one| names_claims(one)) {
-            told.push(label(operation));
-            headers.extend(claim_headers(integration));
-            context.extend(context_headers(integration));
-        }
         let kind = integration.and_then(|integration| integration.get("type")?.as_str());
         if kind.is_some_and(|kind| kind.eq_ignore_ascii_case("mock")) {
             mocked.push(label(operation));
@@ -181,28 +170,6 @@ pub(super) fn note_differences(
             validated.join(", ")
         );
         notes.not_carried(member("", VALIDATOR), text);
-    }
-    if !told.is_empty() {
-        let list = |name: &str, of: &str, headers: BTreeSet<(String, String)>| {
-            let headers = headers.into_iter();
-            let headers = headers.map(|(header, value)| json!({"header": header, of: value}));
-            let headers: Vec<_> = headers.collect();
-            (!headers.is_empty()).then(|| flow(&json!({name: headers})))
-        };
-        let lists = [
-            list("claim_headers", "claim", headers),
-            list("context_headers", "key", context),
-        ];
-        let lists: Vec<_> = lists.into_iter().flatten().collect();
-        let text = match lists.is_empty() {
-            true => "claim_headers or context_headers".to_owned(),
-            false => lists.join(" and "),
-        };
-        let text = format!(
-            "integrations are told what the authorizer found; here every upstream is, with {text}: {}",
-            told.join(", ")
-        );
-        notes.not_carried("paths", text);
     }
     if !mocked.is_empty() {
         let text = format!(
@@ -225,59 +192,6 @@ pub(super) fn note_differences(
             );
         }
     }
-}
-
-/// Whether some mapping, expression or template refers to what the authorizer found.
-fn names_claims(integration: &Value) -> bool {
-    match integration {
-        Value::String(text) => text.contains("context.authorizer"),
-        Value::Array(elements) => elements.iter().any(names_claims),
-        Value::Object(members) => members.values().any(names_claims),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-/// Headers that an integration gets from claims, and nothing else.
-fn claim_headers(integration: &Value) -> impl Iterator<Item = (String, String)> {
-    let from = [
-        "context.authorizer.claims.",
-        "context.authorizer.jwt.claims.",
-    ];
-    headers_from(integration, from)
-}
-
-/// Headers that it gets from the context of a function's answer, and nothing else.
-fn context_headers(integration: &Value) -> impl Iterator<Item = (String, String)> {
-    let headers = headers_from(
-        integration,
-        ["context.authorizer.", "context.authorizer.lambda."],
-    );
-    headers.filter(|(_, key)| !key.contains('.') && key != "claims")
-}
-
-fn headers_from(
-    integration: &Value,
-    from: [&'static str; 2],
-) -> impl Iterator<Item = (String, String)> {
-    let parameters = integration
-        .get("requestParameters")
-        .and_then(Value::as_object);
-    parameters
-        .into_iter()
-        .flatten()
-        .filter_map(move |(parameter, value)| {
-            // Of a REST API, and of an HTTP API.
-            let to = [
-                "integration.request.header.",
-                "append:header.",
-                "overwrite:header.",
-            ];
-            let header = to.iter().find_map(|to| parameter.strip_prefix(to))?;
-            let value = value.as_str()?;
-            let value = value.strip_prefix('$').unwrap_or(value);
-            let name = from.iter().find_map(|from| value.strip_prefix(from))?;
-            Some((header.to_ascii_lowercase(), name.to_owned()))
-        })
 }
 
 /// An expression for `aud` refuses access tokens, which have none.

@@ -34,6 +34,7 @@ mod security;
 mod signed;
 #[cfg(test)]
 mod tests;
+mod told;
 mod yaml;
 
 use crate::document::{Dialect, Document, Source};
