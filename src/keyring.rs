@@ -31,6 +31,8 @@ pub struct Keyring {
     start: Option<Monotonic>,
     /// The set whose turn it is to be fetched, where more are due than are fetched at one time.
     first_in_turn: usize,
+    /// Whose turn it is to be read.
+    first_to_read: usize,
 }
 
 /// One issuer's keys.
@@ -109,6 +111,9 @@ impl Keyring {
     /// Fetches of one VM that are under way at one time: a thousand user pools are in a few regions,
     /// whose endpoints would take a thousand connections at once for a flood.
     pub const MOST_UNDER_WAY: usize = 64;
+    /// Records that one tick reads of sets that serve and of which nothing newer is wanted: a read is a
+    /// call of the host's, and what another VM did about a refresh can wait for some ticks.
+    pub const MOST_READ: usize = 64;
 
     /// A keyring for these issuers, without any key but inline ones.
     #[must_use]
@@ -120,6 +125,7 @@ impl Keyring {
             entropy,
             start: None,
             first_in_turn: 0,
+            first_to_read: 0,
         }
     }
 
@@ -146,14 +152,25 @@ impl Keyring {
     /// Reads what the other VMs did. Called at every tick, and before a verdict that depends on
     /// having seen the newest set.
     pub fn sync(&mut self, now: Monotonic, space: &dyn SharedSpace) {
+        let is_first = self.start.is_none();
         // Not in `new`, which is given no time.
         self.start.get_or_insert(now);
-        // Of each its record, some tens of bytes; the keys only where the record names a newer
-        // fetch.
-        for document in self.documents_mut() {
-            // Every configuration takes every set: there is nothing to tell.
-            let _ = document.sync(now, space);
+        let (number, first) = (self.sets.len(), self.first_to_read);
+        for (turn, position) in (first..number).chain(0..first).enumerate() {
+            let set = self.sets.get_mut(position);
+            let Some(document) = set.and_then(Set::document_mut) else {
+                continue;
+            };
+            if is_first || turn < Self::MOST_READ || document.wants_a_look(now) {
+                // Of each its record, some tens of bytes; the keys only where the record names a newer
+                // fetch. Every configuration takes every set: there is nothing to tell.
+                let _ = document.sync(now, space);
+            } else {
+                document.look_at_age(now);
+            }
         }
+        let next = first.saturating_add(Self::MOST_READ);
+        self.first_to_read = if next < number { next } else { 0 };
     }
 
     /// Reads what the other VMs did about one issuer.

@@ -60,7 +60,12 @@ pub struct Metrics<M> {
     in_flight: Cell<usize>,
     /// The second, and the numbers of keys and of denied, for which gauges were last set.
     shown: Cell<Option<(u64, usize, usize)>>,
+    /// The issuer whose turn it is.
+    first_to_show: Cell<usize>,
 }
+
+/// Issuers whose gauges are set at one time: there may be a thousand, and each is a call of the host's.
+const MOST_SHOWN: usize = 64;
 
 /// What is counted and shown of the deny list, where there is one.
 #[derive(Debug)]
@@ -175,6 +180,7 @@ impl<M: Metric> Metrics<M> {
             authorizers: authorizers.collect(),
             in_flight: Cell::default(),
             shown: Cell::default(),
+            first_to_show: Cell::default(),
         }
     }
 
@@ -297,7 +303,7 @@ impl<M: Metric> Metrics<M> {
     }
 
     /// Gauges that every VM sets to the same value: whenever the number of keys changes, and once a
-    /// second, since there may be a thousand issuers.
+    /// second. Those of many issuers take turns.
     pub fn gauges(&self, gate: &Gate, now: Now, space: &dyn SharedSpace) {
         let standings = || gate.keyring().standings(now.monotonic);
         let keys = standings().fold(0, |sum: usize, one| sum.saturating_add(one.keys));
@@ -317,7 +323,12 @@ impl<M: Metric> Metrics<M> {
             metrics.entries.set(all.entries);
             metrics.age.set(all.age);
         }
-        for (issuer, standing) in self.issuers.iter().zip(standings()) {
+        let first = self.first_to_show.get();
+        let next = first.saturating_add(MOST_SHOWN);
+        self.first_to_show
+            .set(if next < self.issuers.len() { next } else { 0 });
+        let issuers = self.issuers.iter().zip(standings());
+        for (issuer, standing) in issuers.skip(first).take(MOST_SHOWN) {
             issuer.keys.set(number(standing.keys));
             // Keys that stand in the configuration have no age.
             if let Some(age) = standing.age {

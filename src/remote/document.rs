@@ -170,6 +170,18 @@ impl<C: Content> Document<C> {
         ended
     }
 
+    /// Whether it makes a difference what the other VMs did: somebody waits for content, or a fetch
+    /// would begin.
+    #[must_use]
+    pub fn wants_a_look(&self, now: Monotonic) -> bool {
+        self.refresher.is_awaited() || self.refresher.is_due(now)
+    }
+
+    /// Works out anew whether the content may still serve.
+    pub fn look_at_age(&mut self, now: Monotonic) {
+        self.refresher.look_at_age(now);
+    }
+
     /// What the content at hand counts itself by.
     fn revision(&self) -> u64 {
         self.content

@@ -95,6 +95,8 @@ pub(super) struct Refresher {
     /// The generation to which a newer one is wanted. Set by every waiting request at every tick,
     /// and cleared once the tick has looked at it: a request that goes away leaves no wish behind.
     demanded: Option<u64>,
+    /// Whether newer content has been demanded since the record was read.
+    awaited: bool,
     /// This VM's own fetch that is under way, by the call that makes it.
     fetching: Option<(CallId, Lease)>,
 }
@@ -146,6 +148,7 @@ impl Refresher {
             generation: 0,
             usable: false,
             demanded: None,
+            awaited: false,
             fetching: None,
         }
     }
@@ -170,9 +173,15 @@ impl Refresher {
     /// fetch that brought it.
     pub(super) fn sync(&mut self, space: &dyn SharedSpace) -> Option<(Vec<u8>, Monotonic)> {
         self.read_record(space);
+        self.awaited = false;
         let content_at = self.record.content_at.filter(|_| !self.knows_content())?;
         let (content, _) = space.read(&self.names.content);
         Some((content?, content_at))
+    }
+
+    /// Whether somebody waits for content, or for newer content than there was at the last look.
+    pub(super) const fn is_awaited(&self) -> bool {
+        self.awaited || !self.usable
     }
 
     /// Whether the content of the record has been looked at.
@@ -290,6 +299,7 @@ impl Refresher {
     /// is here already demands nothing.
     pub(super) fn demand_newer(&mut self, generation: u64) {
         self.demanded = self.demanded.max(Some(generation));
+        self.awaited = true;
     }
 
     /// What can be said of content newer than this generation. A set of the same contents is no

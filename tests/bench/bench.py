@@ -184,7 +184,8 @@ def ratios(by_key):
   The dynamic module, against the same: {ratio["native"]:.2f} for tokens seen before, {ratio["native_cold"]:.2f} for new ones.
   ext_authz and its service take {cpu["ext_authz"] / cpu["cold"]:.1f} times as long as that.
   A function's answer that is remembered, against a remembered token: {ratio["function"]:.2f}; a function
-  that is asked every time, against ext_authz to the same service: {ratio["function_held"]:.2f}.
+  that is asked every time, against ext_authz to the same service: {ratio["function_held"]:.2f}, by the dynamic
+  module {ratio["native_function_held"]:.2f}.
   Holding bodies back costs {callbacks / 1e3:.2f} ms per {UPLOAD_BYTES >> 20} MiB upload, {share:.1%} of it."""
     )
 

@@ -108,13 +108,17 @@ def ours(token=None, module=MODULE, **more):
 
 def native(token=None, **more):
     """The same filter as a dynamic module."""
+    return native_plugin(configuration(token, **more))
+
+
+def native_plugin(configuration):
     module = {
         "@type": f"{TYPE}.filters.http.dynamic_modules.v3.DynamicModuleFilter",
         "dynamic_module_config": {"name": "cognito_authorizer", "do_not_close": True},
         "filter_name": "bench",
         "filter_config": {
             "@type": "type.googleapis.com/google.protobuf.Struct",
-            "value": configuration(token, **more),
+            "value": configuration,
         },
     }
     return [{"name": "native", "typed_config": module}]
@@ -188,13 +192,12 @@ def function(ttl):
             "stage": "prod",
         },
     }
-    configuration = {
+    return {
         "authorizers": [authorizer],
         "default": {"authorizer": "bench"},
         "rules": [{"match": {"path": "/open"}, "allow": "anyone"}],
         "context_headers": [{"header": "x-tenant", "key": "tenantId"}],
     }
-    return plugin(MODULE, configuration)
 
 
 def ext_authz(cluster="authz", headers=CLAIM_HEADERS):
@@ -371,8 +374,10 @@ def rows(stage):
         "seen": False,
         "told": TENANT,
     }
+    ours_asks, native_asks = plugin(MODULE, function("0s")), native_plugin(function("0s"))
+    remembers = plugin(MODULE, function("5m"))
     remembered = [
-        Row("function", "this filter: an answer remembered", REMEMBERED, function("5m"), warm, **asking),
+        Row("function", "this filter: an answer remembered", REMEMBERED, remembers, warm, **asking),
     ]
     asked = [
         Row(
@@ -383,6 +388,7 @@ def rows(stage):
             warm,
             **asking,
         ),
-        Row("function_held", "this filter: an event, an answer", ASKED, function("0s"), warm, **asking),
+        Row("function_held", "this filter: an event, an answer", ASKED, ours_asks, warm, **asking),
+        Row("native_function_held", "the dynamic module: the same", ASKED, native_asks, warm, **asking),
     ]
     return [*known, *ways, *new, *refused, *uploads, *remembered, *asked]

@@ -62,7 +62,7 @@ fn at(millis: u64) -> Now {
 }
 
 /// All keys come within the ticks of a second, and no tick asks for more than each record once and what
-/// the fetches take that it begins.
+/// the fetches take that it begins. Where all keys are there, records take turns.
 #[test]
 fn a_tick_reads_each_record_once() {
     /// Of a fetch that is begun: the record is read, and written with the lease.
@@ -100,9 +100,45 @@ fn a_tick_reads_each_record_once() {
             let effects = gate.tick(at(millis), &space);
             shortest = shortest.min(began.elapsed());
             assert!(effects.calls.is_empty() && effects.reports.is_empty());
-            assert_eq!(space.take(), (pools, 0));
+            assert_eq!(space.take(), (pools.min(Keyring::MOST_READ), 0));
             assert_eq!(gate.next_tick(at(millis).monotonic), Gate::IDLE_TICK);
         }
         println!("{pools} pools: a tick takes {shortest:?} beside the host's part");
     }
+}
+
+/// What another VM has fetched is noticed before it would be fetched again, of however many issuers.
+#[test]
+fn what_another_vm_has_fetched_is_not_fetched_again() {
+    const POOLS: usize = 3 * Keyring::MOST_READ;
+    let space = Counting::default();
+    let answer =
+        |keys: &[&TestKey]| Answer::response(200, Some(key_set(keys).to_string().into_bytes()));
+    // The first VM fetches, at the schedule's own times; the other follows.
+    let (mut first, mut other) = (gate(POOLS), gate(POOLS));
+    first.start(at(0), &space);
+    other.start(at(0), &space);
+    let fetch_all = |first: &mut Gate, from: u64, keys: &[&TestKey]| {
+        let mut fetched = 0;
+        for millis in (from..).step_by(10).take(200) {
+            for (id, _) in first.tick(at(millis), &space).calls {
+                first.answered(id, &answer(keys), at(millis), &space);
+                fetched += 1;
+            }
+        }
+        assert_eq!(fetched, POOLS);
+    };
+    let generations = |gate: &Gate, generation: u64| {
+        let issuers = gate.policy().issuers.iter();
+        let now = issuers.filter_map(|(issuer, _)| gate.keyring().generation(issuer));
+        now.filter(|one| *one == generation).count()
+    };
+    fetch_all(&mut first, 10, &[TestKey::first()]);
+    // None was there: all were awaited.
+    other.tick(at(2_500), &space);
+    assert_eq!(generations(&other, 1), POOLS);
+    // An hour later all are fetched again, with another key.
+    fetch_all(&mut first, 3_600_000, &[TestKey::second()]);
+    assert!(other.tick(at(3_610_000), &space).calls.is_empty());
+    assert_eq!(generations(&other, 2), POOLS);
 }
