@@ -52,6 +52,12 @@ native: ## The same filter as a dynamic module of Envoy.
 test-native: native venv ## The end-to-end tests with the dynamic module.
 	@tests/native.sh $(TESTS)
 
+# Needs a nightly compiler with Miri. Time and chance are the machine's; the alarm's thread outlives the tests.
+.PHONY: miri
+miri: ## The one crate with `unsafe`, under Miri.
+	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-ignore-leaks' cargo +nightly miri test --locked \
+		--manifest-path src/native/Cargo.toml -p cognito-authorizer-abi --target-dir $(CARGO_TARGET_DIR)/miri
+
 # ROUNDS=5 DURATION=10 (seconds of load) make it longer, ROWS=warm,keep measures these rows alone,
 # TOKENS=100000 makes the growth shorter.
 bench: build native venv ## Side by side with jwt_authn.

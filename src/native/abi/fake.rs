@@ -5,6 +5,7 @@ use crate::hooks::*;
 use crate::raw::{Buffer, ConfigurationPointer, FilterPointer, Header, Opaque, SchedulerPointer};
 use std::cell::{Cell, RefCell};
 use std::ptr::null;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A reply's status, body and details.
@@ -47,13 +48,14 @@ pub(crate) fn fail_if_wanted() {
 }
 
 impl Stream {
-    pub(crate) fn new(headers: &[(&str, &[u8])]) -> Box<Self> {
+    /// Shared, as a host's objects are: Envoy has a pointer to it as well.
+    pub(crate) fn new(headers: &[(&str, &[u8])]) -> Rc<Self> {
         let stream = Self::default();
         for (name, value) in headers {
             let header = (name.as_bytes().to_vec(), value.to_vec());
             stream.headers.borrow_mut().push(header);
         }
-        Box::new(stream)
+        Rc::new(stream)
     }
 
     pub(crate) fn pointer(&self) -> FilterPointer {
@@ -101,8 +103,8 @@ impl Stream {
 
 impl Configuration {
     /// Loads a document; `None` if it is refused.
-    pub(crate) fn load(document: &str) -> Option<Box<Self>> {
-        let configuration = Box::new(Self::default());
+    pub(crate) fn load(document: &str) -> Option<Rc<Self>> {
+        let configuration = Rc::new(Self::default());
         let envoy = configuration.pointer();
         let document = Buffer::of(document.as_bytes());
         // SAFETY: both live until the call returns, and the configuration until `end`.
