@@ -1,6 +1,7 @@
 //! What a tick costs with as many user pools as there may be: a worker serves no request meanwhile.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -22,11 +23,13 @@ struct Counting {
     space: Space,
     reads: Cell<usize>,
     writes: Cell<usize>,
+    names: RefCell<BTreeSet<String>>,
 }
 
 impl SharedSpace for Counting {
     fn read(&self, name: &str) -> (Option<Vec<u8>>, Version) {
         self.reads.set(self.reads.get() + 1);
+        self.names.borrow_mut().insert(name.to_owned());
         self.space.read(name)
     }
 
@@ -94,7 +97,8 @@ fn a_tick_reads_each_record_once() {
         }
         // From then on nothing is due.
         let mut shortest = Duration::MAX;
-        for _ in 0..20 {
+        space.names.take();
+        for _ in 0..pools.div_ceil(Keyring::MOST_READ) {
             millis += 250;
             let began = Instant::now();
             let effects = gate.tick(at(millis), &space);
@@ -103,6 +107,7 @@ fn a_tick_reads_each_record_once() {
             assert_eq!(space.take(), (pools.min(Keyring::MOST_READ), 0));
             assert_eq!(gate.next_tick(at(millis).monotonic), Gate::IDLE_TICK);
         }
+        assert_eq!(space.names.take().len(), pools, "each has had its turn");
         println!("{pools} pools: a tick takes {shortest:?} beside the host's part");
     }
 }
@@ -141,4 +146,19 @@ fn what_another_vm_has_fetched_is_not_fetched_again() {
     fetch_all(&mut first, 3_600_000, &[TestKey::second()]);
     assert!(other.tick(at(3_610_000), &space).calls.is_empty());
     assert_eq!(generations(&other, 2), POOLS);
+}
+
+/// While the key server answers nothing, no more calls are under way than may be, and no tick looks for
+/// room that is not there.
+#[test]
+fn no_more_fetches_are_under_way_than_may_be() {
+    let space = Space::default();
+    let mut gate = gate(MAX_USER_POOLS);
+    gate.start(at(0), &space);
+    let mut begun = 0;
+    for millis in (10..500).step_by(10) {
+        begun += gate.tick(at(millis), &space).calls.len();
+    }
+    assert_eq!(begun, Keyring::MOST_UNDER_WAY);
+    assert_eq!(gate.next_tick(at(500).monotonic), Gate::BUSY_TICK);
 }
