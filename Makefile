@@ -63,7 +63,7 @@ miri: ## The one crate with `unsafe`, under Miri.
 bench: build native venv ## Side by side with jwt_authn.
 	@tests/bench/bench.sh bench
 
-bench-growth: build venv ## What grows with pools, rules, tokens and streams.
+bench-growth: build native venv ## What grows with pools, rules, tokens and streams.
 	@tests/bench/bench.sh growth
 
 lint: ## Formatting, clippy for all targets, documentation.

@@ -28,6 +28,7 @@ from rows import (
     bearer,
     jwt_authn,
     many_rules,
+    native,
     ours,
     pool,
     rules_with_matchers,
@@ -251,6 +252,7 @@ def start(scene):
         ("no filter", []),
         ("jwt_authn", jwt_authn(True)),
         ("this filter", ours()),
+        ("the dynamic module", native()),
     ):
         times = []
         for _ in range(5):
