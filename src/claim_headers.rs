@@ -109,18 +109,9 @@ impl ClaimHeaders {
     /// The names of all headers that the filter owns.
     pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
         let users = self.headers.iter().map(|header| &header.header);
-        let users = users.chain(&self.payload);
-        users
-            .chain(self.principal_names())
-            .chain(self.context_names())
-    }
-
-    fn context_names(&self) -> impl Iterator<Item = &HeaderName> {
-        self.context.iter().map(|header| &header.header)
-    }
-
-    fn principal_names(&self) -> impl Iterator<Item = &HeaderName> {
-        self.principals.iter().map(|header| &header.header)
+        let principals = self.principals.iter().map(|header| &header.header);
+        let context = self.context.iter().map(|header| &header.header);
+        users.chain(&self.payload).chain(principals).chain(context)
     }
 
     /// The values for a user; `payload` is the token's second segment.

@@ -113,6 +113,8 @@ impl Worker {
     /// Decides about the request whose headers the host has just handed over.
     pub(super) fn admit(&self, context: u32, rest: Rest, phase: &Rc<Cell<Phase>>) {
         SERVES.set(true);
+        // Whatever becomes of it is counted.
+        self.tick_within(number::TOLD_WITHIN);
         let Ok(request) = stream::request(&InEffect, rest) else {
             phase.set(self.carry_out(context, &Verdict::refuse(Reason::UnsafePath)));
             return;
@@ -142,7 +144,6 @@ impl Worker {
             }
         };
         phase.set(self.carry_out(context, &verdict));
-        self.tick_within(number::TOLD_WITHIN);
     }
 
     /// Carries out a verdict on the request whose context is in effect. Returns what has become of
