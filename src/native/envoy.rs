@@ -41,6 +41,11 @@ pub trait Stream: Debug {
     fn describe_also(&self, name: &str, value: &str);
     /// Has the route chosen again.
     fn choose_route_anew(&self);
+    /// Makes a call that ends with the request, and returns Envoy's number for it.
+    ///
+    /// # Errors
+    /// It was not sent, and there will be no answer.
+    fn call(&self, call: &Call) -> Result<u64, NotSent>;
     /// What wakes this request's thread, from any other.
     fn bell(&self) -> Option<Box<dyn Bell>>;
 }

@@ -1,6 +1,7 @@
 //! One request, from its headers to its end.
 
-use crate::envoy::{self, Attribute, Level, tell};
+use crate::call::UnderWay;
+use crate::envoy::{self, Attribute, Level, Response, tell};
 use crate::leader::Plugin;
 use crate::worker::Worker;
 use cognito_authorizer::decision::Caller;
@@ -12,6 +13,7 @@ use cognito_authorizer::reply::Reply;
 use cognito_authorizer::request::{Peer, Rest};
 use cognito_authorizer::verify::Bearer;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt::Arguments;
 use std::rc::Rc;
 
@@ -50,6 +52,8 @@ pub(crate) struct Exchange {
     pub(crate) context: u32,
     pub(crate) phase: Cell<Phase>,
     pub(crate) stream: Rc<dyn envoy::Stream>,
+    /// The calls that are made in this request's name, by Envoy's number for each.
+    pub(crate) calls: RefCell<BTreeMap<u64, UnderWay>>,
     /// Whether a header is another than Envoy has chosen the route by.
     changed: Cell<bool>,
 }
@@ -113,6 +117,7 @@ impl Filter {
                 context,
                 phase,
                 stream,
+                calls: RefCell::default(),
                 changed: Cell::default(),
             }),
             worker,
@@ -165,10 +170,17 @@ impl Filter {
         }
     }
 
+    /// A call that was made in this request's name has its answer, or none.
+    pub fn on_answer(&self, call: u64, response: Option<&dyn Response>) {
+        if let Some(worker) = &self.worker {
+            worker.answered(&self.exchange, call, response);
+        }
+    }
+
     /// The request has ended, whatever became of it.
     pub fn on_end(&self) {
         if let Some(worker) = &self.worker {
-            worker.end(self.exchange.context, self.exchange.phase.get());
+            worker.end(&self.exchange);
         }
     }
 

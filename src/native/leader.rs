@@ -1,20 +1,20 @@
 //! One configuration on the main thread: its calls, its statistics, its end.
 
 use crate::alarm::{self, Ordered};
+use crate::call::UnderWay;
 use crate::clock;
 use crate::crypto::Library;
 use crate::envoy::{Configuration, Level, Response, tell};
 use crate::number::{Number, Statistics, Sums};
 use crate::seat::{Seat, lock};
 use crate::space::Space;
-use crate::worker::Letter;
 use cognito_authorizer::config;
 use cognito_authorizer::gate::{Demand, Effects, Gate};
 use cognito_authorizer::host::metrics::Metrics;
 use cognito_authorizer::host::start;
 use cognito_authorizer::json;
 use cognito_authorizer::policy::Policy;
-use cognito_authorizer::remote::call::{Answer, Call, CallId, RESPONSE_MARKS};
+use cognito_authorizer::remote::call::{Answer, Call, CallId};
 use cognito_authorizer::remote::report::{self, Report};
 use cognito_authorizer::remote::schedule::Entropy;
 use cognito_authorizer::remote::space::digest;
@@ -26,25 +26,14 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// What threads leave for the main thread.
-#[derive(Debug)]
-pub(crate) enum Post {
-    /// A request lacks something that all may know.
-    Demand(Demand),
-    /// A call for one thread's requests alone.
-    Call {
-        from: Arc<Seat<Letter>>,
-        id: CallId,
-        call: Call,
-    },
-}
-
 /// What all threads know of a configuration.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) number: u64,
     pub(crate) document: Vec<u8>,
-    pub(crate) desk: Arc<Seat<Post>>,
+    pub(crate) desk: Arc<Seat>,
+    /// What requests lack that all may know.
+    demands: Mutex<Vec<Demand>>,
     crew: Mutex<Crew>,
     statistics: Statistics,
     /// Whether the leader has been asked to tell of what has been counted.
@@ -55,16 +44,24 @@ pub(crate) struct Shared {
 /// The threads that serve.
 #[derive(Debug, Default)]
 struct Crew {
-    seats: Vec<Arc<Seat<Letter>>>,
+    seats: Vec<Arc<Seat>>,
     sums: Vec<Sums>,
 }
 
 impl Shared {
     /// A thread joins in.
-    pub(crate) fn join(&self, seat: &Arc<Seat<Letter>>, sums: Sums) {
+    pub(crate) fn join(&self, seat: &Arc<Seat>, sums: Sums) {
         let mut crew = lock(&self.crew);
         crew.seats.push(Arc::clone(seat));
         crew.sums.push(sums);
+    }
+
+    /// Leaves word of what requests lack.
+    pub(crate) fn demand(&self, demands: Vec<Demand>) {
+        if !demands.is_empty() {
+            lock(&self.demands).extend(demands);
+            self.desk.ring();
+        }
     }
 
     /// Something has been counted: the leader tells Envoy soon, whoever asks for it first.
@@ -119,6 +116,7 @@ impl Plugin {
             number: PLUGINS.fetch_add(1, Ordering::Relaxed),
             document: document.to_vec(),
             desk: Arc::default(),
+            demands: Mutex::default(),
             crew: Mutex::default(),
             statistics: Statistics::default(),
             counted: AtomicBool::default(),
@@ -202,22 +200,6 @@ struct Leader {
     written: Cell<u64>,
 }
 
-/// A call under way.
-#[derive(Debug)]
-struct UnderWay {
-    whose: Whose,
-    max_body: usize,
-    headers: &'static [&'static str],
-    unread: Option<u16>,
-}
-
-/// Who waits for an answer.
-#[derive(Debug)]
-enum Whose {
-    Own(CallId),
-    Of(Arc<Seat<Letter>>, CallId),
-}
-
 /// A gate for a policy, on any thread.
 pub(crate) fn gate(policy: Policy) -> Gate {
     let library: Rc<dyn HostVerifier> = Rc::new(Library);
@@ -264,11 +246,9 @@ impl Leader {
     /// Does what is due.
     fn run(&self, envoy: &dyn Configuration) {
         self.shared.desk.take_due();
-        for post in self.shared.desk.take_letters() {
-            match post {
-                Post::Demand(demand) => self.gate.borrow_mut().demand(demand),
-                Post::Call { from, id, call } => self.send(envoy, Whose::Of(from, id), &call),
-            }
+        let demands = std::mem::take(&mut *lock(&self.shared.demands));
+        for demand in demands {
+            self.gate.borrow_mut().demand(demand);
         }
         let now = clock::both();
         let effects = self.gate.borrow_mut().tick(now, &Space);
@@ -284,7 +264,7 @@ impl Leader {
             self.tell(report);
         }
         for (id, call) in effects.calls {
-            self.send(envoy, Whose::Own(id), &call);
+            self.send(envoy, id, call);
         }
         if self.written.replace(Space::written()) != Space::written() {
             for seat in &lock(&self.shared.crew).seats {
@@ -295,42 +275,28 @@ impl Leader {
         self.ordered.ring_in(&self.shared.desk, next);
     }
 
-    fn send(&self, envoy: &dyn Configuration, whose: Whose, call: &Call) {
-        match envoy.call(call) {
+    fn send(&self, envoy: &dyn Configuration, id: CallId, call: Call) {
+        match envoy.call(&call) {
             Ok(number) => {
-                let under_way = UnderWay {
-                    whose,
-                    max_body: call.max_body,
-                    headers: call.answer_headers,
-                    unread: call.unread,
-                };
-                self.calls.borrow_mut().insert(number, under_way);
+                self.calls
+                    .borrow_mut()
+                    .insert(number, UnderWay { id, call });
             }
-            Err(reason) => self.hand_over(envoy, whose, Answer::NotSent(reason)),
+            Err(reason) => self.finish(envoy, id, &Answer::NotSent(reason)),
         }
     }
 
     fn answered(&self, envoy: &dyn Configuration, number: u64, response: Option<&dyn Response>) {
-        let Some(call) = self.calls.borrow_mut().remove(&number) else {
-            return;
-        };
-        let answer = response.map_or(Answer::NoResponse, |response| call.read(response));
-        self.hand_over(envoy, call.whose, answer);
+        let call = self.calls.borrow_mut().remove(&number);
+        if let Some(call) = call {
+            self.finish(envoy, call.id, &call.read(response));
+        }
     }
 
-    fn hand_over(&self, envoy: &dyn Configuration, whose: Whose, answer: Answer) {
+    fn finish(&self, envoy: &dyn Configuration, id: CallId, answer: &Answer) {
         let now = clock::both();
-        match whose {
-            Whose::Own(id) => {
-                let effects = self.gate.borrow_mut().answered(id, &answer, now, &Space);
-                self.bring_about(envoy, effects);
-            }
-            Whose::Of(seat, id) => seat.post(Letter {
-                id,
-                answer,
-                at: now,
-            }),
-        }
+        let effects = self.gate.borrow_mut().answered(id, answer, now, &Space);
+        self.bring_about(envoy, effects);
     }
 
     fn tell(&self, report: &Report) {
@@ -349,26 +315,4 @@ pub(crate) fn print(report: &Report) {
         report::Level::Warning => Level::Warning,
     };
     tell(level, format_args!("{report}"));
-}
-
-impl UnderWay {
-    fn read(&self, response: &dyn Response) -> Answer {
-        let status = response.header(":status");
-        let status = status.and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
-        let status = status.unwrap_or_default();
-        let is_read = Some(status) != self.unread && response.body_length() <= self.max_body;
-        let marked = || {
-            RESPONSE_MARKS
-                .iter()
-                .any(|name| response.header(name).is_some())
-        };
-        let looked_at = self.headers.iter();
-        let looked_at = looked_at.filter_map(|name| Some((*name, response.header(name)?.to_vec())));
-        Answer::received(
-            status,
-            marked,
-            looked_at.collect(),
-            is_read.then(|| response.body()),
-        )
-    }
 }

@@ -7,11 +7,12 @@
 //! # Who runs where
 //!
 //! ```text
-//!  main thread     leader   one gate for each configuration: makes calls for all, serves no request,
+//!  main thread     leader   one gate for each configuration: fetches for all, serves no request,
 //!     ▲   │                 and alone tells Envoy of statistics
-//!   post  bell
+//!  demand bell
 //!     │   ▼
-//!  worker threads  worker   one gate for each configuration and thread: judges requests
+//!  worker threads  worker   one gate for each configuration and thread: judges requests, and asks
+//!                           authorizers about them
 //!
 //!  a thread of     alarm    rings when a tick is due, since the ABI has no timer for filters
 //!  its own
@@ -27,6 +28,7 @@
 pub mod envoy;
 
 mod alarm;
+mod call;
 mod clock;
 mod crypto;
 mod exchange;

@@ -2,35 +2,27 @@
 //! watches.
 
 use crate::alarm::Ordered;
+use crate::call::UnderWay;
 use crate::clock;
+use crate::envoy::Response;
 use crate::exchange::{Exchange, Phase};
-use crate::leader::{Post, Shared, gate, print};
+use crate::leader::{Shared, gate, print};
 use crate::number::{Ledger, Number};
 use crate::seat::Seat;
 use crate::space::Space;
 use cognito_authorizer::config;
 use cognito_authorizer::decision::{Caller, Decision, Verdict};
-use cognito_authorizer::gate::{Demand, Effects, Gate};
+use cognito_authorizer::gate::{Effects, Gate};
 use cognito_authorizer::host::metrics::Metrics;
 use cognito_authorizer::host::stream;
 use cognito_authorizer::policy::{AtExpiry, Policy};
 use cognito_authorizer::refusal::Reason;
-use cognito_authorizer::remote::call::{Answer, CallId};
+use cognito_authorizer::remote::call::{Answer, Call, CallId};
 use cognito_authorizer::request::Rest;
-use cognito_authorizer::time::Now;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// The answer to a call that was made for this thread.
-#[derive(Debug)]
-pub(crate) struct Letter {
-    pub(crate) id: CallId,
-    pub(crate) answer: Answer,
-    /// When it came, which may have been long before it is read.
-    pub(crate) at: Now,
-}
 
 thread_local! {
     static WORKERS: RefCell<Vec<Rc<Worker>>> = const { RefCell::new(Vec::new()) };
@@ -40,11 +32,13 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Worker {
     shared: Arc<Shared>,
-    seat: Arc<Seat<Letter>>,
+    seat: Arc<Seat>,
     gate: RefCell<Gate>,
     metrics: Metrics<Number>,
     /// Those that are held, and those that are cut when their token ends.
     watched: RefCell<HashMap<u32, Rc<Exchange>>>,
+    /// Calls that ended with the request in whose name they were made, and of which others wait.
+    cut_off: RefCell<Vec<UnderWay>>,
     /// Whose event the bell is.
     bell: Cell<Option<u32>>,
     ordered: Ordered,
@@ -82,6 +76,7 @@ impl Worker {
             gate: RefCell::new(gate(policy)),
             metrics,
             watched: RefCell::default(),
+            cut_off: RefCell::default(),
             bell: Cell::default(),
             ordered: Ordered::default(),
             requests: Cell::default(),
@@ -128,9 +123,15 @@ impl Worker {
                         exchange.phase.set(Phase::Held);
                         self.metrics.held();
                         self.watch(exchange);
-                        // Not here: what is due may concern other requests, and Envoy is in the
-                        // midst of this one.
-                        self.seat.ring();
+                        if self.gate.borrow().has_calls() {
+                            let effects = self.gate.borrow_mut().begin_calls();
+                            self.bring_about(effects);
+                            self.ring_in_time();
+                        } else {
+                            // Not here: what is due may concern other requests, and Envoy is in
+                            // the midst of this one.
+                            self.seat.ring();
+                        }
                         return;
                     }
                 }
@@ -139,13 +140,7 @@ impl Worker {
         self.carry_out(exchange, &verdict);
         if self.gate.borrow().has_wishes() {
             let demands = self.gate.borrow_mut().wishes(clock::both(), &Space);
-            self.demand(demands);
-        }
-    }
-
-    fn demand(&self, demands: Vec<Demand>) {
-        for demand in demands {
-            self.shared.desk.post(Post::Demand(demand));
+            self.shared.demand(demands);
         }
     }
 
@@ -161,16 +156,81 @@ impl Worker {
     /// Does what is due.
     pub(crate) fn run(&self) {
         self.shared.count();
-        for Letter { id, answer, at } in self.seat.take_letters() {
-            let effects = self.gate.borrow_mut().answered(id, &answer, at, &Space);
-            self.bring_about(effects);
+        self.seat.take_due();
+        for UnderWay { id, call } in self.cut_off.take() {
+            self.send(id, call);
         }
         let now = clock::both();
         let (effects, demands) = self.gate.borrow_mut().follow(now, &Space);
-        self.demand(demands);
+        self.shared.demand(demands);
         self.bring_about(effects);
+        self.ring_in_time();
+    }
+
+    /// Has this thread rung when the gate has something to do.
+    fn ring_in_time(&self) {
         let next = self.gate.borrow().next_follow();
         self.ordered.ring_in(&self.seat, next);
+    }
+
+    /// A call has its answer, or none.
+    pub(crate) fn answered(
+        &self,
+        exchange: &Exchange,
+        number: u64,
+        response: Option<&dyn Response>,
+    ) {
+        let call = exchange.calls.borrow_mut().remove(&number);
+        if let Some(call) = call {
+            self.shared.count();
+            self.finish(call.id, &call.read(response));
+        }
+    }
+
+    fn finish(&self, id: CallId, answer: &Answer) {
+        let now = clock::both();
+        let effects = self.gate.borrow_mut().answered(id, answer, now, &Space);
+        self.bring_about(effects);
+    }
+
+    /// Makes a call in the name of a request that waits for its answer: with that it ends.
+    fn send(&self, id: CallId, call: Call) {
+        let context = self.gate.borrow().awaited_by(id);
+        let exchange =
+            context.and_then(|context| self.watched.borrow().get(&context).map(Rc::clone));
+        let Some(exchange) = exchange else {
+            self.gate.borrow_mut().give_up(id);
+            return;
+        };
+        match exchange.stream.call(&call) {
+            Ok(number) => {
+                let mut calls = exchange.calls.borrow_mut();
+                calls.insert(number, UnderWay { id, call });
+            }
+            Err(reason) => self.finish(id, &Answer::NotSent(reason)),
+        }
+    }
+
+    /// What a request that has ended leaves of its calls. Those of which others wait are made again,
+    /// but not here: Envoy may be about to end these as well.
+    fn cut_off(&self, exchange: &Exchange) {
+        let mut cut_off = self.cut_off.borrow_mut();
+        cut_off.extend(exchange.calls.take().into_values());
+        if cut_off.is_empty() {
+            return;
+        }
+        let mut gate = self.gate.borrow_mut();
+        cut_off.retain(|UnderWay { id, .. }| {
+            let is_awaited = gate.awaited_by(*id).is_some();
+            if !is_awaited {
+                gate.give_up(*id);
+            }
+            is_awaited
+        });
+        self.metrics.authorizers(&mut gate);
+        if !cut_off.is_empty() {
+            self.seat.ring();
+        }
     }
 
     fn bring_about(&self, effects: Effects) {
@@ -199,8 +259,7 @@ impl Worker {
             self.find_bell();
         }
         for (id, call) in effects.calls {
-            let from = Arc::clone(&self.seat);
-            self.shared.desk.post(Post::Call { from, id, call });
+            self.send(id, call);
         }
         self.metrics.authorizers(&mut self.gate.borrow_mut());
     }
@@ -248,19 +307,20 @@ impl Worker {
         if self.bell.replace(context) != context || bell.is_some() {
             self.seat.hang(bell);
             // What was rung for before must not wait for the next time.
-            if context.is_some() {
+            if context.is_some() && self.seat.is_due() {
                 self.seat.ring();
             }
         }
     }
 
     /// A request has come to its end.
-    pub(crate) fn end(&self, context: u32, phase: Phase) {
+    pub(crate) fn end(&self, exchange: &Exchange) {
+        let context = exchange.context;
         let watched = self.watched.borrow_mut().remove(&context);
         if watched.is_none() {
             return;
         }
-        match phase {
+        match exchange.phase.get() {
             Phase::Held => {
                 if self.gate.borrow_mut().cancel(context) {
                     self.shared.count();
@@ -271,5 +331,6 @@ impl Worker {
             Phase::Undecided | Phase::Answered => {}
         }
         self.find_bell();
+        self.cut_off(exchange);
     }
 }

@@ -11,6 +11,7 @@ use crate::harness::client::{Request, Response};
 use crate::harness::document::{POOL, document, with};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::function::{Function, Says, policy};
+use crate::harness::host::Host;
 use crate::harness::http2;
 use crate::harness::issuer::{TestKey, Token};
 use crate::harness::keyserver::KeyServer;
@@ -659,19 +660,38 @@ fn a_slow_function_is_nobody_elses_trouble(scene: &Scene<'_>) -> usize {
     262
 }
 
-/// A client that goes away leaves its call, whose answer serves the next.
+/// A client that goes away leaves its call, whose answer serves the next. That of a dynamic module ends
+/// with it, and is made again as soon as somebody waits.
 fn a_client_that_leaves_changes_nothing(scene: &Scene<'_>) -> usize {
+    let calls_end = Host::of_tests() == Host::Native;
     scene.function.delay(Duration::from_secs(1));
-    let pending = partner("Bearer one").open(scene.at());
-    eventually("the call", || {
-        (scene.function.asked("Bearer one") == 1).then_some(())
-    });
-    drop(pending);
+    let asked = |identity: &str, calls| {
+        eventually("the call", || {
+            (scene.function.asked(identity) == calls).then_some(())
+        });
+    };
+    let open = |identity| partner(identity).open(scene.at());
+    let leaving = open("Bearer one");
+    asked("Bearer one", 1);
+    drop(leaving);
     scene.envoy.await_metric("cancelled", 1);
-    assert_eq!(scene.envoy.metric("authorizer_in_flight"), 1);
+    let in_flight = if calls_end { 0 } else { 1 };
+    scene.envoy.await_metric("authorizer_in_flight", in_flight);
     assert_eq!(scene.get("Bearer one").status, 200);
-    assert_eq!(scene.function.asked("Bearer one"), 1);
-    2
+    let calls = if calls_end { 2 } else { 1 };
+    assert_eq!(scene.function.asked("Bearer one"), calls);
+
+    // Others wait for the same answer.
+    let leaving = open("Bearer two");
+    asked("Bearer two", 1);
+    let staying = [open("Bearer two"), open("Bearer two")];
+    scene.envoy.await_metric("held_now", 3);
+    drop(leaving);
+    for staying in staying {
+        assert_eq!(staying.response().status, 200);
+    }
+    assert_eq!(scene.function.asked("Bearer two"), calls);
+    5
 }
 
 fn an_update_forgets_what_is_remembered(

@@ -1,9 +1,10 @@
 //! A configuration in Envoy.
 
-use crate::raw::{self, Buffer, ConfigurationPointer, Header, SchedulerPointer};
+use crate::call;
+use crate::raw::{self, Buffer, ConfigurationPointer, SchedulerPointer};
 use cognito_authorizer::host::metrics::Kind;
 use cognito_authorizer::remote::call::{Call, NotSent};
-use cognito_authorizer_native::envoy::{Bell, Configuration, Response};
+use cognito_authorizer_native::envoy::{Bell, Configuration};
 use std::ptr::null;
 
 /// A configuration, within one of its hooks.
@@ -53,39 +54,9 @@ impl Configuration for Current {
     }
 
     fn call(&self, call: &Call) -> Result<u64, NotSent> {
-        let own = [
-            (":method", call.method),
-            (":scheme", &*call.scheme),
-            (":authority", &*call.authority),
-            (":path", &*call.path),
-        ];
-        let others = call.headers.iter().map(|(name, value)| (*name, &**value));
-        let headers: Vec<_> = own
-            .into_iter()
-            .chain(others)
-            .map(|(name, value)| Header::of(name.as_bytes(), value.as_bytes()))
-            .collect();
-        let timeout = u64::try_from(call.timeout.as_millis()).unwrap_or(u64::MAX);
-        let mut id = 0;
-        // SAFETY: the pointer holds by `Current::new`, and all buffers are the call's, which lives
-        // until this returns; so do the headers and the number.
-        let result = unsafe {
-            raw::envoy_dynamic_module_callback_http_filter_config_http_callout(
-                self.0,
-                &raw mut id,
-                Buffer::of(call.cluster.as_bytes()),
-                headers.as_ptr(),
-                headers.len(),
-                Buffer::of(&call.body),
-                timeout,
-            )
-        };
-        match result {
-            raw::CALL_SENT => Ok(id),
-            raw::NO_CLUSTER => Err(NotSent::UnknownCluster),
-            raw::NO_REQUEST => Err(NotSent::NoHosts),
-            _ => Err(NotSent::Refused),
-        }
+        let make = raw::envoy_dynamic_module_callback_http_filter_config_http_callout;
+        // SAFETY: the pointer holds by `Current::new`.
+        unsafe { call::make(make, self.0, call) }
     }
 
     fn bell(&self) -> Option<Box<dyn Bell>> {
@@ -120,40 +91,5 @@ impl Drop for MainBell {
     fn drop(&mut self) {
         // SAFETY: made by `scheduler_new`, and not used any more.
         unsafe { raw::envoy_dynamic_module_callback_http_filter_config_scheduler_delete(self.0) };
-    }
-}
-
-/// The answer to a call, within its hook.
-#[derive(Debug)]
-pub(crate) struct Answered<'a> {
-    pub(crate) headers: &'a [Header],
-    pub(crate) body: &'a [Buffer],
-}
-
-impl Answered<'_> {
-    fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        // SAFETY: Envoy's buffers, which hold until the hook returns; the value does not leave it.
-        self.body.iter().map(|chunk| unsafe { chunk.show() })
-    }
-}
-
-impl Response for Answered<'_> {
-    fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers.iter().find_map(|header| {
-            // SAFETY: as above.
-            let key = unsafe { header.key.show() };
-            // SAFETY: as above.
-            (key == name.as_bytes()).then(|| unsafe { header.value.show() })
-        })
-    }
-
-    fn body_length(&self) -> usize {
-        self.chunks()
-            .map(<[u8]>::len)
-            .fold(0, usize::saturating_add)
-    }
-
-    fn body(&self) -> Vec<u8> {
-        self.chunks().flatten().copied().collect()
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Stream {
     pub(crate) headers: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
     pub(crate) trailers: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
     pub(crate) replies: RefCell<Vec<Reply>>,
+    /// Calls that were made in its name.
+    pub(crate) calls: RefCell<Vec<String>>,
     pub(crate) state: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
     pub(crate) went_on: Cell<bool>,
     pub(crate) was_reset: Cell<bool>,
@@ -80,6 +82,25 @@ impl Stream {
         unsafe { envoy_dynamic_module_on_http_filter_scheduled(self.pointer(), filter, 0) };
     }
 
+    /// Answers a call that was made in its name.
+    pub(crate) fn answer(&self, call: u64, result: u32, headers: &[(&str, &str)], body: &[&[u8]]) {
+        let filter = self.filter.get().unwrap_or(null());
+        let (headers, body) = response(headers, body);
+        // SAFETY: the filter lives, or is null; the rest does until the call returns.
+        unsafe {
+            envoy_dynamic_module_on_http_filter_http_callout_done(
+                self.pointer(),
+                filter,
+                call,
+                result,
+                headers.as_ptr(),
+                headers.len(),
+                body.as_ptr(),
+                body.len(),
+            );
+        }
+    }
+
     pub(crate) fn show_trailers(&self) -> u32 {
         let filter = self.filter.get().unwrap_or(null());
         // SAFETY: the filter lives, or is null.
@@ -133,12 +154,8 @@ impl Configuration {
 
     /// Answers a call.
     pub(crate) fn answer(&self, call: u64, result: u32, headers: &[(&str, &str)], body: &[&[u8]]) {
-        let headers: Vec<_> = headers
-            .iter()
-            .map(|(name, value)| Header::of(name.as_bytes(), value.as_bytes()))
-            .collect();
-        let body: Vec<_> = body.iter().map(|chunk| Buffer::of(chunk)).collect();
         let module = self.module.get().unwrap_or(null());
+        let (headers, body) = response(headers, body);
         // SAFETY: of one configuration that lives; the rest does until the call returns.
         unsafe {
             envoy_dynamic_module_on_http_filter_config_http_callout_done(
@@ -166,6 +183,14 @@ impl Configuration {
         let mut found = metrics.iter().filter(|(known, _)| known == name);
         found.next().map_or(-1, |(_, value)| *value)
     }
+}
+
+/// A response, as Envoy shows it.
+fn response(headers: &[(&str, &str)], body: &[&[u8]]) -> (Vec<Header>, Vec<Buffer>) {
+    let headers = headers.iter();
+    let headers = headers.map(|(name, value)| Header::of(name.as_bytes(), value.as_bytes()));
+    let body = body.iter().map(|chunk| Buffer::of(chunk));
+    (headers.collect(), body.collect())
 }
 
 fn stream<'a>(filter: FilterPointer) -> &'a Stream {
@@ -294,9 +319,41 @@ extern "C" fn envoy_dynamic_module_callback_http_filter_config_http_callout(
     body: Buffer,
     _timeout_milliseconds: u64,
 ) -> u32 {
-    let mut calls = configuration(pointer).calls.borrow_mut();
     // SAFETY: so many, by the ABI.
     let headers = unsafe { std::slice::from_raw_parts(headers, headers_length) };
+    let calls = &configuration(pointer).calls;
+    // SAFETY: the number is valid, by the ABI.
+    unsafe { take_call(calls, id, cluster, headers, body) }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_callback_http_filter_http_callout(
+    filter: FilterPointer,
+    id: *mut u64,
+    cluster: Buffer,
+    headers: *const Header,
+    headers_length: usize,
+    body: Buffer,
+    _timeout_milliseconds: u64,
+) -> u32 {
+    // SAFETY: so many, by the ABI.
+    let headers = unsafe { std::slice::from_raw_parts(headers, headers_length) };
+    let calls = &stream(filter).calls;
+    // SAFETY: the number is valid, by the ABI.
+    unsafe { take_call(calls, id, cluster, headers, body) }
+}
+
+/// Takes down a call to any cluster but `unknown`, and gives it a number.
+///
+/// # Safety
+/// The number may be written.
+unsafe fn take_call(
+    calls: &RefCell<Vec<String>>,
+    id: *mut u64,
+    cluster: Buffer,
+    headers: &[Header],
+    body: Buffer,
+) -> u32 {
     let lines = headers
         .iter()
         .map(|header| format!(" {}={}", text(header.key), text(header.value)));
@@ -309,8 +366,9 @@ extern "C" fn envoy_dynamic_module_callback_http_filter_config_http_callout(
     if call.starts_with("unknown") {
         return crate::raw::NO_CLUSTER;
     }
+    let mut calls = calls.borrow_mut();
     calls.push(call);
-    // SAFETY: valid, by the ABI.
+    // SAFETY: the caller's promise.
     unsafe { id.write(u64::try_from(calls.len()).unwrap_or_default()) };
     crate::raw::CALL_SENT
 }

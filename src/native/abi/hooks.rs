@@ -6,12 +6,13 @@
 //! What Envoy gets for a filter or a configuration is a counted reference, which is given back when
 //! Envoy ends it. Every other hook takes one more for as long as it runs.
 
-use crate::configuration::{Answered, Current};
+use crate::call::Answered;
+use crate::configuration::Current;
 use crate::log::EnvoyLog;
 use crate::raw::{self, Buffer, ConfigurationPointer, FilterPointer, Header, Opaque};
 use crate::stream::Request;
 use crate::version;
-use cognito_authorizer_native::envoy::{Level, Response, log_to, tell};
+use cognito_authorizer_native::envoy::{Level, log_to, tell};
 use cognito_authorizer_native::{Filter, Onward, Plugin};
 use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -199,8 +200,7 @@ pub(crate) unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_http_
         // SAFETY: likewise.
         let body = unsafe { slice(body, body_length) };
         let answered = Answered { headers, body };
-        let complete = result == raw::CALL_ANSWERED && !headers.is_empty();
-        let response: Option<&dyn Response> = complete.then_some(&answered);
+        let response = answered.complete(result);
         loaded.plugin.answered(&current, call, response);
     });
 }
@@ -327,8 +327,37 @@ pub(crate) unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(
     }
 }
 
-/// Hooks that Envoy must find, and that have nothing to do: responses go on as they are, and calls are
-/// made by configurations alone.
+/// Called on a request's thread with the answer to a call that was made in its name.
+///
+/// # Safety
+/// As for the headers of the request; those of the answer and its chunks hold until this returns.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn envoy_dynamic_module_on_http_filter_http_callout_done(
+    _envoy: FilterPointer,
+    filter: *const Opaque,
+    call: u64,
+    result: u32,
+    headers: *const Header,
+    headers_length: usize,
+    body: *const Buffer,
+    body_length: usize,
+) {
+    // SAFETY: by the contract of this hook.
+    let Some(running) = (unsafe { running(filter) }) else {
+        return;
+    };
+    guarded(|| {
+        // SAFETY: by the contract of this hook; the value does not leave it.
+        let headers = unsafe { slice(headers, headers_length) };
+        // SAFETY: likewise.
+        let body = unsafe { slice(body, body_length) };
+        let answered = Answered { headers, body };
+        running.filter.on_answer(call, answered.complete(result));
+    });
+}
+
+/// Hooks that Envoy must find, and that have nothing to do: responses go on as they are, and no stream
+/// is opened.
 macro_rules! idle {
     ($($name:ident($($parameter:ident: $kind:ty),*) $(-> $go_on:literal)?;)*) => {
         $(
@@ -347,7 +376,6 @@ idle! {
     envoy_dynamic_module_on_http_filter_response_body(_envoy: FilterPointer, _filter: *const Opaque, _end_of_stream: bool) -> 0;
     envoy_dynamic_module_on_http_filter_response_trailers(_envoy: FilterPointer, _filter: *const Opaque) -> 0;
     envoy_dynamic_module_on_http_filter_stream_complete(_envoy: FilterPointer, _filter: *const Opaque);
-    envoy_dynamic_module_on_http_filter_http_callout_done(_envoy: FilterPointer, _filter: *const Opaque, _call: u64, _result: u32, _headers: *const Header, _headers_length: usize, _body: *const Buffer, _body_length: usize);
     envoy_dynamic_module_on_http_filter_http_stream_headers(_envoy: FilterPointer, _filter: *const Opaque, _stream: u64, _headers: *const Header, _headers_length: usize, _end_of_stream: bool);
     envoy_dynamic_module_on_http_filter_http_stream_data(_envoy: FilterPointer, _filter: *const Opaque, _stream: u64, _body: *const Buffer, _body_length: usize, _end_of_stream: bool);
     envoy_dynamic_module_on_http_filter_http_stream_trailers(_envoy: FilterPointer, _filter: *const Opaque, _stream: u64, _trailers: *const Header, _trailers_length: usize);

@@ -16,6 +16,7 @@
 //!   works on.
 //! - A panic ends in the hook ([`hooks`]): it would be undefined if it went on into Envoy.
 
+mod call;
 mod configuration;
 #[cfg(test)]
 mod fake;

@@ -201,7 +201,7 @@ callbacks! {
     ) -> u32;
     /// Sends a request through a cluster. Headers have `:method`, `:path` and a host. If the result is
     /// [`CALL_SENT`], its number is written to `id`, which is valid, and its answer comes to
-    /// `config_http_callout_done`; otherwise none does. Main thread.
+    /// `config_http_callout_done`; otherwise none that anybody waits for. Main thread.
     fn envoy_dynamic_module_callback_http_filter_config_http_callout(
         configuration: ConfigurationPointer,
         id: *mut u64,
@@ -269,6 +269,17 @@ callbacks! {
         body: Buffer,
         details: Buffer,
     );
+    /// The same in the name of a request, with which the call ends. Its answer comes to
+    /// `filter_http_callout_done`.
+    fn envoy_dynamic_module_callback_http_filter_http_callout(
+        filter: FilterPointer,
+        id: *mut u64,
+        cluster: Buffer,
+        headers: *const Header,
+        headers_length: usize,
+        body: Buffer,
+        timeout_milliseconds: u64,
+    ) -> u32;
     /// Lets a request go on that was stopped. May call other hooks before it returns.
     fn envoy_dynamic_module_callback_http_filter_continue_decoding(filter: FilterPointer);
     /// Resets the request. May end it before it returns.

@@ -1,7 +1,9 @@
 //! A request in Envoy.
 
+use crate::call;
 use crate::raw::{self, Buffer, FilterPointer, Header, SchedulerPointer};
 use cognito_authorizer::host::stream::{Hidden, Part};
+use cognito_authorizer::remote::call::{Call, NotSent};
 use cognito_authorizer_native::envoy::{Attribute, Bell, Stream};
 use std::cell::Cell;
 use std::ptr::{NonNull, null_mut};
@@ -233,6 +235,13 @@ impl Stream for Request {
             // SAFETY: the filter lives.
             unsafe { raw::envoy_dynamic_module_callback_http_clear_route_cache(filter) };
         }
+    }
+
+    fn call(&self, call: &Call) -> Result<u64, NotSent> {
+        let filter = self.filter().ok_or(NotSent::Refused)?;
+        let make = raw::envoy_dynamic_module_callback_http_filter_http_callout;
+        // SAFETY: the filter lives.
+        unsafe { call::make(make, filter, call) }
     }
 
     fn bell(&self) -> Option<Box<dyn Bell>> {

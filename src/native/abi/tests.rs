@@ -208,6 +208,102 @@ fn a_call_that_fails_is_told() {
     configuration.end();
 }
 
+/// An authorizer behind this cluster, and what its service says of everybody.
+fn asking(name: &str, cluster: &str) -> String {
+    format!(
+        r#"{{"authorizers": [{{"name": "{name}", "type": "token", "uri": "http://verdicts.test/verdict",
+             "cluster": "{cluster}", "timeout": "30s", "answer": "policy", "identity": [{{"header": "x-partner"}}],
+             "cache": {{"ttl": "5m"}},
+             "api": {{"region": "us-east-1", "account_id": "123456789012", "api_id": "a1b2c3d4e5", "stage": "prod"}}}}],
+            "context_headers": [{{"header": "x-principal", "key": "principalId"}}],
+            "default": {{"authorizer": "{name}"}}}}"#
+    )
+}
+
+const ALLOW: &[u8] =
+    br#"{"principalId":"acme","policyDocument":{"Version":"2012-10-17","Statement":
+    [{"Effect":"Allow","Action":"execute-api:Invoke","Resource":"*"}]}}"#;
+
+#[test]
+fn an_authorizer_is_asked_in_the_name_of_a_request() {
+    let _alone = alone();
+    let configuration = Configuration::load(&asking("asked", "verdicts")).unwrap();
+    let partner = || get("/", &[("x-partner", b"acme")]);
+    let in_flight = || {
+        configuration.wake();
+        configuration.metric("cognito_authorizer.authorizer_in_flight")
+    };
+    let [first, second, third] = [partner(), partner(), partner()];
+    for held in [&first, &second, &third] {
+        assert_eq!(held.begin(&configuration), HEADERS_STOP_ALL);
+    }
+    let call = first.calls.borrow()[0].clone();
+    assert!(call.starts_with("verdicts :method=POST"), "{call}");
+    assert!(second.calls.borrow().is_empty() && third.calls.borrow().is_empty());
+    assert_eq!(in_flight(), 1);
+    // The call ends with its request, and is made again for those who wait: once, and not while Envoy may
+    // be ending all of them.
+    first.end();
+    assert!(second.calls.borrow().is_empty() && third.calls.borrow().is_empty());
+    third.wake();
+    assert_eq!(*third.calls.borrow(), [call]);
+    assert!(second.calls.borrow().is_empty());
+    assert_eq!(in_flight(), 1);
+    third.answer(7, 0, &[(":status", "200")], &[ALLOW]);
+    assert!(!second.went_on.get() && !third.went_on.get());
+    let (one, two) = ALLOW.split_at(40);
+    third.answer(1, 0, &[(":status", "200")], &[one, two]);
+    assert!(second.went_on.get() && third.went_on.get());
+    let told = (b"x-principal".to_vec(), b"acme".to_vec());
+    assert!(third.headers.borrow().contains(&told));
+    assert_eq!(in_flight(), 0);
+    third.end();
+    second.end();
+    let remembered = partner();
+    assert_eq!(remembered.begin(&configuration), HEADERS_CONTINUE);
+    assert!(remembered.calls.borrow().is_empty());
+    remembered.end();
+    configuration.end();
+    assert_eq!(SCHEDULERS.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_call_of_which_nobody_waits_is_given_up() {
+    let _alone = alone();
+    let configuration = Configuration::load(&asking("left", "verdicts")).unwrap();
+    let partner = || get("/", &[("x-partner", b"acme")]);
+    let [first, second] = [partner(), partner()];
+    for held in [&first, &second] {
+        assert_eq!(held.begin(&configuration), HEADERS_STOP_ALL);
+    }
+    first.end();
+    second.end();
+    configuration.wake();
+    let metric = |name: &str| configuration.metric(&format!("cognito_authorizer.{name}"));
+    assert_eq!(metric("authorizer_in_flight"), 0);
+    assert_eq!(metric("cancelled"), 2);
+    // It was no answer: the next request asks.
+    let next = partner();
+    assert_eq!(next.begin(&configuration), HEADERS_STOP_ALL);
+    assert_eq!(next.calls.borrow().len(), 1);
+    next.ends_at_once.set(true);
+    next.answer(1, 1, &[], &[]);
+    assert_eq!(statuses(&next), [503]);
+    configuration.end();
+}
+
+#[test]
+fn a_call_that_is_not_sent_refuses_its_request() {
+    let _alone = alone();
+    let configuration = Configuration::load(&asking("unsent", "unknown")).unwrap();
+    let refused = get("/", &[("x-partner", b"acme")]);
+    refused.ends_at_once.set(true);
+    assert_eq!(refused.begin(&configuration), HEADERS_STOP_ALL);
+    assert_eq!(statuses(&refused), [503]);
+    assert!(!refused.went_on.get());
+    configuration.end();
+}
+
 #[test]
 fn a_panic_refuses_the_request_and_nothing_else() {
     let _alone = alone();
