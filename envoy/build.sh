@@ -137,8 +137,8 @@ for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
 done
 # A product of two 64-bit words is a call of a function in WebAssembly, one of two 32-bit words an instruction.
 flags+=('--cfg=cpubits="32"')
-# With `opt-level = "z"` LLVM inlines next to nothing, not even what is smaller than a call of it.
-flags+=(-Cllvm-args=-inline-threshold=15)
+# What is smaller than a call of it is inlined, with `opt-level = "z"` too, and nothing much larger with 2.
+flags+=(-Cllvm-args=-inline-threshold=40)
 # This form alone takes paths with spaces.
 CARGO_ENCODED_RUSTFLAGS=$(printf '%s\x1f' "${flags[@]}")
 export CARGO_ENCODED_RUSTFLAGS=${CARGO_ENCODED_RUSTFLAGS%$'\x1f'}
