@@ -32,11 +32,20 @@ pub struct Peer {
     pub protocol: String,
 }
 
-/// Where it is found who sent a request. Few rules ask, and to find out takes calls of the host's.
+/// A part of it, by Envoy's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attribute {
+    /// `source.address`
+    SourceAddress,
+    /// `request.protocol`
+    Protocol,
+}
+
+/// Where it is found who sent a request. Few rules ask, and each part takes a call of the host's.
 #[derive(Clone, Debug)]
 enum PeerSource {
     Known(Peer),
-    Asked(fn() -> Peer),
+    Asked(fn(Attribute) -> Option<Vec<u8>>),
 }
 
 impl Default for PeerSource {
@@ -99,17 +108,28 @@ impl Request {
 
     /// The same request, whose peer is found by this if anybody wants to know.
     #[must_use]
-    pub fn asking_for_peer(self, ask: fn() -> Peer) -> Self {
+    pub fn asking_for_peer(self, ask: fn(Attribute) -> Option<Vec<u8>>) -> Self {
         let peer = PeerSource::Asked(ask);
         Self { peer, ..self }
     }
 
-    /// Who sent it.
+    /// From where it was sent: see [`Peer::address`].
     #[must_use]
-    pub fn peer(&self) -> Peer {
+    pub fn source_address(&self) -> Vec<u8> {
         match &self.peer {
-            PeerSource::Known(peer) => peer.clone(),
-            PeerSource::Asked(ask) => ask(),
+            PeerSource::Known(peer) => peer.address.clone(),
+            PeerSource::Asked(ask) => ask(Attribute::SourceAddress).unwrap_or_default(),
+        }
+    }
+
+    /// How it was sent: see [`Peer::protocol`].
+    #[must_use]
+    pub fn protocol(&self) -> String {
+        match &self.peer {
+            PeerSource::Known(peer) => peer.protocol.clone(),
+            PeerSource::Asked(ask) => ask(Attribute::Protocol)
+                .and_then(|protocol| String::from_utf8(protocol).ok())
+                .unwrap_or_default(),
         }
     }
 

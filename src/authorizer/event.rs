@@ -60,8 +60,6 @@ pub struct Occasion<'a> {
     pub client: Option<IpAddr>,
     /// The request's id.
     pub request_id: &'a str,
-    /// `HTTP/1.1`, `HTTP/2`, …
-    pub protocol: &'a str,
     /// When it arrived.
     pub time: Timestamp,
 }
@@ -130,7 +128,7 @@ impl EventSettings {
             ("requestTime", text(&common_log(occasion.time))),
             ("path", text(&api.with_stage(arn.path()))),
             ("accountId", text(&api.account_id)),
-            ("protocol", text(occasion.protocol)),
+            ("protocol", text(&occasion.request.protocol())),
             ("stage", text(&api.stage)),
             ("domainPrefix", text(first_label(host))),
             ("requestTimeEpoch", millis(occasion.time)),
@@ -172,7 +170,7 @@ impl EventSettings {
         let mut http = object([
             ("method", text(arn.method())),
             ("path", text(&path)),
-            ("protocol", text(occasion.protocol)),
+            ("protocol", text(&occasion.request.protocol())),
         ]);
         http.extend(client(occasion));
         let context = object([

@@ -48,8 +48,7 @@ impl Decider {
         };
         let api = authorizer.api_kind();
         // Each takes time, and few requests need them whose answer is remembered.
-        let peer = LazyCell::new(|| request.peer());
-        let client = LazyCell::new(|| source_ip(&peer.address));
+        let client = LazyCell::new(|| source_ip(&request.source_address()));
         let arn = arn(authorizer, request);
         seen.saw(
             Step::Event,
@@ -94,7 +93,6 @@ impl Decider {
                 identity: &identity,
                 client: *client,
                 request_id: std::str::from_utf8(id).unwrap_or_default(),
-                protocol: &peer.protocol,
                 time: now,
             });
             if event.len() > MAX_EVENT_BYTES {

@@ -6,7 +6,7 @@ use crate::header::{HeaderEdit, is_header_value};
 use crate::policy::{Identity, Policy, RouteChoice};
 use crate::refusal::{Reason, Refusal};
 use crate::reply::Reply;
-use crate::request::{Peer, Request, Rest};
+use crate::request::{Attribute, Request, Rest};
 use crate::verify::Bearer;
 use std::borrow::Cow;
 use std::fmt;
@@ -24,8 +24,8 @@ pub trait Stream {
     fn add_header(&self, name: &str, value: &[u8]);
     /// Takes off all lines of a name.
     fn remove(&self, part: Part, name: &str);
-    /// Who sent the request that is being decided. What the host does not tell is not known.
-    fn peer() -> Peer
+    /// Who sent the request that is being decided, if the host tells.
+    fn attribute(attribute: Attribute) -> Option<Vec<u8>>
     where
         Self: Sized;
     /// Answers the request here, for this reason if it is a refusal.
@@ -64,7 +64,7 @@ pub fn request<S: Stream>(stream: &S, rest: Rest) -> Result<Request, Hidden> {
     let headers = stream.all(Part::Headers)?.into_iter();
     let headers = headers.map(|(name, value)| (Cow::Owned(name), value));
     let request = Request::new(headers.collect()).followed_by(rest);
-    Ok(request.asking_for_peer(S::peer))
+    Ok(request.asking_for_peer(S::attribute))
 }
 
 /// Takes the filter's own names off the trailers, which servers may merge into the headers (RFC

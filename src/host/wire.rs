@@ -4,7 +4,7 @@ use super::stream::{Hidden, Part, Stream};
 use crate::refusal::Reason;
 use crate::remote::call::{Answer, Call, NotSent, RESPONSE_MARKS};
 use crate::reply::Reply;
-use crate::request::Peer;
+use crate::request::Attribute;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, Status};
 use std::fmt;
@@ -39,13 +39,12 @@ impl Stream for InEffect {
         let _ = hostcalls::remove_map_value(map(part), name);
     }
 
-    fn peer() -> Peer {
-        let property = |path: [&str; 2]| hostcalls::get_property(path.into()).ok().flatten();
-        let protocol = property(["request", "protocol"]).map(String::from_utf8);
-        Peer {
-            address: property(["source", "address"]).unwrap_or_default(),
-            protocol: protocol.and_then(Result::ok).unwrap_or_default(),
-        }
+    fn attribute(attribute: Attribute) -> Option<Vec<u8>> {
+        let path = match attribute {
+            Attribute::SourceAddress => ["source", "address"],
+            Attribute::Protocol => ["request", "protocol"],
+        };
+        hostcalls::get_property(path.into()).ok().flatten()
     }
 
     fn send(&self, reply: &Reply, _: Option<Reason>) {

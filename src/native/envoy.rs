@@ -3,6 +3,7 @@
 use cognito_authorizer::host::metrics::Kind;
 use cognito_authorizer::host::stream::{Hidden, Part};
 use cognito_authorizer::remote::call::{Call, NotSent};
+use cognito_authorizer::request::Attribute;
 use std::fmt::{Arguments, Debug};
 use std::sync::OnceLock;
 
@@ -48,15 +49,6 @@ pub trait Stream: Debug {
     fn call(&self, call: &Call) -> Result<u64, NotSent>;
     /// What wakes this request's thread, from any other.
     fn bell(&self) -> Option<Box<dyn Bell>>;
-}
-
-/// Facts about a connection that no header says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attribute {
-    /// `request.protocol`
-    Protocol,
-    /// `source.address`
-    SourceAddress,
 }
 
 /// A configuration in Envoy, on the main thread.

@@ -1,7 +1,7 @@
 //! One request, from its headers to its end.
 
 use crate::call::UnderWay;
-use crate::envoy::{self, Attribute, Level, Response, tell};
+use crate::envoy::{self, Level, Response, tell};
 use crate::leader::Plugin;
 use crate::worker::Worker;
 use cognito_authorizer::decision::Caller;
@@ -10,7 +10,7 @@ use cognito_authorizer::host::stream::{self, Hidden, Part};
 use cognito_authorizer::policy::{Identity, Policy};
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::reply::Reply;
-use cognito_authorizer::request::{Peer, Rest};
+use cognito_authorizer::request::{Attribute, Rest};
 use cognito_authorizer::verify::Bearer;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -213,14 +213,9 @@ impl stream::Stream for Exchange {
         }
     }
 
-    fn peer() -> Peer {
+    fn attribute(attribute: Attribute) -> Option<Vec<u8>> {
         let stream = DECIDED.with_borrow(|stream| stream.as_ref().map(Rc::clone));
-        let attribute = |attribute| stream.as_ref()?.attribute(attribute);
-        let protocol = attribute(Attribute::Protocol).map(String::from_utf8);
-        Peer {
-            address: attribute(Attribute::SourceAddress).unwrap_or_default(),
-            protocol: protocol.and_then(Result::ok).unwrap_or_default(),
-        }
+        stream?.attribute(attribute)
     }
 
     fn send(&self, reply: &Reply, reason: Option<Reason>) {

@@ -4,7 +4,8 @@ use crate::call;
 use crate::raw::{self, Buffer, FilterPointer, Header, SchedulerPointer};
 use cognito_authorizer::host::stream::{Hidden, Part};
 use cognito_authorizer::remote::call::{Call, NotSent};
-use cognito_authorizer_native::envoy::{Attribute, Bell, Stream};
+use cognito_authorizer::request::Attribute;
+use cognito_authorizer_native::envoy::{Bell, Stream};
 use std::cell::Cell;
 use std::ptr::{NonNull, null_mut};
 

@@ -17,6 +17,8 @@ pub(super) const SILENT: &str = "us-east-1_Soaking003";
 
 /// Distinct tokens that come again and again.
 const KNOWN: usize = 16;
+/// Callers whom the function lets in: more than it is remembered what it has said of.
+const PARTNERS: usize = 2048;
 
 /// A kind of request: its name is also the reason for which it is refused, if it is.
 #[derive(Clone, Copy, Debug)]
@@ -65,11 +67,12 @@ const fn waiting(name: &'static str) -> Kind {
 }
 
 /// Every kind, and among them every reason that there is.
-pub(super) const KINDS: [Kind; 24] = [
+pub(super) const KINDS: [Kind; 30] = [
     kind("known", "/guarded", 500, Owed::Pass),
     kind("new", "/guarded", 30, Owed::Pass),
     kind("open", "/open", 60, Owed::Pass),
     kind("optional", "/optional", 60, Owed::Pass),
+    kind("partner", "/partners", 60, Owed::Pass),
     refused("missing_token"),
     refused("multiple_tokens"),
     refused("malformed_token"),
@@ -88,6 +91,11 @@ pub(super) const KINDS: [Kind; 24] = [
     refused_at("stale_authentication", "/recent"),
     refused_at("denied_by_rule", "/closed"),
     refused_at("unsafe_path", "/a%2F..%2Fb"),
+    refused_at("missing_identity", "/partners"),
+    refused_at("authorizer_unauthorized", "/partners"),
+    refused_at("authorizer_denied", "/partners"),
+    refused_at("authorizer_failed", "/partners"),
+    refused_at("authorizer_unavailable", "/partners"),
     waiting("unknown_key"),
     waiting("keys_unavailable"),
 ];
@@ -95,7 +103,7 @@ pub(super) const KINDS: [Kind; 24] = [
 impl Kind {
     /// Whether nobody counts the answers to it: clients leave before they come.
     pub(super) fn is_left(&self) -> bool {
-        self.waits || self.name == "known"
+        self.waits || ["known", "partner"].contains(&self.name)
     }
 
     /// One of those that `among` admits, by their shares.
@@ -135,9 +143,16 @@ impl Tokens {
         let rest = signature.get(1..).expect("a signature");
         let forged = format!("{body}.{other}{rest}");
         let foreign = Token::id("us-east-1_Elsewhere");
+        // The function says of these callers what they are called.
+        let itself = |name| (name, vec![Arc::from(name)]);
         let elsewhere = |name, token: Token| (name, vec![Arc::from(unsigned(&token))]);
         let minted = BTreeMap::from([
             ("missing_token", Vec::new()),
+            ("missing_identity", Vec::new()),
+            itself("authorizer_unauthorized"),
+            itself("authorizer_denied"),
+            itself("authorizer_failed"),
+            itself("authorizer_unavailable"),
             ("open", Vec::new()),
             ("optional", Vec::new()),
             ("unsafe_path", vec![Arc::from(known[0].as_str())]),
@@ -181,6 +196,7 @@ impl Tokens {
     pub(super) fn of(&self, kind: &Kind, seed: &mut Seed) -> Option<Vec<Arc<str>>> {
         match kind.name {
             "known" => Some(vec![Arc::clone(seed.choose(&self.minted["known"]))]),
+            "partner" => Some(vec![Arc::from(format!("partner-{}", seed.below(PARTNERS)))]),
             name => self.minted.get(name).cloned(),
         }
     }

@@ -21,6 +21,7 @@ use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::client::Request;
 use crate::harness::document::{document, with};
 use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::function::{Function, Says, policy};
 use crate::harness::keyserver::{Answer, KeyServer};
 use crate::harness::process::eventually;
 use crate::harness::seed::Seed;
@@ -32,7 +33,8 @@ use errands::{FLOODED, HOME, SILENT};
 use figures::Figures;
 use record::Record;
 
-/// Remembered tokens per worker: few, so that the caches are full before memory is compared.
+/// Remembered tokens per worker, and answers of the function: few, so that the caches are full before
+/// memory is compared.
 const CACHE_ENTRIES: usize = 512;
 
 /// How long it lasts, how often keys rotate, and how often it is measured.
@@ -80,9 +82,25 @@ fn configuration() -> Value {
         {"match": {"path": "/grouped"}, "require": {"groups": ["admin"], "pools": "any"}},
         {"match": {"path": "/claimed"}, "require": {"claims": {"email": "x"}, "pools": "any"}},
         {"match": {"path": "/recent"}, "require": {"max_auth_age": "15m"}},
+        {"match": {"path": "/partners"}, "authorizer": "partners"},
     ]);
+    let authorizer = json!({
+        "name": "partners",
+        "type": "token",
+        "function": "partners",
+        "cluster": "lambda",
+        "answer": "policy",
+        "identity": [{"header": "authorization"}],
+        "cache": {"ttl": "5m", "entries": CACHE_ENTRIES},
+        "api": {"region": "us-east-1", "account_id": "123456789012", "api_id": "a1b2c3d4e5", "stage": "prod"},
+    });
     let changes = [
         ("rules", rules),
+        ("authorizers", json!([authorizer])),
+        (
+            "context_headers",
+            json!([{"header": "x-tenant", "key": "tenant"}]),
+        ),
         ("default", json!("authenticated")),
         ("token.aud_pattern", json!("^4hq8.*$")),
         ("token.max_bytes", json!(4096)),
@@ -93,6 +111,33 @@ fn configuration() -> Value {
         ),
     ];
     with(document, &changes)
+}
+
+/// The function behind `/partners`. What it says of partners is remembered, and what it says wrongly of
+/// others is not.
+fn function() -> Function {
+    let function = Function::start();
+    let allow = policy("Allow", "*", json!({"tenant": "north"}));
+    function.says_of_all_others(Says::Answer(allow));
+    let wrong = [
+        ("authorizer_unauthorized", Says::Error("Unauthorized")),
+        (
+            "authorizer_denied",
+            Says::Answer(policy("Deny", "*", json!({}))),
+        ),
+        (
+            "authorizer_failed",
+            Says::Answer(json!({"isAuthorized": true})),
+        ),
+        (
+            "authorizer_unavailable",
+            Says::Exception(503, "ServiceException"),
+        ),
+    ];
+    for (caller, says) in wrong {
+        function.says(&format!("Bearer {caller}"), says);
+    }
+    function
 }
 
 /// Memory and CPU per request in the end are as in the beginning.
@@ -107,7 +152,9 @@ fn the_end_is_as_the_beginning() {
     keys.hold(SILENT);
     // The log of so many requests would fill a disk, and is not the filter's doing.
     let listener = Listener::new(MAIN, configuration()).manager("access_log", json!([]));
-    let envoy = EnvoyUnderTest::start(&Setup::new(&keys, &upstream).listener(listener));
+    let function = function();
+    let setup = Setup::new(&keys, &upstream).cluster("lambda", function.port());
+    let envoy = EnvoyUnderTest::start(&setup.listener(listener));
     let (record, figures) = thread::scope(|scope| {
         let clients = clients::start(scope, &stage, envoy.main(), &mut seed);
         let ends = Ends(&stage);

@@ -76,7 +76,7 @@ impl Record {
         }
         let anonymous = envoy.metric("anonymous");
         assert_eq!(anonymous, self.of("open") + self.of("optional"));
-        let passed = self.of("known") + self.of("new") + anonymous;
+        let passed = self.of("known") + self.of("new") + self.of("partner") + anonymous;
         let (seen, let_in) = (upstream.total(), envoy.metric("allowed") + anonymous);
         let seen = u64::try_from(seen).expect("a number of requests");
         // Of those who left, some left before their request went on.
@@ -84,9 +84,19 @@ impl Record {
             (passed..=let_in).contains(&seen),
             "{passed} passed, {seen} at the upstream, {let_in} let in"
         );
-        for metric in ["held", "cancelled", "token_cache.hit", "token_cache.miss"] {
+        let metrics = [
+            "held",
+            "cancelled",
+            "token_cache.hit",
+            "token_cache.miss",
+            "authorizer.partners.called",
+            "authorizer.partners.remembered",
+            "authorizer.partners.failed",
+        ];
+        for metric in metrics {
             assert!(envoy.metric(metric) > 0, "{metric}");
         }
+        assert_eq!(envoy.metric("authorizer_in_flight"), 0);
     }
 }
 

@@ -10,7 +10,7 @@ use cognito_authorizer::authorizer::identity::{
 use cognito_authorizer::authorizer::method_arn::MethodArn;
 use cognito_authorizer::authorizer::route::Route;
 use cognito_authorizer::header::HeaderName;
-use cognito_authorizer::request::Request;
+use cognito_authorizer::request::{Peer, Request};
 use cognito_authorizer::rules::pattern::{Match, Method, PathPattern};
 use cognito_authorizer::time::Timestamp;
 use serde_json::{Value, json};
@@ -69,6 +69,10 @@ fn bare_api() -> Api {
 
 #[track_caller]
 fn event(settings: &EventSettings, request: &Request, rule: Option<&Match>) -> Value {
+    let request = &request.clone().sent_by(Peer {
+        protocol: "HTTP/1.1".to_owned(),
+        ..Peer::default()
+    });
     let part = |name| request.first(name).unwrap();
     let arn = MethodArn::new(&settings.api, part(":method"), part(":path")).unwrap();
     let route = Route::of(rule, &arn);
@@ -82,7 +86,6 @@ fn event(settings: &EventSettings, request: &Request, rule: Option<&Match>) -> V
         identity: &identity,
         client,
         request_id: "6b1f0c1e-4f0e-4d6a-9c57-1f1d3a2b4c5d",
-        protocol: "HTTP/1.1",
         time: Timestamp::from_seconds(ARRIVED).unwrap(),
     });
     serde_json::from_slice(&bytes).unwrap()

@@ -13,7 +13,7 @@ use cognito_authorizer::refusal::{AuthorizerCause, Refusal};
 use cognito_authorizer::remote::call::{Answer, Call, CallId, NotSent};
 use cognito_authorizer::remote::report::Level;
 use cognito_authorizer::remote::space::MemorySpace;
-use cognito_authorizer::request::{Peer, Request};
+use cognito_authorizer::request::{Attribute, Peer, Request};
 use cognito_authorizer::rs256::Rs256;
 use cognito_authorizer::time::{Monotonic, Timestamp};
 use serde_json::{Value, json};
@@ -334,10 +334,10 @@ fn whoever_shares_a_call_needs_no_event() {
     );
 }
 
-/// Where a policy does not depend on the address, nobody looks for it: that takes two calls of the host's.
+/// Where a policy does not depend on the address, nobody looks for it: that takes a call of the host's.
 #[test]
 fn nobody_asks_for_an_address_that_decides_nothing() {
-    fn unasked() -> Peer {
+    fn unasked(_: Attribute) -> Option<Vec<u8>> {
         panic!("nobody wants to know");
     }
     let mut worker = Worker::new(json!({"ttl": "60s"}));

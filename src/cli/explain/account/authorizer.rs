@@ -103,7 +103,7 @@ pub(super) fn answer(facts: &Facts<'_>) -> Finding {
         }
         (Ok(_), None) => format!("{name} cannot be told of the request"),
         (Ok(answer), Some(arn)) => {
-            let peer = source_ip(&facts.request.peer().address);
+            let peer = source_ip(&facts.request.source_address());
             match (answer.judge(&arn, peer), authorizer.answer) {
                 // Only what goes into headers is left.
                 (Ok(()), _) if failed(facts) => {
