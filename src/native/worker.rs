@@ -317,20 +317,20 @@ impl Worker {
     pub(crate) fn end(&self, exchange: &Exchange) {
         let context = exchange.context;
         let watched = self.watched.borrow_mut().remove(&context);
-        if watched.is_none() {
-            return;
-        }
-        match exchange.phase.get() {
-            Phase::Held => {
-                if self.gate.borrow_mut().cancel(context) {
-                    self.shared.count();
-                    self.metrics.cancelled();
+        if watched.is_some() {
+            match exchange.phase.get() {
+                Phase::Held => {
+                    if self.gate.borrow_mut().cancel(context) {
+                        self.shared.count();
+                        self.metrics.cancelled();
+                    }
                 }
+                Phase::Forwarded => self.gate.borrow_mut().finished(context),
+                Phase::Undecided | Phase::Answered => {}
             }
-            Phase::Forwarded => self.gate.borrow_mut().finished(context),
-            Phase::Undecided | Phase::Answered => {}
+            self.find_bell();
         }
-        self.find_bell();
+        // One that had its verdict before may have left a call.
         self.cut_off(exchange);
     }
 }

@@ -208,15 +208,23 @@ fn a_call_that_fails_is_told() {
     configuration.end();
 }
 
-/// An authorizer behind this cluster, and what its service says of everybody.
+/// Two authorizers behind this cluster: one for all paths but `/other`.
 fn asking(name: &str, cluster: &str) -> String {
+    let authorizer = |name: &str| {
+        format!(
+            r#"{{"name": "{name}", "type": "token", "uri": "http://verdicts.test/verdict",
+                 "cluster": "{cluster}", "timeout": "30s", "answer": "policy", "identity": [{{"header": "x-partner"}}],
+                 "cache": {{"ttl": "5m"}},
+                 "api": {{"region": "us-east-1", "account_id": "123456789012", "api_id": "a1b2c3d4e5", "stage": "prod"}}}}"#
+        )
+    };
     format!(
-        r#"{{"authorizers": [{{"name": "{name}", "type": "token", "uri": "http://verdicts.test/verdict",
-             "cluster": "{cluster}", "timeout": "30s", "answer": "policy", "identity": [{{"header": "x-partner"}}],
-             "cache": {{"ttl": "5m"}},
-             "api": {{"region": "us-east-1", "account_id": "123456789012", "api_id": "a1b2c3d4e5", "stage": "prod"}}}}],
+        r#"{{"authorizers": [{}, {}],
             "context_headers": [{{"header": "x-principal", "key": "principalId"}}],
-            "default": {{"authorizer": "{name}"}}}}"#
+            "rules": [{{"match": {{"path": "/other"}}, "authorizer": "other"}}],
+            "default": {{"authorizer": "{name}"}}}}"#,
+        authorizer(name),
+        authorizer("other")
     )
 }
 
@@ -289,6 +297,40 @@ fn a_call_of_which_nobody_waits_is_given_up() {
     next.ends_at_once.set(true);
     next.answer(1, 1, &[], &[]);
     assert_eq!(statuses(&next), [503]);
+    configuration.end();
+}
+
+/// A flood of one authorizer's requests makes room for another's: whoever asked last is refused before its
+/// call has ended.
+#[test]
+#[cfg_attr(miri, ignore = "a thousand requests take it minutes")]
+fn a_call_ends_with_a_request_that_was_refused_before() {
+    let _alone = alone();
+    let configuration = Configuration::load(&asking("crowded", "verdicts")).unwrap();
+    let ask = |path: &str, identity: &[u8]| {
+        let request = get(path, &[("x-partner", identity)]);
+        assert_eq!(request.begin(&configuration), HEADERS_STOP_ALL);
+        request
+    };
+    let mut crowd: Vec<_> = (0..1023).map(|_| ask("/", b"acme")).collect();
+    let last = ask("/", b"globex");
+    let newcomer = ask("/other", b"acme");
+    newcomer.wake();
+    assert_eq!(statuses(&last), [503]);
+    let in_flight = || {
+        configuration.wake();
+        configuration.metric("cognito_authorizer.authorizer_in_flight")
+    };
+    assert_eq!(in_flight(), 3);
+    last.end();
+    assert_eq!(in_flight(), 2);
+    let first = crowd.remove(0);
+    first.answer(1, 0, &[(":status", "200")], &[ALLOW]);
+    newcomer.answer(1, 0, &[(":status", "200")], &[ALLOW]);
+    assert_eq!(in_flight(), 0);
+    for request in [&first, &newcomer].into_iter().chain(&crowd) {
+        request.end();
+    }
     configuration.end();
 }
 
