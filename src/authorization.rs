@@ -310,12 +310,6 @@ impl Authorizations {
         Some(report)
     }
 
-    /// Forgets a call that has ended without an answer: whoever asks next asks anew.
-    pub fn give_up(&mut self, call: CallId) {
-        let ended = |asker: &mut Asker| asker.enquiries.close(call);
-        let _ = self.askers.iter_mut().find_map(ended);
-    }
-
     /// What is to be told beside that calls have ended.
     pub fn take_reports(&mut self) -> Vec<Report> {
         std::mem::take(&mut self.reports)

@@ -312,13 +312,6 @@ impl Facts {
         authorizations.map_or_else(Vec::new, |one| one.take_calls())
     }
 
-    /// Forgets a call to an authorizer that has ended without an answer.
-    pub(crate) fn give_up(&mut self, call: CallId) {
-        if let Some(authorizations) = &mut self.authorizations {
-            authorizations.give_up(call);
-        }
-    }
-
     /// Forgets what a call has brought, since no request waits for it.
     pub(crate) fn forget_outcome(&mut self, call: CallId) {
         if let Some(authorizations) = &mut self.authorizations {

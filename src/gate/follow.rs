@@ -1,14 +1,12 @@
 //! Gates of one process of which one alone makes calls for all.
 //!
 //! A VM of proxy-wasm makes its own calls, so every gate there is as good as any other. A thread that
-//! serves requests natively cannot: each of its calls ends with the request in whose name it is made.
-//! There one gate *leads*, on a thread that serves nothing, and fetches what all may know. The others
-//! *follow*: at their ticks they say what their requests lack, and read from the shared space what the
-//! leader has learnt.
+//! serves requests natively cannot: the answer would find the request gone that it belonged to. There
+//! one gate *leads*, on a thread that serves nothing. The others *follow*: at their ticks they say
+//! what their requests lack, and read from the shared space what the leader has learnt.
 //!
-//! What an authorizer answers is about requests of one gate, and so that gate makes these calls, in the
-//! name of a request that waits. If it goes away, the call is made again in the name of another
-//! ([`Gate::awaited_by`]); without another it is given up.
+//! What an authorizer answers is about a request of one gate, and so are these calls: the host makes
+//! them wherever it can, and brings their answers back.
 
 use super::{Effects, Gate};
 use crate::facts::{Facts, Need};
@@ -55,8 +53,7 @@ impl Gate {
         self.facts.look_at_clocks(now);
         self.facts.sync(now, space);
         let waiting = &self.waiting;
-        self.facts
-            .keep_outcomes(|call| waiting.awaiting(call).is_some());
+        self.facts.keep_outcomes(|call| waiting.awaits(call));
         let wishes = self.wishes.take();
         let lacked = self.waiting.demands().chain(wishes.iter());
         let mut demands: Vec<Demand> = Vec::new();

@@ -16,8 +16,8 @@
 //! facts are read anew; the needs of the waiting requests become demands; the calls that are due
 //! begin; and each request whose fact has changed, or never will, gets its verdict. An answer does
 //! the last of these at once, without waiting for the tick. Nor does a call to an authorizer, whose
-//! request pays for every millisecond: a host that can do so at once begins the calls that were asked for
-//! ([`Gate::begin_calls`]), and the tick finds none.
+//! request pays for every millisecond: where the host can call its root at once, it begins the calls
+//! that were asked for ([`Gate::begin_calls`]), and the tick finds none.
 //!
 //! What goes on with a token may last longer than the token. Where the policy says so, every tick
 //! names the requests whose token has ended since, and the host resets them.
@@ -270,7 +270,8 @@ impl Gate {
         self.waiting.remove(context)
     }
 
-    /// Whether calls have been asked for that can begin at once, without a tick.
+    /// Whether calls have been asked for that can begin at once. They are the root's, as all calls
+    /// are; a host that can have the root called need not wait for a tick.
     #[must_use]
     pub fn has_calls(&self) -> bool {
         self.facts.has_calls()
@@ -284,25 +285,12 @@ impl Gate {
         }
     }
 
-    /// A request that waits for this call to an authorizer, for a host whose calls are made in the name
-    /// of a request, and end with it.
-    #[must_use]
-    pub fn awaited_by(&self, call: CallId) -> Option<u32> {
-        self.waiting.awaiting(call)
-    }
-
-    /// Forgets a call to an authorizer that has ended without an answer, and of which nobody waits.
-    pub fn give_up(&mut self, call: CallId) {
-        self.facts.give_up(call);
-    }
-
     /// Does what is due: begins calls, and gives verdicts on held requests.
     pub fn tick(&mut self, now: Now, space: &dyn SharedSpace) -> Effects {
         self.facts.look_at_clocks(now);
         self.facts.sync(now, space);
         let waiting = &self.waiting;
-        self.facts
-            .keep_outcomes(|call| waiting.awaiting(call).is_some());
+        self.facts.keep_outcomes(|call| waiting.awaits(call));
         // Said anew at each tick by those that wait: a request that has gone away demands nothing.
         let wishes = self.wishes.take();
         let demands = self.waiting.demands().chain(wishes.iter());
@@ -332,7 +320,7 @@ impl Gate {
         self.facts.look_at_clocks(now);
         let report = self.facts.answered(id, answer, now, space);
         let verdicts = self.verdicts(now);
-        if self.waiting.awaiting(id).is_none() {
+        if !self.waiting.awaits(id) {
             self.facts.forget_outcome(id);
         }
         Effects {

@@ -193,12 +193,11 @@ impl Waiting {
         taken
     }
 
-    /// A request that waits for the end of this call: the last of them, which mostly asked for it.
-    pub(super) fn awaiting(&self, call: CallId) -> Option<u32> {
-        let mut held = self.displaced.iter().chain(&self.held).rev();
-        let waits = |held: &Held| matches!(held.need(), Need::Authorizer(enquiry) if enquiry.call == Some(call));
-        let (context, _) = held.find(|(_, held)| waits(held))?;
-        Some(*context)
+    /// Whether the end of this call is waited for.
+    pub(super) fn awaits(&self, call: CallId) -> bool {
+        let held = self.held.iter().chain(&self.displaced);
+        let mut needs = held.map(|(_, held)| held.need());
+        needs.any(|need| matches!(need, Need::Authorizer(enquiry) if enquiry.call == Some(call)))
     }
 
     /// What requests wait for, as far as it must be demanded, each with its token: keys that are

@@ -1,7 +1,7 @@
 //! The thread that rings when a tick is due. The ABI has no timer for filters, and a thread that
 //! serves nothing cannot be late for a request.
 
-use crate::seat::Seat;
+use crate::seat::Rung;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Whom to ring, and when.
 struct Order {
     at: Instant,
-    whom: Weak<Seat>,
+    whom: Weak<dyn Rung>,
 }
 
 impl PartialEq for Order {
@@ -53,10 +53,10 @@ pub(crate) fn works() -> bool {
 }
 
 /// Has a seat rung in this time. One that has gone by then is forgotten.
-pub(crate) fn ring_in(whom: &Arc<Seat>, delay: Duration) {
+pub(crate) fn ring_in<R: Rung + 'static>(whom: &Arc<R>, delay: Duration) {
     let now = Instant::now();
     if let (Some(orders), Some(at)) = (&*ORDERS, now.checked_add(delay)) {
-        let whom = Arc::downgrade(whom);
+        let whom: Weak<dyn Rung> = Arc::<R>::downgrade(whom);
         // The thread never ends.
         let _ = orders.send(Order { at, whom });
     }
@@ -97,7 +97,7 @@ pub(crate) struct Ordered(std::cell::Cell<Option<Instant>>);
 
 impl Ordered {
     /// Has a seat rung in this time, unless it is rung before.
-    pub(crate) fn ring_in(&self, whom: &Arc<Seat>, delay: Duration) {
+    pub(crate) fn ring_in<R: Rung + 'static>(&self, whom: &Arc<R>, delay: Duration) {
         let now = Instant::now();
         let Some(at) = now.checked_add(delay) else {
             return;

@@ -1,6 +1,5 @@
 //! One request, from its headers to its end.
 
-use crate::call::UnderWay;
 use crate::envoy::{self, Level, Response, tell};
 use crate::leader::Plugin;
 use crate::worker::Worker;
@@ -9,6 +8,7 @@ use cognito_authorizer::header::is_header_value;
 use cognito_authorizer::host::stream::{self, Hidden, Part};
 use cognito_authorizer::policy::{Identity, Policy};
 use cognito_authorizer::refusal::Reason;
+use cognito_authorizer::remote::call::{Call, CallId};
 use cognito_authorizer::reply::Reply;
 use cognito_authorizer::request::{Attribute, Rest};
 use cognito_authorizer::verify::Bearer;
@@ -53,7 +53,7 @@ pub(crate) struct Exchange {
     pub(crate) phase: Cell<Phase>,
     pub(crate) stream: Rc<dyn envoy::Stream>,
     /// The calls that are made in this request's name, by Envoy's number for each.
-    pub(crate) calls: RefCell<BTreeMap<u64, UnderWay>>,
+    pub(crate) calls: RefCell<BTreeMap<u64, (CallId, Call)>>,
     /// Whether a header is another than Envoy has chosen the route by.
     changed: Cell<bool>,
 }

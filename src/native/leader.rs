@@ -1,13 +1,14 @@
 //! One configuration on the main thread: its calls, its statistics, its end.
 
 use crate::alarm::{self, Ordered};
-use crate::call::UnderWay;
+use crate::call;
 use crate::clock;
 use crate::crypto::Library;
 use crate::envoy::{Configuration, Level, Response, tell};
 use crate::number::{Number, Statistics, Sums};
 use crate::seat::{Seat, lock};
 use crate::space::Space;
+use crate::worker::Letter;
 use cognito_authorizer::config;
 use cognito_authorizer::gate::{Demand, Effects, Gate};
 use cognito_authorizer::host::metrics::Metrics;
@@ -26,14 +27,25 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// What threads leave for the main thread.
+#[derive(Debug)]
+pub(crate) enum Post {
+    /// A request lacks something that all may know.
+    Demand(Demand),
+    /// A call for one thread's requests, of which the one has ended that it was made for.
+    Call {
+        from: Arc<Seat<Letter>>,
+        id: CallId,
+        call: Call,
+    },
+}
+
 /// What all threads know of a configuration.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) number: u64,
     pub(crate) document: Vec<u8>,
-    pub(crate) desk: Arc<Seat>,
-    /// What requests lack that all may know.
-    demands: Mutex<Vec<Demand>>,
+    pub(crate) desk: Arc<Seat<Post>>,
     crew: Mutex<Crew>,
     statistics: Statistics,
     /// Whether the leader has been asked to tell of what has been counted.
@@ -44,24 +56,16 @@ pub(crate) struct Shared {
 /// The threads that serve.
 #[derive(Debug, Default)]
 struct Crew {
-    seats: Vec<Arc<Seat>>,
+    seats: Vec<Arc<Seat<Letter>>>,
     sums: Vec<Sums>,
 }
 
 impl Shared {
     /// A thread joins in.
-    pub(crate) fn join(&self, seat: &Arc<Seat>, sums: Sums) {
+    pub(crate) fn join(&self, seat: &Arc<Seat<Letter>>, sums: Sums) {
         let mut crew = lock(&self.crew);
         crew.seats.push(Arc::clone(seat));
         crew.sums.push(sums);
-    }
-
-    /// Leaves word of what requests lack.
-    pub(crate) fn demand(&self, demands: Vec<Demand>) {
-        if !demands.is_empty() {
-            lock(&self.demands).extend(demands);
-            self.desk.ring();
-        }
     }
 
     /// Something has been counted: the leader tells Envoy soon, whoever asks for it first.
@@ -116,7 +120,6 @@ impl Plugin {
             number: PLUGINS.fetch_add(1, Ordering::Relaxed),
             document: document.to_vec(),
             desk: Arc::default(),
-            demands: Mutex::default(),
             crew: Mutex::default(),
             statistics: Statistics::default(),
             counted: AtomicBool::default(),
@@ -194,10 +197,17 @@ struct Leader {
     digest: String,
     gate: RefCell<Gate>,
     metrics: Metrics<Number>,
-    calls: RefCell<HashMap<u64, UnderWay>>,
+    calls: RefCell<HashMap<u64, (Whose, Call)>>,
     ordered: Ordered,
     /// How much had been written to the space when the workers were last told.
     written: Cell<u64>,
+}
+
+/// Who waits for an answer.
+#[derive(Debug)]
+enum Whose {
+    Own(CallId),
+    Of(Arc<Seat<Letter>>, CallId),
 }
 
 /// A gate for a policy, on any thread.
@@ -246,9 +256,11 @@ impl Leader {
     /// Does what is due.
     fn run(&self, envoy: &dyn Configuration) {
         self.shared.desk.take_due();
-        let demands = std::mem::take(&mut *lock(&self.shared.demands));
-        for demand in demands {
-            self.gate.borrow_mut().demand(demand);
+        for post in self.shared.desk.take_letters() {
+            match post {
+                Post::Demand(demand) => self.gate.borrow_mut().demand(demand),
+                Post::Call { from, id, call } => self.send(envoy, Whose::Of(from, id), call),
+            }
         }
         let now = clock::both();
         let effects = self.gate.borrow_mut().tick(now, &Space);
@@ -264,7 +276,7 @@ impl Leader {
             self.tell(report);
         }
         for (id, call) in effects.calls {
-            self.send(envoy, id, call);
+            self.send(envoy, Whose::Own(id), call);
         }
         if self.written.replace(Space::written()) != Space::written() {
             for seat in &lock(&self.shared.crew).seats {
@@ -275,28 +287,35 @@ impl Leader {
         self.ordered.ring_in(&self.shared.desk, next);
     }
 
-    fn send(&self, envoy: &dyn Configuration, id: CallId, call: Call) {
+    fn send(&self, envoy: &dyn Configuration, whose: Whose, call: Call) {
         match envoy.call(&call) {
             Ok(number) => {
-                self.calls
-                    .borrow_mut()
-                    .insert(number, UnderWay { id, call });
+                self.calls.borrow_mut().insert(number, (whose, call));
             }
-            Err(reason) => self.finish(envoy, id, &Answer::NotSent(reason)),
+            Err(reason) => self.hand_over(envoy, whose, Answer::NotSent(reason)),
         }
     }
 
     fn answered(&self, envoy: &dyn Configuration, number: u64, response: Option<&dyn Response>) {
         let call = self.calls.borrow_mut().remove(&number);
-        if let Some(call) = call {
-            self.finish(envoy, call.id, &call.read(response));
+        if let Some((whose, call)) = call {
+            self.hand_over(envoy, whose, call::read(&call, response));
         }
     }
 
-    fn finish(&self, envoy: &dyn Configuration, id: CallId, answer: &Answer) {
+    fn hand_over(&self, envoy: &dyn Configuration, whose: Whose, answer: Answer) {
         let now = clock::both();
-        let effects = self.gate.borrow_mut().answered(id, answer, now, &Space);
-        self.bring_about(envoy, effects);
+        match whose {
+            Whose::Own(id) => {
+                let effects = self.gate.borrow_mut().answered(id, &answer, now, &Space);
+                self.bring_about(envoy, effects);
+            }
+            Whose::Of(seat, id) => seat.post(Letter {
+                id,
+                answer,
+                at: now,
+            }),
+        }
     }
 
     fn tell(&self, report: &Report) {

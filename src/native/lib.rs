@@ -7,12 +7,12 @@
 //! # Who runs where
 //!
 //! ```text
-//!  main thread     leader   one gate for each configuration: fetches for all, serves no request,
+//!  main thread     leader   one gate for each configuration: makes calls for all, serves no request,
 //!     ▲   │                 and alone tells Envoy of statistics
-//!  demand bell
+//!   post  bell
 //!     │   ▼
 //!  worker threads  worker   one gate for each configuration and thread: judges requests, and asks
-//!                           authorizers about them
+//!                           authorizers in their names
 //!
 //!  a thread of     alarm    rings when a tick is due, since the ABI has no timer for filters
 //!  its own

@@ -1,8 +1,19 @@
-//! Where one thread of Envoy's is reached by the others: a flag and a bell.
+//! Where one thread of Envoy's is reached by the others: a flag, a letter box and a bell.
 
 use crate::envoy::Bell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What the alarm rings.
+pub(crate) trait Rung: Send + Sync {
+    fn ring(&self);
+}
+
+impl<Letter: Send> Rung for Seat<Letter> {
+    fn ring(&self) {
+        Self::ring(self);
+    }
+}
 
 /// A thread's place in one configuration.
 ///
@@ -10,15 +21,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// A worker without a request has none, and needs none: whatever has been left for it lies there
 /// until its next request, which looks at the flag.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct Seat<Letter> {
     due: AtomicBool,
+    letters: Mutex<Vec<Letter>>,
     bell: Mutex<Option<Box<dyn Bell>>>,
 }
 
-impl Default for Seat {
+impl<Letter> Default for Seat<Letter> {
     fn default() -> Self {
         Self {
             due: AtomicBool::new(true),
+            letters: Mutex::default(),
             bell: Mutex::default(),
         }
     }
@@ -29,15 +42,10 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Seat {
+impl<Letter> Seat<Letter> {
     /// Whether there is something to do before the next request is looked at. Says so once.
     pub(crate) fn take_due(&self) -> bool {
         self.due.load(Ordering::Relaxed) && self.due.swap(false, Ordering::Acquire)
-    }
-
-    /// The same, and goes on saying so.
-    pub(crate) fn is_due(&self) -> bool {
-        self.due.load(Ordering::Acquire)
     }
 
     /// There is something to do.
@@ -46,6 +54,17 @@ impl Seat {
         if let Some(bell) = &*lock(&self.bell) {
             bell.ring();
         }
+    }
+
+    /// Leaves a letter, and rings.
+    pub(crate) fn post(&self, letter: Letter) {
+        lock(&self.letters).push(letter);
+        self.ring();
+    }
+
+    /// All letters.
+    pub(crate) fn take_letters(&self) -> Vec<Letter> {
+        std::mem::take(&mut *lock(&self.letters))
     }
 
     /// Hangs up another bell. None rings the old one any more once this returns, so that what it

@@ -2,27 +2,37 @@
 //! watches.
 
 use crate::alarm::Ordered;
-use crate::call::UnderWay;
+use crate::call;
 use crate::clock;
 use crate::envoy::Response;
 use crate::exchange::{Exchange, Phase};
-use crate::leader::{Shared, gate, print};
+use crate::leader::{Post, Shared, gate, print};
 use crate::number::{Ledger, Number};
 use crate::seat::Seat;
 use crate::space::Space;
 use cognito_authorizer::config;
 use cognito_authorizer::decision::{Caller, Decision, Verdict};
-use cognito_authorizer::gate::{Effects, Gate};
+use cognito_authorizer::gate::{Demand, Effects, Gate};
 use cognito_authorizer::host::metrics::Metrics;
 use cognito_authorizer::host::stream;
 use cognito_authorizer::policy::{AtExpiry, Policy};
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::remote::call::{Answer, Call, CallId};
 use cognito_authorizer::request::Rest;
+use cognito_authorizer::time::Now;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// The answer to a call that the main thread has made for this one.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub(crate) id: CallId,
+    pub(crate) answer: Answer,
+    /// When it came, which may have been long before it is read.
+    pub(crate) at: Now,
+}
 
 thread_local! {
     static WORKERS: RefCell<Vec<Rc<Worker>>> = const { RefCell::new(Vec::new()) };
@@ -32,13 +42,11 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Worker {
     shared: Arc<Shared>,
-    seat: Arc<Seat>,
+    seat: Arc<Seat<Letter>>,
     gate: RefCell<Gate>,
     metrics: Metrics<Number>,
     /// Those that are held, and those that are cut when their token ends.
     watched: RefCell<HashMap<u32, Rc<Exchange>>>,
-    /// Calls that ended with the request in whose name they were made, and of which others wait.
-    cut_off: RefCell<Vec<UnderWay>>,
     /// Whose event the bell is.
     bell: Cell<Option<u32>>,
     ordered: Ordered,
@@ -76,7 +84,6 @@ impl Worker {
             gate: RefCell::new(gate(policy)),
             metrics,
             watched: RefCell::default(),
-            cut_off: RefCell::default(),
             bell: Cell::default(),
             ordered: Ordered::default(),
             requests: Cell::default(),
@@ -123,15 +130,17 @@ impl Worker {
                         exchange.phase.set(Phase::Held);
                         self.metrics.held();
                         self.watch(exchange);
-                        if self.gate.borrow().has_calls() {
-                            let effects = self.gate.borrow_mut().begin_calls();
-                            self.bring_about(effects);
-                            self.ring_in_time();
-                        } else {
+                        let calls = self.gate.borrow_mut().begin_calls().calls;
+                        if calls.is_empty() {
                             // Not here: what is due may concern other requests, and Envoy is in
                             // the midst of this one.
                             self.seat.ring();
                         }
+                        for (id, call) in calls {
+                            self.send(exchange, id, call);
+                        }
+                        self.metrics.authorizers(&mut self.gate.borrow_mut());
+                        self.ring_in_time();
                         return;
                     }
                 }
@@ -140,7 +149,13 @@ impl Worker {
         self.carry_out(exchange, &verdict);
         if self.gate.borrow().has_wishes() {
             let demands = self.gate.borrow_mut().wishes(clock::both(), &Space);
-            self.shared.demand(demands);
+            self.demand(demands);
+        }
+    }
+
+    fn demand(&self, demands: Vec<Demand>) {
+        for demand in demands {
+            self.shared.desk.post(Post::Demand(demand));
         }
     }
 
@@ -157,12 +172,12 @@ impl Worker {
     pub(crate) fn run(&self) {
         self.shared.count();
         self.seat.take_due();
-        for UnderWay { id, call } in self.cut_off.take() {
-            self.send(id, call);
+        for Letter { id, answer, at } in self.seat.take_letters() {
+            self.finish(id, &answer, at);
         }
         let now = clock::both();
         let (effects, demands) = self.gate.borrow_mut().follow(now, &Space);
-        self.shared.demand(demands);
+        self.demand(demands);
         self.bring_about(effects);
         self.ring_in_time();
     }
@@ -173,6 +188,17 @@ impl Worker {
         self.ordered.ring_in(&self.seat, next);
     }
 
+    /// Makes a call in the name of a request: it ends with that.
+    fn send(&self, exchange: &Exchange, id: CallId, call: Call) {
+        match exchange.stream.call(&call) {
+            Ok(number) => {
+                let mut calls = exchange.calls.borrow_mut();
+                calls.insert(number, (id, call));
+            }
+            Err(reason) => self.finish(id, &Answer::NotSent(reason), clock::both()),
+        }
+    }
+
     /// A call has its answer, or none.
     pub(crate) fn answered(
         &self,
@@ -181,56 +207,22 @@ impl Worker {
         response: Option<&dyn Response>,
     ) {
         let call = exchange.calls.borrow_mut().remove(&number);
-        if let Some(call) = call {
+        if let Some((id, call)) = call {
             self.shared.count();
-            self.finish(call.id, &call.read(response));
+            self.finish(id, &call::read(&call, response), clock::both());
+            self.ring_in_time();
         }
     }
 
-    fn finish(&self, id: CallId, answer: &Answer) {
-        let now = clock::both();
-        let effects = self.gate.borrow_mut().answered(id, answer, now, &Space);
+    fn finish(&self, id: CallId, answer: &Answer, at: Now) {
+        let effects = self.gate.borrow_mut().answered(id, answer, at, &Space);
         self.bring_about(effects);
     }
 
-    /// Makes a call in the name of a request that waits for its answer: with that it ends.
-    fn send(&self, id: CallId, call: Call) {
-        let context = self.gate.borrow().awaited_by(id);
-        let exchange =
-            context.and_then(|context| self.watched.borrow().get(&context).map(Rc::clone));
-        let Some(exchange) = exchange else {
-            self.gate.borrow_mut().give_up(id);
-            return;
-        };
-        match exchange.stream.call(&call) {
-            Ok(number) => {
-                let mut calls = exchange.calls.borrow_mut();
-                calls.insert(number, UnderWay { id, call });
-            }
-            Err(reason) => self.finish(id, &Answer::NotSent(reason)),
-        }
-    }
-
-    /// What a request that has ended leaves of its calls. Those of which others wait are made again,
-    /// but not here: Envoy may be about to end these as well.
-    fn cut_off(&self, exchange: &Exchange) {
-        let mut cut_off = self.cut_off.borrow_mut();
-        cut_off.extend(exchange.calls.take().into_values());
-        if cut_off.is_empty() {
-            return;
-        }
-        let mut gate = self.gate.borrow_mut();
-        cut_off.retain(|UnderWay { id, .. }| {
-            let is_awaited = gate.awaited_by(*id).is_some();
-            if !is_awaited {
-                gate.give_up(*id);
-            }
-            is_awaited
-        });
-        self.metrics.authorizers(&mut gate);
-        if !cut_off.is_empty() {
-            self.seat.ring();
-        }
+    /// Has the main thread make a call, which ends with no request.
+    fn hand_over(&self, id: CallId, call: Call) {
+        let from = Arc::clone(&self.seat);
+        self.shared.desk.post(Post::Call { from, id, call });
     }
 
     fn bring_about(&self, effects: Effects) {
@@ -259,7 +251,7 @@ impl Worker {
             self.find_bell();
         }
         for (id, call) in effects.calls {
-            self.send(id, call);
+            self.hand_over(id, call);
         }
         self.metrics.authorizers(&mut self.gate.borrow_mut());
     }
@@ -307,30 +299,33 @@ impl Worker {
         if self.bell.replace(context) != context || bell.is_some() {
             self.seat.hang(bell);
             // What was rung for before must not wait for the next time.
-            if context.is_some() && self.seat.is_due() {
+            if context.is_some() {
                 self.seat.ring();
             }
         }
     }
 
-    /// A request has come to its end.
+    /// A request has come to its end. Its calls end with it, and are made again: others may wait for the
+    /// answers, and whoever can leave must not be able to have more calls made than may be under way.
     pub(crate) fn end(&self, exchange: &Exchange) {
+        for (id, call) in exchange.calls.take().into_values() {
+            self.hand_over(id, call);
+        }
         let context = exchange.context;
         let watched = self.watched.borrow_mut().remove(&context);
-        if watched.is_some() {
-            match exchange.phase.get() {
-                Phase::Held => {
-                    if self.gate.borrow_mut().cancel(context) {
-                        self.shared.count();
-                        self.metrics.cancelled();
-                    }
-                }
-                Phase::Forwarded => self.gate.borrow_mut().finished(context),
-                Phase::Undecided | Phase::Answered => {}
-            }
-            self.find_bell();
+        if watched.is_none() {
+            return;
         }
-        // One that had its verdict before may have left a call.
-        self.cut_off(exchange);
+        match exchange.phase.get() {
+            Phase::Held => {
+                if self.gate.borrow_mut().cancel(context) {
+                    self.shared.count();
+                    self.metrics.cancelled();
+                }
+            }
+            Phase::Forwarded => self.gate.borrow_mut().finished(context),
+            Phase::Undecided | Phase::Answered => {}
+        }
+        self.find_bell();
     }
 }

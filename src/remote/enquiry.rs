@@ -2,8 +2,8 @@
 //!
 //! A [`document`](super::document) is fetched because its time has come. A question is asked because
 //! a request waits for its answer, and its key says what it is about, so that two requests with one
-//! question are one call. The question is not the request's own: when that has gone away, others may
-//! wait for the same answer, which serves whoever asks next.
+//! question are one call. The question is not the request's own: it goes on when the request has
+//! gone away, and its answer serves whoever asks next.
 //!
 //! Whoever can send requests can have questions asked. So both halves are bounded: calls under way
 //! by their number, answers by their number and by the memory that they take. What was learnt first

@@ -269,8 +269,9 @@ callbacks! {
         body: Buffer,
         details: Buffer,
     );
-    /// The same in the name of a request, with which the call ends. Its answer comes to
-    /// `filter_http_callout_done`.
+    /// Sends a request through a cluster, as for a configuration, in the name of a request: the call ends
+    /// with that. Its answer comes to `filter_http_callout_done`, which may be called before this returns,
+    /// with a number that nobody knows, if the call was not sent.
     fn envoy_dynamic_module_callback_http_filter_http_callout(
         filter: FilterPointer,
         id: *mut u64,

@@ -249,24 +249,20 @@ fn an_authorizer_is_asked_in_the_name_of_a_request() {
     assert!(call.starts_with("verdicts :method=POST"), "{call}");
     assert!(second.calls.borrow().is_empty() && third.calls.borrow().is_empty());
     assert_eq!(in_flight(), 1);
-    // The call ends with its request, and is made again for those who wait: once, and not while Envoy may
-    // be ending all of them.
+    // The call ends with its request, and is made again for those who wait: in nobody's name.
     first.end();
-    assert!(second.calls.borrow().is_empty() && third.calls.borrow().is_empty());
-    third.wake();
-    assert_eq!(*third.calls.borrow(), [call]);
-    assert!(second.calls.borrow().is_empty());
     assert_eq!(in_flight(), 1);
-    third.answer(7, 0, &[(":status", "200")], &[ALLOW]);
-    assert!(!second.went_on.get() && !third.went_on.get());
+    assert_eq!(*configuration.calls.borrow(), [call]);
+    assert!(second.calls.borrow().is_empty() && third.calls.borrow().is_empty());
+    second.end();
     let (one, two) = ALLOW.split_at(40);
-    third.answer(1, 0, &[(":status", "200")], &[one, two]);
-    assert!(second.went_on.get() && third.went_on.get());
+    configuration.answer(1, 0, &[(":status", "200")], &[one, two]);
+    third.wake();
+    assert!(third.went_on.get());
     let told = (b"x-principal".to_vec(), b"acme".to_vec());
     assert!(third.headers.borrow().contains(&told));
     assert_eq!(in_flight(), 0);
     third.end();
-    second.end();
     let remembered = partner();
     assert_eq!(remembered.begin(&configuration), HEADERS_CONTINUE);
     assert!(remembered.calls.borrow().is_empty());
@@ -276,7 +272,30 @@ fn an_authorizer_is_asked_in_the_name_of_a_request() {
 }
 
 #[test]
-fn a_call_of_which_nobody_waits_is_given_up() {
+fn an_authorizer_answers_the_request_itself() {
+    let _alone = alone();
+    let configuration = Configuration::load(&asking("answers", "verdicts")).unwrap();
+    let [passing, failing] = [b"acme".as_slice(), b"globex"].map(|identity| {
+        let request = get("/", &[("x-partner", identity)]);
+        assert_eq!(request.begin(&configuration), HEADERS_STOP_ALL);
+        request
+    });
+    // One that nobody has made.
+    passing.answer(7, 0, &[(":status", "200")], &[ALLOW]);
+    assert!(!passing.went_on.get());
+    passing.answer(1, 0, &[(":status", "200")], &[ALLOW]);
+    assert!(passing.went_on.get());
+    passing.end();
+    failing.ends_at_once.set(true);
+    failing.answer(1, 1, &[], &[]);
+    assert_eq!(statuses(&failing), [503]);
+    configuration.wake();
+    assert!(configuration.calls.borrow().is_empty());
+    configuration.end();
+}
+
+#[test]
+fn a_call_goes_on_when_everybody_has_left() {
     let _alone = alone();
     let configuration = Configuration::load(&asking("left", "verdicts")).unwrap();
     let partner = || get("/", &[("x-partner", b"acme")]);
@@ -288,20 +307,21 @@ fn a_call_of_which_nobody_waits_is_given_up() {
     second.end();
     configuration.wake();
     let metric = |name: &str| configuration.metric(&format!("cognito_authorizer.{name}"));
-    assert_eq!(metric("authorizer_in_flight"), 0);
+    assert_eq!(metric("authorizer_in_flight"), 1);
     assert_eq!(metric("cancelled"), 2);
-    // It was no answer: the next request asks.
+    configuration.answer(1, 0, &[(":status", "200")], &[ALLOW]);
+    // Its answer serves whoever comes next.
     let next = partner();
-    assert_eq!(next.begin(&configuration), HEADERS_STOP_ALL);
-    assert_eq!(next.calls.borrow().len(), 1);
-    next.ends_at_once.set(true);
-    next.answer(1, 1, &[], &[]);
-    assert_eq!(statuses(&next), [503]);
+    assert_eq!(next.begin(&configuration), HEADERS_CONTINUE);
+    configuration.wake();
+    assert_eq!(metric("authorizer_in_flight"), 0);
+    assert_eq!(configuration.calls.borrow().len(), 1);
+    next.end();
     configuration.end();
 }
 
 /// A flood of one authorizer's requests makes room for another's: whoever asked last is refused before its
-/// call has ended.
+/// call has ended, which goes on.
 #[test]
 #[cfg_attr(miri, ignore = "a thousand requests take it minutes")]
 fn a_call_ends_with_a_request_that_was_refused_before() {
@@ -323,6 +343,9 @@ fn a_call_ends_with_a_request_that_was_refused_before() {
     };
     assert_eq!(in_flight(), 3);
     last.end();
+    assert_eq!(in_flight(), 3);
+    configuration.answer(1, 0, &[(":status", "200")], &[ALLOW]);
+    newcomer.wake();
     assert_eq!(in_flight(), 2);
     let first = crowd.remove(0);
     first.answer(1, 0, &[(":status", "200")], &[ALLOW]);
