@@ -108,6 +108,12 @@ fn every_problem_of_a_configuration_is_reported_with_its_path() {
     let refused = setup.clone().listener(Listener::configured(MAIN, text));
     let log = EnvoyUnderTest::refused(&refused);
     assert_named("all at once, as text", &log, &named);
+    // By itself: before 1.39 Envoy does not ask again about a configuration that it has seen refused, and
+    // this one is to it as one that is absent.
+    let empty = Configuration::Struct(json!({}));
+    let refused = setup.clone().listener(Listener::configured(MAIN, empty));
+    let log = EnvoyUnderTest::refused(&refused);
+    assert_named("an empty Struct", &log, &["user_pools", "token"]);
 
     let mut refusals = Refusals::start(setup);
     refusals.expect(
@@ -117,11 +123,6 @@ fn every_problem_of_a_configuration_is_reported_with_its_path() {
     );
     refusals.expect("none", Configuration::Absent, &["user_pools"]);
     refusals.expect("empty text", Configuration::Text(String::new()), &[]);
-    refusals.expect(
-        "an empty Struct",
-        Configuration::Struct(json!({})),
-        &["user_pools", "token"],
-    );
     refusals.expect(
         "YAML text",
         Configuration::Text("user_pools:\n- a: b\n".to_owned()),
