@@ -5,6 +5,7 @@ import functools
 import http.client
 import json
 import os
+import random
 import shutil
 import socket
 import ssl
@@ -66,9 +67,14 @@ class Failed(Exception):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Of those that no connection is given on its way out: what load leaves behind takes thousands."""
+    while True:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", random.randrange(10_000, 32_000)))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
 
 
 def cluster(name, port, **more):
