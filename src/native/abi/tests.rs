@@ -219,7 +219,7 @@ fn asking(name: &str, cluster: &str) -> String {
         )
     };
     format!(
-        r#"{{"authorizers": [{}, {}],
+        r#"{{"authorizers": [{}, {}], "signature": "module",
             "context_headers": [{{"header": "x-principal", "key": "principalId"}}],
             "rules": [{{"match": {{"path": "/other"}}, "authorizer": "other"}}],
             "default": {{"authorizer": "{name}"}}}}"#,
