@@ -135,6 +135,7 @@ impl Worker {
                             // Not here: what is due may concern other requests, and Envoy is in
                             // the midst of this one.
                             self.seat.ring();
+                            return;
                         }
                         for (id, call) in calls {
                             self.send(exchange, id, call);

@@ -91,6 +91,21 @@ unsafe fn slice<'a, T>(ptr: *const T, length: usize) -> &'a [T] {
     unsafe { std::slice::from_raw_parts(ptr, length) }
 }
 
+/// An answer of Envoy's: where its headers and the chunks of its body lie, and how many there are.
+///
+/// # Safety
+/// They do, and hold for as long as the answer is used.
+unsafe fn answered<'a>(
+    (headers, headers_length): (*const Header, usize),
+    (body, body_length): (*const Buffer, usize),
+) -> Answered<'a> {
+    // SAFETY: the caller's promise.
+    let headers = unsafe { slice(headers, headers_length) };
+    // SAFETY: likewise.
+    let body = unsafe { slice(body, body_length) };
+    Answered { headers, body }
+}
+
 /// Called once, when the module has been loaded. Returns the version of the ABI that it is made for, or
 /// null if it cannot run here.
 #[unsafe(no_mangle)]
@@ -196,12 +211,10 @@ pub(crate) unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_http_
         // SAFETY: by the contract of this hook; the value does not leave it.
         let current = unsafe { Current::new(envoy) };
         // SAFETY: likewise.
-        let headers = unsafe { slice(headers, headers_length) };
-        // SAFETY: likewise.
-        let body = unsafe { slice(body, body_length) };
-        let answered = Answered { headers, body };
-        let response = answered.complete(result);
-        loaded.plugin.answered(&current, call, response);
+        let answered = unsafe { answered((headers, headers_length), (body, body_length)) };
+        loaded
+            .plugin
+            .answered(&current, call, answered.complete(result));
     });
 }
 
@@ -348,10 +361,7 @@ pub(crate) unsafe extern "C" fn envoy_dynamic_module_on_http_filter_http_callout
     };
     guarded(|| {
         // SAFETY: by the contract of this hook; the value does not leave it.
-        let headers = unsafe { slice(headers, headers_length) };
-        // SAFETY: likewise.
-        let body = unsafe { slice(body, body_length) };
-        let answered = Answered { headers, body };
+        let answered = unsafe { answered((headers, headers_length), (body, body_length)) };
         running.filter.on_answer(call, answered.complete(result));
     });
 }
