@@ -713,7 +713,7 @@ pub(crate) fn random_steps(random: &mut Seed) -> Vec<Step> {
 fn two_evaluators_agree_and_no_upstream_serves_what_is_denied() {
     let mut random = Seed::from_variable("POLICIES_SEED");
     let (mut passed, mut implicit, mut explicit, mut only_read) = (0, 0, 0, 0);
-    let mut left_out = 0;
+    let (mut left_out, mut too_costly) = (0, 0);
     for _ in 0..3_000 {
         let policy = random_policy(&mut random);
         let read = PolicyDocument::read(&policy).unwrap_or_else(|| panic!("no policy: {policy}"));
@@ -734,6 +734,8 @@ fn two_evaluators_agree_and_no_upstream_serves_what_is_denied() {
                 (Err(Denied::Implicitly), Says::Allowed) if naive::leaves_out(&policy) => {
                     left_out += 1;
                 }
+                // A path of separators and folded letters has many readings.
+                (Err(Denied::TooCostly), _) => too_costly += 1,
                 (found, expected) => panic!("{found:?}, and not {expected:?}: {context}"),
             }
             if found.is_err() {
@@ -760,8 +762,9 @@ fn two_evaluators_agree_and_no_upstream_serves_what_is_denied() {
         }
     }
     println!(
-        "{passed} passed, {implicit} implicit, {explicit} explicit; {only_read} and {left_out} in a reading"
+        "{passed} passed, {implicit} implicit, {explicit} explicit; {only_read} and {left_out} in a reading; \
+         {too_costly} too costly"
     );
     assert!(passed > 1_000 && implicit > 1_000 && explicit > 300);
-    assert!(only_read > 20 && left_out > 5);
+    assert!(only_read > 20 && left_out > 5 && too_costly < 10);
 }
