@@ -175,7 +175,7 @@ fn fetched(stack: &Stack) {
 fn business(stack: &mut Stack, before: &Scrape) {
     let request = Request::get("/orders").bearer(&reader().mint());
     assert_eq!(stack.send(&request).status, 200);
-    grows(stack, "cognito_authorizer_issuer_jwks_age_seconds", before);
+    grows(stack, KEYS_AGE, before);
 }
 
 #[test]
@@ -190,17 +190,18 @@ fn nothing_fires_where_nothing_happens() {
     stack.finish();
 }
 
-/// The age of the deny list, as it is while somebody writes it.
-fn renewed(scrapes: &mut [Scrape; 2]) {
+/// The age of a deny list or of keys, as it is while somebody renews them.
+fn renewed(age: &str, scrapes: &mut [Scrape; 2]) {
     for scrape in scrapes {
         let ages = scrape.iter_mut();
-        for (_, age) in ages.filter(|((name, _), _)| name == LIST_AGE) {
-            *age = 10.0;
+        for (_, seconds) in ages.filter(|((name, _), _)| name == age) {
+            *seconds = 10.0;
         }
     }
 }
 
 const LIST_AGE: &str = "cognito_authorizer_deny_list_age_seconds";
+const KEYS_AGE: &str = "cognito_authorizer_issuer_jwks_age_seconds";
 
 /// Waits for so many entries of the deny list.
 #[track_caller]
@@ -219,7 +220,7 @@ fn nothing_fires_where_the_deny_list_is_renewed() {
         business(stack, before);
         grows(stack, "cognito_authorizer_deny_list_fetch", before);
     });
-    renewed(&mut scrapes);
+    renewed(LIST_AGE, &mut scrapes);
     for minutes in [5, 20, 60] {
         fires("a list that is renewed", &scrapes, minutes, &[]);
     }
@@ -289,6 +290,7 @@ fn there_has_never_been_a_deny_list() {
         assert_eq!(stack.send(&request).status, 503);
         grows(stack, "cognito_authorizer_denied", before);
         grows(stack, "cognito_authorizer_deny_list_fetch", before);
+        grows(stack, LIST_AGE, before);
     });
     let unknown = ("CognitoAuthorizerRevocationUnknown", "");
     let failing = ("CognitoAuthorizerDenyListFetchFailing", "");
@@ -319,10 +321,25 @@ fn the_deny_list_is_emptied() {
             listed(stack, u64::try_from(less).expect("a number"));
             business(stack, before);
         });
-        renewed(&mut scrapes);
+        renewed(LIST_AGE, &mut scrapes);
         fires(situation, &scrapes, 20, alerts);
         stack.finish();
     }
+}
+
+/// For a trial, and forgotten.
+#[test]
+fn a_door_is_left_open() {
+    let mut stack = Stack::start(GENUINE, |setup| {
+        setup.at(&format!("{PLUGIN}/configuration/value"))["enforce"] = json!("report");
+    });
+    fetched(&stack);
+    let mut scrapes = watch(&mut stack, business);
+    renewed(KEYS_AGE, &mut scrapes);
+    let not_enforced = ("CognitoAuthorizerNotEnforced", "");
+    fires("a door open for hours", &scrapes, 20 * 60, &[]);
+    fires("a door open for a day", &scrapes, 25 * 60, &[not_enforced]);
+    stack.finish();
 }
 
 #[test]
@@ -413,7 +430,7 @@ fn the_key_cluster_is_misspelt() {
         setup.at(&pools)[0]["jwks"]["cluster"] = json!("cognito_us_esat_1");
     });
     let scrapes = watch(&mut stack, |stack, before| {
-        grows(stack, "cognito_authorizer_issuer_jwks_age_seconds", before);
+        grows(stack, KEYS_AGE, before);
     });
     fires("a cluster misspelt", &scrapes, 20, &[NO_KEYS]);
     stack.finish();
@@ -459,7 +476,7 @@ fn requests_wait_for_keys() {
     let waiting: Pending = stack.open(&request);
     stack.envoy.await_metric("held_now", 1);
     let scrapes = watch(&mut stack, |stack, before| {
-        grows(stack, "cognito_authorizer_issuer_jwks_age_seconds", before);
+        grows(stack, KEYS_AGE, before);
     });
     fires(
         "requests wait",
@@ -536,7 +553,7 @@ fn a_function_is_slow() {
         .collect();
     stack.envoy.await_metric("authorizer_in_flight", 140);
     let scrapes = watch(&mut stack, |stack, before| {
-        grows(stack, "cognito_authorizer_issuer_jwks_age_seconds", before);
+        grows(stack, KEYS_AGE, before);
     });
     let slow = ("CognitoAuthorizerFunctionSlow", "");
     let held = ("CognitoAuthorizerRequestsHeld", "");
