@@ -567,16 +567,22 @@ fn a_function_is_slow() {
 
 /// Sends `good` requests that are let in and `bad` ones that are refused.
 #[track_caller]
-fn traffic(stack: &mut Stack, good: usize, bad: usize, refused: &Request) {
+fn traffic(stack: &mut Stack, before: &Scrape, good: usize, bad: usize, refused: &Request) {
     let valid = Request::get("/orders").bearer(&reader().mint());
-    let before = scrape(stack);
     for _ in 0..good {
         assert_eq!(stack.send(&valid).status, 200);
     }
     for _ in 0..bad {
         assert!(matches!(stack.send(refused).status, 401 | 403));
     }
-    grows(stack, "cognito_authorizer_denied", &before);
+    let decided = |scrape: &Scrape| {
+        let counters = ["cognito_authorizer_allowed", "cognito_authorizer_denied"];
+        counters.map(|name| sum(scrape, name)).iter().sum::<f64>()
+    };
+    let expected = decided(before) + f64::from(u32::try_from(good + bad).expect("a few"));
+    eventually("every request to be counted", || {
+        (decided(&scrape(stack)) == expected).then_some(())
+    });
 }
 
 #[test]
@@ -628,7 +634,9 @@ fn tokens_are_refused() {
         ),
         ("fewer refused", 6, 5, &denied, &[]),
     ] {
-        let scrapes = watch(&mut stack, |stack, _| traffic(stack, good, bad, request));
+        let scrapes = watch(&mut stack, |stack, before| {
+            traffic(stack, before, good, bad, request);
+        });
         let alerts: Vec<_> = alerts.iter().map(|alert| (*alert, "")).collect();
         fires(situation, &scrapes, 20, &alerts);
     }
