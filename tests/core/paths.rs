@@ -232,7 +232,7 @@ const EXPRESSIONS: [&str; 9] = [
 ];
 
 /// What servers do one after the other; the second time after escapes are decoded.
-pub(crate) const ORDER: [Step; 12] = [
+pub(crate) const ORDER: [Step; 13] = [
     Step::StripParameters,
     Step::StripLastParameters,
     Step::StripParametersOfNames,
@@ -240,6 +240,7 @@ pub(crate) const ORDER: [Step; 12] = [
     Step::MergeSlashes,
     Step::Decode,
     Step::CutAtDelimiters,
+    Step::CutAtFragment,
     Step::BackslashIsSlash,
     Step::StripParameters,
     Step::StripParametersOfNames,

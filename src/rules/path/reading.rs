@@ -63,11 +63,12 @@ pub(in super::super) enum Letters {
 
 /// The steps that servers take before they look at a path as one text. All that look for a `/` come
 /// twice: some servers, and proxies before them, look before an escaped one has become one, and
-/// some after.
-const STEPS: [fn(&str) -> Vec<String>; 8] = [
+/// some after. An end does so too: what is taken off first may have had one of its own.
+const STEPS: [fn(&str) -> Vec<String>; 9] = [
     cut_off,
     without_parameters,
     without_authority,
+    cut_off,
     merged,
     with_separators,
     without_parameters,
@@ -121,11 +122,11 @@ fn add(
     Ok(())
 }
 
-/// Up to the first `?` or `#` that was escaped.
+/// Up to the first `?` that was escaped, or the first `#`: some servers know one of them only.
 fn cut_off(text: &str) -> Vec<String> {
-    let first = ["%3F", "%23"].iter().filter_map(|cut| text.find(cut)).min();
-    let before = first.and_then(|first| text.get(..first));
-    before.map(str::to_owned).into_iter().collect()
+    let ends = ["%3F", "%23"].into_iter();
+    let before = ends.filter_map(|end| text.split_once(end));
+    before.map(|(before, _)| before.to_owned()).collect()
 }
 
 /// With `%2F`, `%5C` or both as separators.
@@ -338,8 +339,26 @@ mod tests {
         read("/a/b", &["/a/b"]);
         read("/a/%c3%a9/", &["/a/%C3%A9/", "/a/%C3%A9"]);
         read("/", &["/"]);
-        read("/a%3fb%23c", &["/a%3Fb%23c", "/a"]);
-        read("/a%23b%3fc/", &["/a%23b%3Fc/", "/a", "/a%23b%3Fc"]);
+        read("/a%3fb%23c", &["/a%3Fb%23c", "/a", "/a%3Fb"]);
+        read(
+            "/a%23b%3fc/",
+            &["/a%23b%3Fc/", "/a%23b", "/a", "/a%23b%3Fc"],
+        );
+        // What is taken off has an end of its own.
+        read(
+            "//h%3f/a%23b",
+            &[
+                "//h%3F/a%23b",
+                "//h",
+                "//h%3F/a",
+                "/a%23b",
+                "/",
+                "/a",
+                "/h%3F/a%23b",
+                "/h",
+                "/h%3F/a",
+            ],
+        );
         read("/a%2fb", &["/a%2Fb", "/a/b"]);
         read(
             "/a%2fb%5Cc",

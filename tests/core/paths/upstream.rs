@@ -81,10 +81,11 @@ pub(crate) enum Step {
     Trim,
     CutAtNul,
     CutAtDelimiters,
+    CutAtFragment,
     TakeAuthorityOff,
 }
 
-pub(crate) const STEPS: [Step; 11] = [
+pub(crate) const STEPS: [Step; 12] = [
     Step::Decode,
     Step::MergeSlashes,
     Step::RemoveDots,
@@ -95,6 +96,7 @@ pub(crate) const STEPS: [Step; 11] = [
     Step::Trim,
     Step::CutAtNul,
     Step::CutAtDelimiters,
+    Step::CutAtFragment,
     Step::TakeAuthorityOff,
 ];
 
@@ -169,6 +171,7 @@ fn apply(step: Step, path: &[u8]) -> Vec<u8> {
             let cut = path.split(|b| matches!(b, b'?' | b'#')).next();
             cut.unwrap().to_vec()
         }
+        Step::CutAtFragment => path.split(|b| *b == b'#').next().unwrap().to_vec(),
         Step::TakeAuthorityOff => match path.strip_prefix(b"//") {
             None => path.to_vec(),
             Some(after) => {
