@@ -14,8 +14,9 @@
 use crate::authorizer::answer::{
     Answer, FUNCTION_ERROR_HEADER, Fault, MAX_ANSWER_BYTES, NoAnswer, Reply, Terms,
 };
+use crate::authorizer::context::MAX_SENT_BYTES;
 use crate::authorizer::identity::IdentityKey;
-use crate::claim_headers::HeaderValues;
+use crate::claim_headers::{ClaimHeaders, HeaderValues};
 use crate::policy::{Authorizer, Policy};
 use crate::refusal::{ApiKind, AuthorizerCause};
 use crate::remote::call::{self, Call, CallId, CallIds, Endpoint};
@@ -274,18 +275,13 @@ impl Authorizations {
             let question = asker.enquiries.close(id)?;
             Some((authorizer, asker, question))
         })?;
-        let headers = &self.policy.claim_headers;
-        let sent: Vec<&str> = headers.context.iter().map(|header| &*header.key).collect();
-        let (outcome, report) = match read(authorizer, answer, &sent) {
-            Ok(answer) => {
-                if !answer.is_understood() {
+        let (outcome, report) = match read(authorizer, answer, &self.policy.claim_headers) {
+            Ok(authorization) => {
+                if !authorization.answer.is_understood() {
                     let news = asker.not_understood.failed(None, now, space);
                     self.reports.extend(closes(&authorizer.name, news));
                 }
-                let authorization = Rc::new(Authorization {
-                    headers: headers.of_answer(&answer),
-                    answer,
-                });
+                let authorization = Rc::new(authorization);
                 if let Question::Identity(_) = question {
                     let bytes = authorization.bytes();
                     asker
@@ -400,7 +396,11 @@ impl std::fmt::Display for Wrong {
 }
 
 /// Reads what came back.
-fn read(authorizer: &Authorizer, answer: &call::Answer, sent: &[&str]) -> Result<Answer, Problem> {
+fn read(
+    authorizer: &Authorizer,
+    answer: &call::Answer,
+    headers: &ClaimHeaders,
+) -> Result<Authorization, Problem> {
     let unavailable = |failure: Failure<Wrong>| {
         let cause = match failure.cause() {
             Cause::TimedOut => AuthorizerCause::TimedOut(ASK_AGAIN),
@@ -429,12 +429,13 @@ fn read(authorizer: &Authorizer, answer: &call::Answer, sent: &[&str]) -> Result
         function_error: answer.header(FUNCTION_ERROR_HEADER),
         body,
     };
+    let sent: Vec<&str> = headers.context.iter().map(|header| &*header.key).collect();
     let terms = Terms {
         format: authorizer.settings.format,
         answer: authorizer.answer,
-        sent,
+        sent: &sent,
     };
-    Answer::read(&reply, &terms).map_err(|none| match none {
+    let read = Answer::read(&reply, &terms).map_err(|none| match none {
         NoAnswer::Unauthorized => Problem::Unauthorized,
         NoAnswer::Failed(fault) => failed(fault),
         NoAnswer::Unavailable(status) => match Exception::in_header(answer) {
@@ -444,7 +445,14 @@ fn read(authorizer: &Authorizer, answer: &call::Answer, sent: &[&str]) -> Result
             ),
             None => unavailable(Failure::Status(status)),
         },
-    })
+    });
+    let answer = read?;
+    let headers = headers.of_answer(&answer);
+    // Escapes make a value longer than its text is.
+    if headers.longest() > MAX_SENT_BYTES {
+        return Err(failed(Fault::Value));
+    }
+    Ok(Authorization { answer, headers })
 }
 
 impl Asker {

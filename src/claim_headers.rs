@@ -95,6 +95,13 @@ impl HeaderValues {
         self.0.iter().map(|(name, value)| (name, &**value))
     }
 
+    /// How many bytes the longest value takes.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        let lengths = self.0.iter().map(|(_, value)| value.len());
+        lengths.max().unwrap_or_default()
+    }
+
     /// How many bytes the values take.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -43,7 +43,12 @@ impl Condition {
     pub(super) fn read(value: &Value) -> Option<Self> {
         let mut tests = Some(Vec::new());
         for (operator, keys) in value.as_object()? {
-            for (key, values) in keys.as_object()? {
+            let keys = keys.as_object()?;
+            // By IAM's grammar it tests something.
+            if keys.is_empty() {
+                tests = None;
+            }
+            for (key, values) in keys {
                 let values = texts(values)?;
                 let test = test(operator, key, &values);
                 tests = tests.zip(test).map(|(mut tests, test)| {

@@ -6,7 +6,7 @@
 use super::api::Api;
 use super::headers;
 pub use super::headers::HeaderNames;
-use super::identity::{Identity, IdentitySource};
+use super::identity::{ContextVariable, Identity, IdentitySource};
 use super::method_arn::MethodArn;
 use super::query;
 use super::route::Route;
@@ -65,6 +65,13 @@ pub struct Occasion<'a> {
 }
 
 impl EventSettings {
+    /// Whether the route is part of the identity.
+    #[must_use]
+    pub fn tells_routes_apart(&self) -> bool {
+        let route = IdentitySource::Context(ContextVariable::Route);
+        self.identity.contains(&route)
+    }
+
     /// The event, as JSON.
     #[must_use]
     pub fn event(&self, occasion: &Occasion<'_>) -> Vec<u8> {

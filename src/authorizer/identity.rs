@@ -6,10 +6,11 @@ use crate::bearer;
 use crate::header::HeaderName;
 use crate::request::Request;
 use crate::request::work::Work;
+use crate::rules::Ruling;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::borrow::Cow;
 use std::fmt;
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 /// What an answer is remembered by: a digest of an authorizer's name and the values of its identity
@@ -129,9 +130,12 @@ impl<'a> Identity<'a> {
 
     /// What an answer is remembered by. Each part has its length before it: `a,b` and `c` are not
     /// `a` and `b,c`.
+    ///
+    /// `route` is the rule, where routes are told apart: several rules have the key `$default`.
     #[must_use]
-    pub fn key(&self, authorizer: &str, secret: &KeySecret) -> IdentityKey {
+    pub fn key(&self, authorizer: &str, route: Option<Ruling>, secret: &KeySecret) -> IdentityKey {
         let mut digest = secret.0;
+        route.hash(&mut digest);
         for part in [authorizer]
             .into_iter()
             .chain(self.0.iter().map(|value| &**value))

@@ -1,5 +1,7 @@
 //! The parameters of a query as API Gateway tells them to a function.
 
+use crate::rules::path::escape;
+
 /// The parameters in their order, decoded once, with `+` as a space. One that is not UTF-8 is left
 /// out: to replace characters would show the function another value than the upstream gets.
 pub(super) fn parameters(path: &[u8]) -> Vec<(String, String)> {
@@ -35,18 +37,11 @@ fn text(path: &[u8]) -> &[u8] {
 
 /// A broken escape stays as it is.
 fn decoded(text: &[u8]) -> Option<String> {
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    let escaped = |high: u8, low: u8| {
-        let value = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;
-        u8::try_from(value).ok()
-    };
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, after)) = rest.split_first() {
         rest = after;
-        if let (b'%', [high, low, after @ ..]) = (*first, after)
-            && let Some(byte) = escaped(*high, *low)
-        {
+        if let (b'%', Some((byte, after))) = (*first, escape(after)) {
             bytes.push(byte);
             rest = after;
         } else {

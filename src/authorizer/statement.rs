@@ -70,6 +70,7 @@ impl Statement {
         };
         let actions = Elements::read(members, ["Action", "NotAction"], globs)?;
         let resources = Elements::read(members, ["Resource", "NotResource"], globs)?;
+        let resources = resources.as_written_and_decoded(effect);
         let condition = match members.get("Condition") {
             Some(condition) => Condition::read(condition)?,
             None => Condition::All(Vec::new()),
@@ -171,6 +172,20 @@ impl Elements {
             true => Self::Unknown,
             false => kind(read),
         })
+    }
+
+    /// What closes, with escapes decoded as well: a server takes `%40` for the `@` that a request has.
+    fn as_written_and_decoded(self, effect: Effect) -> Self {
+        let both = |mut globs: Vec<Glob>| {
+            let decoded: Vec<_> = globs.iter().filter_map(Glob::unescaped).collect();
+            globs.extend(decoded);
+            globs
+        };
+        match (effect, self) {
+            (Effect::Deny, Self::These(globs)) => Self::These(both(globs)),
+            (Effect::Allow, Self::AllBut(globs)) => Self::AllBut(both(globs)),
+            (_, resources) => resources,
+        }
     }
 
     /// Whether the actions of a statement may cover the one that callers take; `None` if that costs

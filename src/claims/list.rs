@@ -65,12 +65,14 @@ impl ReadAs {
                 .or_else(|| {
                     let inner = trimmed(text).strip_prefix('[')?.strip_suffix(']')?;
                     let parts = parts(inner, ',');
-                    // What was meant as JSON, and is none: nobody can say what its elements are.
-                    let quoted = |part: &Value| {
-                        part.as_str()
-                            .is_some_and(|text| text.starts_with('"') || text.ends_with('"'))
+                    // What was meant as JSON, and is none, or a list within the list: nobody can say what
+                    // its elements are.
+                    let is_marked = |part: &Value| {
+                        let marks = ['"', '[', ']', '{', '}'];
+                        let text = part.as_str().unwrap_or_default();
+                        text.starts_with(marks) || text.ends_with(marks)
                     };
-                    (!parts.iter().any(quoted)).then_some(parts)
+                    (!parts.iter().any(is_marked)).then_some(parts)
                 }),
         }
     }
@@ -191,11 +193,29 @@ fn found(claim: Claim<'_>, read_as: ReadAs) -> Found<'_> {
 
 /// What lies behind each element of a list, as one list: a value is looked at once for each `*`.
 fn each<'a>(elements: &'a [Value], rest: &[PointerStep], read_as: ReadAs) -> Found<'a> {
-    let mut reached = Vec::new();
-    match reach(elements, rest, read_as, &mut reached) {
-        Err(Unreadable) => Found::Misshapen,
-        Ok(()) => Cow::<[Value]>::Owned(reached).into(),
+    let mut reached = Reached::default();
+    if let Err(Unreadable) = reach(elements, rest, read_as, &mut reached) {
+        return Found::Misshapen;
     }
+    let Reached {
+        mut elements,
+        astray,
+    } = reached;
+    match (elements.is_empty(), astray) {
+        (true, true) => return Found::Misshapen,
+        // No element to compare, as an object is none.
+        (false, true) => elements.push(Value::Null),
+        (_, false) => {}
+    }
+    Cow::<[Value]>::Owned(elements).into()
+}
+
+/// What the elements of a list lead to.
+#[derive(Default)]
+struct Reached {
+    elements: Vec<Value>,
+    /// Whether one is of another shape than the pointer asks for: it leads to nothing that is there.
+    astray: bool,
 }
 
 /// A text in a list that is not of the form that it was to be read in.
@@ -205,7 +225,7 @@ fn reach(
     elements: &[Value],
     steps: &[PointerStep],
     read_as: ReadAs,
-    reached: &mut Vec<Value>,
+    reached: &mut Reached,
 ) -> Result<(), Unreadable> {
     for element in elements {
         let value = match walk(element, steps) {
@@ -216,17 +236,16 @@ fn reach(
                 continue;
             }
             Walked::Nowhere => continue,
-            // No element to compare, as an object is none.
             Walked::Astray => {
-                reached.push(Value::Null);
+                reached.astray = true;
                 continue;
             }
         };
         match found(Claim::from(value), read_as) {
             Found::Absent => {}
-            Found::Scalar(text) => reached.push(Value::String(text.into_owned())),
-            Found::List(elements) => reached.extend(elements.into_owned()),
-            Found::Object => reached.push(Value::Null),
+            Found::Scalar(text) => reached.elements.push(Value::String(text.into_owned())),
+            Found::List(elements) => reached.elements.extend(elements.into_owned()),
+            Found::Object => reached.elements.push(Value::Null),
             // Numbers among texts that are read as lists.
             Found::Misshapen => return Err(Unreadable),
         }

@@ -71,7 +71,11 @@ impl Decider {
         let enquiry = Enquiry {
             authorizer: index,
             api,
-            key: identity.key(&authorizer.name, &self.identities),
+            key: identity.key(
+                &authorizer.name,
+                authorizer.settings.tells_routes_apart().then_some(ruling),
+                &self.identities,
+            ),
             call: None,
         };
         let edits = match self.edits(request, policy.token.forwarding) {

@@ -117,7 +117,7 @@ impl Compared {
 }
 
 /// What was chosen for a request: a rule, or the default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ruling(Option<usize>);
 
 impl Ruling {

@@ -26,6 +26,7 @@ use super::work::Work;
 pub(super) use atom::{Atom, Joint};
 pub use error::UnsafePath;
 pub(super) use escape::encode;
+pub(crate) use escape::escape;
 use escape::is_path_character;
 pub use reading::fold;
 pub(super) use reading::{Letters, Spellings, segments, texts};

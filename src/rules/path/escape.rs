@@ -80,7 +80,7 @@ fn decode_with(
 }
 
 /// The byte that two hex digits stand for, and what follows them.
-pub(super) fn escape(after_percent: &[u8]) -> Option<(u8, &[u8])> {
+pub(crate) fn escape(after_percent: &[u8]) -> Option<(u8, &[u8])> {
     let [high, low, rest @ ..] = after_percent else {
         return None;
     };

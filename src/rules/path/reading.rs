@@ -66,7 +66,7 @@ pub(in super::super) enum Letters {
 /// some after. An end does so too: what is taken off first may have had one of its own.
 const STEPS: [fn(&str) -> Vec<String>; 9] = [
     cut_off,
-    without_parameters,
+    without_raw_parameters,
     without_authority,
     cut_off,
     merged,
@@ -137,37 +137,37 @@ fn with_separators(text: &str) -> Vec<String> {
     vec![text.replace("%5C", "/"), slashes, both]
 }
 
-/// Without `;parameters` in any segment. Where a segment is nothing but parameters, it may vanish
-/// or be kept; where only the last segment's are removed, the others keep theirs.
+/// By servers that look for `;parameters` before they decode.
+fn without_raw_parameters(text: &str) -> Vec<String> {
+    stripped(text, |segment| {
+        segment.split(';').next().unwrap_or_default()
+    })
+}
+
+/// By those that look for them after it. The escape is still there in a literal reading, its hex digits
+/// in upper case.
 fn without_parameters(text: &str) -> Vec<String> {
-    if !(text.contains(';') || text.contains("%3B")) {
-        return Vec::new();
-    }
-    let every = |change: for<'s> fn(&'s str) -> &'s str| {
-        let segments = text.split('/').map(change);
-        segments.collect::<Vec<_>>().join("/")
+    stripped(text, |segment| {
+        let mut parts = segment.split(';').flat_map(|part| part.split("%3B"));
+        parts.next().unwrap_or_default()
+    })
+}
+
+/// With the bare names of all segments. Where a segment is nothing but parameters, it may vanish
+/// or be kept; where only the last segment's are removed, the others keep theirs.
+fn stripped(text: &str, bare: for<'s> fn(&'s str) -> &'s str) -> Vec<String> {
+    let named = |segment| match bare(segment) {
+        "" => segment,
+        name => name,
     };
+    let joined = |segments: Vec<&str>| segments.join("/");
     // Some frameworks look at the last segment only.
     let (before, last) = text.rsplit_once('/').unwrap_or(("", text));
     vec![
-        every(bare),
-        every(named),
+        joined(text.split('/').map(bare).collect()),
+        joined(text.split('/').map(named).collect()),
         format!("{before}/{}", bare(last)),
     ]
-}
-
-fn named(segment: &str) -> &str {
-    match bare(segment) {
-        "" => segment,
-        name => name,
-    }
-}
-
-fn bare(segment: &str) -> &str {
-    // What stands behind the first `;` is parameters, more of them included.
-    let bare = segment.split(';').next().unwrap_or(segment);
-    // The escape is still there in a literal reading, its hex digits in upper case.
-    bare.split("%3B").next().unwrap_or(bare)
 }
 
 /// With single slashes.

@@ -773,7 +773,7 @@ fn a_key_tells_authorizers_and_values_apart() {
         );
         let (arn, request) = (super::arn("GET /"), request(&lines));
         let found = Identity::find(&sources, &request, &arn, String::new, || None).unwrap();
-        found.key(authorizer, &secret)
+        found.key(authorizer, None, &secret)
     };
     let keys = [
         key("a", &["b,c", "d"]),
@@ -793,7 +793,10 @@ fn a_key_tells_authorizers_and_values_apart() {
     let (arn, request) = (super::arn("GET /"), request(&BARE));
     let nobody = Identity::find(&[], &request, &arn, String::new, || None).unwrap();
     for other in [[1, 3], [2, 2]].map(KeySecret::new) {
-        assert_ne!(nobody.key("a", &secret), nobody.key("a", &other));
+        assert_ne!(
+            nobody.key("a", None, &secret),
+            nobody.key("a", None, &other)
+        );
     }
     assert_eq!(format!("{secret:?}"), "KeySecret");
 }

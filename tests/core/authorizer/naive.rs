@@ -53,6 +53,26 @@ fn matches(pattern: &str, text: &str, letters: Letters) -> bool {
     glob(&characters(pattern), &characters(text))
 }
 
+/// A pattern whose escapes are decoded, but for those of wildcards.
+fn decoded(pattern: &str) -> String {
+    let mut bytes = pattern.as_bytes().to_vec();
+    let mut at = 0;
+    while let Some(place) = bytes[at..].iter().position(|byte| *byte == b'%') {
+        at += place;
+        let digits = bytes.get(at + 1..at + 3);
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits = digits.filter(|digits| !digits.contains('+'));
+        if let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            && byte != b'*'
+            && byte != b'?'
+        {
+            bytes.splice(at..at + 3, [byte]);
+        }
+        at += 1;
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| pattern.to_owned())
+}
+
 fn list(value: &Value) -> Vec<&str> {
     match value {
         Value::Array(values) => values.iter().map(|value| value.as_str().unwrap()).collect(),
@@ -102,6 +122,7 @@ fn in_range(range: &Value, address: IpAddr) -> Option<bool> {
 fn condition(statement: &Value, source: IpAddr) -> Option<bool> {
     let mut holds = true;
     for (operator, keys) in statement.get("Condition").into_iter().flat_map(members) {
+        members(keys).next()?;
         for (key, values) in members(keys) {
             let values = match values {
                 Value::Array(values) => &values[..],
@@ -130,7 +151,7 @@ fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
 
 /// Whether a statement is one for this ARN, not looking at its condition; `None` for what is not
 /// understood.
-fn is_about(statement: &Value, arn: &str, letters: Letters) -> Option<bool> {
+fn is_about(statement: &Value, arn: &str, letters: Letters, closes: bool) -> Option<bool> {
     let has_variable = |name: &str| {
         let texts = statement.get(name).map(list).unwrap_or_default();
         texts.iter().any(|text| text.contains("${"))
@@ -139,9 +160,9 @@ fn is_about(statement: &Value, arn: &str, letters: Letters) -> Option<bool> {
         return None;
     }
     let any = |value: &Value, text: &str, letters| {
-        list(value)
-            .iter()
-            .any(|pattern| matches(pattern, text, letters))
+        list(value).iter().any(|pattern| {
+            matches(pattern, text, letters) || closes && matches(&decoded(pattern), text, letters)
+        })
     };
     let resource = match statement.get("Resource") {
         Some(resources) => any(resources, arn, letters),
@@ -177,7 +198,7 @@ pub(crate) fn says(policy: &Value, arn: &str, source: IpAddr, letters: Letters) 
             "Allow" => {
                 let by_name = statement.get("Resource").is_some();
                 let letters = if by_name { Letters::Exact } else { letters };
-                let about = is_about(statement, arn, letters);
+                let about = is_about(statement, arn, letters, !by_name);
                 if condition == Some(true) && about == Some(true) {
                     said = Says::Allowed;
                 }
@@ -186,7 +207,7 @@ pub(crate) fn says(policy: &Value, arn: &str, source: IpAddr, letters: Letters) 
                 // One letter more or less must not take a Deny away.
                 let by_name = statement.get("Resource").is_some();
                 let letters = if by_name { letters } else { Letters::Exact };
-                let about = is_about(statement, arn, letters);
+                let about = is_about(statement, arn, letters, by_name);
                 if condition != Some(false) && about != Some(false) {
                     return Says::ExplicitDeny;
                 }

@@ -70,6 +70,9 @@ fn a_resource_is_compared_with_the_arn() {
         ("…/GET/%C3%A9", "GET /%c3%a9", ALLOWED),
         ("…/GET/é", "GET /%c3%a9", IMPLICIT),
         ("…/GET/admin", "GET /%61dmin", ALLOWED),
+        ("…/GET/a%40b", "GET /a%40b", ALLOWED),
+        ("…/GET/a%40b", "GET /a@b", IMPLICIT),
+        ("…/GET/a@b", "GET /a%40b", IMPLICIT),
         ("arn:aws:execute-api:*:*:*", "GET /a", ALLOWED),
         ("arn:aws:execute-api:us-east-1:*", "GET /a", ALLOWED),
         (
@@ -202,6 +205,17 @@ fn an_explicit_deny_wins_in_every_reading() {
         ("…/GET/a!b", "GET /a%21b", EXPLICIT),
         ("…/GET/é", "GET /%C3%A9", EXPLICIT),
         ("…/GET/%c3%a9", "GET /%C3%A9", EXPLICIT),
+        ("…/GET/a@b", "GET /a%40b", EXPLICIT),
+        ("…/GET/a%40b", "GET /a%40b", EXPLICIT),
+        ("…/GET/a%40b", "GET /a@b", EXPLICIT),
+        ("…/GET/a%40b", "GET /A@B", EXPLICIT),
+        ("…/GET/a%40b", "GET /a!b", ALLOWED),
+        ("…/GET/%61dmin", "GET /admin", EXPLICIT),
+        ("…/GET/%61dmin", "GET /admins", ALLOWED),
+        ("…/GET/100%/a%40b", "GET /100%25/a@b", EXPLICIT),
+        ("…/GET/a%40?", "GET /a@%C3%9F", EXPLICIT),
+        ("…/GET/a%40?", "GET /a@%C3%9Fb", ALLOWED),
+        ("…/GET/%FF%40", "GET /@", ALLOWED),
         ("…/GET/a?b", "GET /a%21b", EXPLICIT),
         ("…/GET/a?b", "GET /a%C3%9Fb", EXPLICIT),
         ("…/GET/a?b", "GET /a%21%21b", ALLOWED),
@@ -277,6 +291,8 @@ fn all_but_some_resources_are_the_others() {
         (json!(full("…/GET/admin")), "GET /admin/", IMPLICIT),
         (json!(full("…/GET/admin")), "GET /admin%3Fx", IMPLICIT),
         (json!(full("…/GET/a b")), "GET /a%20b", IMPLICIT),
+        (json!(full("…/GET/a%40b")), "GET /a@b", IMPLICIT),
+        (json!(full("…/GET/a%40b")), "GET /a!b", ALLOWED),
         (json!(full("…/GET/admin/*")), "GET /a%2Fx", ALLOWED),
         (
             json!([full("…/GET/b"), full("…/*/admin*")]),
@@ -307,6 +323,8 @@ fn all_but_some_resources_are_the_others() {
         (json!(full("…/GET/a%20b")), "GET /a%20b", ALLOWED),
         (json!(full("…/GET/a b")), "GET /a%20b", EXPLICIT),
         (json!(full("…/GET/%C3%A9")), "GET /%C3%A9", ALLOWED),
+        (json!(full("…/GET/a%40b")), "GET /a%40b", ALLOWED),
+        (json!(full("…/GET/a%40b")), "GET /a@b", EXPLICIT),
         (json!(full("…/GET/a")), "HEAD /a", EXPLICIT),
         (
             json!([full("…/GET/a"), full("…/HEAD/a")]),
@@ -400,6 +418,8 @@ fn a_condition_is_understood_or_closes() {
         json!({"IpAddress": {"aws:SourceIp": "192.0.2.*"}}),
         json!({"IpAddress": {"aws:SourceIp": "${aws:SourceIp}"}}),
         json!({"IpAddress": {"aws:SourceIp": []}}),
+        json!({"IpAddress": {}}),
+        json!({"StringEquals": {}}),
         json!({"NotIpAddress": {"aws:SourceIp": []}}),
         json!({"NotIpAddress": {"aws:SourceIp": "192.0.2.8/x"}}),
         json!({"IpAddressIfExists": {"aws:SourceIp": "192.0.2.0/24"}}),
@@ -605,8 +625,8 @@ fn what_costs_too_much_does_not_pass() {
     judged(&policy(&deny[1..]), &readings, ALLOWED);
 }
 
-const PIECES: [&str; 12] = [
-    "*", "*", "?", "/", "a", "b", "A", "admin", "%2A", "é", "%C3%A9", "",
+const PIECES: [&str; 14] = [
+    "*", "*", "?", "/", "a", "b", "A", "admin", "%2A", "é", "%C3%A9", "%61", "a%20b", "",
 ];
 
 fn random_resource(random: &mut Seed) -> String {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use cognito_authorizer::authorization::{Counts, MAX_EVENT_BYTES, MAX_UNDER_WAY};
+use cognito_authorizer::authorizer::context::MAX_SENT_BYTES;
 use cognito_authorizer::decision::{Caller, Decision, Forward, Verdict};
 use cognito_authorizer::gate::{Effects, Gate, Now};
 use cognito_authorizer::keyring::Entropy;
@@ -221,6 +222,38 @@ fn an_answer_is_remembered_for_its_time_and_judged_anew() {
         worker.answer(&Answer::response(500, None));
     }
     assert_eq!(worker.said(late), "authorizer_unavailable");
+}
+
+/// Two rules may have routes of one name, `$default`.
+#[test]
+fn an_answer_under_one_route_is_none_under_another() {
+    for (sources, elsewhere) in [
+        (
+            json!([{"header": "authorization"}, {"context": "route"}]),
+            "waits",
+        ),
+        (json!([{"header": "authorization"}]), "allowed t"),
+    ] {
+        let mut document = document(json!({"ttl": "60s"}));
+        let one = &mut document["authorizers"][0];
+        (one["type"], one["format"]) = (json!("request"), json!("2.0"));
+        one["identity"] = sources;
+        document["rules"][1]["authorizer"] = json!("one");
+        document["default"] = json!({"authorizer": "one"});
+        let mut worker = Worker::of(&policy(&document));
+        let first = worker.ask("/one/a", "x");
+        worker.run(1);
+        worker.answer(&allow("*"));
+        assert_eq!(worker.said(first), "allowed t");
+        for (path, expected) in [
+            ("/one/b", "allowed t"),
+            ("/two/a", elsewhere),
+            ("/three", elsewhere),
+        ] {
+            let again = worker.ask(path, "x");
+            assert_eq!(worker.said(again), expected, "{path}");
+        }
+    }
 }
 
 /// A host that can have the root called at once need not wait for a tick. The call is no request's: it
@@ -540,6 +573,30 @@ fn what_can_only_close_is_told_once() {
     assert_eq!(told("c", json!({"Condition": other.clone()})), [text]);
     assert!(told("d", json!({"Condition": other})).is_empty());
     assert!(told("e", json!({"Resource": "${a}"})).is_empty());
+}
+
+/// What counts is what is sent.
+#[test]
+fn a_value_is_as_long_as_it_is_written() {
+    let mut document = document(json!({"ttl": "0s"}));
+    document["context_headers"][0]["encoding"] = json!("percent");
+    let policy = policy(&document);
+    let fits = MAX_SENT_BYTES / "%C3%A9".len();
+    for (letters, expected) in [(fits, "allowed"), (fits + 1, "authorizer_failed")] {
+        let mut worker = Worker::of(&policy);
+        let first = worker.ask("/one/a", "x");
+        worker.run(1);
+        let answer = json!({
+            "policyDocument": {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},
+            "context": {"tenantId": "é".repeat(letters)},
+        });
+        worker.answer(&Answer::response(
+            200,
+            Some(answer.to_string().into_bytes()),
+        ));
+        let said = worker.said(first).split(' ').next();
+        assert_eq!(said, Some(expected), "{letters}");
+    }
 }
 
 /// As many as are configured, and no more memory than they stand for.

@@ -118,7 +118,7 @@ impl Asked {
         };
         let some_text = self.prefix.is_some() || self.suffix.is_some() || self.regex.is_some();
         let elements = match self.look(claim, &steps) {
-            Found::Unreadable => return false,
+            Found::Unreadable | Found::Astray => return false,
             Found::Object => {
                 let compares = some_text
                     || !(self.any.is_empty() && self.all.is_empty() && self.none.is_empty());
@@ -177,32 +177,26 @@ impl Asked {
         };
         match (*step, value) {
             ("*", Value::Array(all)) => {
-                let mut elements = Vec::new();
+                let (mut elements, mut strays) = (Vec::new(), false);
                 for one in all {
                     match self.look(Some(one), rest) {
                         Found::Elements(more) => elements.extend(more),
                         Found::Object => elements.push(None),
-                        // What has no such part is no text; what cannot be read as a list fails all.
-                        Found::Unreadable if self.strays(one, rest) => elements.push(None),
+                        Found::Astray => strays = true,
+                        // What cannot be read as a list fails all.
                         Found::Unreadable => return Found::Unreadable,
                     }
+                }
+                // Beside what is there, what has no such part is no text.
+                match (elements.is_empty(), strays) {
+                    (true, true) => return Found::Astray,
+                    (false, true) => elements.push(None),
+                    (_, false) => {}
                 }
                 Found::Elements(elements)
             }
             (name, Value::Object(members)) if name != "*" => self.look(members.get(name), rest),
-            _ => Found::Unreadable,
-        }
-    }
-
-    /// Whether the steps lead into something that has no parts.
-    fn strays(&self, value: &Value, steps: &[&str]) -> bool {
-        match (steps, value) {
-            ([], _) => false,
-            (["*", ..], _) => !value.is_array(),
-            ([name, rest @ ..], Value::Object(members)) => members
-                .get(*name)
-                .is_some_and(|value| self.strays(value, rest)),
-            _ => true,
+            _ => Found::Astray,
         }
     }
 
@@ -239,7 +233,8 @@ impl Asked {
                         let parts = cut(inner, ',');
                         let broken = |part: &Option<String>| {
                             let part = part.as_deref().unwrap_or_default();
-                            part.starts_with('"') || part.ends_with('"')
+                            let marks = ['"', '[', ']', '{', '}'];
+                            part.starts_with(marks) || part.ends_with(marks)
                         };
                         (!parts.iter().any(broken)).then_some(parts)
                     }),
@@ -255,6 +250,8 @@ enum Found {
     Elements(Vec<Option<String>>),
     Object,
     Unreadable,
+    /// The steps lead into something that has no parts.
+    Astray,
 }
 
 fn check(input: &mut Unstructured<'_>) -> Result<()> {
