@@ -408,13 +408,25 @@ enum Sighting<'a> {
 
 /// Whether a value of the `authorization` header is several, which Envoy has joined.
 ///
-/// Of whatever scheme: no credentials have the name of their own scheme behind a comma.
+/// Of whatever scheme: behind a comma credentials have parameters (RFC 9110, section 11.4), and neither
+/// the name of their own scheme nor another with something behind it.
 #[must_use]
 pub fn are_several(value: &[u8]) -> bool {
-    let parts = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-    let mut words = parts.filter_map(|part| part.split(|byte| *byte == b' ').next());
-    let scheme = words.next().unwrap_or_default();
-    words.any(|word| word.eq_ignore_ascii_case(scheme))
+    let mut is_quoted = false;
+    let parts = value.split(|byte| {
+        is_quoted ^= *byte == b'"';
+        !is_quoted && *byte == b','
+    });
+    let mut parts = parts.map(|part| {
+        let part = part.trim_ascii();
+        let end = part.iter().position(|byte| *byte == b' ');
+        let (word, rest) = part.split_at(end.unwrap_or(part.len()));
+        (word, rest.trim_ascii_start().first())
+    });
+    let (scheme, _) = parts.next().unwrap_or_default();
+    let is_parameter =
+        |word: &[u8], next: Option<&u8>| word.contains(&b'=') || matches!(next, None | Some(b'='));
+    parts.any(|(word, next)| word.eq_ignore_ascii_case(scheme) || !is_parameter(word, next))
         || credentials(value, &[Scheme::BEARER]) == Credentials::Several
 }
 

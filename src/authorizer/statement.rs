@@ -70,7 +70,7 @@ impl Statement {
         };
         let actions = Elements::read(members, ["Action", "NotAction"], globs)?;
         let resources = Elements::read(members, ["Resource", "NotResource"], globs)?;
-        let resources = resources.as_written_and_decoded(effect);
+        let resources = resources.closing(effect);
         let condition = match members.get("Condition") {
             Some(condition) => Condition::read(condition)?,
             None => Condition::All(Vec::new()),
@@ -175,7 +175,7 @@ impl Elements {
     }
 
     /// What closes, with escapes decoded as well: a server takes `%40` for the `@` that a request has.
-    fn as_written_and_decoded(self, effect: Effect) -> Self {
+    fn closing(self, effect: Effect) -> Self {
         let both = |mut globs: Vec<Glob>| {
             let decoded: Vec<_> = globs.iter().filter_map(Glob::unescaped).collect();
             globs.extend(decoded);

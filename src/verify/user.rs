@@ -167,5 +167,6 @@ fn audience_fits(
 }
 
 fn is_wanted(client: &str, pool: &Pool, narrows: &Narrowing) -> bool {
-    pool.clients.admits(client) && narrows.clients.admits(client)
+    // A rule names few; a pool may have a thousand, and a stranger's token as many audiences.
+    narrows.clients.admits(client) && pool.clients.admits(client)
 }

@@ -669,7 +669,11 @@ fn joined_credentials_are_repeated_ones() {
         ("Basic x,Basic y", false),
         ("Key x,  key x", false),
         ("Key x,Key", false),
+        ("Basic x,Token y", false),
+        ("Basic x,Token=y", true),
         ("Digest a=\"b\", digest=c", true),
+        ("Digest a = \"b, c d\", e = f", true),
+        ("Digest a = \"b\", c d, e = f", false),
         ("AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b", true),
     ] {
         let expected = [value];
