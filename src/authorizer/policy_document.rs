@@ -15,7 +15,8 @@ use std::net::IpAddr;
 pub const MAX_STATEMENTS: usize = 256;
 
 /// The most actions and resources of a policy, in all of its statements: as many as can be
-/// compared with one path for a third of [`MAX_WORK`](crate::rules::work::MAX_WORK).
+/// compared with one path for a third of [`MAX_WORK`](crate::rules::work::MAX_WORK), if each is
+/// written out up to the path. Of those with a `*` before it fewer can.
 pub const MAX_GLOBS: usize = 1024;
 
 /// The members of a policy.
