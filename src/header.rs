@@ -129,6 +129,13 @@ impl HeaderName {
         folds_alike(self.0.as_bytes(), other.as_bytes())
     }
 
+    /// What a server that folds names makes of it.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        let bytes = self.0.bytes();
+        bytes.map(|byte| char::from(folded(byte))).collect()
+    }
+
     /// Accepts a name that a reply may carry: not what frames the message.
     ///
     /// # Errors
@@ -156,13 +163,16 @@ impl HeaderName {
 /// digit.
 #[must_use]
 pub fn folds_alike(name: &[u8], other: &[u8]) -> bool {
-    let folded = |byte: &u8| match byte.is_ascii_alphanumeric() {
+    // Most bytes that fold alike are alike, and every header of every request comes this way.
+    let alike = |(one, other): (&u8, &u8)| one == other || folded(*one) == folded(*other);
+    name.len() == other.len() && iter::zip(name, other).all(alike)
+}
+
+const fn folded(byte: u8) -> u8 {
+    match byte.is_ascii_alphanumeric() {
         true => byte.to_ascii_lowercase(),
         false => b'_',
-    };
-    // Most bytes that fold alike are alike, and every header of every request comes this way.
-    let alike = |(one, other): (&u8, &u8)| one == other || folded(one) == folded(other);
-    name.len() == other.len() && iter::zip(name, other).all(alike)
+    }
 }
 
 /// Whether a text can stand in a header without ending it or being read as something else.

@@ -145,9 +145,12 @@ pub struct RequestUri<'a> {
 pub const MAX_URI_BYTES: usize = 8192;
 
 impl RequestUri<'_> {
-    /// `$context.requestUri`; `None` if it is not known, or too long.
+    /// `$context.requestUri`; `None` if it is not known, too long, or of another scheme than HTTP has.
     fn whole(self) -> Option<String> {
         let scheme = self.scheme.unwrap_or(b"https");
+        // A client of HTTP/2 says what it likes, and a login page would go to `javascript:`.
+        let mut known = [&b"https"[..], b"http"].into_iter();
+        known.find(|known| scheme.eq_ignore_ascii_case(known))?;
         let parts = [scheme, b"://", self.authority?, self.path?];
         component(parts.into_iter().flatten())
     }
@@ -461,9 +464,13 @@ fn message_string(message: Option<&str>) -> String {
 fn challenge(refusal: &Refusal) -> Option<Cow<'static, str>> {
     match refusal {
         Refusal::InsufficientScope(scopes) => {
-            let scopes: Vec<&str> = scopes.iter().map(|scope| &**scope).collect();
-            let scopes = scopes.join(" ");
-            Some(format!(r#"Bearer error="insufficient_scope", scope="{scopes}""#).into())
+            const ERROR: &str = r#"Bearer error="insufficient_scope""#;
+            // RFC 6750, section 3: `scope` names one at least. A token with a scope that is not to be
+            // there lacks none.
+            Some(match scopes.is_empty() {
+                true => ERROR.into(),
+                false => format!(r#"{ERROR}, scope="{}""#, scopes.join(" ")).into(),
+            })
         }
         Refusal::StaleAuthentication(age) => Some(
             format!(

@@ -75,6 +75,7 @@ use crate::policy::{
 use crate::rules::Rules;
 use field::Field;
 use issuer::Taken;
+use owned::BoundHeaders;
 use problem::{Parsed, Report};
 use require::Context;
 
@@ -141,9 +142,11 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         authorizers.as_deref().unwrap_or_default(),
         aliases.unwrap_or_default(),
     );
-    let problem_with = |header: &HeaderName| {
-        owned::problem_with_bound(
+    let bound = BoundHeaders::default();
+    let problem_with = |header: &HeaderName, path: &str| {
+        bound.problem_with(
             header,
+            path,
             token.sources.as_ref().ok(),
             claim_headers.as_ref().ok(),
             aliases.unwrap_or_default(),
@@ -216,7 +219,6 @@ fn policy(document: &Field<'_>) -> Parsed<Policy> {
         .map_err(|_| {
             fields.refuse_at("user_pools", "found one issuer twice; expected each once")
         })?;
-    owned::told_apart(&fields, &rules, aliases)?;
     let resources = resources?;
     let owned = overrides.owned(
         &rules,

@@ -15,7 +15,8 @@ use crate::policy::{
 };
 use crate::resource::Resources;
 use crate::rules::Rules;
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// What becomes of headers that name another method, host or path.
 #[derive(Clone, Copy)]
@@ -80,59 +81,61 @@ pub(super) fn aliases(
     Ok(aliases)
 }
 
-/// What is wrong with a header that a rule compares with claims. The upstream must get what was
-/// compared: a header that the filter writes, takes off, or takes for an alias, is of no use.
-pub(super) fn problem_with_bound(
-    header: &HeaderName,
-    sources: Option<&TokenSources>,
-    claim_headers: Option<&ClaimHeaders>,
-    aliases: HeaderAliases,
-) -> Option<String> {
-    let places = sources.into_iter().flat_map(TokenSources::iter);
-    let places: Vec<_> = places.filter_map(TokenSource::header).collect();
-    let places = places.iter().map(|name| (name, "token.from reads"));
-    let written = claim_headers.into_iter().flat_map(ClaimHeaders::names);
-    let written = written.map(|name| (name, "the filter itself writes"));
-    places.chain(written).find_map(|(name, does)| {
-        let (found, name) = (header.as_str(), name.as_str());
-        if found == name {
-            Some(format!(
-                "found {found:?}, which {does}; expected another header"
-            ))
-        } else if aliases == HeaderAliases::Strip && header.folds_to(name) {
-            Some(format!(
-                "found {found:?}, {FOLDED} {name:?}, which {does}; {INSTEAD}"
-            ))
-        } else {
-            None
-        }
-    })
-}
+/// The headers that rules compare with claims, by what servers that fold names make of them: each with
+/// the first place that names it.
+#[derive(Default)]
+pub(super) struct BoundHeaders(RefCell<HashMap<String, (HeaderName, String)>>);
 
-/// Refuses rules that compare two headers of which one is an alias of the other: it would be taken
-/// off.
-pub(super) fn told_apart(fields: &Fields<'_>, rules: &Rules, aliases: HeaderAliases) -> Parsed<()> {
-    // Most rules name the same one.
-    let mut seen = HashSet::new();
-    let bound = rules.bound_headers().filter(|header| seen.insert(*header));
-    let bound: Vec<_> = bound.collect();
-    for (at, header) in bound.iter().enumerate() {
-        let mut earlier = bound.iter().take(at);
-        if aliases == HeaderAliases::Strip
-            && let Some(other) =
-                earlier.find(|other| *other != header && header.folds_to(other.as_str()))
-        {
-            return Err(fields.refuse_at(
-                "rules",
-                format_args!(
-                    "found {{header.{}}}, {FOLDED} {{header.{}}}; {INSTEAD}",
-                    header.as_str(),
-                    other.as_str()
-                ),
-            ));
+impl BoundHeaders {
+    /// What is wrong with a header that a rule compares with claims. The upstream must get what was
+    /// compared: a header that the filter writes, takes off, or takes for an alias, is of no use.
+    pub(super) fn problem_with(
+        &self,
+        header: &HeaderName,
+        path: &str,
+        sources: Option<&TokenSources>,
+        claim_headers: Option<&ClaimHeaders>,
+        aliases: HeaderAliases,
+    ) -> Option<String> {
+        let places = sources.into_iter().flat_map(TokenSources::iter);
+        let places: Vec<_> = places.filter_map(TokenSource::header).collect();
+        let places = places.iter().map(|name| (name, "token.from reads"));
+        let written = claim_headers.into_iter().flat_map(ClaimHeaders::names);
+        let written = written.map(|name| (name, "the filter itself writes"));
+        let mut others = places.chain(written);
+        let problem = others.find_map(|(name, does)| {
+            let (found, name) = (header.as_str(), name.as_str());
+            if found == name {
+                Some(format!(
+                    "found {found:?}, which {does}; expected another header"
+                ))
+            } else if aliases == HeaderAliases::Strip && header.folds_to(name) {
+                Some(format!(
+                    "found {found:?}, {FOLDED} {name:?}, which {does}; {INSTEAD}"
+                ))
+            } else {
+                None
+            }
+        });
+        match aliases {
+            HeaderAliases::Strip => problem.or_else(|| self.alias(header, path)),
+            HeaderAliases::Keep => problem,
         }
     }
-    Ok(())
+
+    /// What is wrong with a header of which a rule compares an alias: it would be taken off.
+    fn alias(&self, header: &HeaderName, path: &str) -> Option<String> {
+        let mut named = self.0.borrow_mut();
+        let first = named.entry(header.folded());
+        let (name, place) = first.or_insert_with(|| (header.clone(), path.to_owned()));
+        (name != header).then(|| {
+            format!(
+                "found {:?}, {FOLDED} {:?}, which {place} reads; {INSTEAD}",
+                header.as_str(),
+                name.as_str()
+            )
+        })
+    }
 }
 
 /// How a problem says that a name is an alias of what it names next.

@@ -70,8 +70,8 @@ pub(super) struct Context<'a> {
     pub(super) authorizers: &'a KnownAuthorizers,
     /// What `token.use` says.
     pub(super) wanted: Parsed<WantedUse>,
-    /// What is wrong with a header that a rule would read, if anything is.
-    pub(super) problem_with: &'a dyn Fn(&HeaderName) -> Option<String>,
+    /// What is wrong with a header that a rule would read at this path, if anything is.
+    pub(super) problem_with: &'a dyn Fn(&HeaderName, &str) -> Option<String>,
 }
 
 /// Reads `require` of a rule with this match.
@@ -92,6 +92,7 @@ pub(super) fn read(
             Ok(variables) => Ok(variables.as_slice()),
             Err(reported) => Err(*reported),
         },
+        hosts: matches.map_or(&[], |matches| &matches.hosts),
         problem_with: context.problem_with,
     };
     let around = Surroundings {

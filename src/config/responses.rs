@@ -60,13 +60,20 @@ pub(super) fn read(fields: &Fields<'_>) -> Parsed<Responses> {
 
 fn changed(field: &Field<'_>) -> Parsed<Override> {
     let fields = field.fields(&OVERRIDE_FIELDS)?;
-    let usual = replaced(&fields);
+    let status = status(&fields);
+    let usual = replaced(&fields, status, status);
     let navigation = fields
         .optional("navigation", OVERRIDE)
         .map(|field| {
-            let [status, headers, body, _] = OVERRIDE_FIELDS;
-            let fields = field.fields(&[status, headers, body])?;
-            replaced(&fields).map(Box::new)
+            let [own, headers, body, _] = OVERRIDE_FIELDS;
+            let fields = field.fields(&[own, headers, body])?;
+            let own = self::status(&fields);
+            // Without a status of its own it has that of the usual reply.
+            let sent = match own {
+                Ok(None) => status,
+                own => own,
+            };
+            replaced(&fields, own, sent).map(Box::new)
         })
         .transpose();
     Ok(Override {
@@ -75,22 +82,30 @@ fn changed(field: &Field<'_>) -> Parsed<Override> {
     })
 }
 
-fn replaced(fields: &Fields<'_>) -> Parsed<Override> {
+fn status(fields: &Fields<'_>) -> Parsed<Option<u16>> {
     let expected = format!("a status from {} to {}", STATUS.start(), STATUS.end());
-    let status = fields
+    fields
         .optional("status", expected)
         .map(|field| {
             let status = field.integer(&STATUS)?;
             u16::try_from(status).map_err(|_| field.wrong())
         })
-        .transpose();
+        .transpose()
+}
+
+/// Reads the rest of what replaces a reply: beside its own status, of what is sent with that one.
+fn replaced(
+    fields: &Fields<'_>,
+    status: Parsed<Option<u16>>,
+    sent: Parsed<Option<u16>>,
+) -> Parsed<Override> {
     let headers = fields
         .optional("headers", "an object of header names and values")
         .map_or(Ok(Vec::new()), |field| headers(&field));
     let body = fields
         .optional("body", "a text")
         .map(|field| {
-            if matches!(status, Ok(Some(NOT_MODIFIED))) {
+            if matches!(sent, Ok(Some(NOT_MODIFIED))) {
                 return Err(field.refuse(
                     "found a body beside status 304; expected none, for a reply of that status has none",
                 ));

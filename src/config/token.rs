@@ -131,14 +131,15 @@ pub(super) fn read(fields: &Fields<'_>, needs_none: bool, pools: Option<&[Pool]>
         Ok(fields) => fields,
         Err(reported) => return Token::refused(reported),
     };
+    let wanted = match needs_none && !fields.has("use") {
+        true => Ok(WantedUse::Any),
+        false => fields
+            .required("use", USE)
+            .and_then(|field| field.word(&USES)),
+    };
     Token {
-        wanted: match needs_none && !fields.has("use") {
-            true => Ok(WantedUse::Any),
-            false => fields
-                .required("use", USE)
-                .and_then(|field| field.word(&USES)),
-        },
-        sources: sources(&fields, pools),
+        wanted,
+        sources: sources(&fields, wanted, pools),
         rest: rest(&fields),
     }
 }
@@ -229,7 +230,11 @@ const FIELDS_OF_PLACE: [&str; 6] = [
 const PLACE: &str =
     "an object with one of header, query, cookie, websocket_protocol and amplify_cookies";
 
-fn sources(fields: &Fields<'_>, pools: Option<&[Pool]>) -> Parsed<TokenSources> {
+fn sources(
+    fields: &Fields<'_>,
+    wanted: Parsed<WantedUse>,
+    pools: Option<&[Pool]>,
+) -> Parsed<TokenSources> {
     let Some(field) = fields.optional(
         "from",
         "a list of places: header, query, cookie, websocket_protocol or amplify_cookies",
@@ -239,7 +244,7 @@ fn sources(fields: &Fields<'_>, pools: Option<&[Pool]>) -> Parsed<TokenSources> 
     let items = field.items(PLACE)?;
     let mut seen: Vec<(TokenSource, usize)> = Vec::new();
     let places = all(items.iter().enumerate().map(|(position, item)| {
-        let place = source(item, pools)?;
+        let place = source(item, wanted, pools)?;
         if let Some((_, earlier)) = seen.iter().find(|(known, _)| *known == place) {
             // Looked at twice, every token in it would be two tokens.
             return Err(item.refuse(format_args!(
@@ -254,13 +259,43 @@ fn sources(fields: &Fields<'_>, pools: Option<&[Pool]>) -> Parsed<TokenSources> 
                 "found amplify_cookies as in token.from[{earlier}]; expected one of access and id, since browsers send both"
             )));
         }
+        let mut begun = seen
+            .iter()
+            .filter_map(|(known, earlier)| Some((begun_marker(known, &place)?, earlier)));
+        if let Some(((prefix, marker), earlier)) = begun.next() {
+            return Err(item.refuse(format_args!(
+                "found, with token.from[{earlier}], {} before a token and the prefix {}; expected a prefix with which that does not begin, since it would be a token itself",
+                quoted(marker),
+                quoted(prefix)
+            )));
+        }
         seen.push((place.clone(), position));
         Ok(place)
     }))?;
     TokenSources::new(places).ok_or_else(|| field.wrong())
 }
 
-fn source(item: &Field<'_>, pools: Option<&[Pool]>) -> Parsed<TokenSource> {
+/// The prefix of one place and the marker of another, if the marker itself is a token to the first:
+/// then each request would have two.
+fn begun_marker<'p>(one: &'p TokenSource, other: &'p TokenSource) -> Option<(&'p str, &'p str)> {
+    use WebSocketProtocol::{After, Prefixed};
+    let (TokenSource::WebSocket(one), TokenSource::WebSocket(other)) = (one, other) else {
+        return None;
+    };
+    let ((After(marker), Prefixed(prefix, _)) | (Prefixed(prefix, _), After(marker))) =
+        (one, other)
+    else {
+        return None;
+    };
+    let rest = marker.strip_prefix(prefix)?;
+    (!rest.is_empty()).then_some((prefix, marker))
+}
+
+fn source(
+    item: &Field<'_>,
+    wanted: Parsed<WantedUse>,
+    pools: Option<&[Pool]>,
+) -> Parsed<TokenSource> {
     let fields = item.fields(&FIELDS_OF_PLACE)?;
     let scheme = fields
         .optional("scheme", "a scheme such as JWT")
@@ -301,7 +336,7 @@ fn source(item: &Field<'_>, pools: Option<&[Pool]>) -> Parsed<TokenSource> {
         }
         _ => {
             let field = fields.required("amplify_cookies", "access or id")?;
-            amplify(&field, pools).map(TokenSource::Amplify)
+            amplify(&field, wanted, pools).map(TokenSource::Amplify)
         }
     };
     scheme?;
@@ -364,8 +399,19 @@ fn subprotocol(field: &Field<'_>) -> Parsed<String> {
 }
 
 /// Reads `amplify_cookies`, whose names have an app client in them: all must be known.
-fn amplify(field: &Field<'_>, pools: Option<&[Pool]>) -> Parsed<Amplify> {
+fn amplify(
+    field: &Field<'_>,
+    wanted: Parsed<WantedUse>,
+    pools: Option<&[Pool]>,
+) -> Parsed<Amplify> {
     let token_use = field.word(&[("access", TokenUse::Access), ("id", TokenUse::Id)])?;
+    if let Ok(WantedUse::Only(wanted)) = wanted
+        && wanted != token_use
+    {
+        return Err(field.refuse(
+            "found another use than token.use admits; expected the same, or token.use any",
+        ));
+    }
     let mut clients = Vec::new();
     // Of pools that were refused nothing is known, and nothing is said.
     for (position, pool) in pools.into_iter().flatten().enumerate() {

@@ -6,6 +6,7 @@ use super::place::quoted;
 use super::problem::Parsed;
 use crate::claims::Claim;
 use crate::header::HeaderName;
+use crate::rules::pattern::HostPattern;
 use crate::rules::requirement::{Listed, WantedValue, is_scope};
 use serde_json::Value;
 
@@ -14,8 +15,10 @@ use serde_json::Value;
 pub(super) struct Names<'a> {
     /// The variables of the rule's match; unknown if that could not be read.
     pub(super) variables: Parsed<&'a [String]>,
-    /// What is wrong with a header that a rule would read, if anything is.
-    pub(super) problem_with: &'a dyn Fn(&HeaderName) -> Option<String>,
+    /// The hosts of the rule's match, of which some may lack a variable that others have.
+    pub(super) hosts: &'a [HostPattern],
+    /// What is wrong with a header that a rule would read at this path, if anything is.
+    pub(super) problem_with: &'a dyn Fn(&HeaderName, &str) -> Option<String>,
 }
 
 /// Whose elements are listed.
@@ -191,7 +194,12 @@ fn literal(field: &Field<'_>, text: &str, list: List, elements: Elements) -> Par
     let meant = match (text.strip_prefix('!'), list) {
         (Some(rest), List::None) => Some(format!("{{any: [{}]}}", quoted(rest))),
         (Some(rest), List::Any | List::All) => Some(format!("{{none: [{}]}}", quoted(rest))),
-        (None, _) => pattern(text).map(|matcher| elements.matcher(&matcher)),
+        // A matcher would admit whom the list is to keep out.
+        (None, List::None) => pattern(text).map(|_| match text.trim_matches('*') {
+            "" => elements.matcher("present: false"),
+            _ => "whole values, since no pattern can stand under none".to_owned(),
+        }),
+        (None, List::Any | List::All) => pattern(text).map(|matcher| elements.matcher(&matcher)),
     };
     match meant {
         None => Ok(WantedValue::Literal(text.to_owned())),
@@ -255,7 +263,11 @@ fn variable(field: &Field<'_>, text: &str, names: Names<'_>) -> Option<Parsed<Wa
         if variables.iter().any(|known| known == name) {
             return Some(Ok(WantedValue::Variable(name.to_owned())));
         }
+        let mut of_hosts = names.hosts.iter().flat_map(HostPattern::variables);
         let expected = match variables {
+            _ if of_hosts.any(|known| known == name) => {
+                "a variable that every one of the hosts has".to_owned()
+            }
             [] => "a value, since match has no template or host with variables".to_owned(),
             names => format!("a variable of match: {{{}}}", names.join("}, {")),
         };
@@ -280,7 +292,7 @@ pub(super) const HEADER: &str = "header.";
 
 fn bound(field: &Field<'_>, name: &str, names: Names<'_>) -> Parsed<WantedValue> {
     let header = HeaderName::claim_target(name).map_err(|error| field.refuse(error))?;
-    match (names.problem_with)(&header) {
+    match (names.problem_with)(&header, field.path()) {
         Some(problem) => Err(field.refuse(problem)),
         None => Ok(WantedValue::Header(header)),
     }

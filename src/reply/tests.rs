@@ -71,6 +71,13 @@ fn the_rfc_style() {
         forbidden,
         challenge(r#"Bearer error="insufficient_scope", scope="a/b c""#),
     );
+    // With a scope too many none is lacking, and RFC 6750 knows no empty list.
+    rfc(
+        &Refusal::InsufficientScope(Vec::new()),
+        403,
+        forbidden,
+        challenge(r#"Bearer error="insufficient_scope""#),
+    );
     rfc(
         &Refusal::StaleAuthentication(Duration::from_secs(900)),
         401,
@@ -598,6 +605,31 @@ fn expired_tokens_are_sent_where_missing_ones_are_unless_it_is_said() {
     assert_eq!((reply.status, sent(&reply, "location")), (303, None));
 }
 
+/// Where a resource is protected as well: behind the error there stands its metadata alone.
+#[test]
+fn a_challenge_names_no_scope_where_none_is_lacking() {
+    let challenge = |lacking: &[&str]| {
+        let lacking = lacking.iter().map(|scope| (*scope).to_owned()).collect();
+        let occasion = Occasion {
+            resource: Some(ResourceHint {
+                metadata_url: "https://a/m",
+                scopes: Vec::new(),
+            }),
+            ..Occasion::default()
+        };
+        let reply = Responses::default().reply(&Refusal::InsufficientScope(lacking), &occasion);
+        sent(&reply, "www-authenticate").map(str::to_owned)
+    };
+    assert_eq!(
+        challenge(&[]).as_deref(),
+        Some(r#"Bearer error="insufficient_scope", resource_metadata="https://a/m""#)
+    );
+    assert_eq!(
+        challenge(&["a"]).as_deref(),
+        Some(r#"Bearer error="insufficient_scope", scope="a", resource_metadata="https://a/m""#)
+    );
+}
+
 /// A REST API's 401 for a scope is no want of a sign-in: a browser would be sent there and back for ever.
 #[test]
 fn whoever_lacks_a_scope_is_not_sent_to_sign_in_again() {
@@ -644,4 +676,40 @@ fn what_is_too_long_for_a_header_gets_the_usual_reply() {
         ..Occasion::default()
     };
     assert_eq!(responses.reply(&missing, &unknown).status, 401);
+}
+
+/// Over HTTP/2 a client may say any scheme, and a login page would go there.
+#[test]
+fn a_url_of_another_scheme_than_https_has_gets_the_usual_reply() {
+    let missing = Refusal::Plain(Reason::MissingToken);
+    let location = |location: &str, scheme: Option<&'static [u8]>| {
+        let mut occasion = page(b"/a");
+        occasion.uri.scheme = scheme;
+        let reply = signing_in(location).reply(&missing, &occasion);
+        sent(&reply, "location").map(str::to_owned)
+    };
+    for (scheme, escaped) in [
+        (None, "https"),
+        (Some(&b"https"[..]), "https"),
+        (Some(b"http"), "http"),
+        (Some(b"HTTPS"), "HTTPS"),
+    ] {
+        assert_eq!(
+            location("$context.requestUri", scheme),
+            Some(format!("{escaped}%3A%2F%2Fapi.example.com%3A8443%2Fa"))
+        );
+    }
+    for scheme in [
+        &b"javascript"[..],
+        b"data",
+        b"httpss",
+        b"http ",
+        b"",
+        b"wss",
+    ] {
+        assert_eq!(location("$context.requestUri", Some(scheme)), None);
+        // The path has no scheme.
+        let path = location("$context.path", Some(scheme));
+        assert_eq!(path.as_deref(), Some("%2Fa"));
+    }
 }

@@ -344,7 +344,8 @@ impl MatchIndex {
     }
 
     /// Adds what the variables of the rule's hosts stand for. A host has one reading: of whatever has
-    /// several, none is chosen.
+    /// several, none is chosen. But it may fit two of them, `{a}.{t}.com` and `{t}.example.com`: which
+    /// was meant, nobody can tell.
     fn capture_host(
         &self,
         rule: Option<usize>,
@@ -353,9 +354,13 @@ impl MatchIndex {
     ) -> Variables {
         if let Some(host) = &asked.host
             && let Some(given) = self.chosen(rule)
-            && let Some(captured) = given.hosts.iter().find_map(|one| one.capture(host))
         {
-            captured.for_each(|(name, value)| variables.add(name, value));
+            let mut captured = given.hosts.iter().filter_map(|one| one.capture(host));
+            let first = captured.next().into_iter().flatten();
+            first.for_each(|(name, value)| variables.add(name, value));
+            // Claims are compared with what all of the hosts have, so the first has it too.
+            let others = captured.flatten();
+            others.for_each(|(name, value)| variables.add_other(name, value));
         }
         variables
     }

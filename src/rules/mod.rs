@@ -187,8 +187,8 @@ impl Rules {
         let Chosen { rule, variables } = self.index.choose_within(target, work)?;
         let ruling = Ruling(rule);
         // A claim is compared with one text. If upstreams disagree about what that is, one of them
-        // would serve the record of another user. Variables that are compared with nothing may
-        // differ.
+        // would serve the record of another user; so would one that goes by the rule's other host.
+        // Variables that are compared with nothing may differ.
         let compared = self.compared(ruling).map(|compared| &*compared.variables);
         let mut compared = compared.unwrap_or_default().iter();
         if compared.any(|name| variables.differs(name)) {

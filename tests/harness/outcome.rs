@@ -220,12 +220,13 @@ fn promised(policy: &Policy, refusal: &Refusal) -> Option<String> {
             let Refusal::InsufficientScope(scopes) = refusal else {
                 return Some(format!("{refusal:?} names no scope"));
             };
-            let scopes = scopes.join(" ");
+            let scopes = match scopes.join(" ").as_str() {
+                "" => String::new(),
+                scopes => format!(r#", scope="{scopes}""#),
+            };
             (
                 forbidden,
-                Some(format!(
-                    r#"Bearer error="insufficient_scope", scope="{scopes}""#
-                )),
+                Some(format!(r#"Bearer error="insufficient_scope"{scopes}"#)),
             )
         }
         Reason::StaleAuthentication => (

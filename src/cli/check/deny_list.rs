@@ -31,6 +31,11 @@ pub(super) fn findings(
         document,
         findings: Vec::new(),
     };
+    // The filter gets the file as it is.
+    if source.is_marked() {
+        let text = "found a byte order mark before the list; expected none, for the filter takes no such list";
+        notes.add_at(&finding::UNREADABLE, "", Span::default(), text);
+    }
     let read = DenyList::parse(source.text().as_bytes());
     let read = read.and_then(|list| list.succeeds(0, now).map(|()| list.len()));
     match (read, limit) {
@@ -45,8 +50,9 @@ pub(super) fn findings(
             notes.add(&finding::PROBLEM, "written_at", text);
         }
         (Err(error), _) => {
+            let already = notes.findings.len();
             whole(&mut notes);
-            if notes.findings.is_empty() {
+            if notes.findings.len() == already {
                 let line = match error {
                     InvalidDenyList::At { line, .. } => line,
                     _ => 1,

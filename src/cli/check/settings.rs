@@ -2,7 +2,7 @@
 
 use super::Notes;
 use super::finding;
-use crate::document::{below, item};
+use crate::document::{below, item, member};
 use cognito_authorizer::owned::{HOST_OVERRIDES, METHOD_OVERRIDES, PATH_OVERRIDES};
 use cognito_authorizer::policy::{KeySource, Policy, Preflight};
 use cognito_authorizer::remote::schedule::MaxStale;
@@ -70,12 +70,32 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
         let text = "/admin and /Admin are two paths";
         notes.add(&finding::CASE_SENSITIVE, "path_case", text);
     }
-    if !policy.resources.is_empty() && policy.responses.style == Style::ApiGateway {
-        let text = "no challenge names the metadata of a resource";
-        notes.add(&finding::NO_CHALLENGE, "protected_resources", text);
+    if !policy.resources.is_empty() {
+        no_challenge(policy, notes);
     }
     not_enforced(policy, notes);
     waived(policy, notes);
+}
+
+/// Replies from which no client learns where the metadata of a resource stands.
+fn no_challenge(policy: &Policy, notes: &mut Notes<'_>) {
+    const TEXT: &str = "no challenge names the metadata of a resource";
+    if policy.responses.style == Style::ApiGateway {
+        notes.add(&finding::NO_CHALLENGE, "protected_resources", TEXT);
+        return;
+    }
+    let path = "responses.unauthorized.headers";
+    let headers = notes.document.get(path).and_then(Value::as_object);
+    let mut replaced = headers.into_iter().flatten().filter(|(name, value)| {
+        let names_metadata = |value: &str| value.contains("resource_metadata");
+        name.eq_ignore_ascii_case("www-authenticate") && !value.as_str().is_some_and(names_metadata)
+    });
+    if let Some((name, _)) = replaced.next() {
+        notes.add(&finding::NO_CHALLENGE, &member(path, name), TEXT);
+        notes.advise(
+            "OAuth clients find it by www-authenticate; leave that as it is, or configure the clients by hand",
+        );
+    }
 }
 
 /// Doors that are open in writing.

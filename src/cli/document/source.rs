@@ -35,6 +35,8 @@ pub(crate) struct Span {
 pub(crate) struct Source {
     name: String,
     text: String,
+    /// Whether the file begins with a byte order mark, which is no part of the text.
+    is_marked: bool,
     /// Where each line begins, in bytes.
     lines: Vec<usize>,
 }
@@ -44,15 +46,16 @@ impl Source {
     pub(crate) fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         // Some editors begin files with it; it is no part of what the file says.
-        let text = match text.strip_prefix('\u{feff}') {
-            Some(rest) => rest.to_owned(),
-            None => text,
+        let (text, is_marked) = match text.strip_prefix('\u{feff}') {
+            Some(rest) => (rest.to_owned(), true),
+            None => (text, false),
         };
         let mut lines = vec![0];
         lines.extend(text.match_indices('\n').map(|(at, _)| at.saturating_add(1)));
         Self {
             name: name.into(),
             text,
+            is_marked,
             lines,
         }
     }
@@ -87,7 +90,12 @@ impl Source {
         &self.name
     }
 
-    /// All of it.
+    /// Whether it begins with a byte order mark, which readers of JSON do not take.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.is_marked
+    }
+
+    /// All of it, but for the byte order mark.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

@@ -433,6 +433,46 @@ fn a_variable_is_known_where_all_readings_have_one_text_for_it() {
     }
 }
 
+/// A host may fit two of a rule's hosts, which then say what its variables stand for.
+#[test]
+fn a_variable_is_known_where_all_hosts_have_one_text_for_it() {
+    const DEEP: &str = "{a}.{t}.com";
+    const FLAT: &str = "{t}.example.com";
+    let variable = |hosts: &[&str], authority: &str| {
+        let index = index(vec![rule(PathPattern::Any, &[], hosts)]);
+        let target = Target {
+            authority: Some(authority.as_bytes()),
+            ..Target::default()
+        };
+        let Chosen { rule, variables } = index.choose(&target).unwrap();
+        assert_eq!(rule, Some(0), "{authority}");
+        (
+            variables.get("t").map(str::to_owned),
+            variables.differs("t"),
+        )
+    };
+    for hosts in [
+        [DEEP, FLAT, "x.com"],
+        [FLAT, DEEP, "x.com"],
+        ["x.com", FLAT, DEEP],
+    ] {
+        assert_eq!(variable(&hosts, "evil.example.com"), (None, true));
+        // Both patterns agree, or one of them alone fits.
+        assert_eq!(
+            variable(&hosts, "example.example.com"),
+            (Some("example".to_owned()), false)
+        );
+        assert_eq!(
+            variable(&hosts, "evil.other.com"),
+            (Some("other".to_owned()), false)
+        );
+    }
+    assert_eq!(
+        variable(&[FLAT, "{a}.{b}.{t}.com"], "evil.example.com"),
+        (Some("evil".to_owned()), false)
+    );
+}
+
 /// Where a path may be cut off, the last segment is what stands before the cut: the first, or the
 /// second to a server that knows `#` and not `?`.
 #[test]

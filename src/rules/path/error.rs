@@ -40,7 +40,7 @@ pub enum UnsafePath {
     Parameters,
     /// Decoded, or with letter case ignored, the path falls under another rule.
     Ambiguous,
-    /// A variable of the rule's template, with which claims are compared, has several values.
+    /// A variable of the rule's template or hosts, with which claims are compared, has several values.
     Variable,
     /// The readings of the path cost more to compare than a request may cost.
     TooCostly,

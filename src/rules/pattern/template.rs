@@ -172,7 +172,8 @@ enum Value {
     /// name with the path, before an upstream that removes parameters serves `victim`: nothing is
     /// equal to such a value.
     Parameters,
-    /// Its text is another one for servers that cut the path elsewhere: `%2F`, `%3F`, `//`.
+    /// Its text is another one for servers that cut the path elsewhere: `%2F`, `%3F`, `//`. Or the host
+    /// has it in two places, to two of the rule's hosts.
     Differs,
 }
 
@@ -207,7 +208,7 @@ impl Variables {
     }
 
     /// Whether a variable has one value for servers that take `%2F`, `%3F` or `//` one way, and
-    /// another for servers that take it another way.
+    /// another for servers that take it another way; or one in each of two hosts of the rule.
     #[must_use]
     pub fn differs(&self, name: &str) -> bool {
         self.value(name) == Some(&Value::Differs)
@@ -222,6 +223,16 @@ impl Variables {
     pub(in super::super) fn add(&mut self, name: &Arc<str>, value: &str) {
         let value = Value::Text(value.to_owned());
         self.named.push((Arc::clone(name), value));
+    }
+
+    /// Takes note of what it has there to another of the hosts: of two values none counts.
+    pub(in super::super) fn add_other(&mut self, name: &Arc<str>, value: &str) {
+        let known = self.named.iter_mut().find(|(known, _)| known == name);
+        if let Some((_, known)) = known
+            && !matches!(known, Value::Text(text) if text == value)
+        {
+            *known = Value::Differs;
+        }
     }
 
     /// What the request has in a header; `None` if there is no such value, or if upstreams might not

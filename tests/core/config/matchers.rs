@@ -219,6 +219,19 @@ fn hosts_have_variables() {
     );
     rule_case(
         hosts(json!(["{tenant}.a.com", "b.com"]), "{tenant}"),
+        r#"rules[0].require.claims.c: found "{tenant}"; expected a variable that every one of the hosts has"#,
+        hosts(json!(["{tenant}.a.com", "{tenant}.b.com"]), "{tenant}"),
+    );
+    rule_case(
+        hosts(json!(["{tenant}.{part}.com", "{tenant}.b.com"]), "{part}"),
+        r#"rules[0].require.claims.c: found "{part}"; expected a variable that every one of the hosts has"#,
+        hosts(
+            json!(["{tenant}.{part}.com", "{part}.{tenant}.b.com"]),
+            "{part}",
+        ),
+    );
+    rule_case(
+        hosts(json!(["a.com", "b.com"]), "{tenant}"),
         r#"rules[0].require.claims.c: found "{tenant}"; expected a value, since match has no template or host with variables"#,
         hosts(json!(["{tenant}.a.com", "{tenant}.b.com"]), "{tenant}"),
     );
@@ -313,8 +326,24 @@ fn claims_agree_with_headers() {
     };
     case(
         two("x_org_id"),
-        "rules: found {header.x_org_id}, which servers that fold header names take for {header.x-org-id}; expected another header, or header_aliases: keep",
+        "rules[1].require.claims.c: found \"x_org_id\", which servers that fold header names take for \"x-org-id\", which rules[0].require.claims.c reads; expected another header, or header_aliases: keep",
         two("x-org-id"),
+    );
+    let mut kept = two("x_org_id");
+    kept["/header_aliases"] = json!("keep");
+    accepted(kept);
+    // Each that is an alias of the first, and what else is wrong in the order of the rules.
+    let several = |second: &str, third: &str| {
+        json!({"/default": "nobody", "/rules": [
+            {"match": {"path": "/a"}, "require": {"any_of": [rules("x-a"), {"groups": [format!("{{header.{second}}}")]}]}},
+            {"match": {"path": "/b"}, "require": {"scopes": {"none": ["a", format!("{{header.{third}}}")]}}},
+        ]})
+    };
+    case(
+        several("x_a", "x.a"),
+        "rules[0].require.any_of[1].groups[0]: found \"x_a\", which servers that fold header names take for \"x-a\", which rules[0].require.any_of[0].claims.c reads; expected another header, or header_aliases: keep\n\
+         rules[1].require.scopes.none[1]: found \"x.a\", which servers that fold header names take for \"x-a\", which rules[0].require.any_of[0].claims.c reads; expected another header, or header_aliases: keep",
+        several("x-a", "x-b"),
     );
     rule_case(
         json!({"match": {"template": "/{header.x}"}}),

@@ -93,6 +93,51 @@ fn requirements_are_lists_of_texts() {
         r#"claims.email.none[0]: found "!b"; expected {any: ["b"]}: a value is compared to the letter"#,
         json!({"claims": {"email": {"none": ["b!"]}}}),
     );
+    // A pattern would admit whom the list is to keep out.
+    for (field, value, meant) in [
+        (
+            "groups",
+            "*",
+            r#"claims: {"cognito:groups": {present: false}}"#,
+        ),
+        (
+            "scopes",
+            "**",
+            "claims: {scope: {read_as: space, present: false}}",
+        ),
+        (
+            "groups",
+            "temp-*",
+            "whole values, since no pattern can stand under none",
+        ),
+        (
+            "scopes",
+            "*bad",
+            "whole values, since no pattern can stand under none",
+        ),
+        (
+            "scopes",
+            "*a*",
+            "whole values, since no pattern can stand under none",
+        ),
+        ("groups", "!a", r#"{any: ["a"]}"#),
+    ] {
+        require_case(
+            json!({field: {"none": [value]}}),
+            &format!(
+                "{field}.none[0]: found {value:?}; expected {meant}: a value is compared to the letter"
+            ),
+            json!({field: {"none": ["a*b!"]}}),
+        );
+    }
+    require_case(
+        json!({"claims": {"email": {"none": ["*"]}}}),
+        r#"claims.email.none[0]: found "*"; expected {present: false}: a value is compared to the letter"#,
+        json!({"claims": {"email": {"none": ["a"]}}}),
+    );
+    accepted(rule(&requiring(
+        json!({"claims": {"scope": {"read_as": "space", "present": false}}}),
+    )));
     require_case(
         json!({"groups": [7]}),
         "groups[0]: found 7; expected the name of a group; quote it",

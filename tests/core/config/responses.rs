@@ -156,4 +156,29 @@ fn a_page_has_a_reply_of_its_own() {
         ".headers.location: the value has control characters; expected visible characters and spaces",
         json!({"headers": {"location": "/ab"}}),
     );
+    one(
+        json!({"status": 304, "body": "x"}),
+        ".body: found a body beside status 304; expected none, for a reply of that status has none",
+        json!({"status": 303, "body": "x"}),
+    );
+    // Without a status of its own it has that of the usual reply.
+    let around = |status: u16, navigation: Value| json!({"/responses": {"unauthorized": {"status": status, "navigation": navigation}}});
+    let inherited = "responses.unauthorized.navigation.body: found a body beside status 304; expected none, for a reply of that status has none";
+    for twin in [
+        around(304, json!({"status": 302, "body": "x"})),
+        around(303, json!({"body": "x"})),
+        around(304, json!({"headers": {"x-a": "b"}})),
+    ] {
+        case(around(304, json!({"body": "x"})), inherited, twin);
+    }
+    // Whatever else is wrong with the usual reply.
+    let mut faulty = around(304, json!({"body": "x"}));
+    faulty["/responses"]["unauthorized"]["headers"] = json!([]);
+    case(
+        faulty,
+        &format!(
+            "responses.unauthorized.headers: found an empty list; expected an object of header names and values\n{inherited}"
+        ),
+        around(304, json!({})),
+    );
 }

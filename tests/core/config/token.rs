@@ -351,4 +351,46 @@ fn amplify_writes_an_app_client_into_its_cookies() {
         "token.from[1]: found amplify_cookies as in token.from[0]; expected one of access and id, since browsers send both",
         json!({"/token/from": [{"amplify_cookies": "id"}, {"cookie": "access"}]}),
     );
+    // None of its tokens could be of use.
+    let other = "token.from[0].amplify_cookies: found another use than token.use admits; expected the same, or token.use any";
+    let using = |token: &str, place: &str| json!({"/token/use": token, "/token/from": from(place)});
+    for (refused, twin) in [
+        (using("id", "access"), using("access", "access")),
+        (using("access", "id"), using("any", "id")),
+    ] {
+        case(refused, other, twin);
+    }
+    // Of a use that could not be read nothing more is said.
+    case(
+        using("ID", "access"),
+        r#"token.use: found "ID"; expected id, access or any"#,
+        using("any", "access"),
+    );
+}
+
+#[test]
+fn a_subprotocol_before_a_token_is_none_itself() {
+    let after = |marker: &str| json!({"websocket_protocol": {"after": marker}});
+    let prefix = |prefix: &str| json!({"websocket_protocol": {"prefix": prefix}});
+    let encoded =
+        |prefix: &str| json!({"websocket_protocol": {"prefix": prefix, "encoding": "base64url"}});
+    let from = |one: Value, other: Value| json!({"/token/from": [{"header": "x-a"}, one, other]});
+    let problem = r#"token.from[2]: found, with token.from[1], "bearer" before a token and the prefix "bea"; expected a prefix with which that does not begin, since it would be a token itself"#;
+    for (refused, twin) in [
+        (
+            from(after("bearer"), prefix("bea")),
+            from(after("bearer"), prefix("bearer")),
+        ),
+        (
+            from(after("bearer"), encoded("bea")),
+            from(after("bearer"), encoded("bearer.")),
+        ),
+        (
+            from(prefix("bea"), after("bearer")),
+            from(prefix("Bea"), after("bearer")),
+        ),
+    ] {
+        case(refused, problem, twin);
+    }
+    accepted(from(after("a"), after("ab")));
 }
