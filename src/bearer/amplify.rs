@@ -10,10 +10,11 @@ use crate::claims::TokenUse;
 use crate::request::Request;
 use crate::request::cookies::{Cookie, Cookies, folded};
 use crate::request::query::percent_decoded;
-use crate::request::work::{SIGHTING, Work};
+use crate::request::work::Work;
 use crate::work::TooCostly;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::iter::successors;
 
 /// What the names of all cookies of Amplify begin with.
 const BEGINNING: &str = "CognitoIdentityServiceProvider.";
@@ -27,18 +28,23 @@ pub const MAX_PARTS: usize = 16;
 pub struct Amplify {
     token_use: TokenUse,
     clients: HashSet<String>,
-    /// As names are compared by their loosest readers.
-    folded: HashSet<Vec<u8>>,
+    /// What follows [`BEGINNING`], up to the user, as the loosest readers compare names: sorted, and
+    /// none begins with another, so that one of them at most fits.
+    families: Vec<Vec<u8>>,
 }
 
 /// A cookie of a configured client, to all readers.
 enum Member<'a> {
     /// Names the user.
     LastUser(&'a [u8]),
-    /// A token of this user's, whole.
-    Whole(Vec<u8>, &'a [u8]),
-    /// A part of one.
-    Part(Vec<u8>, usize, &'a [u8]),
+    /// A token of this user's, or a part of one.
+    Token(Vec<u8>, Piece, &'a [u8]),
+}
+
+/// How much of a token stands in a cookie.
+enum Piece {
+    Whole,
+    Part(usize),
 }
 
 /// What the cookies of a request say of one user of one client.
@@ -53,10 +59,16 @@ impl Amplify {
     #[must_use]
     pub fn new(token_use: TokenUse, clients: impl IntoIterator<Item = String>) -> Self {
         let clients: HashSet<String> = clients.into_iter().collect();
+        let families = clients.iter().map(|client| client.bytes().chain(*b"."));
+        let mut families: Vec<Vec<u8>> = families
+            .map(|family| family.map(folded).collect())
+            .collect();
+        families.sort();
+        families.dedup_by(|later, earlier| later.starts_with(earlier));
         Self {
             token_use,
-            folded: clients.iter().map(|client| folded(client)).collect(),
             clients,
+            families,
         }
     }
 
@@ -72,14 +84,15 @@ impl Amplify {
         let client = self.clients.iter().min()?;
         let (kind, user) = (self.kind(), "user");
         Some(format!(
-            "{BEGINNING}{client}.{LAST_AUTH_USER}={user}; {BEGINNING}{client}.{user}.{kind}={token}"
+            "{BEGINNING}{client}.{LAST_AUTH_USER}={user}; {BEGINNING}{client}.{user}{kind}={token}"
         ))
     }
 
+    /// What stands behind the user.
     const fn kind(&self) -> &'static str {
         match self.token_use {
-            TokenUse::Access => "accessToken",
-            TokenUse::Id => "idToken",
+            TokenUse::Access => ".accessToken",
+            TokenUse::Id => ".idToken",
         }
     }
 
@@ -89,55 +102,45 @@ impl Amplify {
         request: &'a Request,
         work: &mut Work,
     ) -> Result<Option<Sighting<'a>>, TooCostly> {
-        let mut users: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
-        let mut sessions: BTreeMap<(String, Vec<u8>), Session<'a>> = BTreeMap::new();
-        let mut aliases = false;
+        let mut last_users = Vec::new();
+        let mut session: Option<((&str, Vec<u8>), Session<'a>)> = None;
+        let mut has_alias = false;
         for line in request.all("cookie") {
             let mut cookies = Cookies::families_of(line, work)?;
             while let Some(cookie) = cookies.next(&[BEGINNING], work)? {
-                work.spend(SIGHTING)?;
                 if !cookie.has_value() {
                     continue;
                 }
-                let Some((client, member)) = self.member(cookie) else {
-                    aliases |= self.is_alias(cookie);
-                    continue;
-                };
-                match member {
-                    Member::LastUser(value) => {
-                        let user = percent_decoded(value).into_owned();
-                        users.entry(client).or_default().push(user);
+                match self.member(cookie) {
+                    None => has_alias |= self.is_alias(cookie),
+                    Some((client, Member::LastUser(value))) => {
+                        last_users.push((client, percent_decoded(value)));
                     }
-                    Member::Whole(user, value) => {
-                        let session = sessions.entry((client, user)).or_default();
-                        session.whole.push(value);
-                    }
-                    Member::Part(user, part, value) => {
-                        let session = sessions.entry((client, user)).or_default();
-                        session.parts.entry(part).or_default().push(value);
+                    Some((client, Member::Token(user, piece, value))) => {
+                        let owner = (client, user);
+                        let (known, session) =
+                            session.get_or_insert_with(|| (owner.clone(), Session::default()));
+                        if *known != owner {
+                            return Ok(Some(Sighting::Several));
+                        }
+                        session.add(piece, value);
                     }
                 }
             }
         }
-        let mut found = sessions.into_iter();
-        let Some(((client, user), session)) = found.next() else {
-            return Ok(aliases.then_some(Sighting::Alias));
+        let Some(((client, user), session)) = session else {
+            return Ok(has_alias.then_some(Sighting::Alias));
         };
-        // Of another user or client, or to some reader alone.
-        if found.next().is_some() || aliases {
+        if has_alias {
             return Ok(Some(Sighting::Several));
         }
-        Ok(Some(match users.get(&client).map(Vec::as_slice) {
-            Some([last]) if *last == user => session.token(),
+        let named = last_users.iter().filter(|(of, _)| *of == client);
+        let mut named = named.map(|(_, user)| &**user);
+        Ok(Some(match named.next() {
             // Twice the same name is one name.
-            Some([last, others @ ..]) if others.iter().all(|other| other == last) => {
-                match *last == user {
-                    true => session.token(),
-                    false => Sighting::Alias,
-                }
-            }
-            Some(_) => Sighting::Several,
-            None => Sighting::Alias,
+            Some(last) if named.any(|other| other != last) => Sighting::Several,
+            Some(last) if last == user => session.token(),
+            Some(_) | None => Sighting::Alias,
         }))
     }
 
@@ -151,69 +154,94 @@ impl Amplify {
         cookies.taken_out_of(line, &[BEGINNING], work, |cookie| self.is_alias(cookie))
     }
 
-    /// What a cookie is whose name all readers agree on.
-    fn member<'a>(&self, cookie: Cookie<'a>) -> Option<(String, Member<'a>)> {
+    /// What a cookie is whose name all readers agree on, and whose client's.
+    fn member<'a>(&self, cookie: Cookie<'a>) -> Option<(&str, Member<'a>)> {
         let name = percent_decoded(cookie.name()?);
         let rest = name.strip_prefix(BEGINNING.as_bytes())?;
-        let dots = rest.iter().enumerate().filter(|(_, byte)| **byte == b'.');
-        let (client, rest) = dots.into_iter().find_map(|(at, _)| {
-            let (client, rest) = rest.split_at_checked(at)?;
-            let client = std::str::from_utf8(client).ok()?;
-            let client = self.clients.get(client)?;
-            Some((client.clone(), rest.strip_prefix(b".")?))
-        })?;
+        let (client, rest) = around(rest, rest.iter().position(is_full_stop)?)?;
+        let client = self.clients.get(std::str::from_utf8(client).ok()?)?;
         let value = cookie.own_value();
         if rest == LAST_AUTH_USER.as_bytes() {
             return Some((client, Member::LastUser(value)));
         }
-        let whole = |rest: &[u8]| {
-            let user = rest.strip_suffix(self.kind().as_bytes())?;
-            let user = user.strip_suffix(b".")?;
-            (!user.is_empty()).then(|| user.to_vec())
-        };
-        if let Some(user) = whole(rest) {
-            return Some((client, Member::Whole(user, value)));
+        if let Some(user) = self.user(rest) {
+            return Some((client, Member::Token(user, Piece::Whole, value)));
         }
-        let dot = rest.iter().rposition(|byte| *byte == b'.')?;
-        let (rest, number) = rest.split_at_checked(dot)?;
-        let number = std::str::from_utf8(number.strip_prefix(b".")?).ok()?;
+        let (rest, number) = around(rest, rest.iter().rposition(is_full_stop)?)?;
+        let number = std::str::from_utf8(number).ok()?;
         let part: usize = number.parse().ok()?;
         // `01` and `+1` are other names.
         let plain = part < MAX_PARTS && part.to_string() == number;
-        let user = whole(rest).filter(|_| plain)?;
-        Some((client, Member::Part(user, part, value)))
+        let user = self.user(rest).filter(|_| plain)?;
+        Some((client, Member::Token(user, Piece::Part(part), value)))
+    }
+
+    /// Whose token this is, by what follows the client.
+    fn user(&self, rest: &[u8]) -> Option<Vec<u8>> {
+        let user = rest.strip_suffix(self.kind().as_bytes())?;
+        (!user.is_empty()).then(|| user.to_vec())
     }
 
     /// Whether some reader takes a cookie for a token of a configured client.
+    ///
+    /// What stands before the client may stand anywhere in the name: to a reader who splits cookies at
+    /// commas, white space or quotes, the name begins there. Of several such places the first decides,
+    /// since a kind that stands behind another stands behind it, too.
     fn is_alias(&self, cookie: Cookie<'_>) -> bool {
-        let name = cookie.folded_name();
-        let beginning = folded(BEGINNING);
-        let at = name
-            .windows(beginning.len())
-            .position(|part| part == beginning);
-        let rest = at.and_then(|at| name.get(at.saturating_add(beginning.len())..));
-        let rest = rest.unwrap_or_default();
-        let marks = rest.iter().enumerate().filter(|(_, byte)| **byte == b'_');
-        let mut users = marks.filter_map(|(at, _)| {
-            let (client, rest) = rest.split_at_checked(at)?;
-            self.folded.contains(client).then_some(rest)
+        let name = cookie.decoded_name();
+        let user = tails(&name).find_map(|tail| self.behind_family(tail));
+        let mut kinds = tails(user.unwrap_or_default());
+        kinds.any(|tail| behind(tail, self.kind()).is_some_and(ends_name))
+    }
+
+    /// What follows a configured client, to the loosest readers.
+    fn behind_family<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
+        let rest = behind(name, BEGINNING)?;
+        let found = self.families.binary_search_by(|family| {
+            let written = rest.iter().take(family.len());
+            family.iter().copied().cmp(written.copied().map(folded))
         });
-        let kind = folded(&format!(".{}", self.kind()));
-        // Behind the kind there are the number of a part, an index, or what some reader cuts off.
-        users.any(|rest| {
-            let mut places = rest.windows(kind.len()).enumerate();
-            places.any(|(at, part)| {
-                let after = rest
-                    .get(at.saturating_add(kind.len())..)
-                    .unwrap_or_default();
-                let mut after = after.iter().take_while(|byte| **byte != 0);
-                part == kind && !after.any(u8::is_ascii_alphabetic)
-            })
-        })
+        rest.get(self.families.get(found.ok()?)?.len()..)
     }
 }
 
+const fn is_full_stop(byte: &u8) -> bool {
+    *byte == b'.'
+}
+
+/// What stands before and behind the byte at this place.
+fn around(text: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
+    Some((text.get(..at)?, text.get(at.checked_add(1)?..)?))
+}
+
+/// A text, and what is left of it behind each of its bytes.
+fn tails(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    successors(Some(text), |text| text.split_first().map(|(_, rest)| rest))
+}
+
+/// What follows this beginning, to the loosest readers.
+fn behind<'n>(name: &'n [u8], beginning: &str) -> Option<&'n [u8]> {
+    let (start, rest) = name.split_at_checked(beginning.len())?;
+    let mut pairs = start.iter().copied().zip(beginning.bytes());
+    pairs
+        .all(|(written, wanted)| folded(written) == folded(wanted))
+        .then_some(rest)
+}
+
+/// Whether nothing but the number of a part follows the kind of a token, or what some reader cuts off.
+fn ends_name(after: &[u8]) -> bool {
+    let mut kept = after.iter().take_while(|byte| !b"\0[]".contains(byte));
+    !kept.any(u8::is_ascii_alphabetic)
+}
+
 impl<'a> Session<'a> {
+    fn add(&mut self, piece: Piece, value: &'a [u8]) {
+        match piece {
+            Piece::Whole => self.whole.push(value),
+            Piece::Part(part) => self.parts.entry(part).or_default().push(value),
+        }
+    }
+
     /// The token, put together.
     fn token(self) -> Sighting<'a> {
         let twice = self.parts.values().any(|values| values.len() > 1);

@@ -295,3 +295,135 @@ fn unread_places_are_cleared_with_the_identities() {
         [removed("authorization")]
     );
 }
+
+fn amplify(clients: &[&str]) -> TokenSources {
+    let clients = clients.iter().map(|client| (*client).to_owned());
+    let amplify = Amplify::new(crate::claims::TokenUse::Access, clients);
+    TokenSources::new(vec![TokenSource::Amplify(amplify)]).unwrap()
+}
+
+const FAMILY: &str = "CognitoIdentityServiceProvider.";
+
+/// What is found, and what is left once tokens are taken off, of Amplify's cookies of two clients.
+fn in_amplify(cookies: &str) -> (Result<Option<String>, Reason>, String) {
+    let sources = amplify(&["web", "mobile"]);
+    let request = request(&[("cookie", cookies)]);
+    let found = sources.extract(&request);
+    let found =
+        found.map(|token| token.map(|token| String::from_utf8(token.into_owned()).unwrap()));
+    let left = match sources.strip(&request).unwrap().as_slice() {
+        [] => cookies.to_owned(),
+        [HeaderEdit::Set(_, value)] => String::from_utf8(value.clone()).unwrap(),
+        [HeaderEdit::Remove(_)] => String::new(),
+        edits => panic!("{edits:?}"),
+    };
+    (found, left)
+}
+
+#[test]
+fn amplify_writes_users_and_tokens_in_several_ways() {
+    for (user, written) in [
+        ("alice", "alice"),
+        ("first.last", "first.last"),
+        ("a.b.c", "a.b.c"),
+        ("alice@example.com", "alice%40example.com"),
+        ("a b", "a%20b"),
+        ("a_b", "a_b"),
+        ("accessToken", "accessToken"),
+        ("..", ".."),
+    ] {
+        let of = format!("{FAMILY}web.{written}");
+        let named = format!("{FAMILY}web.LastAuthUser={user}");
+        let others = format!("{of}.idToken=i; {of}.refreshToken=r; {of}.clockDrift=0");
+        for tokens in [
+            format!("{of}.accessToken=a.b.c"),
+            format!("{of}.accessToken.0=a.; {of}.accessToken.1=b.; {of}.accessToken.2=c"),
+        ] {
+            assert_eq!(
+                in_amplify(&format!("{named}; {tokens}; {others}")),
+                (Ok(Some("a.b.c".to_owned())), format!("{named}; {others}")),
+            );
+        }
+    }
+}
+
+/// Each beside one that differs in the kind of the token or in the client, which is no second token and
+/// stays.
+#[test]
+fn what_some_reader_takes_for_a_token_of_amplifys_is_a_second_one() {
+    let good = format!("{FAMILY}web.LastAuthUser=u; {FAMILY}web.u.accessToken=good");
+    let kept = format!("{FAMILY}web.LastAuthUser=u");
+    for (second, twin) in [
+        ("F.web.u.accessToken", "F.web.u.clockDrift"),
+        ("F.web.v.accessToken", "F.other.v.accessToken"),
+        ("F_web_u_accesstoken", "F_web_u_access_token"),
+        ("x=1,F.web.u.accessToken", "x=1,F.web.u.idToken"),
+        ("F.x,F.web.u.accessToken", "F.x,F.web.u.idToken"),
+        ("F.x, F.web.u.accessToken", "F.x, F.other.u.accessToken"),
+        ("F.x F.web.u.accessToken", "F.x F.webb.u.accessToken"),
+        ("F.x\tF.web.u.accessToken", "F.x\tF.we.u.accessToken"),
+        ("F.x\"F.web.u.accessToken", "F.x\"F.u.accessToken"),
+        (
+            "F.x,F.y,F.mobile.u.accessToken",
+            "F.x,F.y,F.u.mobile.accessToken",
+        ),
+        ("F.web.x,F.web.u.accessToken", "F.web.x,F.web.u.idToken"),
+        (
+            "F.web.x[,F.web.u.accessToken",
+            "F.web.x[,F.web.u.accessTokens",
+        ),
+        ("F.other.F.web.u.accessToken", "F.other.F.web.u.idToken"),
+        ("F.web.u.accessToken[]", "F.web.u.idToken[]"),
+        ("F.web.u.accessToken[0]", "F.web.u.refreshToken[0]"),
+        ("F.web.u.accessToken[foo]", "F.web.u.accessTokenfoo]"),
+        ("F.web.u.accessToken[foo", "F.web.u.accessToken.foo"),
+        ("F.web.u.accessToken%5Bfoo%5D", "F.web.u.accessToken%2Efoo"),
+        ("F.web.u.accessToken%00foo", "F.web.u.accessToken%20foo"),
+        ("F[web.u.accessToken[foo]", "F[web.u.accessToken_foo]"),
+        ("F.web.u.accessToken.01", "F.web.u.accessToken.x1"),
+        (
+            "F.web.u.accessTokens.accessToken[x]",
+            "F.web.u.accessTokens.accessTokens[x]",
+        ),
+    ] {
+        let beside = |other: &str| {
+            let other = other.replace("F", FAMILY.trim_end_matches('.'));
+            let cookies = format!("{good}; {other}=evil");
+            (in_amplify(&cookies), format!("{kept}; {other}=evil"))
+        };
+        let ((found, left), _) = beside(second);
+        assert_eq!(found, Err(Reason::MultipleTokens), "{second}");
+        assert_eq!(left, kept, "{second}");
+        let ((found, left), expected) = beside(twin);
+        assert_eq!(found, Ok(Some("good".to_owned())), "{twin}");
+        assert_eq!(left, expected, "{twin}");
+    }
+}
+
+/// To the loosest readers the cookies of one client may begin as another's.
+#[test]
+fn clients_that_begin_alike_are_told_apart() {
+    let clients = ["web", "webb", "we", "web_b", "Web.c", "a+b", "zz"];
+    let sources = amplify(&clients);
+    for (client, is_one) in [
+        ("web", true),
+        ("webb", true),
+        ("we", true),
+        ("web_b", true),
+        ("WEB.B", true),
+        ("web.c", true),
+        ("a_b", true),
+        ("zz", true),
+        ("w", false),
+        ("webbb", false),
+        ("eb", false),
+        ("a", false),
+        ("zzz", false),
+        ("", false),
+    ] {
+        let cookie = format!("{FAMILY}{client}.u.accessToken=x");
+        let request = request(&[("cookie", &cookie)]);
+        let edits = sources.strip(&request).unwrap();
+        assert_eq!(!edits.is_empty(), is_one, "{client}");
+    }
+}

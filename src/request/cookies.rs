@@ -1,7 +1,8 @@
 //! One line of cookies, as everything reads it that may stand behind the filter.
 
-use super::name::{Found, Grammar, Search, folded_name};
-use super::work::{SIGHTING, Work};
+pub(crate) use super::name::folded;
+use super::name::{Found, Grammar, Search, decoded_name};
+use super::work::{LETTER, SIGHTING, Work};
 use crate::work::TooCostly;
 
 /// The cookies of a line (RFC 6265, section 4.2.1) that some reader takes for a wanted one.
@@ -58,6 +59,7 @@ impl<'a> Cookies<'a> {
                 self.0.go_on(after);
                 continue;
             };
+            work.spend(LETTER.saturating_mul(before.len()))?;
             self.0.go_on(after);
             return Ok(Some(Cookie {
                 crumb,
@@ -129,12 +131,6 @@ pub(crate) fn trimmed(cookies: &[u8]) -> Option<&[u8]> {
     cookies.get(start..=end)
 }
 
-/// A text as the loosest readers compare names.
-#[must_use]
-pub fn folded(text: &str) -> Vec<u8> {
-    folded_name(text.as_bytes())
-}
-
 impl<'a> Cookie<'a> {
     /// Whether some reader finds a value.
     #[must_use]
@@ -150,10 +146,10 @@ impl<'a> Cookie<'a> {
         self.name
     }
 
-    /// The name as its loosest readers compare it.
+    /// The name to its loosest readers, who decode it.
     #[must_use]
-    pub fn folded_name(self) -> Vec<u8> {
-        folded_name(self.before)
+    pub fn decoded_name(self) -> Vec<u8> {
+        decoded_name(self.before)
     }
 
     /// The value, if all readers agree that this cookie has this name.

@@ -3,8 +3,8 @@
 //! PHP reads `access.token`, `+access_token` and `access_token[]` into the variable that
 //! `access_token` has, Express and Rack `[access_token]`; some drop white space of other alphabets from a
 //! name's edges, some cut a name at a NUL, decode it, or (ASP.NET) do not tell letters by their case. A
-//! name that one of them takes for another is its alias here. None of this allocates, a byte is looked
-//! at twice at most, and what it costs is counted.
+//! name that one of them takes for another is its alias here. The search allocates nothing and looks at a
+//! byte twice at most, and what it costs is counted.
 
 use super::work::{NAME, Work};
 use crate::work::TooCostly;
@@ -79,7 +79,8 @@ fn class(byte: u8) -> Class {
     CLASSES.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-fn folded(byte: u8) -> u8 {
+/// A byte as names are compared.
+pub(crate) fn folded(byte: u8) -> u8 {
     FOLDED.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
@@ -287,14 +288,13 @@ fn begins_as(
     Ok(end.is_none_or(|byte| byte == 0 || class(byte) & BRACKET != 0))
 }
 
-/// A name as its loosest readers compare it: decoded, with one character for all that stands between
-/// words.
-pub(super) fn folded_name(written: &[u8]) -> Vec<u8> {
+/// A name, whatever is in it, decoded.
+pub(super) fn decoded_name(written: &[u8]) -> Vec<u8> {
     let decoded = Decoded {
         text: written,
         ends: 0,
     };
-    decoded.map(folded).collect()
+    decoded.collect()
 }
 
 /// The bytes of a name, up to what ends it, with `+` as space and its escapes decoded, `%u0061` of

@@ -14,4 +14,7 @@ pub const MAX_WORK: usize = 84 * 1024;
 pub(super) const NAME: usize = 8;
 
 /// One name is an alias, and its value is looked at.
-pub(crate) const SIGHTING: usize = 64;
+pub(super) const SIGHTING: usize = 64;
+
+/// Each byte of the name of a cookie that is an alias: whoever finds it decodes and reads it again.
+pub(super) const LETTER: usize = 2;

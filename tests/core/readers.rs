@@ -7,7 +7,8 @@ mod query;
 use std::collections::BTreeMap;
 
 use crate::harness::seed::Seed;
-use cognito_authorizer::bearer::{Scheme, TokenSource, TokenSources};
+use cognito_authorizer::bearer::{Amplify, Scheme, TokenSource, TokenSources};
+use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::header::{HeaderEdit, HeaderName};
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::request::Request;
@@ -124,11 +125,24 @@ fn found(request: &Request, name: &str) -> BTreeMap<&'static str, Vec<Vec<u8>>> 
     found
 }
 
-fn lossy(headers: &[(std::borrow::Cow<'static, str>, Vec<u8>)]) -> Vec<String> {
+fn lossy(headers: &Headers) -> Vec<String> {
     let lines = headers.iter();
     lines
         .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value)))
         .collect()
+}
+
+type Headers = Vec<(std::borrow::Cow<'static, str>, Vec<u8>)>;
+
+fn edited(mut headers: Headers, edits: Vec<HeaderEdit>) -> Headers {
+    for edit in edits {
+        let (HeaderEdit::Remove(name) | HeaderEdit::Set(name, _)) = &edit;
+        headers.retain(|(known, _)| **known != **name);
+        if let HeaderEdit::Set(name, value) = edit {
+            headers.push((name.to_string().into(), value));
+        }
+    }
+    headers
 }
 
 /// White space and quotes around a value are nobody's token.
@@ -197,13 +211,7 @@ fn every_reader_finds_no_more_than_the_filter() {
         }
         let edits = sources.strip(&request).unwrap();
         stripped_some += usize::from(!edits.is_empty());
-        for edit in edits {
-            let (HeaderEdit::Remove(name) | HeaderEdit::Set(name, _)) = &edit;
-            headers.retain(|(known, _)| **known != **name);
-            if let HeaderEdit::Set(name, value) = edit {
-                headers.push((name.to_string().into(), value));
-            }
-        }
+        let headers = edited(headers, edits);
         let stripped = Request::new(headers.clone());
         assert_eq!(sources.extract(&stripped), Ok(None), "{headers:?}");
         for (who, tokens) in found(&stripped, name) {
@@ -221,4 +229,94 @@ fn every_reader_finds_no_more_than_the_filter() {
     assert!(accepted > 1_000, "{accepted} accepted");
     assert!(refused > 1_000, "{refused} refused");
     assert!(stripped_some > 2_500, "{stripped_some} stripped");
+}
+
+/// What names of Amplify's cookies are made of, and what stands between them.
+const AMPLIFYS: [&str; 32] = [
+    "CognitoIdentityServiceProvider.",
+    "CognitoIdentityServiceProvider.",
+    "CognitoIdentityServiceProvider.web.u.accessToken",
+    "CognitoIdentityServiceProvider.web.u.accessToken",
+    "CognitoIdentityServiceProvider.web.u.accessToken",
+    "CognitoIdentityServiceProvider.web.u.accessToken[",
+    "CognitoIdentityServiceProvider.web.u.idToken",
+    "CognitoIdentityServiceProvider_web_u_accessToken",
+    "cognitoidentityserviceprovider.web.u.accesstoken",
+    "web.",
+    "u.accessToken",
+    "x",
+    ".",
+    "_",
+    "=",
+    "=",
+    "=",
+    ";",
+    ";",
+    "; ",
+    ",",
+    ", ",
+    " ",
+    "\t",
+    "\"",
+    "[",
+    "[]",
+    "]",
+    "%00",
+    "%5B",
+    GOOD,
+    FORGED,
+];
+
+#[test]
+fn every_reader_finds_no_more_of_amplifys_cookies_than_the_filter() {
+    const NAME: &str = "CognitoIdentityServiceProvider.web.u.accessToken";
+    let mut seed = Seed::from_variable("READERS_SEED");
+    let place = Amplify::new(TokenUse::Access, ["web".to_owned()]);
+    let sources = TokenSources::new(vec![TokenSource::Amplify(place)]).unwrap();
+    let of_some = |request: &Request| {
+        let mut found = found(request, NAME);
+        for tokens in found.values_mut() {
+            tokens.retain(|token| is_something(token));
+        }
+        found.retain(|_, tokens| !tokens.is_empty());
+        found
+    };
+    let (mut accepted, mut refused) = (0, 0);
+    for _ in 0..15_000 {
+        let named = "CognitoIdentityServiceProvider.web.LastAuthUser=u";
+        let mut line = format!("{named}; {NAME}={GOOD}; ").into_bytes();
+        for _ in 0..seed.below(10) {
+            line.extend(seed.choose(&AMPLIFYS).as_bytes());
+            if seed.below(6) == 0 {
+                let name = seed.pick(&AMPLIFYS[2..10]);
+                let end = seed.pick(&["=", "[x]=", "%00x=", "x="]);
+                line.extend(format!("{name}{end}{FORGED}; ").as_bytes());
+            }
+        }
+        let headers: Headers = vec![("cookie".into(), line)];
+        let request = Request::new(headers.clone());
+        let all = of_some(&request);
+        match sources.extract(&request) {
+            Ok(Some(token)) if *token == *GOOD.as_bytes() => {
+                accepted += 1;
+                assert!(
+                    all.values().all(|tokens| tokens.len() == 1),
+                    "{all:?}: {:?}",
+                    lossy(&headers)
+                );
+            }
+            // The good one's own value went on, or it stands beside parts.
+            Ok(_) => {}
+            Err(reason) => {
+                refused += 1;
+                assert_eq!(reason, Reason::MultipleTokens);
+            }
+        }
+        let headers = edited(headers, sources.strip(&request).unwrap());
+        let left = of_some(&Request::new(headers.clone()));
+        assert!(left.is_empty(), "{left:?}: {request:?}, {headers:?}");
+    }
+    // The generator asks all of it.
+    assert!(accepted > 3_000, "{accepted} accepted");
+    assert!(refused > 3_000, "{refused} refused");
 }

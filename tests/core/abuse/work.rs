@@ -15,7 +15,8 @@ use rsa::signature::Verifier as _;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use cognito_authorizer::bearer::{TokenSource, TokenSources};
+use cognito_authorizer::bearer::{Amplify, TokenSource, TokenSources};
+use cognito_authorizer::claims::TokenUse;
 use cognito_authorizer::config;
 use cognito_authorizer::keyring::Entropy;
 use cognito_authorizer::request::Request;
@@ -440,6 +441,156 @@ fn places_cost_what_their_length_costs() {
             "{piece:?}: {taken:?} against {honest:?}"
         );
     }
+}
+
+/// What the names of Amplify's cookies begin with.
+const AMPLIFY: &str = "CognitoIdentityServiceProvider.";
+
+/// Amplify's cookies alone.
+fn amplify() -> TokenSources {
+    let place = Amplify::new(TokenUse::Access, [CLIENT.to_owned()]);
+    TokenSources::new(vec![TokenSource::Amplify(place)]).expect("a place")
+}
+
+/// What is dear in Amplify's cookies: what a line begins with, and what it then is full of.
+fn dear_to_amplify() -> Vec<(String, String)> {
+    let family = format!("{AMPLIFY}{CLIENT}.");
+    let in_a_name = [
+        ".",
+        "_",
+        "%2e",
+        "[",
+        ",",
+        "a.",
+        "C",
+        AMPLIFY,
+        &format!("{AMPLIFY},"),
+        &format!("{CLIENT}."),
+        &family,
+        &format!("{family},"),
+        ".accessToken",
+        ".accessToke",
+        ".accessTokens",
+    ];
+    let names = [AMPLIFY, &family].into_iter().flat_map(|begin| {
+        let pieces = in_a_name.iter();
+        pieces.map(move |piece| (begin.to_owned(), (*piece).to_owned()))
+    });
+    let cookies = [
+        format!("{AMPLIFY}=x;"),
+        format!("{AMPLIFY}=,"),
+        format!("{AMPLIFY}= "),
+        format!("{family}=,"),
+        format!("{family}LastAuthUser=,"),
+        format!("{family}u.accessTokens=;"),
+        format!("{family}u.accessTokens=x;"),
+        format!("{family}u.accessToken=x;"),
+        format!("{family}u.accessToken[]=x;"),
+    ];
+    let cookies = cookies.into_iter().map(|piece| (String::new(), piece));
+    names.chain(cookies).collect()
+}
+
+/// A line of so many bytes at most, whose last name has a value.
+fn filled(begin: &str, piece: &str, bytes: usize) -> String {
+    let room = bytes - begin.len() - "=x".len();
+    format!("{begin}{}=x", piece.repeat(room / piece.len()))
+}
+
+/// Names of Amplify's cookies are read once, however often they seem to begin, and however often a client
+/// or the kind of a token seems to end in them.
+#[test]
+fn names_of_amplifys_cookies_cost_what_their_length_costs() {
+    let amplify = amplify();
+    let cost = |line: String| {
+        let request = Request::new(vec![("cookie".into(), line.into_bytes())]);
+        let mut found = Ok(());
+        let taken = least(9, || {
+            let _ = black_box(amplify.strip(&request));
+            found = amplify.extract(&request).map(|_| ());
+            None
+        });
+        (taken, found)
+    };
+    // A name of this length is looked at to its end.
+    let bytes = 16_000;
+    let (honest, found) = cost("x".repeat(bytes));
+    assert_eq!(found, Ok(()));
+    for (begin, piece) in dear_to_amplify() {
+        let (taken, _) = cost(filled(&begin, &piece, bytes));
+        // Were all read again for each, it would be thousands of times.
+        assert!(
+            taken < honest * 60,
+            "{begin}, {piece:?}: {taken:?} against {honest:?}"
+        );
+    }
+}
+
+/// The work that looking for Amplify's cookies takes in a line, and whether it was bearable.
+fn counted_amplify(line: &str) -> (usize, bool) {
+    let mut work = Work::default();
+    let mut look = || {
+        let mut cookies = Cookies::families_of(line.as_bytes(), &mut work)?;
+        while cookies.next(&[AMPLIFY], &mut work)?.is_some() {}
+        Ok::<_, TooCostly>(())
+    };
+    let is_bearable = look().is_ok();
+    (work.spent(), is_bearable)
+}
+
+/// The work grows as the line does, and ends at its bound.
+#[test]
+fn names_of_amplifys_cookies_have_a_bound_that_honest_requests_never_meet() {
+    let sources = amplify();
+    let is_refused = |line: &str| {
+        let request = Request::new(vec![("cookie".into(), line.as_bytes().to_vec())]);
+        let stripped = sources.strip(&request);
+        stripped.is_err() && sources.extract(&request) == Err(Reason::MultipleTokens)
+    };
+    for (begin, piece) in dear_to_amplify() {
+        let line = |bytes| filled(&begin, &piece, bytes);
+        let (quarter, half, all) = (line(2_048), line(4_096), line(8_192));
+        let [(first, _), (second, _), (third, is_bearable)] =
+            [&quarter, &half, &all].map(|line| counted_amplify(line));
+        assert!(is_bearable, "{begin}, {piece:?}: {third}");
+        let request = Request::new(vec![("cookie".into(), all.into_bytes())]);
+        assert!(sources.strip(&request).is_ok(), "{begin}, {piece:?}");
+        let (once, twice) = (second - first, third - second);
+        assert!(
+            twice.abs_diff(once * 2) < once / 5,
+            "{begin}, {piece:?}: {first}, {second}, {third}"
+        );
+        let long = line(1_000_000);
+        let (spent, is_bearable) = counted_amplify(&long);
+        assert!(
+            !is_bearable && spent <= MAX_WORK,
+            "{begin}, {piece:?}: {spent}"
+        );
+        assert!(is_refused(&long), "{begin}, {piece:?}");
+    }
+    // A letter of such a name costs more than another.
+    for (name, is_costly) in [
+        (format!("{AMPLIFY}{}", ".".repeat(40_000)), true),
+        (format!("x{AMPLIFY}{}", ".".repeat(40_000)), false),
+        (format!("{AMPLIFY}{}", ".".repeat(4_000)), false),
+    ] {
+        assert_eq!(is_refused(&format!("{name}=x")), is_costly, "{name:.40}");
+    }
+    // What Amplify writes for ten clients, as much as Envoy takes.
+    let kinds = [
+        "accessToken",
+        "idToken",
+        "refreshToken",
+        "clockDrift",
+        "signInDetails",
+    ];
+    let user = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
+    let honest = (0..10).flat_map(|client| {
+        let of = format!("{AMPLIFY}{client}{}.{user}", &CLIENT[1..]);
+        kinds.map(|kind| format!("{of}.{kind}={}; ", "x".repeat(1_000)))
+    });
+    let (spent, is_bearable) = counted_amplify(&honest.collect::<String>());
+    assert!(is_bearable, "{spent}");
 }
 
 /// The work that looking for this name takes in a query and in a line of cookies of this text, and
