@@ -22,13 +22,17 @@ use crate::resource::{Asked, Resources};
 use crate::rules::expression::Expression;
 use crate::rules::index::{UnsafePath, Variables};
 use crate::rules::requirement::{AnyOf, Requirement, WantedUse};
-use crate::rules::work::Work;
+use crate::rules::work::{MAX_WORK, Work};
 use crate::rules::{Rules, Ruling};
 use crate::time::Timestamp;
 use regex_lite::Regex;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
+
+/// The most that finding out what to tell a client of a resource may cost: some ten times what an
+/// honest path needs. A dearer one gets a challenge without it.
+const HINT_WORK: usize = MAX_WORK / 8;
 
 /// Everything that the configuration decides.
 #[derive(Debug)]
@@ -121,7 +125,9 @@ impl Policy {
     /// What the client is told of the resource that a request is for.
     fn hint(&self, request: &Request) -> Option<ResourceHint<'_>> {
         let target = request.target();
+        // What it costs comes on top of what the decision has cost.
         let mut work = Work::default();
+        work.spend(MAX_WORK.saturating_sub(HINT_WORK)).ok()?;
         // Paths that could be another's have been refused as such, without a challenge.
         let Asked::Under(metadata_url) = self.resources.asked(&target, &mut work).ok()? else {
             return None;

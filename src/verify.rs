@@ -34,7 +34,7 @@ use crate::step::{Observer, Step};
 use crate::time::Timestamp;
 use crate::token::{Header, UntrustedToken};
 use crate::verifiers::Verifiers;
-pub use user::MAX_AUDIENCE_BYTES;
+pub use user::{MAX_AUDIENCE_BYTES, MAX_AUDIENCES};
 
 /// A token whose claims would be admitted, if they were true.
 #[derive(Debug)]

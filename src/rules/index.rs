@@ -305,16 +305,24 @@ impl MatchIndex {
             PathPattern::Regex(regex) => Some(regex),
             _ => None,
         });
+        let earlier: Vec<_> = self.regexes_before(chosen, asked).collect();
         // Without an expression that could change anything, the texts need not be made.
-        if own.is_none() && self.regexes_before(chosen, asked).next().is_none() {
+        if own.is_none() && earlier.is_empty() {
             return Ok(());
         }
         // Each text is a structure of the path; the spellings of its letters come next.
         let texts = path::texts(path, work)?;
         for text in &texts {
             let spellings = Spellings::new(text, self.path_case, work)?;
-            for one in self.regexes_before(chosen, asked) {
-                if matches_some(&one.regex, &spellings, path.literal(), work)? {
+            // Once for all expressions, of which there may be hundreds. Not the literal reading: it would
+            // have chosen their rule.
+            let mut exact = spellings.exact();
+            exact.retain(|text| *text != path.literal());
+            let caseless = spellings.caseless();
+            for one in &earlier {
+                if any(&one.regex, &exact, Letters::Exact, work)?
+                    || any(&one.regex, &caseless, Letters::Caseless, work)?
+                {
                     return Err(path.ambiguity());
                 }
             }
@@ -375,20 +383,6 @@ impl MatchIndex {
     }
 }
 
-/// Whether an expression matches some spelling of a text. It does not match the literal reading:
-/// the literal reading would have chosen its rule. So that one text is not asked about again.
-fn matches_some(
-    regex: &PathRegex,
-    spellings: &Spellings<'_>,
-    literal: &str,
-    work: &mut Work,
-) -> Result<bool, UnsafePath> {
-    let exact = spellings.exact().into_iter();
-    let exact = exact.filter(|text| *text != literal);
-    Ok(any(regex, exact, Letters::Exact, work)?
-        || any(regex, spellings.caseless(), Letters::Caseless, work)?)
-}
-
 /// Whether an expression matches a text however it is spelled. It matches the literal reading.
 ///
 /// An expression with an escape in it matches no decoded text, and one with the character matches
@@ -406,15 +400,15 @@ fn matches_all(
     // Nothing to decode: the one text has been asked about.
     let is_plain = spellings.decoded().eq([text]);
     let folds = spellings.folded().next().is_some();
-    Ok(
-        (is_plain || any(regex, spellings.decoded(), Letters::Exact, work)?)
-            && (!folds || any(regex, spellings.folded(), Letters::Caseless, work)?),
-    )
+    let (decoded, folded): (Vec<_>, Vec<_>) =
+        (spellings.decoded().collect(), spellings.folded().collect());
+    Ok((is_plain || any(regex, &decoded, Letters::Exact, work)?)
+        && (!folds || any(regex, &folded, Letters::Caseless, work)?))
 }
 
-fn any<'t>(
+fn any(
     regex: &PathRegex,
-    texts: impl IntoIterator<Item = &'t str>,
+    texts: &[&str],
     letters: Letters,
     work: &mut Work,
 ) -> Result<bool, UnsafePath> {

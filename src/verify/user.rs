@@ -1,7 +1,7 @@
 //! Tokens of user pools: for the right app client, of the right use.
 
 use super::{Demand, alternatives, times};
-use crate::claims::{Claim, Claims};
+use crate::claims::{Claim, Claims, TokenUse};
 use crate::policy::{AudiencePolicy, Brake, Pool};
 use crate::refusal::Reason;
 use crate::rules::requirement::{AnyOf, Callers, Narrowing};
@@ -11,6 +11,10 @@ use serde_json::Value;
 /// The most of `aud` that `token.aud_pattern` is matched against: of one text, or of all the wanted
 /// clients in a list. An app client's id has 26 characters, the URL of an API some more.
 pub const MAX_AUDIENCE_BYTES: usize = 256;
+
+/// The most audiences of a token: Cognito writes one. Each may be compared with every app client of a
+/// pool, and of a rule's alternatives, before anybody knows who wrote them.
+pub const MAX_AUDIENCES: usize = 64;
 
 /// The steps that need no key.
 pub(super) fn admit(
@@ -27,7 +31,10 @@ pub(super) fn admit(
     // A rule for AWS principals admits no user.
     let users = requirement.callers.users();
     // Told apart now, and refused in its turn: an alternative has no order of its own.
-    let refused = alternatives::admit(requirement, |callers| fits(callers, claims, pool)).err();
+    let refused = match claims.clients(TokenUse::Id).nth(MAX_AUDIENCES) {
+        Some(_) => Some(Reason::WrongClient),
+        None => alternatives::admit(requirement, |callers| fits(callers, claims, pool)).err(),
+    };
     let narrows = users
         .filter(|narrows| narrows.pools.admits(&pool.id))
         .filter(|_| refused != Some(Reason::UnknownIssuer))

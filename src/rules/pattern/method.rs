@@ -15,13 +15,17 @@ impl Method {
     ///
     /// # Errors
     /// It is no token, or has lower-case letters: no client means another method by them, and a
-    /// rule for `get` would silently match nothing.
+    /// rule for `get` would silently match nothing. Nor would one for `*` or for `ANY`, as API Gateway
+    /// writes it, match what people mean by them.
     pub fn new(method: &str) -> Result<Self, InvalidMethod> {
         // RFC 9110, section 5.6.2, a token, without its lower-case letters.
         let upper =
             |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&b);
-        if method.is_empty() || !method.bytes().all(upper) {
-            return Err(InvalidMethod(method.to_owned()));
+        if EVERY.contains(&method) {
+            return Err(InvalidMethod::Every(method.to_owned()));
+        }
+        if method.is_empty() || method.contains(['*', '|']) || !method.bytes().all(upper) {
+            return Err(InvalidMethod::Malformed(method.to_owned()));
         }
         Ok(Self(method.to_owned()))
     }
@@ -46,17 +50,30 @@ impl Method {
     }
 }
 
-/// A text that is no method in upper case.
+/// By these people mean every method.
+const EVERY: [&str; 3] = ["*", "ANY", "ALL"];
+
+/// A text that is no method of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidMethod(String);
+pub enum InvalidMethod {
+    /// A word for every method.
+    Every(String),
+    /// No method in upper case.
+    Malformed(String),
+}
 
 impl fmt::Display for InvalidMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "found {:?}; expected a method in upper case, such as \"GET\"",
-            self.0
-        )
+        match self {
+            Self::Every(found) => write!(
+                f,
+                "found {found:?}; expected no \"methods\" at all for every method"
+            ),
+            Self::Malformed(found) => write!(
+                f,
+                "found {found:?}; expected a method in upper case, such as \"GET\""
+            ),
+        }
     }
 }
 
@@ -68,7 +85,7 @@ mod tests {
 
     #[test]
     fn accepts_upper_case_tokens() {
-        for method in ["GET", "M-SEARCH", "BASELINE_CONTROL", "X2"] {
+        for method in ["GET", "M-SEARCH", "BASELINE_CONTROL", "X2", "ANYTHING"] {
             assert_eq!(Method::new(method).unwrap().as_str(), method);
         }
     }
@@ -89,7 +106,15 @@ mod tests {
 
     #[test]
     fn refuses_everything_else() {
-        for method in ["get", "Get", "", "GET ", "GET,POST", "GÉT", "A/B", "*/*"] {
+        for method in EVERY {
+            assert_eq!(
+                Method::new(method).unwrap_err().to_string(),
+                format!("found {method:?}; expected no \"methods\" at all for every method")
+            );
+        }
+        for method in [
+            "get", "Get", "", "GET ", "GET,POST", "GET|POST", "G*", "GÉT", "A/B", "*/*", "any",
+        ] {
             assert_eq!(
                 Method::new(method).unwrap_err().to_string(),
                 format!("found {method:?}; expected a method in upper case, such as \"GET\"")
