@@ -134,7 +134,7 @@ fn wrong_end(
 }
 
 /// What the gate decides that is asked without any account, about the lines as Envoy hands them
-/// over: those of `authorization` joined.
+/// over: those of `authorization` joined, but for empty ones.
 pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Verdict {
     let gate = Gate::new(Rc::clone(policy), verifiers(policy), Entropy::new(1));
     let list = question.deny_list.clone();
@@ -159,8 +159,10 @@ fn handed_over(question: &Question) -> Request {
         .iter()
         .cloned()
         .partition(|(name, _)| name == "authorization");
-    let lines: Vec<_> = joined.into_iter().map(|(_, value)| value).collect();
-    let joined = (!lines.is_empty()).then(|| ("authorization".to_owned(), lines.join(&b',')));
+    let is_there = !joined.is_empty();
+    let lines = joined.into_iter().map(|(_, value)| value);
+    let lines: Vec<_> = lines.filter(|value| !value.is_empty()).collect();
+    let joined = is_there.then(|| ("authorization".to_owned(), lines.join(&b',')));
     let request = others.into_iter().chain(joined);
     Request::new(request.map(|(name, value)| (name.into(), value)).collect())
         .followed_by(rest(&question.headers))

@@ -65,6 +65,102 @@ const TABS: &[Case] = &[
     ("/", &[("cookie", "a=b;\taccess_token=TOKEN")], None),
 ];
 
+/// An empty line joins nothing, and lines of other headers stay apart.
+const JOINED: &[Case] = &[
+    (
+        "/",
+        &[("authorization", "Bearer TOKEN"), ("authorization", "")],
+        None,
+    ),
+    (
+        "/",
+        &[("authorization", ""), ("authorization", "Bearer TOKEN")],
+        None,
+    ),
+    (
+        "/",
+        &[
+            ("authorization", ""),
+            ("authorization", "Bearer TOKEN"),
+            ("authorization", ""),
+        ],
+        None,
+    ),
+    (
+        "/",
+        &[("authorization", "Bearer TOKEN"), ("authorization", "\t")],
+        None,
+    ),
+    (
+        "/",
+        &[("authorization", "Bearer TOKEN"), ("authorization", ",")],
+        Some(401),
+    ),
+    (
+        "/",
+        &[
+            ("authorization", "Bearer TOKEN"),
+            ("authorization", ""),
+            ("authorization", "x"),
+        ],
+        Some(401),
+    ),
+    (
+        "/",
+        &[
+            ("authorization", "Bearer TOKEN"),
+            ("authorization", "Bearer TOKEN"),
+        ],
+        Some(401),
+    ),
+    (
+        "/",
+        &[("authorization", ""), ("authorization", "")],
+        Some(401),
+    ),
+    (
+        "/optional",
+        &[("authorization", "Bearer TOKEN"), ("authorization", "")],
+        None,
+    ),
+    (
+        "/optional",
+        &[("authorization", ""), ("authorization", "Bearer TOKEN")],
+        None,
+    ),
+    (
+        "/optional",
+        &[
+            ("authorization", "Bearer TOKEN"),
+            ("authorization", "Bearer TOKEN"),
+        ],
+        Some(401),
+    ),
+    (
+        "/",
+        &[("cookie", "access_token=TOKEN"), ("cookie", "")],
+        None,
+    ),
+    (
+        "/",
+        &[("cookie", ""), ("cookie", "access_token=TOKEN")],
+        None,
+    ),
+    (
+        "/",
+        &[
+            ("cookie", "access_token=TOKEN"),
+            ("cookie", "access_token=TOKEN"),
+        ],
+        Some(401),
+    ),
+    (
+        "/",
+        &[("cookie", "access_token="), ("cookie", "TOKEN")],
+        Some(401),
+    ),
+];
+
 fn configuration() -> Value {
     json!({
         "user_pools": [{
@@ -121,7 +217,7 @@ fn lines_are_what_they_are_to_envoy() {
     let listener = Listener::new(MAIN, configuration());
     let envoy = EnvoyUnderTest::start(&Setup::new(&keys, &upstream).listener(listener));
     let token = token();
-    let cases: Vec<&Case> = [EDGES, TABS].into_iter().flatten().collect();
+    let cases: Vec<&Case> = [EDGES, TABS, JOINED].into_iter().flatten().collect();
     for (path, lines, expected) in &cases {
         let lines: Vec<_> = lines
             .iter()

@@ -115,22 +115,15 @@ fn peer(question: &Question) -> Peer {
     }
 }
 
-/// The request as Envoy hands it over: lines of `authorization` joined by commas, those of
-/// `cookie` by semicolons (RFC 9113, section 8.2.3), all others apart; with a body if the headers
-/// announce one (RFC 9112, section 6.3).
+/// The request as Envoy hands it over from HTTP/1.1: lines of `authorization` joined by commas, but for
+/// empty ones, all others apart; with a body if the headers announce one (RFC 9112, section 6.3).
 fn as_read(headers: &[(String, Vec<u8>)]) -> Request {
     let mut joined: Vec<(String, Vec<u8>)> = Vec::new();
     for (name, value) in headers {
-        let separator: &[u8] = match name.as_str() {
-            "authorization" => b",",
-            "cookie" => b"; ",
-            _ => {
-                joined.push((name.clone(), value.clone()));
-                continue;
-            }
-        };
-        match joined.iter_mut().find(|(known, _)| known == name) {
-            Some((_, all)) => all.extend([separator, value].concat()),
+        let first = joined.iter_mut().find(|(known, _)| known == name);
+        match first.filter(|_| name == "authorization") {
+            Some((_, all)) if all.is_empty() || value.is_empty() => all.extend(value),
+            Some((_, all)) => all.extend([b",", value.as_slice()].concat()),
             None => joined.push((name.clone(), value.clone())),
         }
     }
