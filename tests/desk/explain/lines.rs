@@ -161,6 +161,92 @@ const JOINED: &[Case] = &[
     ),
 ];
 
+/// A WebSocket's handshake is one if `connection` says so.
+const UPGRADES: &[Case] = &[
+    (
+        "/",
+        &[
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-protocol", "bearer, TOKEN"),
+        ],
+        None,
+    ),
+    (
+        "/",
+        &[
+            ("upgrade", "websocket"),
+            ("sec-websocket-protocol", "bearer, TOKEN"),
+            ("connection", "keep-alive,\tUPGRADE"),
+        ],
+        None,
+    ),
+    (
+        "/",
+        &[
+            ("connection", "keep-alive"),
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-protocol", "bearer, TOKEN"),
+        ],
+        None,
+    ),
+    (
+        "/",
+        &[
+            ("upgrade", "websocket"),
+            ("sec-websocket-protocol", "bearer, TOKEN"),
+        ],
+        Some(401),
+    ),
+    (
+        "/",
+        &[
+            ("connection", "keep-alive"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-protocol", "bearer, TOKEN"),
+        ],
+        Some(401),
+    ),
+    (
+        "/",
+        &[
+            ("connection", "upgrades"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-protocol", "bearer, TOKEN"),
+        ],
+        Some(401),
+    ),
+    (
+        "/",
+        &[
+            ("connection", "keep-alive Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-protocol", "bearer, TOKEN"),
+        ],
+        Some(401),
+    ),
+    (
+        "/",
+        &[
+            ("connection", "Upgrade"),
+            ("upgrade", "H2C"),
+            ("sec-websocket-protocol", "bearer, TOKEN"),
+        ],
+        Some(401),
+    ),
+    (
+        "/",
+        &[
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("upgrade", ""),
+            ("sec-websocket-protocol", "bearer, TOKEN"),
+        ],
+        None,
+    ),
+];
+
 fn configuration() -> Value {
     json!({
         "user_pools": [{
@@ -217,7 +303,10 @@ fn lines_are_what_they_are_to_envoy() {
     let listener = Listener::new(MAIN, configuration());
     let envoy = EnvoyUnderTest::start(&Setup::new(&keys, &upstream).listener(listener));
     let token = token();
-    let cases: Vec<&Case> = [EDGES, TABS, JOINED].into_iter().flatten().collect();
+    let cases: Vec<&Case> = [EDGES, TABS, JOINED, UPGRADES]
+        .into_iter()
+        .flatten()
+        .collect();
     for (path, lines, expected) in &cases {
         let lines: Vec<_> = lines
             .iter()
