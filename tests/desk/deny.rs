@@ -58,13 +58,20 @@ impl File {
     /// What it says of something that it does not do; the file stays as it is.
     #[track_caller]
     fn refused(&self, arguments: &[&str]) -> String {
+        let said = self.unchanged(arguments, 2).stderr;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        said.replace(&self.0.display().to_string(), "deny.json")
+    }
+
+    /// What it says while the file stays as it is.
+    #[track_caller]
+    fn unchanged(&self, arguments: &[&str], status: i32) -> Output {
         let before = std::fs::read(&self.0).ok();
         let output = self.command(arguments).output().expect("the tool starts");
-        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(output.status.code(), Some(status));
         assert_eq!(std::fs::read(&self.0).ok(), before, "the file was changed");
         self.is_alone();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        said.replace(&self.0.display().to_string(), "deny.json")
+        output
     }
 
     /// Nothing lies beside the list.
@@ -250,6 +257,62 @@ fn what_no_token_can_outlive_is_taken_out() {
             said.starts_with("6 on the list, 7 taken out, written at "),
             "{said}"
         );
+    }
+}
+
+/// Nobody is told of an entry that is not there.
+#[test]
+fn what_no_token_can_outlive_is_not_added() {
+    let now = now();
+    // A minute on either side: the tool's clock goes on.
+    let token = now - TOKEN_LIFE + 60;
+    let session = token - 30 * DAY;
+    let refresh = ["--refresh-days", "30"];
+    for (number, (arguments, member, alive)) in [
+        (&["--jti", "i"][..], "jti", token),
+        (&["--sub", "i", "--issued"], "issued_before", token),
+        (&["--client", "i"], "clients", token),
+        (&["--sub", "i"], "signed_in_before", session),
+        (&["--origin-jti", "i"], "origin_jti", session),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let entry = [&["--pool", POOL], arguments, &refresh].concat();
+        let at = |time: u64| {
+            [&entry[..], &["--at", &time.to_string()]]
+                .concat()
+                .join(" ")
+        };
+        let (dead, alive) = (at(alive - 120), at(alive));
+        let dead: Vec<_> = dead.split(' ').collect();
+        let others = json!({POOL: {member: {"j": now, "gone": 0}}});
+        let file = File::with(&format!("dead-{number}"), &list(SECOND, &others));
+        let said = file.unchanged(&dead, 1).stdout;
+        let said = String::from_utf8_lossy(&said);
+        let expected = format!(
+            "{member} of i in {POOL} is not on the list, which stays as it was: no token of "
+        );
+        assert!(said.starts_with(&expected), "{said}");
+        assert!(
+            said.ends_with(" can still be alive; leave --at out to revoke now\n"),
+            "{said}"
+        );
+        let (said, pools) = file.deny(&alive.split(' ').collect::<Vec<_>>());
+        assert!(pools[POOL][member]["i"].is_u64(), "{said}");
+        assert!(said.contains("\n2 on the list, 1 taken out, "), "{said}");
+        // A time that is known and refuses more stays, and so does its entry.
+        let (said, pools) = file.deny(&dead);
+        assert!(pools[POOL][member]["i"].is_u64(), "{said}");
+
+        // None is begun for nothing, and where ids have no times, none is too old.
+        let none = File::none(&format!("dead-alone-{number}"));
+        none.unchanged(&dead, 1);
+        if member.ends_with("jti") {
+            none.put(&list(SECOND, &json!({POOL: {member: []}})));
+            let (_, pools) = none.deny(&dead);
+            assert_eq!(pools, json!({POOL: {member: ["i"]}}));
+        }
     }
 }
 

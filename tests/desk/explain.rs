@@ -11,5 +11,6 @@ mod cases;
 mod every_vector;
 mod fetch;
 mod golden;
+mod lines;
 mod random;
 mod tool;

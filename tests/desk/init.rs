@@ -480,6 +480,34 @@ fn a_token_says_pool_client_and_use() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
 
+/// Envoy does not start where two of its ports are one; other proxies have none of them.
+#[test]
+fn ports_are_each_their_own() {
+    let common = [
+        "init", "-o", "-", "--pool", POOL, "--client", CLIENT, "--for",
+    ];
+    let tls = ["envoy", "--cert", "tls.crt", "--key", "tls.key"];
+    for (options, status) in [
+        (&["envoy", "--listen", "9901"][..], 2),
+        (&["envoy", "--listen", "127.0.0.1:9902"], 2),
+        (&["envoy", "--listen", "9903"], 0),
+        (&["envoy", "--listen", "9901", "--admin-port", "9903"], 0),
+        (&["envoy", "--metrics-port", "9901"], 2),
+        (&["envoy", "--metrics-port", "8443"], 0),
+        (&[&tls[..], &["--metrics-port", "8443"]].concat(), 2),
+        (&["envoy", "--admin-port", "8080"], 2),
+        (&["envoy", "--admin-port", "8081"], 0),
+        (&["istio", "--image", IMAGE, "--listen", "9901"], 0),
+    ] {
+        let output = tool(&[&common, options].concat(), "");
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{options:?}: {output:?}"
+        );
+    }
+}
+
 #[test]
 fn files_that_are_there_stay() {
     let folder = folder();

@@ -182,6 +182,15 @@ impl List {
         before.saturating_sub(self.len())
     }
 
+    /// Whether an id is on it.
+    pub(super) fn has(&self, pool: &str, kind: Kind, id: &str) -> bool {
+        let held = self.pools.get(pool).and_then(|members| members.get(&kind));
+        held.is_some_and(|held| match held {
+            Held::Dated(times) => times.contains_key(id),
+            Held::Undated(ids) => ids.iter().any(|known| known == id),
+        })
+    }
+
     /// Dates it: to now, or to what it was, if that is later.
     pub(super) fn date(&mut self, now: Timestamp) {
         self.written_at = self.written_at.max(seconds(now));

@@ -139,6 +139,16 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
         let _ = writeln!(said, "{member} of {id} in {name} {text}");
     }
     let pruned = list.prune(now, args.refresh_days);
+    // A list without it is not written either: if there was no file, it would be an empty one.
+    if let Some(lost) = entry.filter(|entry| !list.has(entry.owner.name(), entry.kind, entry.id)) {
+        let (owner, member) = (lost.owner.name(), lost.kind.name());
+        let (id, at) = (lost.id, lost.at.utc());
+        let text = format!(
+            "{member} of {id} in {owner} is not on the list, which stays as it was: no token of {at} can still be alive; leave --at out to revoke now"
+        );
+        writeln!(out, "{}", crate::explain::safe::safe(&text))?;
+        return Ok(ExitCode::from(crate::REFUSED));
+    }
     list.date(now);
     let text = list
         .write()

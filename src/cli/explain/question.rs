@@ -30,13 +30,24 @@ impl HeaderLine {
             .ok_or_else(|| {
                 format!("found {text:?}; expected a header such as 'origin: https://example.com'")
             })?;
-        let name = HeaderName::new(name.trim()).map_err(|error| error.to_string())?;
-        let value = value.trim();
-        if !is_header_value(value) {
+        let name = HeaderName::new(trimmed(name)).map_err(|error| error.to_string())?;
+        let value = trimmed(value);
+        if !is_line(value) {
             return Err("found a control character; expected what a header may hold".to_owned());
         }
         Ok(Self(name.as_str().to_owned(), value.as_bytes().to_vec()))
     }
+}
+
+/// Without the white space that a server takes off the edges of a value (RFC 9110, section 5.5): any
+/// other belongs to it, though it may look the same.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+/// Whether Envoy would let a text through in a header: it has nothing against tabs.
+fn is_line(text: &str) -> bool {
+    is_header_value(&text.replace('\t', " "))
 }
 
 /// Puts the question together: the request, the clock, the keys, the deny list, the answers.
@@ -148,20 +159,21 @@ fn set(headers: &mut Vec<(String, Vec<u8>)>, name: &str, value: Vec<u8>) {
     headers.push((name.to_owned(), value));
 }
 
-/// The token itself, or what comes in for `-`.
+/// The token itself, or what comes in for `-`, without the white space that a shell or an editor puts
+/// around it. Any other is part of it, as it would be in a header.
 fn read_token(token: &str) -> anyhow::Result<String> {
     if token != "-" {
-        return Ok(token.trim().to_owned());
+        return Ok(token.trim_ascii().to_owned());
     }
     let mut text = String::new();
     let mut input = std::io::stdin().lock().take(MAX_TOKEN_BYTES);
     input
         .read_to_string(&mut text)
         .context("the token on standard input")?;
-    let text = text.trim();
+    let text = text.trim_ascii();
     ensure!(!text.is_empty(), "found no token on standard input");
     ensure!(
-        is_header_value(text),
+        is_line(text),
         "found several lines on standard input; expected one token"
     );
     Ok(text.to_owned())

@@ -87,6 +87,17 @@ impl Wanted {
         };
         let usual = Gateway::of(proxy);
         let tls = args.cert.clone().zip(args.key.clone());
+        let listen = args.listen.clone().unwrap_or(Listen {
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            port: if tls.is_some() { 8443 } else { 8080 },
+        });
+        if proxy == Proxy::Envoy {
+            each_its_own([
+                ("--listen", listen.port),
+                ("--admin-port", args.admin_port),
+                ("--metrics-port", args.metrics_port),
+            ])?;
+        }
         Ok(Self {
             proxy,
             pools: with_clients(pools, clients)?,
@@ -97,10 +108,7 @@ impl Wanted {
             origins: args.origins.clone(),
             image,
             module: args.module.clone().unwrap_or_else(module),
-            listen: args.listen.clone().unwrap_or(Listen {
-                address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                port: if tls.is_some() { 8443 } else { 8080 },
-            }),
+            listen,
             admin_port: args.admin_port,
             metrics_port: args.metrics_port,
             tls,
@@ -134,6 +142,18 @@ impl Wanted {
         let names = self.pools.iter().map(|pool| pool.named.name.as_str());
         names.collect::<Vec<_>>().join(", ")
     }
+}
+
+/// Envoy does not start where one of its ports is taken by another.
+fn each_its_own(ports: [(&str, u16); 3]) -> anyhow::Result<()> {
+    let [listen, admin, metrics] = ports;
+    for ((one, port), (other, same)) in [(listen, admin), (listen, metrics), (admin, metrics)] {
+        ensure!(
+            port != same,
+            "found the port {port} for {one} and for {other}; expected one for each"
+        );
+    }
+    Ok(())
 }
 
 /// Each pool with its clients.

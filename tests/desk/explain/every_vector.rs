@@ -134,7 +134,8 @@ fn wrong_end(
 }
 
 /// What the gate decides that is asked without any account, about the lines as Envoy hands them
-/// over: those of `authorization` joined.
+/// over: those of `authorization` joined, but for empty ones, and no upgrade that `connection` does not
+/// name.
 pub(crate) fn decided(policy: &Rc<Policy>, question: &Question) -> Verdict {
     let gate = Gate::new(Rc::clone(policy), verifiers(policy), Entropy::new(1));
     let list = question.deny_list.clone();
@@ -159,9 +160,17 @@ fn handed_over(question: &Question) -> Request {
         .iter()
         .cloned()
         .partition(|(name, _)| name == "authorization");
-    let lines: Vec<_> = joined.into_iter().map(|(_, value)| value).collect();
-    let joined = (!lines.is_empty()).then(|| ("authorization".to_owned(), lines.join(&b',')));
-    let request = others.into_iter().chain(joined);
+    let is_there = !joined.is_empty();
+    let lines = joined.into_iter().map(|(_, value)| value);
+    let lines: Vec<_> = lines.filter(|value| !value.is_empty()).collect();
+    let joined = is_there.then(|| ("authorization".to_owned(), lines.join(&b',')));
+    let upgrades = others.iter().any(|(name, value)| {
+        let value = String::from_utf8_lossy(value).to_ascii_lowercase();
+        name == "connection" && value.split(',').any(|option| option.trim() == "upgrade")
+    });
+    let others = others.into_iter();
+    let others = others.filter(|(name, _)| upgrades || name != "upgrade");
+    let request = others.chain(joined);
     Request::new(request.map(|(name, value)| (name.into(), value)).collect())
         .followed_by(rest(&question.headers))
 }

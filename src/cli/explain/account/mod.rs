@@ -115,25 +115,26 @@ fn peer(question: &Question) -> Peer {
     }
 }
 
-/// The request as Envoy hands it over: lines of `authorization` joined by commas, those of
-/// `cookie` by semicolons (RFC 9113, section 8.2.3), all others apart; with a body if the headers
-/// announce one (RFC 9112, section 6.3).
+/// Headers that may be repeated, and of which Envoy makes one line.
+const JOINED: [&str; 2] = ["authorization", "upgrade"];
+
+/// The request as Envoy hands it over from HTTP/1.1: lines of some headers joined by commas, but for
+/// empty ones, all others apart; without an upgrade that is none; with a body if the headers announce
+/// one (RFC 9112, section 6.3).
 fn as_read(headers: &[(String, Vec<u8>)]) -> Request {
     let mut joined: Vec<(String, Vec<u8>)> = Vec::new();
     for (name, value) in headers {
-        let separator: &[u8] = match name.as_str() {
-            "authorization" => b",",
-            "cookie" => b"; ",
-            _ => {
-                joined.push((name.clone(), value.clone()));
-                continue;
-            }
-        };
-        match joined.iter_mut().find(|(known, _)| known == name) {
-            Some((_, all)) => all.extend([separator, value].concat()),
+        let first = joined.iter_mut().find(|(known, _)| known == name);
+        match first.filter(|_| JOINED.contains(&name.as_str())) {
+            Some((_, all)) if all.is_empty() || value.is_empty() => all.extend(value),
+            Some((_, all)) => all.extend([b",", value.as_slice()].concat()),
             None => joined.push((name.clone(), value.clone())),
         }
     }
+    let upgrades = names_upgrade(headers);
+    joined.retain(|(name, value)| {
+        name != "upgrade" || upgrades && !value.eq_ignore_ascii_case(b"h2c")
+    });
     let announces = |(name, value): &(String, Vec<u8>)| match name.as_str() {
         "content-length" => value.trim_ascii() != b"0",
         "transfer-encoding" => true,
@@ -145,6 +146,14 @@ fn as_read(headers: &[(String, Vec<u8>)]) -> Request {
     };
     let headers = joined.into_iter();
     Request::new(headers.map(|(name, value)| (name.into(), value)).collect()).followed_by(rest)
+}
+
+/// Whether `connection` names the upgrade (RFC 9110, section 7.8). Envoy takes one off otherwise, and
+/// any to `h2c`.
+fn names_upgrade(headers: &[(String, Vec<u8>)]) -> bool {
+    let lines = headers.iter().filter(|(name, _)| name == "connection");
+    let mut options = lines.flat_map(|(_, value)| value.split(|byte| *byte == b','));
+    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
 }
 
 /// What the one who asks should know about the keys.
