@@ -2,7 +2,7 @@
 //! whether they verify who answers, and whether what calls Lambda signs its calls.
 
 use super::Notes;
-use super::envoy::{Node, field, is_true, text, texts};
+use super::envoy::{Node, field, is_true, is_variant, text, texts};
 use super::finding::{self, Finding};
 use super::place::Place;
 use super::reach::{self, Reach};
@@ -588,8 +588,12 @@ fn lacks(cluster: &Node<'_>) -> Vec<&'static str> {
         lacks.push("sni");
     }
     let trusting = context.and_then(|context| field(&context, "trust_chain_verification"));
-    if trusting.is_some_and(|node| node.value.as_str() == Some("ACCEPT_UNTRUSTED")) {
-        lacks.push("verification: trust_chain_verification is ACCEPT_UNTRUSTED");
+    if let Some(trusting) = trusting {
+        if is_variant(&trusting, "ACCEPT_UNTRUSTED", 1) {
+            lacks.push("verification: trust_chain_verification is ACCEPT_UNTRUSTED");
+        } else if !is_variant(&trusting, "VERIFY_TRUST_CHAIN", 0) {
+            lacks.push("verification: trust_chain_verification is not VERIFY_TRUST_CHAIN");
+        }
     }
     lacks
 }
