@@ -201,11 +201,7 @@ fn underscores(plugin: &str, config: &Value, notes: &mut Notes<'_>) {
 /// Routes, or the whole chain, that leave the filter out.
 fn disabled(plugin: &str, notes: &mut Notes<'_>) {
     let document = notes.document;
-    let filter = [".typed_config", ".typedConfig"]
-        .iter()
-        .find_map(|config| plugin.rsplit_once(config))
-        .map(|(filter, _)| filter);
-    let Some(filter) = filter.and_then(|filter| Node::at(document, filter)) else {
+    let Some(filter) = unwrapped(plugin, notes).and_then(|path| Node::at(document, path)) else {
         return;
     };
     let name = filter.value.get("name").and_then(Value::as_str);
@@ -235,8 +231,44 @@ fn disabled(plugin: &str, notes: &mut Notes<'_>) {
                 "a route without the filter",
             );
         }
+        if let Some(own) = own(&node, name) {
+            skipped(&own, notes);
+        }
         nodes.extend(node.children());
     }
+}
+
+/// The filter of a plugin, outside of every matcher that it is wrapped in; notes those that skip it.
+fn unwrapped<'p>(plugin: &'p str, notes: &mut Notes<'_>) -> Option<&'p str> {
+    const CONFIGS: [&str; 2] = [".typed_config", ".typedConfig"];
+    const WRAPPED: [&str; 2] = [".extension_config", ".extensionConfig"];
+    let document = notes.document;
+    let around = |path: &'p str| CONFIGS.iter().find_map(|name| path.rsplit_once(name));
+    let (mut filter, _) = around(plugin)?;
+    while let Some(wrapper) = WRAPPED.iter().find_map(|name| filter.strip_suffix(name)) {
+        if let Some(wrapper) = Node::at(document, wrapper) {
+            skipped(&wrapper, notes);
+        }
+        (filter, _) = around(wrapper)?;
+    }
+    Some(filter)
+}
+
+/// Notes the matchers of a wrapper, or of a route for one, that lead to no filter.
+fn skipped(wrapper: &Node<'_>, notes: &mut Notes<'_>) {
+    for matcher in ["xds_matcher", "matcher"] {
+        if let Some(matcher) = field(wrapper, matcher).filter(skips) {
+            let text = "requests that match pass unseen by the filter";
+            notes.add_at_key(&finding::FILTER_DISABLED, &matcher.path, text);
+        }
+    }
+}
+
+/// Whether one of a matcher's actions is to skip the filter.
+fn skips(matcher: &Node<'_>) -> bool {
+    const SKIP: &str = "envoy.extensions.filters.common.matcher.action.v3.SkipFilter";
+    let is_skip = |name| text(matcher, name).is_some_and(|name| name.ends_with(SKIP));
+    ["@type", "type_url"].into_iter().any(is_skip) || matcher.children().iter().any(skips)
 }
 
 /// What a route, or a host of routes, has for the filter of this name.
