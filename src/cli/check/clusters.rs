@@ -2,7 +2,7 @@
 //! whether they verify who answers, and whether what calls Lambda signs its calls.
 
 use super::Notes;
-use super::envoy::{Node, field, is_true, text, texts};
+use super::envoy::{Node, field, is_true, is_variant, text, texts};
 use super::finding::{self, Finding};
 use super::place::Place;
 use super::reach::{self, Reach};
@@ -11,6 +11,7 @@ use crate::document::{Document, below, item};
 use crate::locate::{File, Located, Setting};
 use cognito_authorizer::policy::{Authorizer, Issuer, KeySource, Policy};
 use cognito_authorizer::remote::call::Endpoint;
+use cognito_authorizer::rules::expression::Expression;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -545,6 +546,21 @@ fn same(one: &Value, other: &Value) -> bool {
     members(one) == members(other)
 }
 
+/// Whether a SAN matcher takes the certificate of any name: it is tried on names of nobody.
+fn takes_every_name(san: &Node<'_>) -> bool {
+    const OF_NOBODY: [&str; 2] = ["x.invalid", "q-1.example"];
+    let matcher = field(san, "matcher").unwrap_or_else(|| san.clone());
+    let has = |name: &str, takes: &dyn Fn(&str) -> bool| text(&matcher, name).is_some_and(takes);
+    let expression = field(&matcher, "safe_regex");
+    let expression = expression.and_then(|one| Expression::new(text(&one, "regex")?).ok());
+    OF_NOBODY.iter().all(|name| {
+        has("prefix", &|start| name.starts_with(start))
+            || has("suffix", &|end| name.ends_with(end))
+            || has("contains", &|part| name.contains(part))
+            || expression.as_ref().is_some_and(|one| one.matches(name))
+    })
+}
+
 /// What a cluster of Envoy's leaves unverified.
 fn lacks(cluster: &Node<'_>) -> Vec<&'static str> {
     if reach::is_local(cluster) {
@@ -580,7 +596,12 @@ fn lacks(cluster: &Node<'_>) -> Vec<&'static str> {
     }
     let by_name = ["match_typed_subject_alt_names", "match_subject_alt_names"];
     let by_sni = is_true(&tls, "auto_sni_san_validation");
-    if !by_secret && !pinned && !by_sni && !has(&context, &by_name) {
+    let by_name = context.as_ref().is_some_and(|context| {
+        let lists = by_name.iter().filter_map(|name| field(context, name));
+        let all: Vec<_> = lists.flat_map(|list| list.children()).collect();
+        !all.is_empty() && !all.iter().any(takes_every_name)
+    });
+    if !by_secret && !pinned && !by_sni && !by_name {
         lacks.push("a SAN match");
     }
     let sni = text(&tls, "sni").is_some_and(|sni| !sni.is_empty());
@@ -588,8 +609,12 @@ fn lacks(cluster: &Node<'_>) -> Vec<&'static str> {
         lacks.push("sni");
     }
     let trusting = context.and_then(|context| field(&context, "trust_chain_verification"));
-    if trusting.is_some_and(|node| node.value.as_str() == Some("ACCEPT_UNTRUSTED")) {
-        lacks.push("verification: trust_chain_verification is ACCEPT_UNTRUSTED");
+    if let Some(trusting) = trusting {
+        if is_variant(&trusting, "ACCEPT_UNTRUSTED", 1) {
+            lacks.push("verification: trust_chain_verification is ACCEPT_UNTRUSTED");
+        } else if !is_variant(&trusting, "VERIFY_TRUST_CHAIN", 0) {
+            lacks.push("verification: trust_chain_verification is not VERIFY_TRUST_CHAIN");
+        }
     }
     lacks
 }

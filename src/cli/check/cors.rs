@@ -1,7 +1,7 @@
 //! Where browsers' cross-origin requests are answered: before the authorizer, or too late.
 
 use super::Notes;
-use super::envoy::{Node, field, text};
+use super::envoy::{Node, field, is_true, text};
 use super::finding::{self, Finding};
 use super::place::Place;
 use crate::locate::{File, Setting};
@@ -34,12 +34,11 @@ pub(super) fn behind(plugin: &str, notes: &mut Notes<'_>) {
 fn is_cors(filter: &Node<'_>) -> bool {
     let config = field(filter, "typed_config");
     let named = config.as_ref().and_then(|config| text(config, "@type"));
-    let disabled = field(filter, "disabled").and_then(|off| off.value.as_bool());
     let is = named.map_or_else(
         || text(filter, "name") == Some(NAME),
         |name| name.ends_with(TYPE),
     );
-    is && disabled != Some(true)
+    is && !is_true(filter, "disabled")
 }
 
 /// What there is to say of the CORS policies of Istio's routes: its own filter for them stands

@@ -85,9 +85,41 @@ pub(super) fn texts<'v>(node: &Node<'v>, name: &str) -> Vec<&'v str> {
         .collect()
 }
 
-/// A field that is true.
+/// Whether a boolean of Envoy's is true, which it also reads from some texts; `None` for what it
+/// refuses.
+pub(super) fn flag(node: &Node<'_>) -> Option<bool> {
+    const TRUE: [&str; 5] = ["true", "t", "yes", "y", "1"];
+    const FALSE: [&str; 5] = ["false", "f", "no", "n", "0"];
+    match node.value {
+        Value::Bool(is) => Some(*is),
+        Value::String(text) => {
+            let is = |word: &&str| text.eq_ignore_ascii_case(word);
+            match TRUE.iter().any(is) {
+                true => Some(true),
+                false => FALSE.iter().any(is).then_some(false),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// A field that is a boolean of Envoy's, and true.
 pub(super) fn is_true(node: &Node<'_>, name: &str) -> bool {
-    field(node, name).is_some_and(|node| node.value.as_bool() == Some(true))
+    field(node, name).is_some_and(|node| flag(&node) == Some(true))
+}
+
+/// A field that is a boolean of Envoy's, and not known to be false.
+fn unless_false<'v>(node: &Node<'v>, name: &str) -> Option<Node<'v>> {
+    field(node, name).filter(|node| flag(node) != Some(false))
+}
+
+/// Whether an enum of Envoy's has a value, which may be written by its name in any letter case, or
+/// by its number.
+pub(super) fn is_variant(node: &Node<'_>, name: &str, number: i64) -> bool {
+    match node.value {
+        Value::String(text) => text.eq_ignore_ascii_case(name) || text.trim().parse() == Ok(number),
+        value => value.as_i64() == Some(number),
+    }
 }
 
 /// Notes what is unwise around the plugin configuration at a path.
@@ -97,31 +129,29 @@ pub(super) fn check(plugin: &str, config: &Value, notes: &mut Notes<'_>) {
         return;
     };
     let policy = field(&node, "failure_policy");
-    let chosen = policy.as_ref().and_then(|policy| policy.value.as_str());
+    let chosen = |name, number| {
+        let policy = policy.as_ref();
+        policy.is_some_and(|policy| is_variant(policy, name, number))
+    };
     let path = policy.as_ref().map_or(plugin, |policy| &policy.path);
-    match chosen {
-        Some("FAIL_RELOAD") => {}
-        Some("FAIL_OPEN") => {
-            notes.add(
-                &finding::FAIL_OPEN,
-                path,
-                "requests pass unchecked when the module fails",
-            );
-        }
-        _ => {
-            let text = "a module that failed once answers 503 from then on";
-            notes.add(&finding::NO_RELOAD, path, text);
-        }
+    if chosen("FAIL_OPEN", 3) {
+        notes.add(
+            &finding::FAIL_OPEN,
+            path,
+            "requests pass unchecked when the module fails",
+        );
+    } else if !chosen("FAIL_RELOAD", 1) {
+        let text = "a module that failed once answers 503 from then on";
+        notes.add(&finding::NO_RELOAD, path, text);
     }
-    if let Some(open) = field(&node, "fail_open").filter(|open| *open.value == Value::Bool(true)) {
+    if let Some(open) = unless_false(&node, "fail_open") {
         notes.add(
             &finding::FAIL_OPEN,
             &open.path,
             "requests pass unchecked when the module fails",
         );
     }
-    let stops = field(&node, "allow_on_headers_stop_iteration");
-    if let Some(stops) = stops.filter(|stops| *stops.value == Value::Bool(true)) {
+    if let Some(stops) = unless_false(&node, "allow_on_headers_stop_iteration") {
         let text = "other filters see requests before the verdict";
         notes.add(&finding::STOP_ITERATION, &stops.path, text);
     }
@@ -159,8 +189,10 @@ fn underscores(plugin: &str, config: &Value, notes: &mut Notes<'_>) {
     };
     let options = field(&manager, "common_http_protocol_options");
     let action = options.and_then(|options| field(&options, "headers_with_underscores_action"));
-    let action = action.and_then(|action| action.value.as_str());
-    if !matches!(action, Some("REJECT_REQUEST" | "DROP_HEADER")) {
+    let keeps_out = |action: Node<'_>| {
+        is_variant(&action, "REJECT_REQUEST", 1) || is_variant(&action, "DROP_HEADER", 2)
+    };
+    if !action.is_some_and(keeps_out) {
         let text = "clients may send claim headers with underscores";
         notes.add_at_key(&finding::UNDERSCORE_HEADERS, &manager.path, text);
     }
@@ -169,15 +201,11 @@ fn underscores(plugin: &str, config: &Value, notes: &mut Notes<'_>) {
 /// Routes, or the whole chain, that leave the filter out.
 fn disabled(plugin: &str, notes: &mut Notes<'_>) {
     let document = notes.document;
-    let filter = [".typed_config", ".typedConfig"]
-        .iter()
-        .find_map(|config| plugin.rsplit_once(config))
-        .map(|(filter, _)| filter);
-    let Some(filter) = filter.and_then(|filter| Node::at(document, filter)) else {
+    let Some(filter) = unwrapped(plugin, notes).and_then(|path| Node::at(document, path)) else {
         return;
     };
     let name = filter.value.get("name").and_then(Value::as_str);
-    if let Some(off) = field(&filter, "disabled").filter(|off| *off.value == Value::Bool(true)) {
+    if let Some(off) = unless_false(&filter, "disabled") {
         match name.and_then(|name| routes_without(document, &filter, name)) {
             Some(routes) => {
                 for route in routes {
@@ -196,24 +224,56 @@ fn disabled(plugin: &str, notes: &mut Notes<'_>) {
     };
     let mut nodes = vec![Node::top(document)];
     while let Some(node) = nodes.pop() {
-        if let Some(off) = own(&node, name).and_then(|own| is_off(&own)) {
+        if let Some(off) = own(&node, name).and_then(|own| unless_false(&own, "disabled")) {
             notes.add(
                 &finding::FILTER_DISABLED,
                 &off.path,
                 "a route without the filter",
             );
         }
+        if let Some(own) = own(&node, name) {
+            skipped(&own, notes);
+        }
         nodes.extend(node.children());
     }
+}
+
+/// The filter of a plugin, outside of every matcher that it is wrapped in; notes those that skip it.
+fn unwrapped<'p>(plugin: &'p str, notes: &mut Notes<'_>) -> Option<&'p str> {
+    const CONFIGS: [&str; 2] = [".typed_config", ".typedConfig"];
+    const WRAPPED: [&str; 2] = [".extension_config", ".extensionConfig"];
+    let document = notes.document;
+    let around = |path: &'p str| CONFIGS.iter().find_map(|name| path.rsplit_once(name));
+    let (mut filter, _) = around(plugin)?;
+    while let Some(wrapper) = WRAPPED.iter().find_map(|name| filter.strip_suffix(name)) {
+        if let Some(wrapper) = Node::at(document, wrapper) {
+            skipped(&wrapper, notes);
+        }
+        (filter, _) = around(wrapper)?;
+    }
+    Some(filter)
+}
+
+/// Notes the matchers of a wrapper, or of a route for one, that lead to no filter.
+fn skipped(wrapper: &Node<'_>, notes: &mut Notes<'_>) {
+    for matcher in ["xds_matcher", "matcher"] {
+        if let Some(matcher) = field(wrapper, matcher).filter(skips) {
+            let text = "requests that match pass unseen by the filter";
+            notes.add_at_key(&finding::FILTER_DISABLED, &matcher.path, text);
+        }
+    }
+}
+
+/// Whether one of a matcher's actions is to skip the filter.
+fn skips(matcher: &Node<'_>) -> bool {
+    const SKIP: &str = "envoy.extensions.filters.common.matcher.action.v3.SkipFilter";
+    let is_skip = |name| text(matcher, name).is_some_and(|name| name.ends_with(SKIP));
+    ["@type", "type_url"].into_iter().any(is_skip) || matcher.children().iter().any(skips)
 }
 
 /// What a route, or a host of routes, has for the filter of this name.
 fn own<'v>(node: &Node<'v>, name: &str) -> Option<Node<'v>> {
     field(node, "typed_per_filter_config").and_then(|all| field(&all, name))
-}
-
-fn is_off<'v>(own: &Node<'v>) -> Option<Node<'v>> {
-    field(own, "disabled").filter(|off| *off.value == Value::Bool(true))
 }
 
 /// The routes of a filter's listener that do not turn it on, as Envoy Gateway's do; `None` if they are
@@ -247,7 +307,9 @@ fn routes_without<'v>(
     if configurations.is_empty() {
         return None;
     }
-    let turns_on = |node: &Node<'v>| own(node, name).is_some_and(|own| is_off(&own).is_none());
+    let turns_on = |node: &Node<'v>| {
+        own(node, name).is_some_and(|own| unless_false(&own, "disabled").is_none())
+    };
     let mut without = Vec::new();
     for configuration in configurations.iter().filter(|one| !turns_on(one)) {
         let hosts = field(configuration, "virtual_hosts").map(|hosts| hosts.children());

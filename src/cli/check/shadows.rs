@@ -4,7 +4,8 @@
 //! An exception above what it is an exception from (`/health` above `/`) is how rules are meant to
 //! be written. What is noted is the other way round, and what crosses: an earlier rule that takes
 //! some of the requests of a rule for fewer paths. A request is made up that falls under both, and
-//! the filter's own rules are asked which of them it gets.
+//! the filter's own rules are asked which of them it gets. Several exceptions may leave nothing of a
+//! rule together: then no request that is made up for that rule alone reaches it.
 
 use super::Notes;
 use super::finding;
@@ -18,6 +19,12 @@ use cognito_authorizer::rules::pattern::{
 
 /// A segment that stands for any: rules seldom name it.
 const SOME_SEGMENT: &str = "x";
+/// What no rule names: a method, a host, and another segment.
+const OTHER_METHOD: &str = "MADEUP";
+const OTHER_HOST: &str = "x.invalid";
+const OTHER_SEGMENT: &str = "made-up";
+/// How many segments below a prefix a request is made up for.
+const DEPTHS: [usize; 4] = [0, 1, 2, 8];
 
 /// Every path, as a shape.
 const EVERY_PATH: Shape<'static> = Shape {
@@ -41,6 +48,7 @@ pub(super) fn check(policy: &Policy, notes: &mut Notes<'_>) {
                 let request = earlier.takes_from(later, policy, position)?;
                 Some((position, earlier, request))
             });
+        let shadow = shadow.or_else(|| later.lost(policy, &rules, at));
         let Some((position, earlier, request)) = shadow else {
             continue;
         };
@@ -118,6 +126,65 @@ impl<'a> Rule<'a> {
         })
     }
 
+    /// A request for this rule that one above takes, if rules above take all that are made up for it.
+    fn lost<'r>(
+        &self,
+        policy: &Policy,
+        rules: &'r [Rule<'a>],
+        at: usize,
+    ) -> Option<(usize, &'r Rule<'a>, String)> {
+        let alone = MatchIndex::new(vec![self.matches.clone()], policy.rules.path_case()).ok()?;
+        let mut lost: Option<(usize, &Rule<'_>, String)> = None;
+        for (method, host, path) in self.requests() {
+            let target = Target {
+                path: Some(path.as_bytes()),
+                method: Some(method.as_bytes()),
+                authority: Some(host.as_bytes()),
+            };
+            // One that some upstream reads in another way is nobody's.
+            alone.choose(&target).ok()?.rule?;
+            let (ruling, _) = policy.rules.choose(&target).ok()?;
+            let position = ruling.rule().filter(|position| *position < at)?;
+            let earlier = rules.get(position)?;
+            let is_worse = match &lost {
+                None => true,
+                Some((_, known, _)) => earlier.is_open() && !known.is_open(),
+            };
+            if earlier.access != self.access && is_worse {
+                let host = if self.matches.hosts.is_empty() {
+                    ""
+                } else {
+                    &host
+                };
+                lost = Some((position, earlier, format!("{method} {host}{path}")));
+            }
+        }
+        lost
+    }
+
+    /// Requests of every kind that this rule is about: none for an expression.
+    fn requests(&self) -> Vec<(&str, String, String)> {
+        let methods = self.matches.methods.iter().map(Method::as_str);
+        let mut methods: Vec<_> = methods.collect();
+        if methods.is_empty() {
+            methods.push(OTHER_METHOD);
+        }
+        let hosts = self.matches.hosts.iter().map(HostPattern::example);
+        let mut hosts: Vec<_> = hosts.collect();
+        if hosts.is_empty() {
+            hosts.push(OTHER_HOST.to_owned());
+        }
+        let mut requests = Vec::new();
+        for path in self.shape.iter().flat_map(paths) {
+            for method in &methods {
+                for host in &hosts {
+                    requests.push((*method, host.clone(), path.clone()));
+                }
+            }
+        }
+        requests
+    }
+
     /// Whether this rule is for fewer paths than the later one, or for fewer requests altogether.
     fn is_an_exception_from(&self, later: &Self, case: PathCase) -> bool {
         let paths = |rule: &Self| Match {
@@ -193,6 +260,29 @@ fn is_as_specific(one: &Shape<'_>, other: &Shape<'_>) -> bool {
     })
 }
 
+/// Paths of a shape, of several lengths and with several segments for its variables.
+fn paths(shape: &Shape<'_>) -> Vec<String> {
+    let mut paths = Vec::new();
+    for segment in [SOME_SEGMENT, OTHER_SEGMENT] {
+        for more in DEPTHS {
+            let fits = match shape.tail {
+                Tail::End => more == 0,
+                Tail::OneOrMore => more > 0,
+                Tail::AnyNumber => true,
+            };
+            let own = shape.pieces.iter().map(|piece| match piece {
+                Piece::Literal(literal) => literal.literal(),
+                Piece::Variable => segment,
+            });
+            let segments: Vec<_> = own.chain(std::iter::repeat_n(segment, more)).collect();
+            if fits {
+                paths.push(format!("/{}", segments.join("/")));
+            }
+        }
+    }
+    paths
+}
+
 /// A path of both shapes.
 fn meet(one: &Shape<'_>, other: &Shape<'_>, case: PathCase) -> Option<String> {
     let needs = |shape: &Shape<'_>| {
@@ -264,13 +354,15 @@ mod tests {
         meets(&template("/a/{x+}"), &exact("/a"), None);
     }
 
-    /// The warnings about two rules, each given as its match and what it does.
-    fn about(first: [&str; 2], second: [&str; 2]) -> Vec<String> {
-        let [[one, does], [other, otherwise]] = [first, second];
+    /// The warnings about rules, each given as its match and what it does.
+    fn about(rules: &[[&str; 2]]) -> Vec<String> {
+        let rules = rules
+            .iter()
+            .map(|[matches, does]| format!("- match: {{{matches}}}\n  {does}\n"));
+        let rules: String = rules.collect();
         let text = format!(
             "user_pools:\n- user_pool_id: us-east-1_A\n  client_ids: [a]\n  jwks: {{cluster: c}}\n\
-             token: {{use: access}}\ndefault: nobody\nrules:\n\
-             - match: {{{one}}}\n  {does}\n- match: {{{other}}}\n  {otherwise}\n"
+             token: {{use: access}}\ndefault: nobody\nrules:\n{rules}"
         );
         let file = File::new(Source::new("a.yaml", text)).unwrap();
         let located = file.only().unwrap();
@@ -293,14 +385,14 @@ mod tests {
 
     #[track_caller]
     fn shadowed(first: [&str; 2], second: [&str; 2], request: &str) {
-        let found = about(first, second);
+        let found = about(&[first, second]);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains(request), "{found:?}");
     }
 
     #[track_caller]
     fn quiet(first: [&str; 2], second: [&str; 2]) {
-        assert_eq!(about(first, second), Vec::<String>::new());
+        assert_eq!(about(&[first, second]), Vec::<String>::new());
     }
 
     #[test]
@@ -353,6 +445,29 @@ mod tests {
         );
         quiet(["path: /health", OPEN], ["prefix: /", READ]);
         quiet(["path: /health", OPEN], ["hosts: [a.example.com]", READ]);
+    }
+
+    /// Each of them is an exception, and together they leave nothing.
+    #[test]
+    fn several_rules_that_leave_nothing() {
+        let all = ["prefix: /a, methods: [GET, POST]", READ];
+        let [get, post, put] =
+            ["GET", "POST", "PUT"].map(|one| format!("prefix: /a, methods: [{one}]"));
+        let [get, post, put] = [&*get, &*post, &*put];
+        let found = about(&[[get, WRITE], [post, OPEN], all]);
+        let text =
+            "open-above-strict POST /a passes without a token, though rules[2] asks for more";
+        assert_eq!(found, [text]);
+        let found = about(&[[get, WRITE], [post, WRITE], all]);
+        assert_eq!(
+            found,
+            ["partial-shadow GET /a falls under rules[0], not under this rule"]
+        );
+        assert!(about(&[[get, OPEN], [put, OPEN], all]).is_empty());
+        assert!(about(&[[get, READ], [post, READ], all]).is_empty());
+        let top = ["path: /a", "template: '/a/{x}'"];
+        assert!(about(&[[top[0], OPEN], [top[1], OPEN], ["prefix: /a", READ]]).is_empty());
+        assert!(about(&[["path: /a/x", OPEN], ["template: '/a/{x}'", READ]]).is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The whole way from a definition to a configuration that the filter accepts.
 
 use super::configuration::Configuration;
-use super::definition::{Definition, Operation};
+use super::definition::{Definition, Operation, astray_at_top};
 use super::function::Calls;
 use super::losses::{functions, label, note_audience, note_decisions, note_differences};
 use super::note::Notes;
@@ -68,8 +68,10 @@ pub(super) fn import(
     let mut guards: Vec<_> = definition.hidden().cloned().into_iter().collect();
     guards.extend(policy::read(definition, waived, &mut notes));
     // With no operation in sight there is none that it closes, and it is listed all the same.
-    for obstacle in guards.iter().filter(|_| operations.is_empty()) {
-        notes.lacks(obstacle.clone());
+    if operations.is_empty() {
+        for obstacle in guards.iter().cloned().chain(astray_at_top(context.top)) {
+            notes.lacks(obstacle);
+        }
     }
     let mut decisions: Vec<_> = operations.iter().map(|one| context.decide(one)).collect();
     for decision in decisions.iter_mut().filter(|_| !guards.is_empty()) {

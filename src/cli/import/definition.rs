@@ -49,6 +49,8 @@ pub(super) struct Operation<'d> {
     pub(super) says: Result<Object<'d>, Obstacle>,
     /// Whether it stands for a whole path item, of which no more is known.
     pub(super) whole: bool,
+    /// What in it and in its path item means an authorizer where API Gateway does not look for one.
+    pub(super) astray: Vec<Obstacle>,
 }
 
 /// The name of a greedy route for everything else in an HTTP API.
@@ -60,13 +62,20 @@ const METHODS: [&str; 8] = [
 ];
 /// What else a path item may say; nothing of it decides who may call.
 const BESIDE_METHODS: [&str; 4] = ["summary", "description", "servers", "parameters"];
+/// Asks for something in an operation alone.
+pub(super) const AUTH: &str = "x-amazon-apigateway-auth";
+/// Say something about a security scheme alone.
+const OF_SCHEMES: [&str; 2] = [
+    "x-amazon-apigateway-authorizer",
+    "x-amazon-apigateway-authtype",
+];
 const UNKNOWN_EXTENSION: &str = "an extension that is not known here";
 
 /// Extensions that say nothing about who may call, and those that are read elsewhere.
 const KNOWN_EXTENSIONS: [&str; 21] = [
     "x-amazon-apigateway-api-key-source",
     "x-amazon-apigateway-any-method",
-    "x-amazon-apigateway-auth",
+    AUTH,
     "x-amazon-apigateway-authorizer",
     "x-amazon-apigateway-authtype",
     "x-amazon-apigateway-binary-media-types",
@@ -272,6 +281,7 @@ impl<'d> Definition<'d> {
                         place: item.place.clone(),
                         says: Err(obstacle.of("a path item that cannot be read")),
                         whole: true,
+                        astray: Vec::new(),
                     }]
                 })
             })
@@ -347,7 +357,8 @@ impl<'d> Definition<'d> {
 /// What a path item has for each method.
 fn operations_of<'d>(path: &'d str, item: &Part<'d>) -> Result<Vec<Operation<'d>>, Obstacle> {
     let mut operations = Vec::new();
-    for (name, part) in item.object()?.members() {
+    let object = item.object()?;
+    for (name, part) in object.members() {
         let method = if name == ANY_METHOD {
             None
         } else if METHODS.contains(&name) {
@@ -368,15 +379,32 @@ fn operations_of<'d>(path: &'d str, item: &Part<'d>) -> Result<Vec<Operation<'d>
             }
         });
         let says = says.map_err(|obstacle| obstacle.of("an operation that cannot be read"));
+        let mut astray = astray_at_top(&object);
+        astray.extend(says.iter().flat_map(of_schemes));
         operations.push(Operation {
             path,
             method,
             place,
             says,
             whole: false,
+            astray,
         });
     }
     Ok(operations)
+}
+
+/// What at the top, or in a path item, means an authorizer where API Gateway does not look for one.
+pub(super) fn astray_at_top(object: &Object<'_>) -> Vec<Obstacle> {
+    let text = "passed over here: API Gateway reads it in an operation alone";
+    let auth = object.get(AUTH).map(|part| part.obstacle(text));
+    auth.into_iter().chain(of_schemes(object)).collect()
+}
+
+/// What belongs to security schemes, wherever else it stands.
+fn of_schemes(object: &Object<'_>) -> Vec<Obstacle> {
+    let text = "passed over here: API Gateway reads it in a security scheme alone";
+    let found = OF_SCHEMES.iter().filter_map(|name| object.get(name));
+    found.map(|part| part.obstacle(text)).collect()
 }
 
 /// Says that `security` may have been meant where something else stands: API Gateway passes it over.

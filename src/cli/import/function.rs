@@ -4,6 +4,7 @@ use super::authorizer::refusal_of;
 use super::definition::{Api, Definition};
 use super::part::{Object, Obstacle, Part};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// What the command line says of all of them.
 #[derive(Clone, Debug)]
@@ -43,7 +44,7 @@ pub(super) enum Kind {
     Request,
 }
 
-/// Reads one. `name` is what its scheme is called.
+/// Reads one, which is to be called `name`.
 pub(super) fn read(
     definition: &Definition<'_>,
     calls: &Calls,
@@ -93,7 +94,6 @@ pub(super) fn read(
     let ttl = format!("{ttl}s");
     entry.push(("cache", json!({"ttl": ttl, "entries": ENTRIES})));
     entry.push(("api", place(definition, calls, authorizer, &called)?));
-    let name = plain(name);
     let mut whole = Map::new();
     whole.insert("name".to_owned(), json!(name));
     whole.extend(
@@ -105,7 +105,7 @@ pub(super) fn read(
     let least = json!({"authorizers": [whole], "rules": [rule], "default": "nobody"});
     match refusal_of(&least) {
         None => Ok(Function {
-            name,
+            name: name.to_owned(),
             entry,
             differences,
         }),
@@ -123,7 +123,17 @@ impl Function {
     }
 }
 
-/// A scheme's name as metrics can have it.
+/// A scheme's name as metrics can have it, with a number if another one has that.
+pub(super) fn distinct(name: &str, others: &BTreeSet<String>) -> String {
+    let plain = plain(name);
+    if plain == name {
+        return plain;
+    }
+    let numbered = (2_u32..).map(|number| format!("{plain}-{number}"));
+    let mut all = std::iter::once(plain.clone()).chain(numbered);
+    all.find(|one| !others.contains(one)).unwrap_or(plain)
+}
+
 fn plain(name: &str) -> String {
     let plain = |letter: char| match letter {
         'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' => letter,

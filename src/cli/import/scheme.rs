@@ -58,12 +58,15 @@ pub(super) fn read(
 ) -> anyhow::Result<BTreeMap<String, Scheme>> {
     let parts = definition.schemes();
     let mut schemes = BTreeMap::new();
+    let names = parts.iter().flatten().map(|(name, _)| (*name).to_owned());
+    let mut names: BTreeSet<_> = names.collect();
     for (name, part) in parts.as_deref().unwrap_or_default() {
         let pools = named.iter().filter(|one| one.scheme == *name);
         let pools: Vec<_> = pools.map(|one| one.pool.clone()).collect();
+        let function_name = function::distinct(name, &names);
         let mut reader = Reader {
             definition,
-            name,
+            function_name: &function_name,
             calls,
             clients,
             pools: &pools,
@@ -91,6 +94,9 @@ pub(super) fn read(
             says,
             seen: reader.seen,
         };
+        if let Says::Function(function) = &scheme.says {
+            names.insert(function.name.clone());
+        }
         schemes.insert((*name).to_owned(), scheme);
     }
     let unknown = named.iter().find(|one| !schemes.contains_key(&one.scheme));
@@ -113,8 +119,8 @@ pub(super) fn read(
 /// What a scheme is read with.
 struct Reader<'a> {
     definition: &'a Definition<'a>,
-    /// What the scheme is called.
-    name: &'a str,
+    /// What its function would be called.
+    function_name: &'a str,
     /// How functions are called, if they are.
     calls: Option<&'a Calls>,
     clients: &'a Clients,
@@ -183,7 +189,14 @@ impl Reader<'_> {
             let advice = "--lambda-cluster NAME has the filter ask it";
             return Ok(Says::Lambda(part.obstacle(text).advised(advice)));
         };
-        let function = function::read(self.definition, calls, self.name, scheme, authorizer, kind);
+        let function = function::read(
+            self.definition,
+            calls,
+            self.function_name,
+            scheme,
+            authorizer,
+            kind,
+        );
         let function = function.map_err(|one| one.of("a Lambda authorizer"))?;
         Ok(Says::Function(function))
     }

@@ -2,7 +2,7 @@
 //! no scheme that was dropped may leave a door open.
 
 use super::authorizer::{Authorizer, AuthorizerKind, Clients, Profile, Says, Scheme, refusal};
-use super::definition::{Operation, Version};
+use super::definition::{AUTH, Operation, Version, astray_at_top};
 use super::function::Function;
 use super::part::{Object, Obstacle, Part};
 use super::scheme::SIGNED;
@@ -83,6 +83,17 @@ struct Asked<'s> {
     others: Vec<Obstacle>,
 }
 
+impl Asked<'_> {
+    /// Whether no requirement asks for anything: there is none, or none that is not empty.
+    fn is_nothing(&self) -> bool {
+        self.tokens.is_empty()
+            && self.keys.is_empty()
+            && self.functions.is_empty()
+            && self.signed.is_empty()
+            && self.others.is_empty()
+    }
+}
+
 impl<'a> Context<'a> {
     /// Whether the operation has only the security at the top.
     pub(super) fn inherits(&self, operation: &Operation<'_>) -> bool {
@@ -106,6 +117,13 @@ impl<'a> Context<'a> {
             Ok(access) => decision.access = access,
             Err(Closed(obstacles)) => decision.obstacles = obstacles,
         }
+        let astray = astray_at_top(self.top);
+        let astray = astray.into_iter().chain(operation.astray.iter().cloned());
+        decision.obstacles.extend(astray);
+        // Somebody meant this operation to ask for something.
+        if decision.access == Access::Anyone && !decision.obstacles.is_empty() {
+            decision.access = Access::Nobody;
+        }
         decision
     }
 
@@ -124,13 +142,13 @@ impl<'a> Context<'a> {
         let requirements = security.map(|all| all.list()).transpose();
         let requirements = requirements.map_err(|one| one.of("security that cannot be read"))?;
         let requirements = requirements.unwrap_or_default();
-        let own = own_authorization(says, requirements.is_empty())?;
         let mut asked = Asked::default();
-        asked.signed.extend(own);
         for requirement in requirements {
             self.ask(&requirement, &mut asked)
                 .map_err(|one| one.of("security that cannot be read"))?;
         }
+        let own = own_authorization(says, asked.is_nothing())?;
+        asked.signed.extend(own);
         // Who may call is said for what asks for a signature alone.
         let signed = self.signed.is_some()
             && asked.others.is_empty()
@@ -269,7 +287,6 @@ impl<'a> Context<'a> {
 
 /// What `x-amazon-apigateway-auth` asks for beyond `security`: a signature, or nothing.
 fn own_authorization(says: &Object<'_>, open: bool) -> Result<Option<Obstacle>, Obstacle> {
-    const AUTH: &str = "x-amazon-apigateway-auth";
     let Some(auth) = says.member(AUTH)? else {
         return Ok(None);
     };

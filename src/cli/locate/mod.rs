@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cognito_authorizer::config;
 use cognito_authorizer::policy::Policy;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use std::path::Path;
 use std::rc::Rc;
@@ -124,7 +125,9 @@ impl File {
                 .filter(|all| all.iter().any(|one| kind(&one.value) == Kind::Envoy));
             read.ok_or(error)
         })?;
-        let is_json = source.text().trim_ascii_start().starts_with(['{', '[']);
+        // A mapping of YAML may begin as JSON does.
+        let is_json = source.text().trim_ascii_start().starts_with(['{', '['])
+            && serde_json::from_str::<IgnoredAny>(source.text()).is_ok();
         // Only now it is known whose reader the file is for.
         if is_json {
             documents = Document::all_in(&source, Dialect::Json)?;

@@ -35,9 +35,12 @@ pub(super) fn asks(definition: &Value, operation: &Value, api: Api) -> Asks {
         .get("x-amazon-apigateway-auth")
         .map(|auth| auth["type"].as_str().unwrap());
     let nothing = security.is_none() || security == Some(&json!([]));
+    // An empty requirement names no authorizer either.
+    let requirements = security.and_then(Value::as_array);
+    let nobody = requirements.is_none_or(|all| all.iter().all(|one| *one == json!({})));
     match kind {
         Some("AWS_IAM") => return Asks::Other,
-        Some("CUSTOM" | "COGNITO_USER_POOLS") if nothing => return Asks::Other,
+        Some("CUSTOM" | "COGNITO_USER_POOLS") if nobody => return Asks::Other,
         _ if nothing => return Asks::Nothing,
         _ => {}
     }
