@@ -155,6 +155,7 @@ fn head_and_upgrade(envoy: &EnvoyUnderTest) -> usize {
 /// The CORS filter stands before ours: it answers what it allows, and adds its headers to refusals.
 fn browsers(envoy: &EnvoyUnderTest, upstream: &Upstream) -> usize {
     let allowed = "http://localhost:3000";
+    let before = envoy.metric("denied.missing_token");
     let response = Request::get("/guarded")
         .header("origin", allowed)
         .send(envoy.main());
@@ -163,6 +164,8 @@ fn browsers(envoy: &EnvoyUnderTest, upstream: &Upstream) -> usize {
         response.header("access-control-allow-origin"),
         Some(allowed)
     );
+    // What the table counts begins behind it.
+    envoy.await_metric("denied.missing_token", before + 1);
     let preflight = |path: &str| {
         Request::new("OPTIONS", path)
             .header("origin", "https://elsewhere.example")
