@@ -46,7 +46,7 @@ impl Host {
     /// every 20 ms.
     pub(crate) fn settle(self) {
         thread::sleep(Duration::from_millis(match self {
-            Self::Wasm => 120,
+            Self::Wasm => 160,
             Self::Native => 60,
         }));
     }
