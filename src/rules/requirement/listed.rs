@@ -66,7 +66,9 @@ impl Listed {
         // what can be compared passes.
         let lacks = |unwanted: &WantedValue| {
             let text = unwanted.text(variables);
-            text.is_some_and(|text| !elements.any(|it| it.is_none_or(|element| element == text)))
+            text.is_some_and(|text| {
+                !elements.any(|it| it.is_none_or(|element| unwanted.may_be(text, element)))
+            })
         };
         (self.any.is_empty() || self.any.iter().any(has))
             && self.all.iter().all(has)

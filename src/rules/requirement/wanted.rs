@@ -2,6 +2,7 @@
 
 use crate::header::HeaderName;
 use crate::rules::index::Variables;
+use crate::rules::path::fold;
 
 /// A value that a claim may be wanted to have, or not to have.
 ///
@@ -26,6 +27,15 @@ impl WantedValue {
             Self::Literal(text) => Some(text),
             Self::Variable(name) => variables.get(name),
             Self::Header(name) => variables.header(name),
+        }
+    }
+
+    /// Whether an upstream may take its text for this one. What stands in a path or a host is the same to
+    /// many in another letter case.
+    pub(super) fn may_be(&self, text: &str, other: &str) -> bool {
+        match self {
+            Self::Literal(_) | Self::Header(_) => text == other,
+            Self::Variable(_) => text == other || fold(text) == fold(other),
         }
     }
 }
