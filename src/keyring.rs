@@ -33,7 +33,13 @@ pub struct Keyring {
     first_in_turn: usize,
     /// Whose turn it is to be read.
     first_to_read: usize,
+    /// What [`NEWS`] was when it was read last.
+    news: Option<Vec<u8>>,
 }
+
+/// The entry that every VM changes which has fetched other keys than there were. A key that is gone must
+/// verify nothing a second later, and of a thousand sets a tick reads some alone.
+const NEWS: &str = "cognito-authorizer.keys-news";
 
 /// One issuer's keys.
 #[derive(Debug)]
@@ -126,6 +132,7 @@ impl Keyring {
             start: None,
             first_in_turn: 0,
             first_to_read: 0,
+            news: None,
         }
     }
 
@@ -156,12 +163,13 @@ impl Keyring {
         // Not in `new`, which is given no time.
         self.start.get_or_insert(now);
         let (number, first) = (self.sets.len(), self.first_to_read);
+        let reads_all = is_first || number > Self::MOST_READ && self.has_news(space);
         for (turn, position) in (first..number).chain(0..first).enumerate() {
             let set = self.sets.get_mut(position);
             let Some(document) = set.and_then(Set::document_mut) else {
                 continue;
             };
-            if is_first || turn < Self::MOST_READ || document.wants_a_look(now) {
+            if reads_all || turn < Self::MOST_READ || document.wants_a_look(now) {
                 // Of each its record, some tens of bytes; the keys only where the record names a newer
                 // fetch. Every configuration takes every set: there is nothing to tell.
                 let _ = document.sync(now, space);
@@ -171,6 +179,14 @@ impl Keyring {
         }
         let next = first.saturating_add(Self::MOST_READ);
         self.first_to_read = if next < number { next } else { 0 };
+    }
+
+    /// Whether some VM has fetched other keys since this was last asked.
+    fn has_news(&mut self, space: &dyn SharedSpace) -> bool {
+        let (news, _) = space.read(NEWS);
+        let is_new = news != self.news;
+        self.news = news;
+        is_new
     }
 
     /// Reads what the other VMs did about one issuer.
@@ -250,8 +266,12 @@ impl Keyring {
             Set::Fetched { name, document } if document.is_fetched_by(id) => Some((name, document)),
             Set::Fetched { .. } | Set::Inline(_) => None,
         })?;
-        let ended = document.answered(answer, now, space, &mut self.entropy)?;
-        Some(report(name, document, &ended, now))
+        let before = document.generation();
+        let ended = document.answered(answer, now, space, &mut self.entropy);
+        if document.generation() != before {
+            tell_news(space);
+        }
+        Some(report(name, document, &ended?, now))
     }
 
     /// Gives back the leases of fetches whose answer will find no VM to take it.
@@ -331,6 +351,14 @@ impl Keyring {
     fn documents_mut(&mut self) -> impl Iterator<Item = &mut Document<KeySet>> {
         self.sets.iter_mut().filter_map(Set::document_mut)
     }
+}
+
+fn tell_news(space: &dyn SharedSpace) {
+    let (told, version) = space.read(NEWS);
+    let told = told.and_then(|bytes| bytes.try_into().ok());
+    let next = told.map_or(0, u64::from_le_bytes).wrapping_add(1);
+    // Another VM was faster, and whoever reads its word finds this one's keys as well.
+    let _ = space.write(NEWS, &next.to_le_bytes(), version);
 }
 
 impl Set {
