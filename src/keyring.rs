@@ -17,6 +17,7 @@ use crate::remote::report::{Counted, Report};
 pub use crate::remote::schedule::Entropy;
 use crate::remote::space::SharedSpace;
 use crate::time::{Monotonic, Now};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ use std::time::Duration;
 pub struct Keyring {
     /// In the order of the configuration, by which a [`IssuerIndex`] counts.
     sets: Vec<Set>,
+    /// How many clusters they come through.
+    clusters: usize,
     /// Of this VM alone: with common jitter, all VMs would fetch at one moment.
     entropy: Entropy,
     /// When it was first asked for anything: sets that are missing are missing since then.
@@ -49,6 +52,8 @@ enum Set {
     /// They are fetched.
     Fetched {
         name: Name,
+        /// Which of the clusters it comes through.
+        cluster: usize,
         /// Boxed, since a document is many times as large as a pointer to an inline set.
         document: Box<Document<KeySet>>,
     },
@@ -114,8 +119,9 @@ impl Keyring {
     /// Fetches that one tick begins. Each takes a lease and a call of the host's, some 50 us together,
     /// and a worker serves no request meanwhile.
     pub const MOST_BEGUN: usize = 16;
-    /// Fetches of one VM that are under way at one time: a thousand user pools are in a few regions,
-    /// whose endpoints would take a thousand connections at once for a flood.
+    /// Fetches of one VM through one cluster that are under way at one time: a thousand user pools are in
+    /// a few regions, whose endpoints would take a thousand connections at once for a flood. A region that
+    /// does not answer takes no other's room.
     pub const MOST_UNDER_WAY: usize = 64;
     /// Records that one tick reads of sets that serve and of which nothing newer is wanted: a read is a
     /// call of the host's, and what another VM did about a refresh can wait for some ticks.
@@ -125,9 +131,16 @@ impl Keyring {
     #[must_use]
     pub fn new(issuers: &Issuers, entropy: Entropy) -> Self {
         // Nothing is fetched here: there is no call from a configuration callback.
-        let sets = issuers.iter().map(|(_, issuer)| Set::new(issuer)).collect();
+        let mut clusters = HashMap::new();
+        let sets = issuers.iter().map(|(_, issuer)| {
+            Set::new(issuer, |cluster| {
+                let next = clusters.len();
+                *clusters.entry(cluster.to_owned()).or_insert(next)
+            })
+        });
         Self {
-            sets,
+            sets: sets.collect(),
+            clusters: clusters.len(),
             entropy,
             start: None,
             first_in_turn: 0,
@@ -207,28 +220,51 @@ impl Keyring {
     ) -> Vec<(CallId, Call)> {
         // Each issuer on its own schedule: a key endpoint that is down delays no other issuer. What
         // finds no room now comes first next time.
-        let room = Self::MOST_UNDER_WAY.saturating_sub(self.under_way(now));
-        let room = room.min(Self::MOST_BEGUN);
+        let mut under_way = self.under_way(now);
         let mut due = Vec::new();
         let first = self.first_in_turn.min(self.sets.len());
         let (early, late) = self.sets.split_at_mut(first);
         for (position, set) in (first..).zip(late).chain((0..).zip(early)) {
-            let Set::Fetched { document, .. } = set else {
+            let Set::Fetched {
+                document, cluster, ..
+            } = set
+            else {
                 continue;
             };
-            if due.len() < room {
-                due.extend(document.take_due(now, space, &mut self.entropy, ids));
-                self.first_in_turn = position.saturating_add(1);
-            } else {
-                document.put_off();
+            match under_way.get_mut(*cluster) {
+                Some(others) if due.len() < Self::MOST_BEGUN && *others < Self::MOST_UNDER_WAY => {
+                    let call = document.take_due(now, space, &mut self.entropy, ids);
+                    *others = others.saturating_add(usize::from(call.is_some()));
+                    due.extend(call);
+                    self.first_in_turn = position.saturating_add(1);
+                }
+                Some(_) | None => document.put_off(),
             }
         }
         due
     }
 
-    fn under_way(&self, now: Monotonic) -> usize {
-        let documents = self.documents();
-        documents.filter(|one| one.is_fetching(now)).count()
+    /// How many fetches are under way through each cluster.
+    fn under_way(&self, now: Monotonic) -> Vec<usize> {
+        let mut under_way = vec![0_usize; self.clusters];
+        for (cluster, document) in self.fetched() {
+            if let Some(others) = under_way.get_mut(cluster)
+                && document.is_fetching(now)
+            {
+                *others = others.saturating_add(1);
+            }
+        }
+        under_way
+    }
+
+    /// The sets that are fetched, and through which cluster.
+    fn fetched(&self) -> impl Iterator<Item = (usize, &Document<KeySet>)> {
+        self.sets.iter().filter_map(|set| match set {
+            Set::Fetched {
+                cluster, document, ..
+            } => Some((*cluster, &**document)),
+            Set::Inline(_) => None,
+        })
     }
 
     /// A request waits for keys newer than this generation, since its `kid` is not among them.
@@ -263,7 +299,9 @@ impl Keyring {
         // By the call's number, not by the issuer: an answer to a call that was given up must not
         // count for the one that replaced it.
         let (name, document) = self.sets.iter_mut().find_map(|set| match set {
-            Set::Fetched { name, document } if document.is_fetched_by(id) => Some((name, document)),
+            Set::Fetched { name, document, .. } if document.is_fetched_by(id) => {
+                Some((name, document))
+            }
             Set::Fetched { .. } | Set::Inline(_) => None,
         })?;
         let before = document.generation();
@@ -310,8 +348,15 @@ impl Keyring {
     /// Whether a fetch is due that no VM has begun.
     #[must_use]
     pub fn is_due(&self, now: Monotonic) -> bool {
-        self.documents().any(|document| document.is_due(now))
-            && self.under_way(now) < Self::MOST_UNDER_WAY
+        // Counted only where one is due.
+        let mut under_way = None;
+        self.fetched().any(|(cluster, document)| {
+            document.is_due(now) && {
+                let under_way = under_way.get_or_insert_with(|| self.under_way(now));
+                let others = under_way.get(cluster);
+                others.is_some_and(|others| *others < Self::MOST_UNDER_WAY)
+            }
+        })
     }
 
     /// Whether an issuer has no keys that may verify, and a fetch may bring them within this time.
@@ -364,7 +409,7 @@ fn tell_news(space: &dyn SharedSpace) {
 impl Set {
     /// Sets of one issuer that come through two clusters, or from two addresses, are two documents:
     /// a configuration is never served what another one fetched from elsewhere.
-    fn new(issuer: Issuer<'_>) -> Self {
+    fn new(issuer: Issuer<'_>, cluster: impl FnOnce(&str) -> usize) -> Self {
         match issuer.keys() {
             KeySource::Inline(set) => Self::Inline(Rc::clone(set)),
             KeySource::Fetched(source) => {
@@ -377,6 +422,7 @@ impl Set {
                         iss: issuer.iss().to_owned(),
                         noun: issuer.noun(),
                     },
+                    cluster: cluster(&endpoint.cluster),
                     document: Box::new(document),
                 }
             }

@@ -47,9 +47,14 @@ impl Counting {
 }
 
 fn gate(pools: usize) -> Gate {
+    through(pools, |_| "keys")
+}
+
+/// Pools whose keys come through these clusters.
+fn through(pools: usize, cluster: impl Fn(usize) -> &'static str) -> Gate {
     let pool = |number| {
         let id = format!("us-east-1_Many{number:04}");
-        json!({"user_pool_id": id, "client_ids": "any", "jwks": {"cluster": "keys"}})
+        json!({"user_pool_id": id, "client_ids": "any", "jwks": {"cluster": cluster(number)}})
     };
     let pools: Vec<_> = (0..pools).map(pool).collect();
     let document = json!({"user_pools": pools, "token": {"use": "any"}});
@@ -176,4 +181,25 @@ fn no_more_fetches_are_under_way_than_may_be() {
     }
     assert_eq!(begun, Keyring::MOST_UNDER_WAY);
     assert_eq!(gate.next_tick(at(500).monotonic), Gate::BUSY_TICK);
+}
+
+/// Of a cluster that answers nothing no more is asked than may be under way; the others go on.
+#[test]
+fn a_cluster_that_does_not_answer_delays_no_other() {
+    const DEAD: usize = 400;
+    for (last, expected) in [("keys", 1), ("dead", 0)] {
+        let space = Space::default();
+        let mut gate = through(DEAD + 1, |number| if number < DEAD { "dead" } else { last });
+        gate.start(at(0), &space);
+        let mut calls = Vec::new();
+        for millis in (10..500).step_by(10) {
+            calls.extend(gate.tick(at(millis), &space).calls);
+        }
+        let begun = |cluster: &str| {
+            let calls = calls.iter().filter(|(_, call)| call.cluster == cluster);
+            calls.count()
+        };
+        assert_eq!(begun("dead"), Keyring::MOST_UNDER_WAY);
+        assert_eq!(begun("keys"), expected);
+    }
 }
