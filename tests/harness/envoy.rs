@@ -1,8 +1,7 @@
 //! A real Envoy with the built module in it, from its start to the proof that nothing broke in it.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::thread;
@@ -29,16 +28,6 @@ pub(crate) struct EnvoyUnderTest {
     traps: bool,
     leaves: bool,
     _slot: Slot,
-}
-
-/// Whether an Envoy serves. One that starts may close a connection.
-fn is_live(admin: SocketAddr) -> Option<()> {
-    let mut connection = TcpStream::connect(admin).ok()?;
-    let request = b"GET /ready HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n";
-    connection.write_all(request).ok()?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).ok()?;
-    answer.contains("LIVE").then_some(())
 }
 
 impl EnvoyUnderTest {
@@ -83,7 +72,9 @@ impl EnvoyUnderTest {
             leaves: false,
             _slot: slot,
         };
-        eventually("Envoy to be ready", || is_live(admin));
+        eventually("Envoy to be ready", || {
+            (envoy.admin("/ready").trim() == "LIVE").then_some(())
+        });
         envoy.find_listeners();
         envoy
     }
