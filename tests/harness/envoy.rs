@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Child;
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ pub(crate) struct EnvoyUnderTest {
     process: Child,
     directory: PathBuf,
     admin: SocketAddr,
-    listeners: BTreeMap<String, SocketAddr>,
+    listeners: Mutex<BTreeMap<String, SocketAddr>>,
     traps: bool,
     leaves: bool,
     _slot: Slot,
@@ -63,11 +64,11 @@ impl EnvoyUnderTest {
             }
             read(&directory, "admin").parse().ok()
         });
-        let mut envoy = Self {
+        let envoy = Self {
             process,
             directory,
             admin,
-            listeners: BTreeMap::new(),
+            listeners: Mutex::default(),
             traps: false,
             leaves: false,
             _slot: slot,
@@ -79,7 +80,11 @@ impl EnvoyUnderTest {
         envoy
     }
 
-    fn find_listeners(&mut self) {
+    fn listeners(&self) -> MutexGuard<'_, BTreeMap<String, SocketAddr>> {
+        self.listeners.lock().expect("nobody panics beside it")
+    }
+
+    fn find_listeners(&self) {
         let listeners: Value = serde_json::from_str(&self.admin("/listeners?format=json"))
             .expect("JSON from the admin interface");
         for listener in listeners["listener_statuses"]
@@ -94,8 +99,8 @@ impl EnvoyUnderTest {
                 .and_then(|port| port.try_into().ok());
             // None, of a Unix domain socket.
             let Some(port) = port else { continue };
-            self.listeners
-                .insert(name, SocketAddr::from(([127, 0, 0, 1], port)));
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            self.listeners().insert(name, address);
         }
     }
 
@@ -126,10 +131,14 @@ impl EnvoyUnderTest {
     /// Where the listener `name` listens.
     #[track_caller]
     pub(crate) fn at(&self, name: &str) -> SocketAddr {
-        *self
-            .listeners
-            .get(name)
-            .unwrap_or_else(|| panic!("no listener {name}"))
+        let known = || self.listeners().get(name).copied();
+        // What a control plane sends may come after Envoy is ready.
+        eventually(&format!("a listener {name}"), || {
+            known().or_else(|| {
+                self.find_listeners();
+                known()
+            })
+        })
     }
 
     /// Where the listener of tests with only one listens.
