@@ -166,10 +166,15 @@ fn stripped(text: &str, bare: for<'s> fn(&'s str) -> &'s str) -> Vec<String> {
         name => name,
     };
     let joined = |segments: Vec<&str>| segments.join("/");
+    let all = joined(text.split('/').map(bare).collect());
+    // Nothing is removed, and three times the same text need not be paid for.
+    if all == text {
+        return Vec::new();
+    }
     // Some frameworks look at the last segment only.
     let (before, last) = text.rsplit_once('/').unwrap_or(("", text));
     vec![
-        joined(text.split('/').map(bare).collect()),
+        all,
         joined(text.split('/').map(named).collect()),
         format!("{before}/{}", bare(last)),
     ]
