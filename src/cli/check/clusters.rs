@@ -336,7 +336,7 @@ impl Scope {
         match located.setting {
             Setting::Istio(_) | Setting::Gateway(_) => return Some(Self::Manifests),
             Setting::Bare => return None,
-            Setting::Envoy(_) => {}
+            Setting::Envoy(_) | Setting::Module(_) => {}
         }
         let dynamic = field(&top, "dynamic_resources");
         let discovers = dynamic.is_some_and(|dynamic| {

@@ -122,8 +122,8 @@ pub(super) fn is_variant(node: &Node<'_>, name: &str, number: i64) -> bool {
     }
 }
 
-/// Notes what is unwise around the plugin configuration at a path.
-pub(super) fn check(plugin: &str, config: &Value, notes: &mut Notes<'_>) {
+/// Notes what is unwise in the plugin configuration at a path, and around it.
+pub(super) fn plugin(plugin: &str, config: &Value, notes: &mut Notes<'_>) {
     let document = notes.document;
     let Some(node) = Node::at(document, plugin) else {
         return;
@@ -165,9 +165,14 @@ pub(super) fn check(plugin: &str, config: &Value, notes: &mut Notes<'_>) {
             "no vm_id; expected a name of its own",
         );
     }
-    underscores(plugin, config, notes);
-    super::cors::behind(plugin, notes);
-    disabled(plugin, notes);
+    around(plugin, config, notes);
+}
+
+/// Notes what is unwise around the filter that has this path in it.
+pub(super) fn around(filter: &str, config: &Value, notes: &mut Notes<'_>) {
+    underscores(filter, config, notes);
+    super::cors::behind(filter, notes);
+    disabled(filter, notes);
 }
 
 /// The connection manager that a filter is in lets through what some upstreams take for our headers.

@@ -274,7 +274,8 @@ fn of_configuration(
     };
     match &located.setting {
         Setting::Bare => {}
-        Setting::Envoy(plugin) => envoy::check(plugin, &located.config.value, &mut around),
+        Setting::Envoy(plugin) => envoy::plugin(plugin, &located.config.value, &mut around),
+        Setting::Module(filter) => envoy::around(filter, &located.config.value, &mut around),
         Setting::Istio(spec) => manifests::istio(spec, &mut around),
         Setting::Gateway(wasm) => manifests::gateway(wasm, &mut around),
     }

@@ -46,6 +46,8 @@ pub(crate) enum Setting {
     Bare,
     /// A Wasm filter of Envoy, whose `PluginConfig` is at this path.
     Envoy(String),
+    /// A dynamic module of Envoy, whose filter is at this path.
+    Module(String),
     /// Istio's `WasmPlugin`, whose `spec` is at this path.
     Istio(String),
     /// An entry of `wasm` in Envoy Gateway's `EnvoyExtensionPolicy`, at this path.
@@ -289,7 +291,7 @@ impl Finder<'_> {
         }
     }
 
-    /// Every Wasm filter below a path.
+    /// Every filter below a path that Envoy leaves to a module.
     fn filters(&mut self, value: &Value, path: &str) {
         match value {
             Value::Array(elements) => {
@@ -298,9 +300,8 @@ impl Finder<'_> {
                 }
             }
             Value::Object(members) => {
-                if let Some(below_filter) = wasm(members) {
-                    let plugin = below(path, below_filter);
-                    self.plugin(plugin);
+                if let Some((carrier, at)) = CARRIERS.iter().find_map(|one| one.within(members)) {
+                    self.carried(carrier, below(path, &at));
                     return;
                 }
                 for (name, value) in members {
@@ -311,8 +312,12 @@ impl Finder<'_> {
         }
     }
 
-    fn plugin(&mut self, plugin: String) {
-        let any = below(&plugin, "configuration");
+    fn carried(&mut self, carrier: &Carrier, path: String) {
+        let [own, in_json] = carrier.configuration.map(|name| below(&path, name));
+        let any = match self.document.get(&in_json) {
+            Some(_) => in_json,
+            None => own,
+        };
         let value = below(&any, "value");
         let (base, carried) = match self.document.get(&any) {
             None => (any, Carried::Tree(Vec::new())),
@@ -335,7 +340,7 @@ impl Finder<'_> {
                 }
             },
         };
-        self.add(base, Setting::Envoy(plugin), carried);
+        self.add(base, (carrier.setting)(path), carried);
     }
 
     fn tree(&self, path: &str) -> Carried {
@@ -401,20 +406,46 @@ enum Carried {
     Nothing(String),
 }
 
-/// Where a Wasm filter has its plugin's configuration, if this is one.
-fn wasm(members: &Map<String, Value>) -> Option<&'static str> {
-    const FILTER: &str = "/envoy.extensions.filters.http.wasm.v3.Wasm";
-    let names = |name: &str| {
-        let name = members.get(name).and_then(Value::as_str);
-        name.is_some_and(|name| name.ends_with(FILTER))
-    };
-    if names("@type") {
-        Some("config")
-    } else if names("type_url") {
-        // TypedStruct, for control planes that do not know the type.
-        Some("value.config")
-    } else {
-        None
+/// A filter of Envoy that hands an `Any` to its module.
+struct Carrier {
+    message: &'static str,
+    /// Where in the message the field is.
+    at: &'static str,
+    /// The field, and how JSON spells it.
+    configuration: [&'static str; 2],
+    setting: fn(String) -> Setting,
+}
+
+const CARRIERS: [Carrier; 2] = [
+    Carrier {
+        message: "/envoy.extensions.filters.http.wasm.v3.Wasm",
+        at: "config",
+        configuration: ["configuration", "configuration"],
+        setting: Setting::Envoy,
+    },
+    Carrier {
+        message: "/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
+        at: "",
+        configuration: ["filter_config", "filterConfig"],
+        setting: Setting::Module,
+    },
+];
+
+impl Carrier {
+    /// Itself and where it stands, if an object is one.
+    fn within(&self, members: &Map<String, Value>) -> Option<(&Self, String)> {
+        let names = |name: &str| {
+            let name = members.get(name).and_then(Value::as_str);
+            name.is_some_and(|name| name.ends_with(self.message))
+        };
+        if names("@type") {
+            Some((self, self.at.to_owned()))
+        } else if names("type_url") {
+            // TypedStruct, for control planes that do not know the type.
+            Some((self, below("value", self.at)))
+        } else {
+            None
+        }
     }
 }
 
@@ -424,7 +455,7 @@ impl Located {
         let carriers = match &self.setting {
             Setting::Bare => return ours::has_our_field(&self.config.value),
             // The filter around its plugin has a name, too.
-            Setting::Envoy(path) => {
+            Setting::Envoy(path) | Setting::Module(path) => {
                 let filter = path
                     .rsplit_once(".typed_config")
                     .or(path.rsplit_once(".typedConfig"));
@@ -454,7 +485,8 @@ impl Located {
     /// listener in several sections.
     fn repeats(&self, other: &Self) -> bool {
         match (&self.setting, &other.setting) {
-            (Setting::Envoy(here), Setting::Envoy(there)) => {
+            (Setting::Envoy(here), Setting::Envoy(there))
+            | (Setting::Module(here), Setting::Module(there)) => {
                 Rc::ptr_eq(&self.document, &other.document)
                     && self.document.get(here) == other.document.get(there)
             }

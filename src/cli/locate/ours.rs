@@ -131,7 +131,13 @@ pub(super) fn names_us(carrier: &Value, config: &Value) -> bool {
 
 /// Whether a text of a carrier, but for the configuration that it carries, is such a name.
 fn names(value: &Value, is_ours: &impl Fn(&str) -> bool) -> bool {
-    const CONFIGURATIONS: [&str; 3] = ["configuration", "pluginConfig", "config"];
+    const CONFIGURATIONS: [&str; 5] = [
+        "config",
+        "configuration",
+        "filterConfig",
+        "filter_config",
+        "pluginConfig",
+    ];
     match value {
         Value::String(text) => is_ours(text),
         Value::Array(elements) => elements.iter().any(|one| names(one, is_ours)),
