@@ -43,11 +43,14 @@ impl Scheme {
         &self.0
     }
 
-    /// What follows the scheme, if the value begins with it: nothing, or a space and more.
+    /// What follows the scheme and its spaces, if the value begins with it: nothing, or a space and
+    /// more. A tab is no space, and no part of a token.
     fn credentials<'a>(&self, value: &'a [u8]) -> Option<&'a [u8]> {
         let (scheme, rest) = value.split_at_checked(self.0.len())?;
         let begins = scheme.eq_ignore_ascii_case(self.0.as_bytes());
-        (begins && (rest.is_empty() || rest.starts_with(b" "))).then(|| rest.trim_ascii())
+        let token = rest.iter().position(|byte| *byte != b' ');
+        let token = rest.get(token.unwrap_or(rest.len())..).unwrap_or_default();
+        (begins && (rest.is_empty() || rest.starts_with(b" "))).then_some(token)
     }
 }
 
