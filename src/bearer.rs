@@ -408,8 +408,8 @@ enum Sighting<'a> {
 
 /// Whether a value of the `authorization` header is several, which Envoy has joined.
 ///
-/// Of whatever scheme: behind a comma credentials have parameters (RFC 9110, section 11.4), and neither
-/// the name of their own scheme nor another with something behind it.
+/// Of whatever scheme: credentials with a comma are parameters (RFC 9110, section 11.4) from the first on,
+/// and behind the comma stands neither the name of their own scheme nor another with something behind it.
 #[must_use]
 pub fn are_several(value: &[u8]) -> bool {
     let mut is_quoted = false;
@@ -421,13 +421,26 @@ pub fn are_several(value: &[u8]) -> bool {
         let part = part.trim_ascii();
         let end = part.iter().position(|byte| *byte == b' ');
         let (word, rest) = part.split_at(end.unwrap_or(part.len()));
-        (word, rest.trim_ascii_start().first())
+        (word, rest.trim_ascii_start())
     });
-    let (scheme, _) = parts.next().unwrap_or_default();
-    let is_parameter =
-        |word: &[u8], next: Option<&u8>| word.contains(&b'=') || matches!(next, None | Some(b'='));
-    parts.any(|(word, next)| word.eq_ignore_ascii_case(scheme) || !is_parameter(word, next))
+    let (scheme, first) = parts.next().unwrap_or_default();
+    let is_parameter = |word: &[u8], rest: &[u8]| {
+        word.contains(&b'=') || matches!(rest.first(), None | Some(b'='))
+    };
+    let is_joined = |(word, rest): (&[u8], &[u8])| {
+        word.eq_ignore_ascii_case(scheme) || !is_parameter(word, rest) || !has_value(first)
+    };
+    parts.any(is_joined)
+        || is_quoted && value.contains(&b',')
         || credentials(value, &[Scheme::BEARER]) == Credentials::Several
+}
+
+/// Whether credentials begin with a parameter. Those that have none may end in `=`.
+fn has_value(credentials: &[u8]) -> bool {
+    let mut halves = credentials.splitn(2, |byte| *byte == b'=');
+    halves.next();
+    let value = halves.next().unwrap_or_default();
+    value.iter().any(|byte| !matches!(byte, b'=' | b' '))
 }
 
 #[cfg(test)]
