@@ -51,19 +51,14 @@ impl Context {
     }
 }
 
-/// Whether a value may be sent: not, where something in it would end a header, or be read as its
-/// end, and not if it is too long.
+/// Whether a value may be sent: not, where something in it would end a header, or be read as its end.
 pub(super) fn may_be_sent(value: &Value) -> bool {
-    is_clean(value) && json::text(value).len() <= MAX_SENT_BYTES
-}
-
-fn is_clean(value: &Value) -> bool {
     match value {
         Value::String(text) => is_header_value(text),
-        Value::Array(elements) => elements.iter().all(is_clean),
+        Value::Array(elements) => elements.iter().all(may_be_sent),
         Value::Object(members) => members
             .iter()
-            .all(|(name, value)| is_header_value(name) && is_clean(value)),
+            .all(|(name, value)| is_header_value(name) && may_be_sent(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
     }
 }

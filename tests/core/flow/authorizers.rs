@@ -578,17 +578,23 @@ fn what_can_only_close_is_told_once() {
 /// What counts is what is sent.
 #[test]
 fn a_value_is_as_long_as_it_is_written() {
-    let mut document = document(json!({"ttl": "0s"}));
-    document["context_headers"][0]["encoding"] = json!("percent");
-    let policy = policy(&document);
-    let fits = MAX_SENT_BYTES / "%C3%A9".len();
-    for (letters, expected) in [(fits, "allowed"), (fits + 1, "authorizer_failed")] {
-        let mut worker = Worker::of(&policy);
+    let percent = MAX_SENT_BYTES / "%C3%A9".len();
+    for (encoding, text, letters, expected) in [
+        ("percent", "é", percent, "allowed"),
+        ("percent", "é", percent + 1, "authorizer_failed"),
+        ("utf8", "x", MAX_SENT_BYTES, "allowed"),
+        ("utf8", "x", MAX_SENT_BYTES + 1, "authorizer_failed"),
+        // Which is longer in JSON.
+        ("utf8", "\"", MAX_SENT_BYTES, "allowed"),
+    ] {
+        let mut document = document(json!({"ttl": "0s"}));
+        document["context_headers"][0]["encoding"] = json!(encoding);
+        let mut worker = Worker::of(&policy(&document));
         let first = worker.ask("/one/a", "x");
         worker.run(1);
         let answer = json!({
             "policyDocument": {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},
-            "context": {"tenantId": "é".repeat(letters)},
+            "context": {"tenantId": text.repeat(letters)},
         });
         worker.answer(&Answer::response(
             200,
