@@ -150,7 +150,8 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// A scalar as text: strings as they are, numbers as the token wrote them, booleans as words.
+    /// A scalar as text: strings as they are, numbers as the token wrote them (an exponent with its
+    /// sign), booleans as words.
     #[must_use]
     pub fn scalar_text(self) -> Option<Cow<'a, str>> {
         match self {
