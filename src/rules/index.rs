@@ -385,8 +385,8 @@ impl MatchIndex {
 
 /// Whether an expression matches a text however it is spelled. It matches the literal reading.
 ///
-/// An expression with an escape in it matches no decoded text, and one with the character matches
-/// no escape: it has to match in one of the two forms.
+/// An expression with an escape in it matches no decoded text, and has to match in one of the two
+/// forms. One without is about what is decoded: `[^|]+` matches `%7C`, but not what that stands for.
 fn matches_all(
     regex: &PathRegex,
     spellings: &Spellings<'_>,
@@ -400,8 +400,12 @@ fn matches_all(
     // Nothing to decode: the one text has been asked about.
     let is_plain = spellings.decoded().eq([text]);
     let folds = spellings.folded().next().is_some();
-    let (decoded, folded): (Vec<_>, Vec<_>) =
-        (spellings.decoded().collect(), spellings.folded().collect());
+    let of_form = |texts: Vec<_>| match (regex.has_escapes(), texts.as_slice()) {
+        (false, [.., decoded]) => vec![*decoded],
+        _ => texts,
+    };
+    let decoded = of_form(spellings.decoded().collect());
+    let folded = of_form(spellings.folded().collect());
     Ok((is_plain || any(regex, &decoded, Letters::Exact, work)?)
         && (!folds || any(regex, &folded, Letters::Caseless, work)?))
 }

@@ -221,10 +221,10 @@ pub(in super::super) struct Spellings<'t> {
     text: &'t str,
     /// Decoded, but for the escapes of what separates and ends.
     apart: Cow<'t, str>,
-    /// Decoded, and as an expression for such a path is written: what no path has raw, escaped.
+    /// As an expression for such a path is written, what no path has raw escaped; and decoded.
     decoded: Vec<Cow<'t, str>>,
-    /// The same with letters folded, the escapes of small letters and of capital ones. None where
-    /// letter case distinguishes paths.
+    /// The same with letters folded: the escapes of small letters, those of capital ones, and decoded.
+    /// None where letter case distinguishes paths.
     folded: Vec<Cow<'t, str>>,
 }
 
@@ -276,12 +276,13 @@ impl<'t> Spellings<'t> {
         self.text
     }
 
-    /// The texts of which a chosen expression must match one, if servers tell letters apart.
+    /// The texts of which a chosen expression must match one, if servers tell letters apart; the
+    /// decoded one is the last.
     pub(in super::super) fn decoded(&self) -> impl Iterator<Item = &str> {
         self.decoded.iter().map(|text| &**text)
     }
 
-    /// The texts of which it must match one, if they do not.
+    /// The same if they do not.
     pub(in super::super) fn folded(&self) -> impl Iterator<Item = &str> {
         self.folded.iter().map(|text| &**text)
     }

@@ -77,6 +77,11 @@ impl PathRegex {
         &self.expression
     }
 
+    /// Whether it may be written for paths with escapes in them.
+    pub(in super::super) fn has_escapes(&self) -> bool {
+        self.expression.contains('%')
+    }
+
     /// Whether it is plain enough to have become a table. A byte costs a multiple under others, so that
     /// the paths that a request may have are shorter.
     #[must_use]
