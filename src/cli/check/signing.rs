@@ -1,7 +1,7 @@
 //! Whether a cluster signs what it sends, as Lambda wants it: Envoy's signing filter among the filters of
 //! the cluster, before the one that sends.
 
-use super::envoy::{Node, field, text};
+use super::envoy::{Node, field, is_true, text};
 use super::place::Place;
 use cognito_authorizer::remote::call::Endpoint;
 
@@ -50,7 +50,9 @@ impl Signing {
             .into_iter()
             .flatten()
             .filter_map(|options| field(&options, "http_filters"));
-        let filters = lists.flat_map(|list| list.children()).map(|filter| {
+        let filters = lists.flat_map(|list| list.children());
+        let filters = filters.filter(|filter| !is_true(filter, "disabled"));
+        let filters = filters.map(|filter| {
             let settings = field(&filter, "typed_config");
             let kind = settings.as_ref().and_then(|one| text(one, "@type"));
             let is = |end: &str| kind.is_some_and(|kind| kind.ends_with(end));

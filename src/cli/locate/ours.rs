@@ -28,7 +28,7 @@ const TOKEN_FIELDS: [&str; 8] = [
 ];
 
 /// What each of `authorizers` has; other configurations have the one or the other.
-const AUTHORIZER_FIELDS: [&str; 5] = ["answer", "api", "cache", "cluster", "identity"];
+const AUTHORIZER_FIELDS: [&str; 6] = ["answer", "api", "cache", "cluster", "function", "identity"];
 
 /// What `responses` has that replies elsewhere seldom have.
 const RESPONSES_FIELDS: [&str; 6] = [
@@ -93,13 +93,16 @@ fn has_our_shape(name: &str, value: &Value) -> bool {
 
 /// Rules alone may be anybody's, and so may a default: together, and in our words, they are not.
 fn has_our_rules(value: &Value) -> bool {
-    let word = value.get("default").and_then(Value::as_str);
+    let default = value.get("default");
+    let word = default.and_then(Value::as_str);
+    let asks = default.is_some_and(|default| default.get("authorizer").is_some());
     let rules = value.get("rules").and_then(Value::as_array);
     let is_ours = |rule: &Value| {
+        let says = ["allow", "authorizer", "require"];
         rule.get("match").is_some_and(Value::is_object)
-            && (rule.get("allow").is_some() || rule.get("require").is_some())
+            && says.iter().any(|name| rule.get(name).is_some())
     };
-    matches!(word, Some("nobody" | "authenticated" | "anyone"))
+    (asks || matches!(word, Some("nobody" | "authenticated" | "anyone")))
         && rules.is_some_and(|rules| rules.iter().any(is_ours))
 }
 
@@ -166,6 +169,9 @@ mod tests {
             json!({"signature": "auto"}),
             json!({"responses": {"style": "rfc6750"}}),
             json!({"rules": [{"match": {"path": "/"}, "allow": "anyone"}], "default": "nobody"}),
+            json!({"rules": [{"match": {"path": "/"}, "authorizer": "a"}], "default": "nobody"}),
+            json!({"rules": [{"match": {"path": "/"}, "allow": "anyone"}], "default": {"authorizer": "a"}}),
+            json!({"authorizers": [{"name": "a", "function": "f", "cluster": "c", "answer": "policy"}]}),
         ] {
             assert!(has_our_field(&value), "{value}");
         }
@@ -180,6 +186,7 @@ mod tests {
             json!({}),
             json!({"default": "nobody"}),
             json!({"default": {"rules": []}}),
+            json!({"authorizers": [{"name": "a", "cluster": "c", "cache": {}}]}),
             json!({"rules": [{"match": {"path": "/"}, "allow": "anyone"}]}),
             json!({"rules": [{"alert": "Down", "expr": "up == 0"}], "default": "nobody"}),
             json!({"token": "abc"}),
