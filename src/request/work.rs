@@ -6,8 +6,9 @@ pub type Work = crate::work::Work<MAX_WORK>;
 /// The most that looking for names in one request may cost, in units of about three nanoseconds in
 /// Envoy: less than it takes to accept a token that was never seen before.
 ///
-/// A byte is one unit, and a name that begins as a wanted one some ten: eight kilobytes stay below it,
-/// whatever is in them, and so does all that Envoy takes by default if it is no chain of near misses.
+/// A byte is one unit, and a name that begins as a wanted one some ten: eight kilobytes of these stay
+/// below it, and so does all that Envoy takes by default if it is no chain of near misses. Of wanted
+/// names without a value, which are no token, there may be some nine hundred.
 pub const MAX_WORK: usize = 84 * 1024;
 
 /// One name is compared.
