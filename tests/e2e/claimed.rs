@@ -14,8 +14,9 @@ const BEYOND_SKEW: i64 = 90;
 const WITHIN_SKEW: i64 = 30;
 
 pub(crate) fn times(table: &mut Table<'_>, at: &str) {
-    let id = Token::id(POOL);
     let now = now();
+    // Of this very second, whichever it is by now: a text of it is replaced below.
+    let id = Token::id(POOL).claim("iat", now);
     let expired = id.clone().claim("exp", now - BEYOND_SKEW);
     table.refused(at, "expired", &bearer(&expired.mint()), "token_expired");
     let late = id.clone().claim("exp", now - WITHIN_SKEW);
