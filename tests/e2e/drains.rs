@@ -1,7 +1,7 @@
 //! Listeners that drain, go, or change their filter while requests are held, and an Envoy that makes
 //! room for its successor.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -13,7 +13,7 @@ use crate::harness::document::{POOL, patient, with};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::issuer::TestKey;
 use crate::harness::keyserver::KeyServer;
-use crate::harness::process::{eventually, module};
+use crate::harness::process::{eventually, free_ports, module};
 use crate::harness::table::difference;
 use crate::harness::upstream::Upstream;
 use crate::keys::ask;
@@ -205,7 +205,8 @@ fn a_hot_restart_loses_nobody() {
     }
     keys.hold(SILENT);
     let listener = Listener::new(MAIN, patient(&[POOL, SILENT]));
-    let setup = Setup::new(&keys, &upstream).listener(listener.port(free_port()));
+    let [port] = free_ports();
+    let setup = Setup::new(&keys, &upstream).listener(listener.port(port));
     let arguments = ["--use-dynamic-base-id", "--base-id-path", &base_file()];
     let old = EnvoyUnderTest::start_as(&setup.clone().flushes_every("299s"), &arguments);
     let base = std::fs::read_to_string(base_file()).expect("the id of the shared memory");
@@ -266,9 +267,4 @@ fn base_file() -> String {
     let name = format!("base-id-{}", std::process::id());
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     path.display().to_string()
-}
-
-fn free_port() -> u16 {
-    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    socket.local_addr().expect("an address").port()
 }

@@ -10,7 +10,7 @@ use crate::harness::document::{POOL, document, pool, with};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::issuer::{TestKey, Token, key_set, now};
 use crate::harness::keyserver::{Answer, KeyServer};
-use crate::harness::process::eventually;
+use crate::harness::process::{eventually, free_ports};
 use crate::harness::table::{Table, difference};
 use crate::harness::upstream::Upstream;
 use crate::keys::ask;
@@ -178,7 +178,8 @@ fn mixed_set() -> Value {
     ]})
 }
 
+/// A port at which nobody listens, unless the test does.
 pub(crate) fn closed_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+    let [port] = free_ports();
+    port
 }

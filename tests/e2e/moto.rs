@@ -1,6 +1,6 @@
 //! A user of a Cognito emulator, from sign-up to the upstream.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::client::Request;
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::keyserver::KeyServer;
-use crate::harness::process::{eventually, provided, stop};
+use crate::harness::process::{eventually, free_ports, provided, stop};
 use crate::harness::table::{Table, difference};
 use crate::harness::upstream::Upstream;
 
@@ -22,7 +22,8 @@ struct Emulator {
 
 impl Emulator {
     fn start() -> Self {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let [port] = free_ports();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let process = Command::new(provided("MOTO_SERVER"))
             .args(["-H", "127.0.0.1", "-p", &address.port().to_string()])
             // The ids depend on the call's arguments alone.
@@ -62,11 +63,6 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         stop(&mut self.process);
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -73,12 +73,24 @@ pub(crate) fn built((variable, place): (&str, &str)) -> String {
     path.display().to_string()
 }
 
-/// Ports that are free now. All are held until the last is found, so that they differ.
+/// Ports that are free now, and that stay so until somebody is told to listen there. Those that a system
+/// gives to whoever asks for any, from 32768 on, may be another test's before that. Each is given once.
 pub(crate) fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
-    let sockets: Vec<_> = (0..COUNT)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"))
-        .collect();
-    std::array::from_fn(|index| sockets[index].local_addr().expect("an address").port())
+    const FIRST: u32 = 20_000;
+    const ALL: u32 = 12_000;
+    // More than a process of tests takes: those that run beside it begin elsewhere.
+    const APART: u32 = 251;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let next = || {
+        let number = TAKEN.fetch_add(1, Ordering::Relaxed);
+        let place = std::process::id().wrapping_mul(APART).wrapping_add(number) % ALL;
+        u16::try_from(FIRST + place).expect("a port")
+    };
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    std::array::from_fn(|_| {
+        let mut ports = std::iter::repeat_with(next).take(1000);
+        ports.find(is_free).expect("a free port")
+    })
 }
 
 /// A permission to run one more Envoy.
