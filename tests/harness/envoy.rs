@@ -332,7 +332,7 @@ impl EnvoyUnderTest {
     pub(crate) fn finish(self, requests: usize) {
         let requests = u64::try_from(requests).expect("a number of requests");
         let decided = || self.decisions_so_far().values().sum::<u64>();
-        let deadline = Instant::now() + Duration::from_secs(2);
+        let deadline = Instant::now() + PATIENCE;
         while decided() < requests && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(10));
         }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::client::{Request, Response};
 use crate::harness::envoy::EnvoyUnderTest;
+use crate::harness::process::PATIENCE;
 use crate::harness::upstream::{GREETING, Seen, Upstream};
 
 /// `www-authenticate` of a bad token, the same for every cause.
@@ -170,7 +171,7 @@ impl<'a> Table<'a> {
         let response = request.send(self.envoy.at(listener));
         self.requests += 1;
         let mut change = BTreeMap::new();
-        let deadline = Instant::now() + Duration::from_secs(1);
+        let deadline = Instant::now() + PATIENCE;
         while change.is_empty() && Instant::now() < deadline {
             let decided = self.envoy.decisions_so_far();
             change.clone_from(&decided);
