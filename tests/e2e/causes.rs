@@ -32,7 +32,7 @@ fn warning(envoy: &EnvoyUnderTest, pool: &str) -> String {
 }
 
 fn through(id: &str, cluster: &str) -> Value {
-    with(hasty_pool(id), &[("jwks.cluster", json!(cluster))])
+    with(pool(id), &[("jwks.cluster", json!(cluster))])
 }
 
 fn document(pools: Vec<Value>) -> Value {
@@ -170,7 +170,11 @@ fn a_failed_fetch_names_the_cluster_and_the_cause() {
     let mut pools = vec![pool(POOL)];
     for (id, answer, _) in &answers {
         keys.answer(id, answer.clone());
-        pools.push(hasty_pool(id));
+        // Of all others it would be told as well that they are late, where the machine is.
+        pools.push(match answer {
+            Answer::Silence => hasty_pool(id),
+            _ => pool(id),
+        });
     }
     pools.extend(clusters.map(|(id, cluster, _)| through(id, cluster)));
     keys.publish(POOL, &[TestKey::first(), TestKey::second()]);
@@ -206,10 +210,12 @@ fn a_failed_fetch_names_the_cluster_and_the_cause() {
         (gauge("jwks_keys", POOL) == Some(2)).then_some(())
     });
     eventually("the age of what is missing", || {
-        let ages = broken.iter().map(|(id, _)| gauge("jwks_age_seconds", id));
+        // All of one moment, and that is over when the time is taken.
+        let metrics = envoy.metrics();
         let missing = began.elapsed().as_secs();
-        ages.clone()
-            .all(|age| age.is_some_and(|age| (2..=missing).contains(&age)))
+        let age = |id: &str| metrics.get(&format!("issuer.jwks_age_seconds.{id}"));
+        let mut ages = broken.iter().map(|(id, _)| age(id));
+        ages.all(|age| age.is_some_and(|age| (2..=missing).contains(age)))
             .then_some(())
     });
     for (id, _) in &broken {
@@ -255,7 +261,7 @@ fn a_healthy_start_has_no_warning_and_counts_no_failure() {
         .resource("clusters", named("resolved", "localhost", keys.port()))
         .listener(Listener::new(
             MAIN,
-            document(vec![through(resolved, "resolved"), hasty_pool(POOL)]),
+            document(vec![through(resolved, "resolved"), pool(POOL)]),
         ))
         .listener(Listener::new("late", document(vec![through(late, "late")])));
     let here = setup.clone().cluster("late", keys.port());
