@@ -41,7 +41,8 @@ fn a_listener_that_goes_leaves_nobody_without_an_answer() {
     }
     let hasty = with(
         patient(&[POOL, SILENT]),
-        &[("user_pools.1.jwks.timeout", json!("2s"))],
+        // Until then all of them have to be there.
+        &[("user_pools.1.jwks.timeout", json!("6s"))],
     );
     let setup = Setup::new(&keys, &upstream).dynamic();
     let staying = setup.listener(Listener::new("stays", patient(&[POOL])));
@@ -221,8 +222,9 @@ fn a_hot_restart_loses_nobody() {
             base.trim(),
             "--restart-epoch",
             "1",
+            // Until then those who wait at both have to be counted, and answered.
             "--parent-shutdown-time-s",
-            "4",
+            "8",
         ];
         let setup = setup.flushes_every("0.1s");
         let new = EnvoyUnderTest::start_as(&setup, &arguments);
