@@ -116,7 +116,7 @@ fn planted(pool: &str) -> Entries {
 fn hasty(pool: &str) -> Value {
     with(
         document(&[pool]),
-        &[("user_pools.0.jwks.timeout", json!("200ms"))],
+        &[("user_pools.0.jwks.timeout", json!("2s"))],
     )
 }
 
