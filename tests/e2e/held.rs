@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::client::Request;
-use crate::harness::document::{POOL, document, patient, with};
+use crate::harness::document::{POOL, patient, with};
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::host::Host;
 use crate::harness::issuer::{TestKey, Token};
@@ -31,8 +31,8 @@ fn long_bodies_and_pipelines_and_updates_wait_for_keys() {
     }
     let setup = Setup::new(&keys, &upstream)
         .dynamic()
-        .listener(Listener::new("stops", document(&[STOPS])).stop_iteration(true))
-        .listener(Listener::new("buffers", document(&[BUFFERS])).stop_iteration(false))
+        .listener(Listener::new("stops", patient(&[STOPS])).stop_iteration(true))
+        .listener(Listener::new("buffers", patient(&[BUFFERS])).stop_iteration(false))
         .listener(Listener::new(MAIN, patient(&[POOL])));
     let updated = |document| setup.clone().listener(Listener::new("updated", document));
     let envoy = EnvoyUnderTest::start(&updated(patient(&[UPDATED])));

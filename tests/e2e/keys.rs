@@ -49,8 +49,8 @@ fn requests_wait_for_keys_whole_and_unseen() {
     }
     let setup = Setup::new(&keys, &upstream)
         .dynamic()
-        .listener(Listener::new("stops", document(&[STOPS])).stop_iteration(true))
-        .listener(Listener::new("buffers", document(&[BUFFERS])).stop_iteration(false))
+        .listener(Listener::new("stops", patient(&[STOPS])).stop_iteration(true))
+        .listener(Listener::new("buffers", patient(&[BUFFERS])).stop_iteration(false))
         .listener(Listener::new("left", patient(&[LEFT])))
         .listener(Listener::new("slow", patient(&[POOL, SLOW])));
     let kept = |listener: Listener| setup.clone().listener(listener);
