@@ -94,6 +94,8 @@ impl Front {
         authorizer["name"] = json!(self.name);
         authorizer["function"] = json!(arn);
         authorizer["cluster"] = json!(CLUSTER);
+        // A function that is called for the first time is a program that starts.
+        authorizer["timeout"] = json!("30s");
         let stage = if self.is_rest() { "prod" } else { "$default" };
         let mut place = json!({
             "region": REGION, "account_id": ACCOUNT, "api_id": api, "stage": stage,
@@ -532,6 +534,7 @@ fn by_path(authorizers: &[(&str, String)]) -> Value {
             "type": "token",
             "function": function,
             "cluster": name,
+            "timeout": "30s",
             "answer": "policy",
             "identity": [{"header": "authorization"}],
             "cache": {"ttl": "5m"},

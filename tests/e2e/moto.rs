@@ -9,7 +9,9 @@ use crate::harness::bootstrap::{Listener, MAIN, Setup};
 use crate::harness::client::Request;
 use crate::harness::envoy::EnvoyUnderTest;
 use crate::harness::keyserver::KeyServer;
-use crate::harness::process::{eventually, free_ports, provided, stop};
+use crate::harness::process::{
+    PATIENCE, eventually, eventually_within, free_ports, provided, stop,
+};
 use crate::harness::table::{Table, difference};
 use crate::harness::upstream::Upstream;
 
@@ -34,7 +36,8 @@ impl Emulator {
             .spawn()
             .expect("MOTO_SERVER names a program");
         let emulator = Self { process, address };
-        eventually("the emulator to listen", || {
+        // A large program, which is read anew where it has left nothing behind.
+        eventually_within(4 * PATIENCE, "the emulator to listen", || {
             std::net::TcpStream::connect(address).ok()
         });
         emulator
@@ -112,8 +115,9 @@ fn a_user_signs_in_and_reaches_the_upstream() {
             "jwks": {
                 "cluster": "emulator",
                 "uri": format!("http://{}/{pool}/.well-known/jwks.json", emulator.address),
+                "timeout": "30s",
             },
-            "confirm": {"cluster": "emulator"},
+            "confirm": {"cluster": "emulator", "timeout": "10s"},
         }],
         "token": {"use": "any"},
         "rules": [{"match": {"path": "/admin"}, "require": {"groups": ["admin"]}},
