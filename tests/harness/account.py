@@ -132,6 +132,8 @@ def deployed(service, name, file, role):
         Role=role,
         Handler=f"{file.stem}.handler",
         Code={"ZipFile": packed.getvalue()},
+        # Three seconds otherwise, in which a busy machine may not have started a program.
+        Timeout=30,
     )["FunctionArn"]
 
 
