@@ -149,7 +149,7 @@ fn scenes() -> Vec<(&'static str, Changes, Play)> {
         }),
         (
             "answers",
-            one("authorizers.0.timeout", json!("1s")),
+            one("authorizers.0.timeout", json!("3s")),
             every_answer_has_an_end,
         ),
         (
@@ -185,7 +185,11 @@ fn scenes() -> Vec<(&'static str, Changes, Play)> {
             one("authorizers.0.timeout", json!("30s")),
             a_slow_function_is_nobody_elses_trouble,
         ),
-        ("left", vec![], a_client_that_leaves_changes_nothing),
+        (
+            "left",
+            one("authorizers.0.timeout", json!("30s")),
+            a_client_that_leaves_changes_nothing,
+        ),
         ("http2", vec![], http2_clients_too),
         ("replies-rest", vec![style], replies_are_those_of_rest_apis),
         ("replies-1.0", of_http_api, replies_are_those_of_http_apis),
@@ -635,7 +639,7 @@ fn a_slow_function_is_nobody_elses_trouble(scene: &Scene<'_>) -> usize {
             .status,
         200
     );
-    scene.function.delay(Duration::from_secs(3));
+    scene.function.hold();
     let pending: Vec<_> = (0..260)
         .map(|number| partner(&format!("Bearer {number}")).open(scene.at()))
         .collect();
@@ -649,6 +653,10 @@ fn a_slow_function_is_nobody_elses_trouble(scene: &Scene<'_>) -> usize {
     assert_eq!(scene.send(&other).status, 200);
     assert!(began.elapsed() < Duration::from_secs(1));
     assert_eq!(scene.envoy.metric("authorizer_in_flight"), 256);
+    eventually("all calls to be under way", || {
+        (scene.function.most_at_once() == 256).then_some(())
+    });
+    scene.function.release();
     let statuses: Vec<_> = pending
         .into_iter()
         .map(|pending| pending.response().status)
@@ -667,7 +675,7 @@ fn a_client_that_leaves_changes_nothing(scene: &Scene<'_>) -> usize {
         Host::Wasm => 1,
         Host::Native => 2,
     };
-    scene.function.delay(Duration::from_secs(1));
+    scene.function.hold();
     let asked = |identity: &str, calls| {
         eventually("the call", || {
             (scene.function.asked(identity) == calls).then_some(())
@@ -679,15 +687,23 @@ fn a_client_that_leaves_changes_nothing(scene: &Scene<'_>) -> usize {
     drop(leaving);
     scene.envoy.await_metric("cancelled", 1);
     assert_eq!(scene.envoy.metric("authorizer_in_flight"), 1);
-    assert_eq!(scene.get("Bearer one").status, 200);
+    let coming = open("Bearer one");
+    scene.envoy.await_metric("held_now", 1);
+    asked("Bearer one", calls);
+    scene.function.release();
+    assert_eq!(coming.response().status, 200);
     assert_eq!(scene.function.asked("Bearer one"), calls);
 
     // Others wait for the same answer.
+    scene.function.hold();
     let leaving = open("Bearer two");
     asked("Bearer two", 1);
     let staying = [open("Bearer two"), open("Bearer two")];
     scene.envoy.await_metric("held_now", 3);
     drop(leaving);
+    scene.envoy.await_metric("cancelled", 2);
+    asked("Bearer two", calls);
+    scene.function.release();
     for staying in staying {
         assert_eq!(staying.response().status, 200);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use cognito_authorizer::remote::call::Answer;
 use serde_json::{Value, json};
 
-use crate::harness::serving::{Serving, receive};
+use crate::harness::serving::{Held, Serving, receive};
 
 /// What a call is answered with.
 #[derive(Clone, Debug)]
@@ -56,6 +56,7 @@ struct State {
 pub(crate) struct Function {
     serving: Serving,
     state: Arc<Mutex<State>>,
+    held: Arc<Held>,
 }
 
 /// A policy with one statement.
@@ -74,10 +75,12 @@ impl Function {
     /// Listens on a free port of the loopback.
     pub(crate) fn start() -> Self {
         let state = Arc::new(Mutex::new(State::default()));
-        let shared = Arc::clone(&state);
+        let held = Arc::new(Held::default());
+        let (shared, holding) = (Arc::clone(&state), Arc::clone(&held));
         Self {
-            serving: Serving::start(move |stream| serve(stream, &shared)),
+            serving: Serving::start(move |stream| serve(stream, &shared, &holding)),
             state,
+            held,
         }
     }
 
@@ -99,6 +102,16 @@ impl Function {
     /// Lets every answer take this long.
     pub(crate) fn delay(&self, delay: Duration) {
         lock(&self.state).delay = delay;
+    }
+
+    /// Keeps every answer back until [`Function::release`].
+    pub(crate) fn hold(&self) {
+        self.held.hold();
+    }
+
+    /// Gives the answers that wait, and later ones at once.
+    pub(crate) fn release(&self) {
+        self.held.release();
     }
 
     /// The calls so far.
@@ -134,7 +147,7 @@ fn identity_of(event: &Value) -> String {
 }
 
 /// Serves one call; `None` once the connection is of no more use.
-fn serve(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
+fn serve(mut stream: &TcpStream, state: &Mutex<State>, held: &Held) -> Option<()> {
     let invocation = read(stream)?;
     let (says, delay) = {
         let mut state = lock(state);
@@ -145,6 +158,7 @@ fn serve(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
         state.open.1 = state.open.1.max(state.open.0);
         (says.expect("something to say"), state.delay)
     };
+    held.wait();
     thread::sleep(delay);
     lock(state).open.0 -= 1;
     let reply = |status: u16, header: &str, body: &[u8]| {

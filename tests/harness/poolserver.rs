@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::serving::{Serving, receive};
+use crate::harness::serving::{Held, Serving, receive};
 
 /// What a question about a token is answered with.
 #[derive(Clone)]
@@ -53,16 +53,19 @@ struct State {
 pub(crate) struct PoolServer {
     serving: Serving,
     state: Arc<Mutex<State>>,
+    held: Arc<Held>,
 }
 
 impl PoolServer {
     /// Listens on a free port of the loopback.
     pub(crate) fn start() -> Self {
         let state = Arc::new(Mutex::new(State::default()));
-        let shared = Arc::clone(&state);
+        let held = Arc::new(Held::default());
+        let (shared, holding) = (Arc::clone(&state), Arc::clone(&held));
         Self {
-            serving: Serving::start(move |stream| serve(stream, &shared)),
+            serving: Serving::start(move |stream| serve(stream, &shared, &holding)),
             state,
+            held,
         }
     }
 
@@ -87,6 +90,18 @@ impl PoolServer {
         lock(&self.state).delay = delay;
     }
 
+    /// Keeps every answer back until [`PoolServer::release`].
+    #[allow(dead_code)]
+    pub(crate) fn hold(&self) {
+        self.held.hold();
+    }
+
+    /// Gives the answers that wait, and later ones at once.
+    #[allow(dead_code)]
+    pub(crate) fn release(&self) {
+        self.held.release();
+    }
+
     /// The questions so far.
     pub(crate) fn questions(&self) -> Vec<Question> {
         lock(&self.state).questions.clone()
@@ -109,7 +124,7 @@ fn token_of(body: &str) -> String {
 }
 
 /// Serves one question; `None` once the connection is of no more use.
-fn serve(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
+fn serve(mut stream: &TcpStream, state: &Mutex<State>, held: &Held) -> Option<()> {
     let question = read(stream)?;
     let (says, delay) = {
         let mut state = lock(state);
@@ -118,6 +133,7 @@ fn serve(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
         state.questions.push(question);
         (says.unwrap_or(Says::Confirmed), state.delay)
     };
+    held.wait();
     thread::sleep(delay);
     let reply = |status: u16, header: &str, body: &str| {
         let length = body.len();

@@ -2,8 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
 /// It listens until it is dropped.
@@ -87,4 +87,34 @@ pub(crate) fn receive(stream: &TcpStream) -> Option<Received> {
         headers,
         body,
     })
+}
+
+/// What keeps answers back until a test lets them go.
+#[derive(Default)]
+pub(crate) struct Held {
+    held: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Held {
+    /// Keeps every answer back until [`Held::release`].
+    pub(crate) fn hold(&self) {
+        *self.lock() = true;
+    }
+
+    /// Gives those that wait, and later ones at once.
+    pub(crate) fn release(&self) {
+        *self.lock() = false;
+        self.changed.notify_all();
+    }
+
+    /// Waits for that.
+    pub(crate) fn wait(&self) {
+        let held = self.changed.wait_while(self.lock(), |held| *held);
+        drop(held.expect("no thread panics"));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.held.lock().expect("no thread panics with the lock")
+    }
 }
