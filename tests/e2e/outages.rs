@@ -122,8 +122,13 @@ fn a_cluster_that_arrives_late_is_noticed_at_once() {
     for id in pools {
         keys.publish(id, &[TestKey::first()]);
     }
+    // Whoever waits is still there at the try that follows, as late as this may have begun.
+    let through = |id: &str| {
+        let changes = [("jwks.cluster", json!(id)), ("jwks.timeout", json!("30s"))];
+        with(pool(id), &changes)
+    };
     let document = json!({
-        "user_pools": pools.map(|id| with(pool(id), &[("jwks.cluster", json!(id))])),
+        "user_pools": pools.map(through),
         "token": {"use": "any"},
     });
     let port = closed_port();
