@@ -37,7 +37,7 @@ impl Emulator {
             .expect("MOTO_SERVER names a program");
         let emulator = Self { process, address };
         // A large program, which is read anew where it has left nothing behind.
-        eventually_within(4 * PATIENCE, "the emulator to listen", || {
+        eventually_within(2 * PATIENCE, "the emulator to listen", || {
             std::net::TcpStream::connect(address).ok()
         });
         emulator

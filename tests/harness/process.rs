@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use crate::harness::host::Host;
 
-/// How long anything that must happen may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+/// How long anything that must happen may take: a listener that drains takes ten seconds, a back-off as
+/// many, and a busy machine its time.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Envoys that run at once: each has some ten threads, and the machine few processors.
 const AT_ONCE: usize = 4;
 
