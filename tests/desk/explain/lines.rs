@@ -59,7 +59,8 @@ const EDGES: &[Case] = &[
 
 /// A tab may stand within a value.
 const TABS: &[Case] = &[
-    ("/", &[("authorization", "Bearer \tTOKEN")], None),
+    ("/", &[("authorization", "Bearer  TOKEN")], None),
+    ("/", &[("authorization", "Bearer \tTOKEN")], Some(401)),
     ("/", &[("authorization", "Bearer\tTOKEN")], Some(401)),
     ("/", &[("authorization", "Bearer TOKEN\tx")], Some(401)),
     ("/", &[("cookie", "a=b;\taccess_token=TOKEN")], None),
@@ -337,7 +338,7 @@ fn a_token_loses_what_ascii_knows_as_white_space() {
         ("", "", 0),
         ("\n \t", "\t \r\n", 0),
         ("Bearer ", "\n", 0),
-        ("Bearer \t", "", 0),
+        ("Bearer \t", "", 1),
         ("\u{a0}", "", 1),
         ("", "\u{a0}", 1),
         ("", "\u{3000}\n", 1),
