@@ -67,7 +67,7 @@ bench-growth: build native venv ## What grows with pools, rules, tokens and stre
 	@tests/bench/bench.sh growth
 
 lint: ## Formatting, clippy for all targets, documentation.
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo fmt --manifest-path src/native/Cargo.toml --all --check
 	cargo clippy --all-targets --features cli,promtool,mesh -- -D warnings
 	@envoy/build.sh clippy

@@ -144,6 +144,7 @@ CARGO_ENCODED_RUSTFLAGS=$(printf '%s\x1f' "${flags[@]}")
 export CARGO_ENCODED_RUSTFLAGS=${CARGO_ENCODED_RUSTFLAGS%$'\x1f'}
 
 if [ "$task" = clippy ]; then
+  "${clippy[@]}" --manifest-path src/host/abi/Cargo.toml "${options[@]}" -- -D warnings
   exec "${clippy[@]}" --lib "${options[@]}" -- -D warnings
 fi
 if [ "$task" = provoke ]; then

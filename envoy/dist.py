@@ -156,8 +156,7 @@ def bill_of_materials(package, content, platform, features):
     command += ["--target", platform, *features, "--no-build-deps", "--override-filename", "bill"]
     run(command, cwd=work, env=tools)
     text = (work / "bill.json").read_text()
-    here = f"path+file://{work}#"
-    bill = json.loads(text.replace(here, "").replace("?download_url=file://.", ""))
+    bill = json.loads(re.sub(r"path\+file://[^#\"]*#|\?download_url=file://[^#\"]*", "", text))
     bill["serialNumber"] = uuid.uuid5(uuid.NAMESPACE_OID, digest(content)).urn
     del bill["metadata"]["timestamp"]
     bill["metadata"]["component"]["hashes"] = [{"alg": "SHA-256", "content": digest(content)}]
@@ -190,7 +189,8 @@ def licences(package):
             "",
         ]
         for name, version in crates(*of):
-            if name != package["name"]:
+            # What is ours has its licence in the first line.
+            if not name.startswith(package["name"]):
                 parts.append(licence(known[name, version], allowed, texts))
         parts.append("")
     rule = "-" * 80

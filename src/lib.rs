@@ -59,7 +59,8 @@
 //! says of a configuration or a token is what Envoy will do. Nothing here knows of it.
 //!
 //! `src/native` holds crates of their own too: a second host, which runs the same core as a dynamic
-//! module of Envoy. All `unsafe` code of the project is there, in `src/native/abi`.
+//! module of Envoy. All `unsafe` code of the project is in `src/native/abi` and in `src/host/abi`, a crate
+//! for one call that the SDK makes with less than it takes.
 //!
 //! The SDK is a dependency of the wasm target only, so that a core module which named it would not
 //! compile natively; no core module reads a clock or does I/O: times are parameters, and shared

@@ -67,6 +67,12 @@ pub fn request<S: Stream>(stream: &S, rest: Rest) -> Result<Request, Hidden> {
     Ok(request.asking_for_peer(S::attribute))
 }
 
+/// What access logs have of a reply as `%RESPONSE_CODE_DETAILS%`: the reason of a refusal.
+#[must_use]
+pub fn details(reason: Option<Reason>) -> String {
+    ["cognito.", reason.map_or("answered", Reason::code)].concat()
+}
+
 /// Takes the filter's own names off the trailers, which servers may merge into the headers (RFC
 /// 9110, section 6.5.1).
 pub fn clean_trailers(stream: &impl Stream, policy: &Policy) {

@@ -1,10 +1,11 @@
 //! One request and one call, as the SDK's functions reach them.
 
-use super::stream::{Hidden, Part, Stream};
+use super::stream::{Hidden, Part, Stream, details};
 use crate::refusal::Reason;
 use crate::remote::call::{Answer, Call, NotSent, RESPONSE_MARKS};
 use crate::reply::Reply;
 use crate::request::Attribute;
+use cognito_authorizer_host_abi::send_local_response;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, Status};
 use std::fmt;
@@ -47,14 +48,10 @@ impl Stream for InEffect {
         hostcalls::get_property(path.into()).ok().flatten()
     }
 
-    fn send(&self, reply: &Reply, _: Option<Reason>) {
-        let headers = reply
-            .headers
-            .iter()
-            .map(|(name, value)| (&**name, &**value))
-            .collect();
-        let body = Some(reply.body.as_bytes()).filter(|body| !body.is_empty());
-        let _ = hostcalls::send_http_response(u32::from(reply.status), headers, body);
+    fn send(&self, reply: &Reply, reason: Option<Reason>) {
+        let headers = reply.headers.iter();
+        let headers: Vec<_> = headers.map(|(name, value)| (&**name, &**value)).collect();
+        send_local_response(reply.status, &details(reason), &headers, &reply.body);
     }
 
     fn publish(&self, name: &str, value: &str) {

@@ -5,7 +5,7 @@ use crate::leader::Plugin;
 use crate::worker::Worker;
 use cognito_authorizer::decision::Caller;
 use cognito_authorizer::header::is_header_value;
-use cognito_authorizer::host::stream::{self, Hidden, Part};
+use cognito_authorizer::host::stream::{self, Hidden, Part, details};
 use cognito_authorizer::policy::{Identity, Policy};
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::remote::call::{Call, CallId};
@@ -222,11 +222,7 @@ impl stream::Stream for Exchange {
         let headers = reply.headers.iter();
         let headers = headers.map(|(name, value)| (&**name, value.as_bytes()));
         let headers = headers.collect();
-        let details = reason.map_or_else(
-            || "cognito.answered".to_owned(),
-            |reason| format!("cognito.{}", reason.code()),
-        );
-        self.answer(reply.status, headers, reply.body.as_bytes(), &details);
+        self.answer(reply.status, headers, reply.body.as_bytes(), &details(reason));
     }
 
     fn publish(&self, name: &str, value: &str) {

@@ -240,8 +240,16 @@ fn every_vector_is_decided_in_envoy() {
             Expect::Answered => None,
         };
         let not_enforced = matches!(vector.expect, Expect::Forwarded(..)) && expected.is_some();
+        let details = match &vector.expect {
+            Expect::Refused(reason) => Some(format!("cognito.{reason}")),
+            Expect::Answered => Some("cognito.answered".to_owned()),
+            Expect::Forwarded(..) => None,
+        };
+        let ours = line["details"].as_str();
+        let ours = ours.filter(|details| details.starts_with("cognito."));
         if line["reason"].as_str() != expected
             || line["enforced"].as_str() != not_enforced.then_some("no")
+            || ours != details.as_deref()
         {
             wrong.push(format!("{}: the access log says {line}", vector.name));
         }
