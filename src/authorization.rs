@@ -503,15 +503,17 @@ impl Asker {
             AuthorizerCause::FunctionFailed | AuthorizerCause::InvalidAnswer => 500,
             _ => 503,
         };
-        let hint = match failure {
-            Failure::Status(403) | Failure::Invalid(Wrong::Exception(403, _)) => {
-                "; does the cluster sign the call, and may its role invoke the function?"
-            }
+        let mut sort = failure.sort();
+        if let Failure::Invalid(Wrong::Exception(status, _)) = failure {
+            sort.status = Some(*status);
+        }
+        let hint = match sort.status {
+            Some(403) => "; does the cluster sign the call, and may its role invoke the function?",
             _ => "",
         };
         let cause = format!("{}{hint}", failure.at(&authorizer.endpoint));
         let outlook = format!("requests that need its answer get {status}");
-        match self.outage.failed(Some(failure.cause()), now, space) {
+        match self.outage.failed(Some(sort), now, space) {
             News::New => {
                 Report::warning(KIND, None, format!("authorizer {name}: {cause}; {outlook}"))
             }

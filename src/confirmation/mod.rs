@@ -469,7 +469,7 @@ impl Asker {
             ),
         };
         let (issuer, counted) = (&self.issuer, Some(Counted::Failure));
-        match self.outage.failed(failure.map(Failure::cause), now, space) {
+        match self.outage.failed(failure.map(Failure::sort), now, space) {
             News::New => Report::warning(
                 KIND,
                 counted,

@@ -70,7 +70,38 @@ impl Cause {
     }
 }
 
+/// A failure, as far as another one is news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sort {
+    /// The cause.
+    pub cause: Cause,
+    /// The status, if one came: 403 and 404 are mended in two places.
+    pub status: Option<u16>,
+}
+
+impl Sort {
+    /// A number that no other has.
+    pub(super) fn number(self) -> u64 {
+        let position = Cause::ALL.iter().position(|one| *one == self.cause);
+        let position = position.and_then(|position| u16::try_from(position).ok());
+        let status = self.status.unwrap_or_default();
+        u64::from(status) << 16 | u64::from(position.unwrap_or(u16::MAX))
+    }
+}
+
 impl<E> Failure<E> {
+    /// What is news where another one was told.
+    #[must_use]
+    pub const fn sort(&self) -> Sort {
+        Sort {
+            cause: self.cause(),
+            status: match self {
+                Self::Status(status) => Some(*status),
+                _ => None,
+            },
+        }
+    }
+
     /// The cause.
     #[must_use]
     pub const fn cause(&self) -> Cause {
@@ -201,6 +232,7 @@ impl<E: fmt::Display> fmt::Display for At<'_, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
     use std::time::Duration;
 
     /// One of each: every cause has a text of its own that names the cluster.
@@ -290,5 +322,19 @@ mod tests {
         }
         let good = response(200, Some(b"x".to_vec()));
         assert_eq!(Failure::of(&good, || "too large"), Ok(&b"x"[..]));
+    }
+
+    #[test]
+    fn each_cause_has_a_number() {
+        let statuses = [None, Some(1), Some(403), Some(u16::MAX)];
+        let sorts = Cause::ALL.iter().flat_map(|cause| {
+            let sort = |status| Sort {
+                cause: *cause,
+                status,
+            };
+            statuses.map(|status| sort(status).number())
+        });
+        let numbers: BTreeSet<_> = sorts.chain([u64::MAX]).collect();
+        assert_eq!(numbers.len(), Cause::ALL.len() * statuses.len() + 1);
     }
 }
