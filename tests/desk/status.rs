@@ -116,6 +116,11 @@ fn a_bad_night() {
         ("authorizer.partners.called", 5),
         ("authorizer.partners.remembered", 900),
         ("authorizer.partners.failed", 1),
+        ("authorizer.mute.called", 5),
+        ("authorizer.mute.remembered", 0),
+        ("authorizer.mute.failed", 5),
+        ("confirm.confirmed", 0),
+        ("confirm.unknown", 12),
         ("held_now", 3),
     ]) + "wasm.cognito_authorizer.vm_reload_success: 1\n";
     let failures = "cluster.keys.update_failure: 7\n\
@@ -192,12 +197,22 @@ Deny list
   entries                            120
   fetches failed                       9
 
+Confirmations
+  unknown                             12
+! no question has been answered
+
+Authorizer mute
+  called                               5
+  failed                               5
+  remembered                           0
+! no call has been answered
+
 Authorizer partners
   called                               5
   failed                               1
   remembered                         900
 
-7 things are wrong: see the !
+9 things are wrong: see the !
 ",
         "{said}"
     );
@@ -245,6 +260,8 @@ fn the_screen_of_the_page() {
 #[test]
 fn statistics_alone() {
     let keys = [
+        ("confirm.confirmed", 1),
+        ("confirm.unknown", 12),
         ("issuer.jwks_keys.eu-west-1_Aa1", 2),
         ("issuer.jwks_age_seconds.eu-west-1_Aa1", 60),
         ("signature_host", 1),

@@ -72,6 +72,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     running::refused(&statistics, &mut screen);
     running::reported(&statistics, &mut screen);
     running.deny_list(&statistics, &mut screen);
+    running::confirmations(&statistics, &mut screen);
     running::authorizers(&statistics, &mut screen);
     let status = match screen.wrong {
         0 => ExitCode::SUCCESS,

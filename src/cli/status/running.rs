@@ -286,5 +286,24 @@ pub(super) fn authorizers(statistics: &Statistics, screen: &mut Screen) {
         counts
             .iter()
             .for_each(|(what, count)| screen.number(what, *count));
+        let count = |wanted| counts.iter().find(|(what, _)| *what == wanted);
+        let [called, failed] = ["called", "failed"].map(|what| count(what).map_or(0, |one| one.1));
+        if failed > 0 && failed >= called {
+            screen.wrong("no call has been answered");
+        }
+    }
+}
+
+/// What user pools have said of tokens that must be confirmed.
+pub(super) fn confirmations(statistics: &Statistics, screen: &mut Screen) {
+    let said = statistics.most("confirm");
+    if said.is_empty() {
+        return;
+    }
+    screen.title("Confirmations");
+    said.iter()
+        .for_each(|(what, count)| screen.number(what, *count));
+    if said.iter().all(|(what, _)| *what == "unknown") {
+        screen.wrong("no question has been answered");
     }
 }

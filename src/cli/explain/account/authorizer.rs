@@ -12,7 +12,7 @@ use cognito_authorizer::authorizer::identity::{ContextVariable, IdentitySource};
 use cognito_authorizer::authorizer::method_arn::MethodArn;
 use cognito_authorizer::authorizer::policy_document::Denied;
 use cognito_authorizer::authorizer::source::source_ip;
-use cognito_authorizer::policy::Authorizer;
+use cognito_authorizer::policy::{Authorizer, IdentityPattern};
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::remote::call;
 use cognito_authorizer::rules::Access;
@@ -67,10 +67,16 @@ pub(super) fn identity(facts: &Facts<'_>) -> Finding {
             "callers are not told apart: every request is asked about".to_owned()
         }
         Some(Ok(())) => format!("there is {}", cut(&all)),
-        _ => format!(
-            "expected {}, each once and not empty, and as `pattern` has it: nobody is asked",
-            cut(&all)
-        ),
+        _ => {
+            let form = match authorizer.pattern {
+                IdentityPattern::Any => "",
+                IdentityPattern::Matching(_) => ", and as `pattern` has it",
+            };
+            format!(
+                "expected {}, each once and not empty{form}: nobody is asked",
+                cut(&all)
+            )
+        }
     };
     Finding::new(text).wanted(sources)
 }
