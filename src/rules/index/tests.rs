@@ -1,7 +1,9 @@
 //! One list of rules at a time, and what it makes of a few requests.
 
+use super::super::path::fold;
 use super::super::pattern::{HostPattern, Method};
 use super::super::work::{MAX_WORK, PLACE};
+use super::trie::MOST_FOLDED;
 use super::*;
 
 fn rule(path: PathPattern, methods: &[&str], hosts: &[&str]) -> Match {
@@ -504,6 +506,23 @@ fn a_host_may_begin_behind_parameters() {
 }
 
 /// Some letters take up to three bytes where a rule has one.
+/// Of any letter, alone or with a dot above it, none is longer.
+#[test]
+fn no_name_shrinks_by_more_than_is_allowed_for() {
+    for letter in ('\0'..=char::MAX).filter(|letter| *letter != '\u{307}') {
+        for text in [format!("{letter}"), format!("{letter}\u{307}")] {
+            let folded = fold(&text);
+            assert!(text.len() <= folded.len() * MOST_FOLDED, "{text:?}");
+        }
+    }
+    let index = index(vec![prefix("/iik")]);
+    let dotted = "%C4%B1%CC%87";
+    assert!(get(&index, &format!("/{dotted}{dotted}{dotted}")).is_ok());
+    assert!(get(&index, &format!("/{dotted}{dotted}%E2%84%AA")).is_err());
+    let index = self::index(vec![prefix("/iii")]);
+    assert!(get(&index, &format!("/{dotted}{dotted}{dotted}")).is_err());
+}
+
 #[test]
 fn a_rule_is_seen_in_longer_letters() {
     for (rule, path) in [

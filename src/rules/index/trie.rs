@@ -49,9 +49,9 @@ struct Node {
 /// The tree is a list, and its nodes are known by their places in it.
 const ROOT: usize = 0;
 
-/// How many times longer a name may be than it is once its letters are folded: the Kelvin sign is
-/// three bytes, and a `k`.
-const MOST_FOLDED: usize = 3;
+/// How many times longer a name may be than it is once its letters are folded: a dotless `ı` and a dot
+/// above it are four bytes, and an `i`.
+pub(super) const MOST_FOLDED: usize = 4;
 
 impl Default for Trie {
     fn default() -> Self {
