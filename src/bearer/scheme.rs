@@ -122,7 +122,7 @@ pub(super) fn unprefixed(value: Cow<'_, [u8]>, space: Space) -> Option<Cow<'_, [
     while let Some(after) = after_space(rest, space) {
         rest = after;
     }
-    let skipped = value.len().saturating_sub(rest.trim_ascii().len());
+    let skipped = value.len().saturating_sub(rest.len());
     if rest.trim_ascii().is_empty() {
         return None;
     }
