@@ -25,7 +25,6 @@ use crate::rules::requirement::{AnyOf, Requirement, WantedUse};
 use crate::rules::work::{MAX_WORK, Work};
 use crate::rules::{Rules, Ruling};
 use crate::time::Timestamp;
-use regex_lite::Regex;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -603,7 +602,7 @@ pub enum AudiencePolicy {
     /// Nothing.
     Any,
     /// This expression, anchored at both ends.
-    Matching(Regex),
+    Matching(Expression),
 }
 
 /// Whether the upstream sees the token.
@@ -632,14 +631,14 @@ pub enum Identity {
     /// No.
     #[default]
     Withhold,
-    /// `sub` and the app client are published as filter state.
+    /// They are published as filter state: `sub` and the app client, or the principal.
     Publish,
 }
 
 /// Whether claim headers take part in choosing the route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RouteChoice {
-    /// The route stays as chosen before the filter ran.
+    /// The filter does not ask for another.
     #[default]
     Keep,
     /// The route is chosen anew once the claim headers are set.

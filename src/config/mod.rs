@@ -64,7 +64,7 @@ pub use pools::MAX_USER_POOLS;
 pub use problem::{Problem, Problems};
 pub use resources::MAX_RESOURCES;
 pub use rules::MAX_RULES;
-pub use token::{MAX_AUD_PATTERN_BYTES, MAX_CACHE_ENTRIES, MAX_TOKEN_BYTES};
+pub use token::{MAX_CACHE_ENTRIES, MAX_TOKEN_BYTES};
 
 use crate::bearer::Identities;
 use crate::header::HeaderName;

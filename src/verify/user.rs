@@ -101,7 +101,7 @@ pub(super) fn audience(
                         }))
             };
             audience_fits(claims, is_wanted, |audience| {
-                audience.len() <= MAX_AUDIENCE_BYTES && pattern.is_match(audience)
+                audience.len() <= MAX_AUDIENCE_BYTES && pattern.matches(audience)
             })
         });
         seen.check(Step::Audience, fits, Reason::WrongAudience)?;

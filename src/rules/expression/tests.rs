@@ -17,7 +17,16 @@ fn refuses(expression: &str, text: &str) {
 
 #[test]
 fn matches_a_text_from_its_first_to_its_last_byte() {
-    for expression in ["a|b", "^(a|b)$", "(?m)a|b", "(?s)a|b", "[ab]", "\\b(a|b)"] {
+    for expression in [
+        "a|b",
+        "^(a|b)$",
+        "(?m)a|b",
+        "(?m)^a$|b",
+        "(?s)a|b",
+        "(?x) a | b",
+        "[ab]",
+        "\\b(a|b)",
+    ] {
         let expression = Expression::new(expression).unwrap();
         for text in ["a", "b"] {
             assert!(expression.matches(text), "{expression:?}");
@@ -42,7 +51,16 @@ fn refuses_what_is_no_expression_about_a_claim() {
         "a(",
         "found \"a(\"; expected a regular expression: found open group without closing ')'",
     );
-    for expression in ["a)|(?:b", "(?x)a # comment", "[", "(a{500}){500}"] {
+    for expression in [
+        "a)|(?:b",
+        "a)|(b",
+        "(?x)a # comment",
+        "a\\",
+        "[",
+        "(?",
+        "(?#)",
+        "(a{500}){500}",
+    ] {
         let refused = Expression::new(expression).unwrap_err();
         assert!(
             matches!(refused, InvalidExpression::Syntax { .. }),
