@@ -59,8 +59,8 @@ pub enum InvalidKeySet {
     Malformed,
     /// More than [`KeySet::MAX_KEYS`] keys.
     TooManyKeys,
-    /// Not one key that could verify an RS256 signature.
-    NoUsableKey,
+    /// Not one key of these kinds.
+    NoUsableKey(KeyKinds),
 }
 
 impl fmt::Display for InvalidKeySet {
@@ -69,8 +69,11 @@ impl fmt::Display for InvalidKeySet {
             Self::TooLarge => "the key set is too large; expected at most 150000 bytes",
             Self::Malformed => r#"found no key set; expected {"keys": [...]} (RFC 7517, section 5)"#,
             Self::TooManyKeys => "the key set has too many keys; expected at most 100",
-            Self::NoUsableKey => {
+            Self::NoUsableKey(KeyKinds::Rsa) => {
                 "the key set has no usable key; expected an RSA key of 2048 to 4096 bits with a kid, for RS256 signatures"
+            }
+            Self::NoUsableKey(KeyKinds::RsaAndP384) => {
+                "the key set has no usable key; expected an RSA key of 2048 to 4096 bits or one on P-384, with a kid, for RS256 or ES384 signatures"
             }
         })
     }
@@ -119,7 +122,7 @@ impl KeySet {
             }
         }
         if set.is_empty() {
-            return Err(InvalidKeySet::NoUsableKey);
+            return Err(InvalidKeySet::NoUsableKey(kinds));
         }
         Ok(set)
     }

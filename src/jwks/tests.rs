@@ -139,7 +139,7 @@ fn what_is_no_key_set() {
     }
     refused(
         b"{\"keys\":[]}",
-        InvalidKeySet::NoUsableKey,
+        InvalidKeySet::NoUsableKey(KeyKinds::Rsa),
         "the key set has no usable key; expected an RSA key of 2048 to 4096 bits with a kid, for RS256 signatures",
     );
     let keys = |count: usize| {
@@ -201,8 +201,14 @@ fn a_curve_is_for_accounts_alone() {
     assert!(!pool.same_keys(&account));
     // A set with nothing but a curve is none for a pool.
     let curve = json!({"keys": [p384("EC384_0")]});
-    assert_eq!(parse(&curve).unwrap_err(), InvalidKeySet::NoUsableKey);
+    let none = InvalidKeySet::NoUsableKey(KeyKinds::Rsa);
+    assert_eq!(parse(&curve).unwrap_err(), none);
     assert_eq!(of_account(&curve).unwrap().len(), 1);
+    let none = of_account(&json!({"keys": []})).unwrap_err();
+    assert_eq!(
+        none.to_string(),
+        "the key set has no usable key; expected an RSA key of 2048 to 4096 bits or one on P-384, with a kid, for RS256 or ES384 signatures"
+    );
 }
 
 #[test]

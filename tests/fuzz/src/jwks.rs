@@ -1,6 +1,6 @@
 //! A key set, read a second time from the documentation.
 
-use cognito_authorizer::jwks::{InvalidKeySet, KeySet};
+use cognito_authorizer::jwks::{InvalidKeySet, KeyKinds, KeySet};
 use num_bigint::BigUint;
 use rsa::PublicKey;
 use rsa::pkcs8::DecodePublicKey as _;
@@ -72,7 +72,7 @@ fn read(document: &[u8]) -> Result<(Vec<Key>, usize), InvalidKeySet> {
         }
     }
     match keys.len() {
-        0 => Err(InvalidKeySet::NoUsableKey),
+        0 => Err(InvalidKeySet::NoUsableKey(KeyKinds::Rsa)),
         some => Ok((keys, entries.len() - some)),
     }
 }
