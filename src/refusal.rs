@@ -40,9 +40,9 @@ pub enum Reason {
     TokenRevoked,
     /// Whether the token has been revoked is not to be told at the moment.
     RevocationUnknown,
-    /// None of the wanted scopes is in `scope`.
+    /// `scope` has not the wanted scopes.
     InsufficientScope,
-    /// None of the wanted groups is in `cognito:groups`.
+    /// `cognito:groups` has not the wanted groups.
     InsufficientGroup,
     /// A wanted claim has another value, or is absent.
     ClaimMismatch,
@@ -183,7 +183,7 @@ impl Reason {
 pub enum Refusal {
     /// A refusal that the reason says all about.
     Plain(Reason),
-    /// One of these scopes would have sufficed (RFC 6750, section 3.1).
+    /// These scopes are what the rule wants (RFC 6750, section 3.1).
     InsufficientScope(Vec<String>),
     /// A sign-in no older than this would have sufficed (RFC 9470, section 3).
     StaleAuthentication(Duration),

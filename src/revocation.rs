@@ -358,8 +358,7 @@ impl Revocations {
             MaxAge::For(age) => Some(list.written_at().plus(age)),
             MaxAge::Forever => None,
         };
-        let earlier = |one: Timestamp, other| if one < other { one } else { other };
-        match ends.into_iter().chain(fetched).reduce(earlier) {
+        match ends.into_iter().chain(fetched).min() {
             Some(end) => Outlook::Until(end.utc()),
             None => Outlook::Forever,
         }

@@ -96,7 +96,7 @@ impl Timestamp {
     /// This moment, moved later by `tolerance`.
     #[must_use]
     pub fn plus(self, tolerance: Duration) -> Self {
-        Self(self.0 + tolerance.as_secs_f64())
+        Self((self.0 + tolerance.as_secs_f64()).min(Self::MAX_SECONDS))
     }
 }
 

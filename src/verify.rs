@@ -237,7 +237,7 @@ impl Verified {
             return Some(ends);
         };
         let old = principal::too_old_after(self.claims(), account, policy)?;
-        Some(if old < ends { old } else { ends })
+        Some(old.min(ends))
     }
 
     /// The app client that a user's token was admitted for.
@@ -253,8 +253,8 @@ impl Verified {
 /// The steps after the signature: of a user's token `token.aud_pattern`, whether it has been
 /// revoked, then the rule's scopes, groups, claims and age of the sign-in; of an AWS principal's
 /// whether it has been revoked, the account, the organization, the rule's principals, then its
-/// claims. Last come the rule's alternatives. What remains to be asked is the user pool. Whether it is `listed` as revoked, under the issuer's id, is for the caller to find out in
-/// its turn.
+/// claims. Last come the rule's alternatives. What remains to be asked is the user pool. Whether the
+/// token is `listed` as revoked, under the issuer's id, is for the caller to find out in its turn.
 ///
 /// Claims that are not verified may be put to it too, to learn what would become of them if they
 /// were true; only [`Verified::satisfies`] lets a request pass.

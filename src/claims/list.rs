@@ -236,7 +236,7 @@ fn reach(
             Found::Scalar(text) => reached.elements.push(Value::String(text.into_owned())),
             Found::List(elements) => reached.elements.extend(elements.into_owned()),
             Found::Object => reached.elements.push(Value::Null),
-            // Numbers among texts that are read as lists.
+            // Numbers among texts that are read as lists, and texts of another form.
             Found::Misshapen => return Err(Unreadable),
         }
     }

@@ -152,7 +152,7 @@ impl Candidate {
     }
 }
 
-/// Decides about a held request again. `Err` if nothing has come yet.
+/// Decides about a held request again, which is held on if nothing has come yet.
 pub(super) fn again(
     asking: Box<Asking>,
     edits: Vec<HeaderEdit>,

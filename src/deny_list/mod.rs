@@ -1,8 +1,8 @@
 //! The deny list: tokens that are no longer honoured although their signature and times are good.
 //!
 //! Signing out, disabling or deleting a user changes nothing about a token that was issued before.
-//! The list says what has been revoked since, in five kinds of entries, each under its user pool: a
-//! `sub` means nothing outside its pool.
+//! The list says what has been revoked since, in five kinds of entries, each under its user pool,
+//! or the number of its AWS account: a `sub` means nothing outside of these.
 //!
 //! A list is kept as records of 16 bytes in their order, so that 100,000 entries are 1.6 MB for
 //! each worker, and one VM can read and sort the document for all. Twelve bytes are of a digest: 96

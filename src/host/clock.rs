@@ -5,8 +5,8 @@ use crate::time::{Monotonic, Timestamp};
 use proxy_wasm::hostcalls;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-/// Reads the wall clock. A host that cannot tell the time is taken to live in 1970, where every
-/// token was issued in the future.
+/// Reads the wall clock. What is no time since 1970 is taken for its first second, in which every token
+/// was issued in the future.
 pub(super) fn wall() -> Timestamp {
     let elapsed = hostcalls::get_current_time()
         .ok()

@@ -4,9 +4,10 @@
 //! verdict is carried out, and what is counted is the same for both ([`start`], [`stream`], [`metrics`]); all
 //! else here is for the first, and the second is a crate of its own in `src/native`.
 //!
-//! Of the SDK only functions of `proxy_wasm::hostcalls` that take and give bytes are called. Its
-//! convenience methods unwrap what the host returns, and the `String` forms of the header
-//! functions panic on a byte that is not UTF-8: one such request would take the worker down.
+//! Of the SDK only functions of `proxy_wasm::hostcalls` that take and give bytes are called. The
+//! `String` forms of the header functions panic on a byte that is not UTF-8: one such request would
+//! take the worker down. A status that the host has no reason to return ends the VM in all of them, and
+//! with it the request, which does not go on.
 
 pub mod metrics;
 pub mod start;

@@ -27,8 +27,8 @@ impl Stream for InEffect {
     }
 
     fn set_header(&self, name: &str, value: &[u8]) {
-        // The host refuses no edit of a request that is still here. If it ever did, the request
-        // would go on as it is; the SDK's own methods would end the VM instead.
+        // The host refuses no edit of a request that is still here. If it ever did, the SDK would end
+        // the VM, and the request would not go on as it is.
         let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, Some(value));
     }
 
