@@ -124,7 +124,7 @@ pub(super) fn import(
         cors_preflight: cors::read(definition, &mut notes),
         responses: replies::read(definition, &mut notes),
     };
-    let told = Told::read(&operations, &mut notes, |told| {
+    let told = Told::read(&operations, &decisions, &mut notes, |told| {
         configuration.told = told.clone();
         let lacks_function = told.needs_function() && configuration.functions.is_empty();
         !lacks_function && accepted(&configuration.write(&Notes::default())).is_ok()

@@ -4,7 +4,7 @@ use super::authorizer::{Profile, Says, Scheme};
 use super::definition::{Api, Definition, Operation, note_slip};
 use super::function::Function;
 use super::note::Notes;
-use super::part::{Obstacle, Part};
+use super::part::Obstacle;
 use super::security::{Access, Context, Decision};
 use crate::document::member;
 use std::collections::BTreeMap;
@@ -158,8 +158,8 @@ pub(super) fn note_differences(
             validated.push(label(operation));
         }
         let integration = says.get("x-amazon-apigateway-integration");
-        let integration = integration.as_ref().map(Part::raw);
-        let kind = integration.and_then(|integration| integration.get("type")?.as_str());
+        let integration = integration.and_then(|one| Some(one.partly().ok()?.0));
+        let kind = integration.and_then(|one| one.get("type")?.text().ok());
         if kind.is_some_and(|kind| kind.eq_ignore_ascii_case("mock")) {
             mocked.push(label(operation));
         }

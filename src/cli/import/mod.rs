@@ -21,6 +21,7 @@ mod cors;
 mod definition;
 mod function;
 mod head;
+mod integration;
 mod losses;
 mod note;
 mod order;

@@ -266,6 +266,11 @@ impl<'d> Part<'d> {
         Some(self.obstacle(format!("found {found}")).advised(UNRESOLVED))
     }
 
+    /// What stands there once references are followed, whatever that is.
+    pub(super) fn said(&self) -> Result<&'d Value, Obstacle> {
+        Ok(self.followed()?.value)
+    }
+
     /// What stands there, read or not: for what decides nothing.
     pub(super) fn raw(&self) -> &'d Value {
         self.value

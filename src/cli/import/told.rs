@@ -2,36 +2,30 @@
 //! context, are set by the filter as well: for every upstream.
 
 use super::definition::Operation;
+use super::integration::{Integration, Source};
 use super::losses::label;
 use super::note::Notes;
-use super::part::Part;
+use super::security::{Access, Decision};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-
-/// How parameters of an integration name a header: of a REST API, and of an HTTP API.
-const HEADERS: [&str; 3] = [
-    "integration.request.header.",
-    "append:header.",
-    "overwrite:header.",
-];
-
-/// How they name a claim.
-const CLAIMS: [&str; 2] = [
-    "context.authorizer.claims.",
-    "context.authorizer.jwt.claims.",
-];
-
-/// How they name a value of a function's context.
-const CONTEXT: [&str; 2] = ["context.authorizer.lambda.", "context.authorizer."];
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Headers of the configuration, each with where its value comes from.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told(BTreeMap<String, Source>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Source {
-    Claim(String),
-    Context(String),
+/// An operation, by what it is called, who gets there, and what its integration is told.
+struct Teller<'d> {
+    label: String,
+    access: &'d Access,
+    integration: Integration,
+}
+
+/// What became of a header of one integration.
+enum Fate {
+    Set,
+    /// The operation's own authorizer finds no such thing.
+    Unfit,
+    Lost,
 }
 
 impl Told {
@@ -39,28 +33,32 @@ impl Told {
     /// `accepts` lets the filter set.
     pub(super) fn read(
         operations: &[Operation<'_>],
+        decisions: &[Decision],
         notes: &mut Notes,
         mut accepts: impl FnMut(&Self) -> bool,
     ) -> Self {
+        let tellers = tellers(operations, decisions);
+        for obstacle in tellers.iter().flat_map(|one| &one.integration.unread) {
+            let what = "what an integration is told of the caller, as far as it cannot be read";
+            notes.lacks(obstacle.clone().of(what));
+        }
+        let disputed = disputed(&tellers, notes);
         let mut told = Self::default();
-        let (mut set, mut lost) = (Vec::new(), Vec::new());
-        for operation in operations {
-            let says = operation.says.as_ref().ok();
-            let integration = says.and_then(|says| says.get("x-amazon-apigateway-integration"));
-            // None of it decides who may call: what of it cannot be read is the integration's business.
-            let Some(mut rest) = integration.as_ref().map(Part::raw).cloned() else {
-                continue;
-            };
-            let parameters = rest.get_mut("requestParameters");
-            if let Some(parameters) = parameters.and_then(Value::as_object_mut) {
-                let all = parameters.len();
-                parameters.retain(|parameter, value| {
-                    let header = header(parameter, value);
-                    !header.is_some_and(|header| told.takes(header, &mut accepts))
-                });
-                set.extend((parameters.len() < all).then(|| label(operation)));
+        let (mut set, mut unfit, mut lost) = (Vec::new(), Vec::new(), Vec::new());
+        for teller in &tellers {
+            let (mut sets, mut loses) = (false, teller.integration.otherwise);
+            for (header, source) in &teller.integration.headers {
+                if !is_set(source) || disputed.contains(header) {
+                    continue;
+                }
+                match told.takes(teller, header, source, &mut accepts) {
+                    Fate::Set => sets = true,
+                    Fate::Unfit => unfit.push(format!("{} ({header}: {source})", teller.label)),
+                    Fate::Lost => loses = true,
+                }
             }
-            lost.extend(names_caller(&rest).then(|| label(operation)));
+            set.extend(sets.then_some(teller.label.as_str()));
+            lost.extend(loses.then_some(teller.label.as_str()));
         }
         if !set.is_empty() {
             let text = format!(
@@ -68,6 +66,13 @@ impl Told {
                 set.join(", ")
             );
             notes.changed("paths", text);
+        }
+        if !unfit.is_empty() {
+            let text = format!(
+                "integrations are told what their own authorizer does not find, and no upstream is: {}",
+                unfit.join(", ")
+            );
+            notes.not_carried("paths", text);
         }
         if !lost.is_empty() {
             let text = format!(
@@ -101,56 +106,92 @@ impl Told {
         };
         let claims = list(|source| match source {
             Source::Claim(claim) => Some(json!({"claim": claim})),
-            Source::Context(_) => None,
+            _ => None,
         });
         let context = list(|source| match source {
-            Source::Claim(_) => None,
             Source::Context(key) => Some(json!({"key": key})),
+            _ => None,
         });
         let members = [("claim_headers", claims), ("context_headers", context)];
         let members = members.into_iter().filter(|(_, list)| !list.is_empty());
         members.map(|(name, list)| (name, list.into()))
     }
 
-    /// Takes a header, unless it has another source already, or is none that the filter could set.
+    /// Takes a header, unless it is none that the filter could set.
     fn takes(
         &mut self,
-        (name, source): (String, Source),
+        teller: &Teller<'_>,
+        name: &str,
+        source: &Source,
         accepts: &mut impl FnMut(&Self) -> bool,
-    ) -> bool {
-        if let Some(known) = self.0.get(&name) {
-            return *known == source;
+    ) -> Fate {
+        if !fits(source, teller.access) {
+            return Fate::Unfit;
+        }
+        if self.0.contains_key(name) {
+            return Fate::Set;
         }
         let mut more = self.clone();
-        more.0.insert(name, source);
-        let accepted = accepts(&more);
-        if accepted {
-            *self = more;
+        more.0.insert(name.to_owned(), source.clone());
+        if !accepts(&more) {
+            return Fate::Lost;
         }
-        accepted
+        *self = more;
+        Fate::Set
     }
 }
 
-/// The header that a parameter of an integration sets, and from what, if that is one thing about the
-/// caller and nothing else.
-fn header(parameter: &str, value: &Value) -> Option<(String, Source)> {
-    let header = HEADERS.iter().find_map(|to| parameter.strip_prefix(to))?;
-    let value = value.as_str()?;
-    let value = value.strip_prefix('$').unwrap_or(value);
-    let named = |from: [&str; 2]| from.iter().find_map(|from| value.strip_prefix(from));
-    let source = match named(CLAIMS) {
-        Some(claim) => Source::Claim(claim.to_owned()),
-        None => Source::Context(named(CONTEXT).filter(|key| !key.contains('.'))?.to_owned()),
-    };
-    Some((header.to_ascii_lowercase(), source))
+/// The operations that can be read.
+fn tellers<'d>(operations: &[Operation<'_>], decisions: &'d [Decision]) -> Vec<Teller<'d>> {
+    let operations = operations.iter().zip(decisions);
+    let tellers = operations.filter_map(|(operation, decision)| {
+        Some(Teller {
+            label: label(operation),
+            access: &decision.access,
+            integration: Integration::of(operation.says.as_ref().ok()?),
+        })
+    });
+    tellers.collect()
 }
 
-/// Whether some mapping, expression or template refers to what the authorizer found.
-fn names_caller(integration: &Value) -> bool {
-    match integration {
-        Value::String(text) => text.contains("context.authorizer"),
-        Value::Array(elements) => elements.iter().any(names_caller),
-        Value::Object(members) => members.values().any(names_caller),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+/// Headers in which integrations are told different things: an upstream would be told what is meant
+/// for another, so that none is.
+fn disputed(tellers: &[Teller<'_>], notes: &mut Notes) -> BTreeSet<String> {
+    let mut said: BTreeMap<&String, BTreeMap<&Source, Vec<&str>>> = BTreeMap::new();
+    for teller in tellers {
+        for (header, source) in &teller.integration.headers {
+            let labels = said.entry(header).or_default().entry(source).or_default();
+            if labels.last() != Some(&teller.label.as_str()) {
+                labels.push(&teller.label);
+            }
+        }
+    }
+    said.retain(|_, sources| sources.len() > 1 && sources.keys().any(|source| is_set(source)));
+    for (header, sources) in &said {
+        let sources = sources.iter();
+        let sources = sources.map(|(source, labels)| format!("{source} ({})", labels.join(", ")));
+        let text = format!(
+            "integrations are told different things in the header {header}; here every upstream would \
+             be told one, and so none is, and what clients send in it gets there: {}",
+            sources.collect::<Vec<_>>().join("; ")
+        );
+        notes.not_carried("paths", text);
+    }
+    said.into_keys().cloned().collect()
+}
+
+/// Whether the filter has headers for it.
+fn is_set(source: &Source) -> bool {
+    matches!(source, Source::Claim(_) | Source::Context(_))
+}
+
+/// Whether who gets to an operation has such a thing; where nobody does, and where anyone does, no
+/// upstream is told anything there either.
+fn fits(source: &Source, access: &Access) -> bool {
+    match access {
+        Access::Anyone | Access::Nobody => true,
+        Access::Signed => false,
+        Access::Require(_) => matches!(source, Source::Claim(_)),
+        Access::Ask(_) => matches!(source, Source::Context(_)),
     }
 }

@@ -7,6 +7,7 @@ mod random;
 mod reference;
 #[path = "../../../../tests/harness/seed.rs"]
 mod seed;
+mod told;
 
 use super::Args;
 use super::conversion::{Imported, import};
