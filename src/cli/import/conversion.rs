@@ -66,7 +66,12 @@ pub(super) fn import(
     context.profile = Some(&profile);
     let waived = args.waive.contains(&Waiver::ResourcePolicy);
     let mut guards: Vec<_> = definition.hidden().cloned().into_iter().collect();
-    guards.extend(policy::read(definition, waived, &mut notes));
+    guards.extend(policy::read(
+        definition,
+        args.api_id.as_deref(),
+        waived,
+        &mut notes,
+    ));
     // With no operation in sight there is none that it closes, and it is listed all the same.
     if operations.is_empty() {
         for obstacle in guards.iter().cloned().chain(astray_at_top(context.top)) {

@@ -321,6 +321,22 @@ impl<'d> Definition<'d> {
 
     /// The API's id and its stage, as far as the API's own URL says them.
     pub(super) fn endpoint(&self) -> (Option<String>, Option<String>) {
+        let Some((id, _)) = self.host() else {
+            return (None, None);
+        };
+        let base = self.base_path().map(|(_, path)| path);
+        let stage = base.and_then(|path| path.split('/').nth(1).map(str::to_owned));
+        (Some(id.to_owned()), stage)
+    }
+
+    /// The API's region, as far as the API's own URL says it.
+    pub(super) fn region(&self) -> Option<String> {
+        let (_, rest) = self.host()?;
+        rest.split('.').next().map(str::to_owned)
+    }
+
+    /// The API's id, and what follows it in a host that API Gateway gave it.
+    fn host(&self) -> Option<(&'d str, &'d str)> {
         let host = match self.version {
             Version::Swagger2 => self.root.get("host").and_then(|host| host.text().ok()),
             Version::OpenApi3 => self.root.get("servers").and_then(|servers| {
@@ -330,12 +346,7 @@ impl<'d> Definition<'d> {
                 url.split_once("://").map(|(_, rest)| rest)
             }),
         };
-        let Some((id, _)) = host.and_then(|host| host.split_once(".execute-api.")) else {
-            return (None, None);
-        };
-        let base = self.base_path().map(|(_, path)| path);
-        let stage = base.and_then(|path| path.split('/').nth(1).map(str::to_owned));
-        (Some(id.to_owned()), stage)
+        host?.split_once(".execute-api.")
     }
 
     /// What there is to say about the top: extensions of API Gateway that nobody reads, and slips.
