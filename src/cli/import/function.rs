@@ -37,6 +37,19 @@ const ENTRIES: u32 = 4096;
 const FUNCTIONS: &str = ":lambda:path/2015-03-31/functions/";
 const INVOCATIONS: &str = "/invocations";
 
+/// What a Lambda authorizer may say. With which role API Gateway calls the function is nothing to the
+/// filter, which Envoy's own calls it for.
+const MEMBERS: [&str; 8] = [
+    "authorizerCredentials",
+    "authorizerPayloadFormatVersion",
+    "authorizerResultTtlInSeconds",
+    "authorizerUri",
+    "enableSimpleResponses",
+    "identitySource",
+    "identityValidationExpression",
+    "type",
+];
+
 /// The kind of a Lambda authorizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -54,6 +67,9 @@ pub(super) fn read(
     kind: Kind,
 ) -> Result<Function, Obstacle> {
     let mut differences = Vec::new();
+    if let Some((_, part)) = authorizer.members().find(|(name, _)| !is_known(name)) {
+        return Err(part.obstacle("says what is not known here"));
+    }
     let format = format(definition.api, authorizer, kind)?;
     let answer = answer(authorizer, format)?;
     if answer == "policy" && !calls.below.is_empty() {
@@ -113,6 +129,13 @@ pub(super) fn read(
             Err(authorizer.obstacle(format!("the filter cannot follow it: {problem}")))
         }
     }
+}
+
+/// Whether a member is one that API Gateway has in these, or an extension of others: one that it has
+/// not may be a slip of one that decides.
+fn is_known(name: &str) -> bool {
+    let others = name.starts_with("x-") && !name.starts_with("x-amazon-apigateway-");
+    others || MEMBERS.contains(&name)
 }
 
 impl Function {

@@ -150,10 +150,14 @@ impl Reader<'_> {
         let other = |text: String| Err(part.obstacle(text));
         let signed = text(&scheme, "x-amazon-apigateway-authtype")?
             .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("aws"));
+        let authorizer = scheme.member(AUTHORIZER)?;
+        if signed && authorizer.is_some() {
+            return other(format!("{SIGNED} beside an authorizer"));
+        }
         if signed {
             return Ok(Says::Signed(part.obstacle(SIGNED)));
         }
-        let Some(authorizer) = scheme.member(AUTHORIZER)? else {
+        let Some(authorizer) = authorizer else {
             return without_authorizer(part, &scheme);
         };
         let authorizer = authorizer.object()?;

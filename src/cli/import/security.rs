@@ -258,6 +258,10 @@ impl<'a> Context<'a> {
                 Says::Function(function) => {
                     asked.functions.insert(name, function);
                 }
+                Says::Signed(_) | Says::ApiKey if !scopes.is_empty() => {
+                    let text = format!("scopes beside {name:?}, a scheme that has none");
+                    asked.others.push(requirement.obstacle(text));
+                }
                 Says::Signed(obstacle) => asked.signed.push(obstacle.clone()),
                 Says::ApiKey => {
                     asked.keys.insert(scheme.place.clone());

@@ -2,6 +2,7 @@
 
 #![allow(clippy::arithmetic_side_effects)]
 
+mod beyond;
 mod hidden;
 mod random;
 mod reference;
