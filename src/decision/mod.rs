@@ -366,38 +366,14 @@ impl Decider {
                 InvalidToken::Refuse
             }
         };
-        let decision = match checked {
-            Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
-                caller: Caller::Known(remembered),
-                edits,
-                despite: None,
-                at_expiry: match enforcement {
-                    Enforcement::All => policy.token.at_expiry,
-                    // To be cut is to be refused.
-                    Enforcement::Report => AtExpiry::Keep,
-                },
-            })),
-            Err(Stop::Unfit(refusal, bearer)) => {
-                Decision::Verdict(unfit(refusal, bearer, edits, enforcement))
-            }
-            Err(Stop::Refusal(refusal)) => {
-                let lenience = self.lenience(enforcement, invalid_token, request);
-                Decision::Verdict(self.give_up(refusal, lenience))
-            }
-            Err(Stop::Need(need)) => Decision::Hold(Candidate {
-                // Copied only here: a request that is decided at once borrows its token from the
-                // headers.
-                lenience: self.lenience(enforcement, invalid_token, request),
-                grounds: Grounds::Token {
-                    compact: compact.into_owned(),
-                    ruling,
-                    variables,
-                },
-                edits,
-                need,
-                patience,
-            }),
+        let lenience = || self.lenience(enforcement, invalid_token, request);
+        // Copied only here: a request that is decided at once borrows its token from the headers.
+        let grounds = || Grounds::Token {
+            compact: compact.into_owned(),
+            ruling,
+            variables,
         };
+        let decision = self.settle(checked, edits, enforcement, patience, lenience, grounds);
         (decision, cache_use)
     }
 
@@ -427,30 +403,59 @@ impl Decider {
         // changed.
         let chosen = (ruling, &variables);
         let (checked, _) = self.check_token(&compact, chosen, facts, patience, now, &mut ());
-        match checked {
-            Ok(remembered) => Decision::Verdict(Verdict::Forward(Forward {
-                caller: Caller::Known(remembered),
-                edits,
-                despite: None,
-                at_expiry: self.policy.token.at_expiry,
-            })),
-            Err(Stop::Unfit(refusal, bearer)) => {
-                let enforcement = self.policy.rules.enforcement(ruling);
-                Decision::Verdict(unfit(refusal, bearer, edits, enforcement))
+        let enforcement = self.policy.rules.enforcement(ruling);
+        let grounds = || Grounds::Token {
+            compact,
+            ruling,
+            variables,
+        };
+        self.settle(checked, edits, enforcement, patience, || lenience, grounds)
+    }
+
+    /// What the steps about its token come to for a request. Its lenience and its grounds are worked
+    /// out only where they are needed.
+    fn settle(
+        &self,
+        checked: Result<Rc<Remembered>, Stop>,
+        edits: Vec<HeaderEdit>,
+        enforcement: Enforcement,
+        patience: Patience,
+        lenience: impl FnOnce() -> Lenience,
+        grounds: impl FnOnce() -> Grounds,
+    ) -> Decision {
+        let (bearer, despite) = match (checked, enforcement) {
+            (Ok(bearer), _) => (bearer, None),
+            // The token is true, but not one for the rule. Where that is only reported, the upstream
+            // is told the caller: it is this one, whatever the rule asks for.
+            (Err(Stop::Unfit(refusal, bearer)), Enforcement::Report) => {
+                (bearer, Some(Despite::Reported(refusal.reason())))
             }
-            Err(Stop::Refusal(refusal)) => Decision::Verdict(self.give_up(refusal, lenience)),
-            Err(Stop::Need(need)) => Decision::Hold(Candidate {
-                grounds: Grounds::Token {
-                    compact,
-                    ruling,
-                    variables,
-                },
-                edits,
-                lenience,
-                need,
-                patience,
-            }),
-        }
+            (Err(Stop::Unfit(refusal, _)), Enforcement::All) => {
+                return Decision::Verdict(Verdict::Refuse(refusal));
+            }
+            (Err(Stop::Refusal(refusal)), _) => {
+                return Decision::Verdict(self.give_up(refusal, lenience()));
+            }
+            (Err(Stop::Need(need)), _) => {
+                return Decision::Hold(Candidate {
+                    grounds: grounds(),
+                    edits,
+                    lenience: lenience(),
+                    need,
+                    patience,
+                });
+            }
+        };
+        Decision::Verdict(Verdict::Forward(Forward {
+            caller: Caller::Known(bearer),
+            edits,
+            despite,
+            at_expiry: match enforcement {
+                Enforcement::All => self.policy.token.at_expiry,
+                // To be cut is to be refused.
+                Enforcement::Report => AtExpiry::Keep,
+            },
+        }))
     }
 
     /// The verdict on a request that waits no longer.
@@ -825,24 +830,4 @@ fn satisfies<O: Observer>(
         }
         other => other,
     })
-}
-
-/// The verdict on a request whose token is true, but not one for its rule. Where that is only
-/// reported, the upstream is told the caller: it is this one, whatever the rule asks for.
-fn unfit(
-    refusal: Refusal,
-    bearer: Rc<Remembered>,
-    edits: Vec<HeaderEdit>,
-    enforcement: Enforcement,
-) -> Verdict {
-    match enforcement {
-        Enforcement::All => Verdict::Refuse(refusal),
-        Enforcement::Report => Verdict::Forward(Forward {
-            caller: Caller::Known(bearer),
-            edits,
-            despite: Some(Despite::Reported(refusal.reason())),
-            // To be cut is to be refused.
-            at_expiry: AtExpiry::Keep,
-        }),
-    }
 }
