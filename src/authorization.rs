@@ -32,9 +32,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// In reports, and in the names of shared entries.
-const KIND: &str = "authorizer";
-
 /// The most calls of one VM to one authorizer that are under way. An account's functions run a
 /// thousand at a time, unless more were asked for.
 pub const MAX_UNDER_WAY: usize = 256;
@@ -352,7 +349,6 @@ fn closes(name: &str, news: News) -> Option<Report> {
     let what = "an Allow with it does not count, and a Deny does";
     let line = || {
         Report::warning(
-            KIND,
             None,
             format!(
                 "authorizer {name}: its policy has a condition or a variable that is not understood; {what}"
@@ -483,9 +479,9 @@ impl Asker {
     fn well(&self, authorizer: &Authorizer, now: Monotonic, space: &dyn SharedSpace) -> Report {
         let name = &authorizer.name;
         match self.outage.answered(now, space) {
-            News::New => Report::info(KIND, None, format!("authorizer {name}: it answers again")),
+            News::New => Report::info(None, format!("authorizer {name}: it answers again")),
             // Of each answer: without `format!`, which takes longer.
-            News::Old => Report::debug(KIND, None, ["authorizer ", name, ": answered"].concat()),
+            News::Old => Report::debug(None, ["authorizer ", name, ": answered"].concat()),
         }
     }
 
@@ -514,12 +510,8 @@ impl Asker {
         let cause = format!("{}{hint}", failure.at(&authorizer.endpoint));
         let outlook = format!("requests that need its answer get {status}");
         match self.outage.failed(Some(sort), now, space) {
-            News::New => {
-                Report::warning(KIND, None, format!("authorizer {name}: {cause}; {outlook}"))
-            }
-            News::Old => {
-                Report::debug(KIND, None, format!("authorizer {name}: {cause}; {outlook}"))
-            }
+            News::New => Report::warning(None, format!("authorizer {name}: {cause}; {outlook}")),
+            News::Old => Report::debug(None, format!("authorizer {name}: {cause}; {outlook}")),
         }
     }
 }

@@ -475,18 +475,17 @@ fn report(
     ended: &Ended<InvalidKeySet>,
     now: Now,
 ) -> Report {
-    let kind = KeySet::KIND;
     // An endpoint that is not resolved yet right after a start, and the tries between two attempts
     // of the back-off, would set off alerts that nothing can be done about.
     let counted = match ended {
-        Ended::Fetched(_) | Ended::Unchanged(_) => Some(Counted::Success),
+        Ended::Fetched(_) | Ended::Unchanged(_) => Some(Counted::KeysFetched),
         Ended::Failed(_, Notice::Settling | Notice::Retry) => None,
-        Ended::Failed(_, Notice::Repeated | Notice::News) => Some(Counted::Failure),
+        Ended::Failed(_, Notice::Repeated | Notice::News) => Some(Counted::KeysFailed),
     };
     match ended {
         Ended::Fetched(Fetched::Again) | Ended::Unchanged(Fetched::Again) => {
             // Every quarter of an hour, on every issuer: no news.
-            Report::debug(kind, counted, format!("keys of {iss}: fetched again"))
+            Report::debug(counted, format!("keys of {iss}: fetched again"))
         }
         Ended::Fetched(Fetched::Recovered) | Ended::Unchanged(Fetched::Recovered) => {
             let set = document.current().map(|current| current.content);
@@ -495,7 +494,6 @@ fn report(
             // unknown key.
             let skipped = set.map_or(0, |set| set.skipped());
             Report::info(
-                kind,
                 counted,
                 format!("keys of {iss}: {keys} fetched, {skipped} entries skipped"),
             )
@@ -508,10 +506,10 @@ fn report(
                 // One line for an outage, and one every ten minutes while it lasts: an operator is
                 // to notice it, and not to lose the rest of the log in it.
                 Notice::News => {
-                    Report::warning(kind, counted, format!("keys of {iss}: {cause}; {outlook}"))
+                    Report::warning(counted, format!("keys of {iss}: {cause}; {outlook}"))
                 }
                 Notice::Settling | Notice::Retry | Notice::Repeated => {
-                    Report::debug(kind, counted, format!("keys of {iss}: {cause}; {outlook}"))
+                    Report::debug(counted, format!("keys of {iss}: {cause}; {outlook}"))
                 }
             }
         }

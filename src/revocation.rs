@@ -295,23 +295,22 @@ impl Revocations {
     /// What is told of a fetch: the cause first, then what it means for tokens. Nothing in it comes
     /// from the list but how many entries it has and when it was written.
     fn report(&mut self, ended: &Ended<InvalidDenyList>, now: Now) -> Report {
-        let kind = DenyList::KIND;
         let (counted, recovered) = match ended {
-            Ended::Fetched(fetched) => (Some(Counted::Success), Some(fetched)),
-            Ended::Unchanged(fetched) => (Some(Counted::Unchanged), Some(fetched)),
+            Ended::Fetched(fetched) => (Some(Counted::DenyListFetched), Some(fetched)),
+            Ended::Unchanged(fetched) => (Some(Counted::DenyListUnchanged), Some(fetched)),
             Ended::Failed(_, Notice::Settling | Notice::Retry) => (None, None),
-            Ended::Failed(_, Notice::Repeated | Notice::News) => (Some(Counted::Failure), None),
+            Ended::Failed(_, Notice::Repeated | Notice::News) => {
+                (Some(Counted::DenyListFailed), None)
+            }
         };
         let outlook = self.outlook(now);
         if let Ended::Failed(failure, notice) = ended {
             let cause = failure.at(&self.document.source().endpoint);
             return match notice {
                 // Once, and every ten minutes while it lasts.
-                Notice::News => {
-                    Report::warning(kind, counted, format!("deny list: {cause}; {outlook}"))
-                }
+                Notice::News => Report::warning(counted, format!("deny list: {cause}; {outlook}")),
                 Notice::Settling | Notice::Retry | Notice::Repeated => {
-                    Report::debug(kind, counted, format!("deny list: {cause}; {outlook}"))
+                    Report::debug(counted, format!("deny list: {cause}; {outlook}"))
                 }
             };
         }
@@ -322,21 +321,18 @@ impl Revocations {
             if self.told_stale.is_none_or(lasts) {
                 self.told_stale = Some(now.monotonic);
                 return Report::warning(
-                    kind,
                     counted,
                     format!("deny list: {entries} entries fetched; {outlook}"),
                 );
             }
         } else if self.told_stale.take().is_some() || recovered == Some(&Fetched::Recovered) {
             return Report::info(
-                kind,
                 counted,
                 format!("deny list: {entries} entries fetched; {outlook}"),
             );
         }
         // Every half a minute: no news.
         Report::debug(
-            kind,
             counted,
             format!("deny list: {entries} entries fetched; {outlook}"),
         )

@@ -40,7 +40,7 @@ use sha2::{Digest, Sha256};
 use standing::{FIRST_VM, Since, Standing, Terms, Word};
 use std::time::Duration;
 
-/// In metrics, and in the names of shared entries.
+/// In the names of shared entries.
 const KIND: &str = "confirm";
 
 /// The most questions that one VM has under way. As many requests wait for one at the most; the
@@ -314,8 +314,8 @@ impl Confirmations {
         self.settle(subject, Some(&says), now, space);
         let asker = self.asker(subject.issuer)?;
         Some(match says {
-            Says::Confirmed => asker.answered(Counted::Success, now, space),
-            Says::Refused => asker.answered(Counted::Refused, now, space),
+            Says::Confirmed => asker.answered(Counted::Confirmed, now, space),
+            Says::Refused => asker.answered(Counted::NotConfirmed, now, space),
             Says::Nothing(failure) => asker.failed(Some(&failure), now, space),
         })
     }
@@ -434,12 +434,10 @@ impl Asker {
         let issuer = &self.issuer;
         match self.outage.answered(now, space) {
             News::New => Report::info(
-                KIND,
                 Some(counted),
                 format!("confirmations of {issuer}: the user pool answers again"),
             ),
             News::Old => Report::debug(
-                KIND,
                 Some(counted),
                 format!("confirmations of {issuer}: answered"),
             ),
@@ -468,15 +466,13 @@ impl Asker {
                 written(self.grace)
             ),
         };
-        let (issuer, counted) = (&self.issuer, Some(Counted::Failure));
+        let (issuer, counted) = (&self.issuer, Some(Counted::Unconfirmed));
         match self.outage.failed(failure.map(Failure::sort), now, space) {
             News::New => Report::warning(
-                KIND,
                 counted,
                 format!("confirmations of {issuer}: {cause}; {outlook}"),
             ),
             News::Old => Report::debug(
-                KIND,
                 counted,
                 format!("confirmations of {issuer}: {cause}; {outlook}"),
             ),

@@ -46,7 +46,6 @@ impl Doors {
 
 fn report(whose: &str) -> Report {
     Report::warning(
-        KIND,
         None,
         format!("not enforced (enforce: report): {whose}; what should be refused there goes on"),
     )

@@ -4,7 +4,7 @@ use crate::decision::CacheUse;
 use crate::gate::{Gate, Now};
 use crate::policy::{Authorizer as Authorized, Policy};
 use crate::refusal::Reason;
-use crate::remote::report::Counted;
+use crate::remote::report::{Counted, Report};
 use crate::remote::space::SharedSpace;
 use crate::revocation::Revocations;
 use std::cell::Cell;
@@ -218,25 +218,21 @@ impl<M: Metric> Metrics<M> {
         }
     }
 
-    /// Counts a fetch of this kind of document, or an answer to this kind of questions.
-    pub fn fetched(&self, kind: &str, counted: Counted) {
-        match (kind, counted) {
-            ("jwks", Counted::Success) => self.fetch_success.add(1),
-            ("jwks", Counted::Failure) => self.fetch_failure.add(1),
-            ("confirm", Counted::Success) => self.confirmed.add(1),
-            ("confirm", Counted::Refused) => self.confirm_refused.add(1),
-            ("confirm", Counted::Failure) => self.confirm_unknown.add(1),
-            ("deny_list", counted) => {
-                if let Some(list) = &self.deny_list {
-                    match counted {
-                        Counted::Success => list.success.add(1),
-                        Counted::Unchanged => list.unchanged.add(1),
-                        Counted::Failure => list.failure.add(1),
-                        Counted::Refused => {}
-                    }
-                }
-            }
-            _ => {}
+    /// Counts what a report says of a fetch or of a question.
+    pub fn told(&self, report: &Report) {
+        let list = self.deny_list.as_ref();
+        let metric = report.counted.and_then(|counted| match counted {
+            Counted::KeysFetched => Some(&self.fetch_success),
+            Counted::KeysFailed => Some(&self.fetch_failure),
+            Counted::DenyListFetched => list.map(|list| &list.success),
+            Counted::DenyListUnchanged => list.map(|list| &list.unchanged),
+            Counted::DenyListFailed => list.map(|list| &list.failure),
+            Counted::Confirmed => Some(&self.confirmed),
+            Counted::NotConfirmed => Some(&self.confirm_refused),
+            Counted::Unconfirmed => Some(&self.confirm_unknown),
+        });
+        if let Some(metric) = metric {
+            metric.add(1);
         }
     }
 

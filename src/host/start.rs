@@ -9,8 +9,6 @@ use crate::signature::{Algorithms, HostVerifier};
 use crate::verifiers::Verifiers;
 use std::rc::Rc;
 
-const KIND: &str = "start";
-
 /// The verifiers that a policy asks for: the host's, where they prove themselves.
 pub fn verifiers(policy: &Policy, host: &Rc<dyn HostVerifier>) -> Verifiers {
     let host = || Rc::clone(host);
@@ -45,7 +43,6 @@ pub fn announcement(gate: &Gate) -> Report {
         Some(WhenStale::Serve) => ", tokens served while the deny list is stale",
     };
     Report::info(
-        KIND,
         None,
         format!(
             "cognito-authorizer {}: user pools: {}, rules: {}, signatures verified by the {}",

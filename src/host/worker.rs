@@ -289,9 +289,7 @@ impl Worker {
     }
 
     fn tell(&self, report: &Report) {
-        if let Some(counted) = report.counted {
-            self.metrics.fetched(report.kind, counted);
-        }
+        self.metrics.told(report);
         match report.level {
             Level::Debug => log::debug!("{report}"),
             Level::Info => log::info!("{report}"),

@@ -319,9 +319,7 @@ impl Leader {
     }
 
     fn tell(&self, report: &Report) {
-        if let Some(counted) = report.counted {
-            self.metrics.fetched(report.kind, counted);
-        }
+        self.metrics.told(report);
         print(report);
     }
 }

@@ -228,9 +228,7 @@ impl Worker {
 
     fn bring_about(&self, effects: Effects) {
         for report in &effects.reports {
-            if let Some(counted) = report.counted {
-                self.metrics.fetched(report.kind, counted);
-            }
+            self.metrics.told(report);
             print(report);
         }
         for (context, verdict) in effects.verdicts {

@@ -28,8 +28,7 @@ use std::time::Duration;
 
 /// What a document holds.
 pub trait Content: Sized {
-    /// The kind, in metrics and in the names of entries: no document is read as one of another
-    /// kind.
+    /// The kind, in the names of entries: no document is read as one of another kind.
     const KIND: &'static str;
     /// The longest document that is read.
     const MAX_BYTES: usize;

@@ -5,8 +5,6 @@ use std::fmt;
 /// What is to be told about a fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The kind of document, [`Content::KIND`](super::document::Content::KIND), or of questions.
-    pub kind: &'static str,
     /// What is counted, if anything is.
     pub counted: Option<Counted>,
     /// How loud it is told.
@@ -14,17 +12,25 @@ pub struct Report {
     text: String,
 }
 
-/// What the counters of a kind of document, or of questions, add.
+/// What counters add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
-    /// A fetch that brought a usable document, or an answer that says yes.
-    Success,
-    /// A fetch that found the document at hand to be the newest.
-    Unchanged,
-    /// An answer that says no.
-    Refused,
-    /// An attempt that brought none, or neither.
-    Failure,
+    /// A fetch that brought usable keys, or found those at hand to be the newest.
+    KeysFetched,
+    /// An attempt that did not.
+    KeysFailed,
+    /// A fetch that brought a usable deny list.
+    DenyListFetched,
+    /// A fetch that found the one at hand to be the newest.
+    DenyListUnchanged,
+    /// An attempt that did neither.
+    DenyListFailed,
+    /// A user pool that stands by a token.
+    Confirmed,
+    /// One that does not.
+    NotConfirmed,
+    /// One that has said neither.
+    Unconfirmed,
 }
 
 /// The level of a log line.
@@ -41,36 +47,30 @@ pub enum Level {
 impl Report {
     /// A line about a detail of what goes on.
     #[must_use]
-    pub const fn debug(kind: &'static str, counted: Option<Counted>, text: String) -> Self {
-        let level = Level::Debug;
+    pub const fn debug(counted: Option<Counted>, text: String) -> Self {
         Self {
-            kind,
             counted,
-            level,
+            level: Level::Debug,
             text,
         }
     }
 
     /// A line that says that all is well.
     #[must_use]
-    pub const fn info(kind: &'static str, counted: Option<Counted>, text: String) -> Self {
-        let level = Level::Info;
+    pub const fn info(counted: Option<Counted>, text: String) -> Self {
         Self {
-            kind,
             counted,
-            level,
+            level: Level::Info,
             text,
         }
     }
 
     /// A line that says what needs an operator.
     #[must_use]
-    pub const fn warning(kind: &'static str, counted: Option<Counted>, text: String) -> Self {
-        let level = Level::Warning;
+    pub const fn warning(counted: Option<Counted>, text: String) -> Self {
         Self {
-            kind,
             counted,
-            level,
+            level: Level::Warning,
             text,
         }
     }

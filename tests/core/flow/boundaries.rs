@@ -316,15 +316,16 @@ fn what_became_of_a_fetch_is_told() {
     let fetched = "2 fetched, 0 entries skipped";
     let broken = r#"the answer through cluster "a" broke off; the last good keys serve on until "#;
     let answered = "the endpoint answered 500 through cluster ";
+    let (good, bad) = (Counted::KeysFetched, Counted::KeysFailed);
     for (answer, level, counted, text) in [
-        (keys(), Level::Info, Counted::Success, fetched),
-        (keys(), Level::Debug, Counted::Success, "fetched again"),
-        (Answer::NoResponse, Level::Warning, Counted::Failure, broken),
+        (keys(), Level::Info, good, fetched),
+        (keys(), Level::Debug, good, "fetched again"),
+        (Answer::NoResponse, Level::Warning, bad, broken),
         // An interval later it is told again, and once it has another cause.
-        (Answer::NoResponse, Level::Warning, Counted::Failure, broken),
-        (status(500), Level::Warning, Counted::Failure, answered),
-        (keys(), Level::Info, Counted::Success, fetched),
-        (keys(), Level::Debug, Counted::Success, "fetched again"),
+        (Answer::NoResponse, Level::Warning, bad, broken),
+        (status(500), Level::Warning, bad, answered),
+        (keys(), Level::Info, good, fetched),
+        (keys(), Level::Debug, good, "fetched again"),
     ] {
         now += INTERVAL;
         let fetch = process.due(0, now).expect("a fetch that is due");
@@ -373,7 +374,7 @@ fn clusters_may_settle_for_five_seconds() {
     let tenth = SECOND / 10;
     for (now, counted, level) in [
         (5 * SECOND - NANOSECOND, None, Level::Debug),
-        (5 * SECOND, Some(Counted::Failure), Level::Warning),
+        (5 * SECOND, Some(Counted::KeysFailed), Level::Warning),
     ] {
         let mut process = Process::new(1, &json!({}));
         let first = unsent(&mut process, Duration::ZERO);
@@ -403,18 +404,24 @@ fn tries_between_two_attempts_are_not_counted() {
     let mut process = Process::new(1, &json!({}));
     unsent(&mut process, Duration::ZERO);
     let first = 10 * SECOND;
-    assert_eq!(unsent(&mut process, first).0, Some(Counted::Failure));
+    assert_eq!(unsent(&mut process, first).0, Some(Counted::KeysFailed));
     // The next attempt is 1 to 1.25 s away.
     let early = unsent(&mut process, first + SECOND - NANOSECOND);
     assert_eq!((early.0, early.1), (None, Level::Debug));
     let second = unsent(&mut process, first + SECOND * 5 / 4);
-    assert_eq!((second.0, second.1), (Some(Counted::Failure), Level::Debug));
+    assert_eq!(
+        (second.0, second.1),
+        (Some(Counted::KeysFailed), Level::Debug)
+    );
 }
 
 /// When calls that are sent fail, the next attempt is when the next fetch is.
 #[test]
 fn a_try_at_the_very_moment_of_the_next_attempt_is_counted() {
-    for (early, counted) in [(NANOSECOND, None), (Duration::ZERO, Some(Counted::Failure))] {
+    for (early, counted) in [
+        (NANOSECOND, None),
+        (Duration::ZERO, Some(Counted::KeysFailed)),
+    ] {
         let mut process = Process::new(1, &json!({}));
         let mut now = Duration::ZERO;
         for _ in 0..4 {

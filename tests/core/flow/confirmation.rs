@@ -359,15 +359,12 @@ impl Process {
         reports: Vec<cognito_authorizer::remote::report::Report>,
     ) {
         for report in reports {
-            if report.kind == "deny_list" {
-                continue;
-            }
-            assert_eq!(report.kind, "confirm");
-            match report.counted.expect("every question is counted") {
-                Counted::Success => self.counted[0] += 1,
-                Counted::Refused => self.counted[1] += 1,
-                Counted::Failure => self.counted[2] += 1,
-                Counted::Unchanged => panic!("a question is no document"),
+            match report.counted.expect("all is counted") {
+                Counted::DenyListFailed => continue,
+                Counted::Confirmed => self.counted[0] += 1,
+                Counted::NotConfirmed => self.counted[1] += 1,
+                Counted::Unconfirmed => self.counted[2] += 1,
+                other => panic!("{other:?}"),
             }
             if report.level != Level::Debug {
                 let text = report.to_string();

@@ -75,7 +75,7 @@ impl Run {
                 .get_mut(self.world.began[ended.began].pool)
                 .unwrap();
             match ended.report.as_ref().map(|report| report.counted) {
-                Some(Some(Counted::Success)) => {
+                Some(Some(Counted::KeysFetched)) => {
                     let keys = issuer
                         .under_way
                         .remove(&ended.began)

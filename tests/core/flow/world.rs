@@ -459,10 +459,12 @@ impl World {
     fn hear(&mut self, report: &Report) {
         match report.counted {
             None => {}
-            Some(Counted::Success) => self.counted.0 += 1,
-            Some(Counted::Unchanged) => self.unchanged += 1,
-            Some(Counted::Failure) => self.counted.1 += 1,
-            Some(Counted::Refused) => panic!("a fetch is no question"),
+            Some(Counted::KeysFetched | Counted::DenyListFetched) => self.counted.0 += 1,
+            Some(Counted::DenyListUnchanged) => self.unchanged += 1,
+            Some(Counted::KeysFailed | Counted::DenyListFailed) => self.counted.1 += 1,
+            Some(Counted::Confirmed | Counted::NotConfirmed | Counted::Unconfirmed) => {
+                panic!("a fetch is no question")
+            }
         }
         if report.level != Level::Debug {
             self.told.push((self.now, report.level, report.to_string()));
