@@ -19,7 +19,7 @@ use crate::authorizer::identity::IdentityKey;
 use crate::claim_headers::{ClaimHeaders, HeaderValues};
 use crate::policy::{Authorizer, Policy};
 use crate::refusal::{ApiKind, AuthorizerCause};
-use crate::remote::call::{self, Call, CallId, CallIds, Endpoint};
+use crate::remote::call::{self, Call, CallId, CallIds, Endpoint, Reading};
 use crate::remote::enquiry::{Enquiries, Limits};
 use crate::remote::exception::{Exception, TYPE_HEADER};
 use crate::remote::failure::{Cause, Failure};
@@ -361,10 +361,12 @@ fn closes(name: &str, news: News) -> Option<Report> {
 /// The call that asks about one event.
 fn call(endpoint: &Endpoint, event: Vec<u8>) -> Call {
     let headers = vec![("content-type", "application/json".to_owned())];
-    Call {
-        answer_headers: &[FUNCTION_ERROR_HEADER, TYPE_HEADER],
-        ..endpoint.post(headers, event, MAX_ANSWER_BYTES)
-    }
+    let reading = Reading {
+        max_body: MAX_ANSWER_BYTES,
+        headers: &[FUNCTION_ERROR_HEADER, TYPE_HEADER],
+        unread: None,
+    };
+    endpoint.post(headers, event, reading)
 }
 
 /// Why there is no answer.

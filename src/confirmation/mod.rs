@@ -24,7 +24,7 @@ mod answer;
 pub mod standing;
 
 use crate::policy::{Confirm, IssuerIndex, Issuers, Pool};
-use crate::remote::call::{Answer, Call, CallId, CallIds, Endpoint};
+use crate::remote::call::{Answer, Call, CallId, CallIds, Endpoint, Reading};
 use crate::remote::enquiry::{Enquiries, Limits};
 pub use crate::remote::exception::{Exception, TYPE_HEADER};
 use crate::remote::failure::Failure;
@@ -421,12 +421,13 @@ impl Asker {
             ),
             ("content-type", "application/x-amz-json-1.1".to_owned()),
         ];
-        Call {
-            answer_headers: &[TYPE_HEADER],
+        let reading = Reading {
+            max_body: answer::MAX_BYTES,
+            headers: &[TYPE_HEADER],
             // The user's name and attributes.
             unread: Some(200),
-            ..self.endpoint.post(headers.into(), body, answer::MAX_BYTES)
-        }
+        };
+        self.endpoint.post(headers.into(), body, reading)
     }
 
     /// The pool has said yes or no.

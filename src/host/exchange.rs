@@ -1,6 +1,7 @@
 //! One request, as the host sees it: its headers, its body, its end.
 
-use super::worker::{Phase, Worker};
+use super::stream::Phase;
+use super::worker::Worker;
 use crate::request::Rest;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;

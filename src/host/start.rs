@@ -1,24 +1,39 @@
 //! What every host does with a policy before the first request.
 
 use crate::es384::Es384;
-use crate::gate::Gate;
+use crate::gate::{Gate, Now};
 use crate::policy::{Policy, SignaturePolicy, WhenStale};
 use crate::remote::report::Report;
+use crate::remote::schedule::Entropy;
+use crate::remote::space::SharedSpace;
 use crate::rs256::Rs256;
 use crate::signature::{Algorithms, HostVerifier};
 use crate::verifiers::Verifiers;
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
+/// The gate of one thread, with what others have left in the space.
+#[must_use]
+pub fn gate(policy: Policy, host: Rc<dyn HostVerifier>, now: Now, space: &dyn SharedSpace) -> Gate {
+    let verifiers = verifiers(&policy, host);
+    // The standard library seeds its hashers at random; that is all the entropy needed here.
+    let random = RandomState::new();
+    let entropy = Entropy::random([0_u8, 1, 2].map(|one| random.hash_one(one)));
+    let mut gate = Gate::new(Rc::new(policy), verifiers, entropy);
+    gate.start(now, space);
+    gate
+}
+
 /// The verifiers that a policy asks for: the host's, where they prove themselves.
-pub fn verifiers(policy: &Policy, host: &Rc<dyn HostVerifier>) -> Verifiers {
-    let host = || Rc::clone(host);
+fn verifiers(policy: &Policy, host: Rc<dyn HostVerifier>) -> Verifiers {
     match (policy.signature, policy.issuers.accounts()) {
         (SignaturePolicy::Module, _) => Rs256::module().into(),
         // A user pool has no use for ES384: nothing has to be proved.
-        (SignaturePolicy::Auto, []) => Rs256::host_if_proven(host()).into(),
-        (SignaturePolicy::Auto, _) => {
-            Verifiers::new(Rs256::host_if_proven(host()), Es384::host_if_proven(host()))
-        }
+        (SignaturePolicy::Auto, []) => Rs256::host_if_proven(host).into(),
+        (SignaturePolicy::Auto, _) => Verifiers::new(
+            Rs256::host_if_proven(Rc::clone(&host)),
+            Es384::host_if_proven(host),
+        ),
     }
 }
 

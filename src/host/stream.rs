@@ -54,6 +54,28 @@ pub enum Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hidden;
 
+/// How far a request has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// No verdict; nothing of the request may reach the upstream.
+    Undecided,
+    /// No verdict, and on the waiting list.
+    Held,
+    /// Goes on to the upstream.
+    Forwarded,
+    /// Answered here.
+    Answered,
+}
+
+impl From<&Verdict> for Phase {
+    fn from(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Forward(_) => Self::Forwarded,
+            Verdict::Refuse(_) | Verdict::Answer(_) => Self::Answered,
+        }
+    }
+}
+
 /// The request, with all of its headers: in a second line, or under another spelling of a name, could
 /// stand what a look-up by name does not show. One call that copies them all costs no more than two that
 /// copy one.

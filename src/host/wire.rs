@@ -2,7 +2,7 @@
 
 use super::stream::{Hidden, Part, Stream, details};
 use crate::refusal::Reason;
-use crate::remote::call::{Answer, Call, NotSent, RESPONSE_MARKS};
+use crate::remote::call::{Answer, Call, NotSent, Reading};
 use crate::reply::Reply;
 use crate::request::Attribute;
 use cognito_authorizer_host_abi::send_local_response;
@@ -87,28 +87,15 @@ pub(super) fn send(call: &Call) -> Result<u32, NotSent> {
 }
 
 /// Reads the answer to a call. Without headers there was none, and asking for one would panic.
-/// `body` says how much is read of the body under a status.
-pub(super) fn answer(
-    headers: usize,
-    names: &[&'static str],
-    body: impl Fn(u16) -> Option<usize>,
-) -> Answer {
+pub(super) fn answer(headers: usize, body: usize, reading: Reading) -> Answer {
     if headers == 0 {
         return Answer::NoResponse;
     }
-    let header = |name| {
+    let header = |name: &str| {
         hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, name)
             .ok()
             .flatten()
     };
-    let status = header(":status")
-        .and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok())
-        .unwrap_or_default();
-    let body = body(status)
-        .map(|length| hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, length))
-        .map(|body| body.ok().flatten().unwrap_or_default());
-    let marked = || RESPONSE_MARKS.iter().any(|name| header(name).is_some());
-    let looked_at = names.iter();
-    let looked_at = looked_at.filter_map(|name| Some((*name, header(name)?)));
-    Answer::received(status, marked, looked_at.collect(), body)
+    let read = || hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body);
+    reading.read(header, body, || read().ok().flatten().unwrap_or_default())
 }

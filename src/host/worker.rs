@@ -7,22 +7,19 @@ use super::metrics::Metrics;
 use super::number::{self, Number};
 use super::space::Shared;
 use super::start;
-use super::stream;
+use super::stream::{self, Phase};
 use super::wire::{self, InEffect};
 use crate::decision::{Decision, Verdict};
 use crate::gate::{Effects, Gate, Now};
 use crate::policy::Policy;
 use crate::refusal::Reason;
-use crate::remote::call::{Answer, CallId};
+use crate::remote::call::{Answer, CallId, Reading};
 use crate::remote::report::{Level, Report};
-use crate::remote::schedule::Entropy;
 use crate::request::Rest;
-use crate::signature::HostVerifier;
 use crate::time::Monotonic;
 use proxy_wasm::hostcalls;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -30,19 +27,6 @@ thread_local! {
     /// Whether this VM has served a request. Plugins of one `vm_id` are one VM in each thread, so
     /// that one of them may be idle and its thread busy.
     static SERVES: Cell<bool> = const { Cell::new(false) };
-}
-
-/// How far a request has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// No verdict; nothing of the request may reach the upstream.
-    Undecided,
-    /// No verdict, and on the waiting list.
-    Held,
-    /// Goes on to the upstream.
-    Forwarded,
-    /// Answered here.
-    Answered,
 }
 
 /// What requests and root share. No borrow of a cell outlives the statement that takes it: a host
@@ -55,34 +39,19 @@ pub(super) struct Worker {
     clock: MonotonicClock,
     held: RefCell<HashMap<u32, Rc<Cell<Phase>>>>,
     /// The calls under way, by the host's number for each.
-    calls: RefCell<HashMap<u32, UnderWay>>,
+    calls: RefCell<HashMap<u32, (CallId, Reading)>>,
     bell: Bell,
     tick_period: Cell<Duration>,
     ticked: Cell<bool>,
-}
-
-/// A call under way.
-#[derive(Clone, Copy, Debug)]
-struct UnderWay {
-    id: CallId,
-    max_body: usize,
-    headers: &'static [&'static str],
-    unread: Option<u16>,
 }
 
 impl Worker {
     /// Nothing is fetched and no lease is taken here: the host configures a short-lived VM first,
     /// and no other would finish what that one begins.
     pub(super) fn new(context: u32, policy: Policy) -> Self {
-        let host: Rc<dyn HostVerifier> = Rc::new(Host);
-        let verifiers = start::verifiers(&policy, &host);
         let clock = MonotonicClock::new();
-        // The standard library seeds its hashers at random; that is all the entropy needed here.
-        let random = RandomState::new();
-        let entropy = Entropy::random([0_u8, 1, 2].map(|one| random.hash_one(one)));
         let metrics = Metrics::define(&policy, &Number::define);
-        let mut gate = Gate::new(Rc::new(policy), verifiers, entropy);
-        gate.start(clock.both(), &Shared);
+        let gate = start::gate(policy, Rc::new(Host), clock.both(), &Shared);
         let worker = Self {
             context,
             gate: RefCell::new(gate),
@@ -150,13 +119,10 @@ impl Worker {
     /// it.
     fn carry_out(&self, context: u32, verdict: &Verdict) -> Phase {
         stream::carry_out(&InEffect, &self.metrics, &self.policy(), verdict);
-        match verdict {
-            Verdict::Forward(forward) => {
-                self.gate.borrow_mut().goes_on(context, forward);
-                Phase::Forwarded
-            }
-            Verdict::Refuse(_) | Verdict::Answer(_) => Phase::Answered,
+        if let Verdict::Forward(forward) = verdict {
+            self.gate.borrow_mut().goes_on(context, forward);
         }
+        verdict.into()
     }
 
     /// Gives up what other VMs would wait for: the configuration is being replaced.
@@ -222,13 +188,12 @@ impl Worker {
     }
 
     pub(super) fn answered(&self, token: u32, headers: usize, body: usize) {
-        let Some(call) = self.calls.borrow_mut().remove(&token) else {
+        let Some((id, reading)) = self.calls.borrow_mut().remove(&token) else {
             return;
         };
-        let body = |status| (Some(status) != call.unread && body <= call.max_body).then_some(body);
-        let answer = wire::answer(headers, call.headers, body);
+        let answer = wire::answer(headers, body, reading);
         let now = self.clock.both();
-        self.finish(call.id, &answer, now);
+        self.finish(id, &answer, now);
         self.tick_within(self.next_tick(now.monotonic));
     }
 
@@ -274,13 +239,7 @@ impl Worker {
         for (id, call) in effects.calls {
             match wire::send(&call) {
                 Ok(token) => {
-                    let under_way = UnderWay {
-                        id,
-                        max_body: call.max_body,
-                        headers: call.answer_headers,
-                        unread: call.unread,
-                    };
-                    self.calls.borrow_mut().insert(token, under_way);
+                    self.calls.borrow_mut().insert(token, (id, call.reading));
                 }
                 Err(reason) => self.finish(id, &Answer::NotSent(reason), self.clock.both()),
             }

@@ -5,7 +5,7 @@ use crate::leader::Plugin;
 use crate::worker::Worker;
 use cognito_authorizer::decision::Caller;
 use cognito_authorizer::header::is_header_value;
-use cognito_authorizer::host::stream::{self, Hidden, Part, details};
+use cognito_authorizer::host::stream::{self, Hidden, Part, Phase, details};
 use cognito_authorizer::policy::{Identity, Policy};
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::remote::call::{Call, CallId};
@@ -24,19 +24,6 @@ pub enum Onward {
     Continue,
     /// Not yet, or never.
     Stop,
-}
-
-/// How far a request has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// No verdict; nothing of the request may reach the upstream.
-    Undecided,
-    /// No verdict, and on the waiting list.
-    Held,
-    /// Goes on to the upstream.
-    Forwarded,
-    /// Answered here.
-    Answered,
 }
 
 /// A request's filter, as Envoy holds it.
@@ -222,7 +209,12 @@ impl stream::Stream for Exchange {
         let headers = reply.headers.iter();
         let headers = headers.map(|(name, value)| (&**name, value.as_bytes()));
         let headers = headers.collect();
-        self.answer(reply.status, headers, reply.body.as_bytes(), &details(reason));
+        self.answer(
+            reply.status,
+            headers,
+            reply.body.as_bytes(),
+            &details(reason),
+        );
     }
 
     fn publish(&self, name: &str, value: &str) {

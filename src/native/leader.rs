@@ -17,12 +17,9 @@ use cognito_authorizer::json;
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::remote::call::{Answer, Call, CallId};
 use cognito_authorizer::remote::report::{self, Report};
-use cognito_authorizer::remote::schedule::Entropy;
 use cognito_authorizer::remote::space::digest;
-use cognito_authorizer::signature::HostVerifier;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -212,14 +209,7 @@ enum Whose {
 
 /// A gate for a policy, on any thread.
 pub(crate) fn gate(policy: Policy) -> Gate {
-    let library: Rc<dyn HostVerifier> = Rc::new(Library);
-    let verifiers = start::verifiers(&policy, &library);
-    // The standard library seeds its hashers at random; that is all the entropy needed here.
-    let random = RandomState::new();
-    let entropy = Entropy::random([0_u8, 1, 2].map(|one| random.hash_one(one)));
-    let mut gate = Gate::new(Rc::new(policy), verifiers, entropy);
-    gate.start(clock::both(), &Space);
-    gate
+    start::gate(policy, Rc::new(Library), clock::both(), &Space)
 }
 
 /// By which a configuration is known again: Envoy writes the members of an object in any order.

@@ -5,7 +5,7 @@ use crate::alarm::Ordered;
 use crate::call;
 use crate::clock;
 use crate::envoy::Response;
-use crate::exchange::{Exchange, Phase};
+use crate::exchange::Exchange;
 use crate::leader::{Post, Shared, gate, print};
 use crate::number::{Ledger, Number};
 use crate::seat::Seat;
@@ -14,7 +14,7 @@ use cognito_authorizer::config;
 use cognito_authorizer::decision::{Caller, Decision, Verdict};
 use cognito_authorizer::gate::{Demand, Effects, Gate};
 use cognito_authorizer::host::metrics::Metrics;
-use cognito_authorizer::host::stream;
+use cognito_authorizer::host::stream::{self, Phase};
 use cognito_authorizer::policy::{AtExpiry, Policy};
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::remote::call::{Answer, Call, CallId};
@@ -257,10 +257,7 @@ impl Worker {
 
     fn carry_out(&self, exchange: &Rc<Exchange>, verdict: &Verdict) {
         // Before the reply: Envoy may have done with the request when that returns.
-        exchange.phase.set(match verdict {
-            Verdict::Forward(_) => Phase::Forwarded,
-            Verdict::Refuse(_) | Verdict::Answer(_) => Phase::Answered,
-        });
+        exchange.phase.set(verdict.into());
         stream::carry_out(&**exchange, &self.metrics, &self.policy(), verdict);
         exchange.settle_route();
         if let Verdict::Forward(forward) = verdict

@@ -30,18 +30,23 @@ impl Endpoint {
     #[must_use]
     pub fn get(&self, max_body: usize) -> Call {
         let accept = ("accept", "application/json".to_owned());
-        self.call("GET", vec![accept], Vec::new(), max_body)
+        let reading = Reading {
+            max_body,
+            headers: &[],
+            unread: None,
+        };
+        self.call("GET", vec![accept], Vec::new(), reading)
     }
 
-    /// The call that puts a question, whose answer has at most so many bytes.
+    /// The call that puts a question.
     #[must_use]
     pub fn post(
         &self,
         headers: Vec<(&'static str, String)>,
         body: Vec<u8>,
-        max_body: usize,
+        reading: Reading,
     ) -> Call {
-        self.call("POST", headers, body, max_body)
+        self.call("POST", headers, body, reading)
     }
 
     fn call(
@@ -49,7 +54,7 @@ impl Endpoint {
         method: &'static str,
         headers: Vec<(&'static str, String)>,
         body: Vec<u8>,
-        max_body: usize,
+        reading: Reading,
     ) -> Call {
         Call {
             cluster: self.cluster.clone(),
@@ -60,9 +65,7 @@ impl Endpoint {
             headers,
             body,
             timeout: self.timeout,
-            max_body,
-            answer_headers: &[],
-            unread: None,
+            reading,
         }
     }
 }
@@ -87,12 +90,42 @@ pub struct Call {
     pub body: Vec<u8>,
     /// How long it may take.
     pub timeout: Duration,
-    /// How many bytes of the answer's body are looked at; a longer one is none.
+    /// What is read of the answer.
+    pub reading: Reading,
+}
+
+/// What is read of the answer to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// How many bytes of the body are looked at; a longer one is none.
     pub max_body: usize,
-    /// Which of the answer's headers are looked at: each costs a look-up.
-    pub answer_headers: &'static [&'static str],
+    /// Which headers are looked at: each costs a look-up.
+    pub headers: &'static [&'static str],
     /// A status that says all: its body is about a person, perhaps, and is not read.
     pub unread: Option<u16>,
+}
+
+impl Reading {
+    /// Reads a response that the host holds.
+    pub fn read<Value: AsRef<[u8]> + Into<Vec<u8>>>(
+        &self,
+        header: impl Fn(&str) -> Option<Value>,
+        body_length: usize,
+        body: impl FnOnce() -> Vec<u8>,
+    ) -> Answer {
+        let status = header(":status")
+            .and_then(|status| std::str::from_utf8(status.as_ref()).ok()?.parse().ok())
+            .unwrap_or_default();
+        let is_read = Some(status) != self.unread && body_length <= self.max_body;
+        let looked_at = self.headers.iter();
+        let looked_at = looked_at.filter_map(|name| Some((*name, header(name)?.into())));
+        Answer::received(
+            status,
+            || RESPONSE_MARKS.iter().any(|name| header(name).is_some()),
+            looked_at.collect(),
+            is_read.then(body),
+        )
+    }
 }
 
 /// The gate's number of a call that is under way.
@@ -119,9 +152,9 @@ pub enum Answer {
     Response {
         /// The status; 0 if it was none.
         status: u16,
-        /// Those of [`Call::answer_headers`] that are there.
+        /// Those of [`Reading::headers`] that are there.
         headers: Vec<(&'static str, Vec<u8>)>,
-        /// The body, or `None` if it is longer than [`Call::max_body`] or was not to be read.
+        /// The body, or `None` if it is longer than [`Reading::max_body`] or was not to be read.
         body: Option<Vec<u8>>,
     },
     /// Envoy answered in place of the endpoint, which it did not reach.
@@ -150,7 +183,7 @@ pub enum NotSent {
 
 /// Headers of which Envoy's own answers have none, and a response that came through its router has
 /// at least one: the router sets the last.
-pub const RESPONSE_MARKS: [&str; 3] = ["server", "date", "x-envoy-upstream-service-time"];
+const RESPONSE_MARKS: [&str; 3] = ["server", "date", "x-envoy-upstream-service-time"];
 
 impl Answer {
     /// How much of Envoy's words is looked at; they name the reason at their beginning.
@@ -179,8 +212,7 @@ impl Answer {
 
     /// A response with headers. `marked` says whether it has one of [`RESPONSE_MARKS`], which is asked
     /// of a status that an answer of Envoy's own may have.
-    #[must_use]
-    pub fn received(
+    fn received(
         status: u16,
         marked: impl FnOnce() -> bool,
         headers: Vec<(&'static str, Vec<u8>)>,

@@ -303,7 +303,7 @@ impl<C: Content> Document<C> {
         let mut call = self.source().endpoint.get(C::MAX_BYTES);
         self.asked_for = Asked::Document;
         if C::IS_LARGE {
-            call.answer_headers = &[ENTITY_TAG];
+            call.reading.headers = &[ENTITY_TAG];
             if let Some(tag) = self.refresher.tag(space) {
                 call.headers.push((IF_NONE_MATCH, tag));
                 self.asked_for = Asked::Change;

@@ -285,7 +285,7 @@ fn keys_that_are_waited_for_decide_alike() {
                         for (id, call) in effects.calls {
                             let fetches = |issuer: Issuer<'_>| match issuer.keys() {
                                 KeySource::Fetched(source) => {
-                                    source.endpoint.get(call.max_body) == call
+                                    source.endpoint.get(call.reading.max_body) == call
                                 }
                                 KeySource::Inline(_) => false,
                             };

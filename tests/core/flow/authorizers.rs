@@ -199,7 +199,7 @@ fn an_answer_is_remembered_for_its_time_and_judged_anew() {
     let (_, call) = &worker.calls[0];
     assert_eq!(call.cluster, "one");
     let read = ["x-amz-function-error", "x-amzn-errortype"];
-    assert_eq!(call.answer_headers, read);
+    assert_eq!(call.reading.headers, read);
     assert_eq!(worker.gate.authorizers_in_flight(), 1);
     worker.answer(&allow("*/GET/one/a"));
     assert_eq!(worker.said(first), "allowed t");

@@ -316,9 +316,9 @@ impl Process {
                 status,
                 headers: headers
                     .into_iter()
-                    .filter(|(name, _)| call.answer_headers.contains(name))
+                    .filter(|(name, _)| call.reading.headers.contains(name))
                     .collect(),
-                body: (Some(status) != call.unread).then(|| body.as_bytes().to_vec()),
+                body: (Some(status) != call.reading.unread).then(|| body.as_bytes().to_vec()),
             };
         let (delay, answer) = match plan.unwrap_or(Plan::Confirm) {
             Plan::NoHosts => (Duration::ZERO, Answer::NotSent(NotSent::NoHosts)),
@@ -1037,8 +1037,8 @@ fn a_question_is_get_user_and_reads_no_user() {
     let (_, call) = one.ask(first, b"first", now, &space, &mut ids).unwrap();
     assert_eq!((&*call.cluster, call.method), ("pool", "POST"));
     assert_eq!(call.body, br#"{"AccessToken":"first"}"#);
-    assert_eq!(call.answer_headers, [TYPE_HEADER]);
-    assert_eq!(call.unread, Some(200));
+    assert_eq!(call.reading.headers, [TYPE_HEADER]);
+    assert_eq!(call.reading.unread, Some(200));
 }
 
 /// Its VM was busy for longer than its lease, and another has asked since.
