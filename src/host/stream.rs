@@ -7,7 +7,7 @@ use crate::policy::{Identity, Policy, RouteChoice};
 use crate::refusal::{Reason, Refusal};
 use crate::reply::Reply;
 use crate::request::{Attribute, Request, Rest};
-use crate::verify::Bearer;
+use crate::verify::{Bearer, Verified};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -32,8 +32,10 @@ pub trait Stream {
     fn send(&self, reply: &Reply, reason: Option<Reason>);
     /// Shows operators a value under this name.
     fn publish(&self, name: &str, value: &str);
-    /// Shows the filters behind this one who calls.
-    fn introduce(&self, _caller: &Caller, _policy: &Policy) {}
+    /// Shows the filters behind this one something of who calls.
+    fn describe(&self, _name: &str, _value: &str) {}
+    /// Shows them a list of it.
+    fn describe_all<'a>(&self, _name: &str, _values: impl Iterator<Item = &'a str>) {}
     /// Has the route chosen again, by the headers as they are now.
     fn choose_route_anew(&self);
     /// Writes a line for those who look closely.
@@ -143,20 +145,10 @@ fn forward<S: Stream>(
         Caller::Known(remembered) => {
             metrics.allowed();
             if policy.identity == Identity::Publish {
-                let verified = &remembered.verified;
-                match verified.bearer() {
-                    Bearer::User(user) => {
-                        publish(stream, "cognito.sub", user.claims().subject());
-                        publish(stream, "cognito.client_id", verified.client(policy));
-                    }
-                    Bearer::Principal(principal) => {
-                        publish(stream, "cognito.principal", principal.arn());
-                    }
-                }
+                introduce(stream, policy, &remembered.verified);
             }
         }
     }
-    stream.introduce(&forward.caller, policy);
     match forward.despite {
         None => {}
         Some(Despite::Ignored(reason)) => {
@@ -172,6 +164,30 @@ fn forward<S: Stream>(
     }
     if policy.route == RouteChoice::Anew {
         stream.choose_route_anew();
+    }
+}
+
+/// Access logs are shown who calls, and so are the filters behind this one, if the host has a way.
+fn introduce<S: Stream>(stream: &S, policy: &Policy, verified: &Verified) {
+    let show = |[public, name]: [&str; 2], value: Option<&str>| {
+        if let Some(value) = value.filter(|value| is_header_value(value)) {
+            stream.publish(public, value);
+            stream.describe(name, value);
+        }
+    };
+    match verified.bearer() {
+        Bearer::User(user) => {
+            let claims = user.claims();
+            show(["cognito.sub", "sub"], claims.subject());
+            show(["cognito.client_id", "client_id"], verified.client(policy));
+            let scopes = claims.scopes();
+            stream.describe_all("scopes", scopes.filter(|scope| is_header_value(scope)));
+            let groups = claims.groups().and_then(|groups| groups.elements());
+            let groups = groups.unwrap_or_default().iter();
+            let groups = groups.filter_map(|group| group.as_str());
+            stream.describe_all("groups", groups.filter(|group| is_header_value(group)));
+        }
+        Bearer::Principal(principal) => show(["cognito.principal", "principal"], principal.arn()),
     }
 }
 

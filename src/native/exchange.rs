@@ -3,15 +3,11 @@
 use crate::envoy::{self, Level, Response, tell};
 use crate::leader::Plugin;
 use crate::worker::Worker;
-use cognito_authorizer::decision::Caller;
-use cognito_authorizer::header::is_header_value;
 use cognito_authorizer::host::stream::{self, Hidden, Part, Phase, details};
-use cognito_authorizer::policy::{Identity, Policy};
 use cognito_authorizer::refusal::Reason;
 use cognito_authorizer::remote::call::{Call, CallId};
 use cognito_authorizer::reply::Reply;
 use cognito_authorizer::request::{Attribute, Rest};
-use cognito_authorizer::verify::Bearer;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Arguments;
@@ -223,39 +219,13 @@ impl stream::Stream for Exchange {
             .publish(&format!("wasm.{name}"), value.as_bytes());
     }
 
-    /// The filters behind this one may ask dynamic metadata, where the configuration publishes who
-    /// calls: RBAC and rate limits, beside access logs.
-    fn introduce(&self, caller: &Caller, policy: &Policy) {
-        let Caller::Known(remembered) = caller else {
-            return;
-        };
-        if policy.identity != Identity::Publish {
-            return;
-        }
-        let verified = &remembered.verified;
-        let describe = |name: &str, value: Option<&str>| {
-            if let Some(value) = value.filter(|value| is_header_value(value)) {
-                self.stream.describe(name, value);
-            }
-        };
-        match verified.bearer() {
-            Bearer::User(user) => {
-                let claims = user.claims();
-                describe("sub", claims.subject());
-                describe("client_id", verified.client(policy));
-                for scope in claims.scopes().filter(|scope| is_header_value(scope)) {
-                    self.stream.describe_also("scopes", scope);
-                }
-                let groups = claims.groups().and_then(|groups| groups.elements());
-                let groups = groups.unwrap_or_default().iter();
-                for group in groups.filter_map(|group| group.as_str()) {
-                    if is_header_value(group) {
-                        self.stream.describe_also("groups", group);
-                    }
-                }
-            }
-            Bearer::Principal(principal) => describe("principal", principal.arn()),
-        }
+    /// In dynamic metadata, which RBAC, rate limits and access logs may ask.
+    fn describe(&self, name: &str, value: &str) {
+        self.stream.describe(name, value);
+    }
+
+    fn describe_all<'a>(&self, name: &str, values: impl Iterator<Item = &'a str>) {
+        values.for_each(|value| self.stream.describe_also(name, value));
     }
 
     fn choose_route_anew(&self) {
