@@ -37,9 +37,9 @@ fn verifiers(policy: &Policy, host: Rc<dyn HostVerifier>) -> Verifiers {
     }
 }
 
-/// The line that operators find in the log.
+/// The lines that operators find in the log.
 #[must_use]
-pub fn announcement(gate: &Gate) -> Report {
+pub fn announcement(gate: &Gate) -> Vec<Report> {
     let policy = gate.policy();
     let verifier = match gate.verifies_by_host() {
         true => "host",
@@ -57,7 +57,7 @@ pub fn announcement(gate: &Gate) -> Report {
         Some(WhenStale::Refuse) => ", tokens refused while the deny list is stale",
         Some(WhenStale::Serve) => ", tokens served while the deny list is stale",
     };
-    Report::info(
+    let mut reports = vec![Report::info(
         None,
         format!(
             "cognito-authorizer {}: user pools: {}, rules: {}, signatures verified by the {}",
@@ -66,5 +66,7 @@ pub fn announcement(gate: &Gate) -> Report {
             policy.rules.len(),
             [verifier, &accounts, list].concat(),
         ),
-    )
+    )];
+    reports.extend(gate.not_enforced());
+    reports
 }

@@ -72,11 +72,8 @@ impl Worker {
     }
 
     pub(super) fn announce(&self) {
-        let gate = self.gate.borrow();
-        let reports = [Some(start::announcement(&gate)), gate.not_enforced()];
-        for report in reports.into_iter().flatten() {
-            self.tell(&report);
-        }
+        let reports = start::announcement(&self.gate.borrow());
+        reports.iter().for_each(|report| self.tell(report));
     }
 
     /// Decides about the request whose headers the host has just handed over.
@@ -96,14 +93,18 @@ impl Worker {
             Decision::Hold(candidate) => {
                 let monotonic = self.clock.read();
                 let now = Now { wall, monotonic };
-                let mut gate = self.gate.borrow_mut();
-                match gate.hold(context, candidate, now, &Shared) {
+                let held = self
+                    .gate
+                    .borrow_mut()
+                    .hold(context, candidate, now, &Shared);
+                match held {
                     Some(verdict) => verdict,
                     None => {
                         phase.set(Phase::Held);
+                        let has_calls = self.gate.borrow().has_calls();
                         // When the root is called it sets its timer itself.
-                        if !gate.has_calls() || !self.bell.ring() {
-                            self.tick_within(gate.next_tick(now.monotonic));
+                        if !has_calls || !self.bell.ring() {
+                            self.tick_within(self.next_tick(now.monotonic));
                         }
                         self.held.borrow_mut().insert(context, Rc::clone(phase));
                         self.metrics.held();
@@ -127,9 +128,8 @@ impl Worker {
 
     /// Gives up what other VMs would wait for: the configuration is being replaced.
     pub(super) fn retire(&self) {
-        let mut gate = self.gate.borrow_mut();
-        gate.retire(&Shared);
-        self.metrics.authorizers(&mut gate);
+        self.gate.borrow_mut().retire(&Shared);
+        self.metrics.authorizers(&mut self.gate.borrow_mut());
         // Their answers will find nobody.
         self.metrics.in_flight(0);
         self.metrics.retired();

@@ -236,11 +236,8 @@ impl Leader {
     }
 
     fn announce(&self) {
-        let gate = self.gate.borrow();
-        self.tell(&start::announcement(&gate));
-        if let Some(report) = gate.not_enforced() {
-            self.tell(&report);
-        }
+        let reports = start::announcement(&self.gate.borrow());
+        reports.iter().for_each(|report| self.tell(report));
     }
 
     /// Does what is due.

@@ -193,8 +193,7 @@ impl Worker {
     fn send(&self, exchange: &Exchange, id: CallId, call: Call) {
         match exchange.stream.call(&call) {
             Ok(number) => {
-                let mut calls = exchange.calls.borrow_mut();
-                calls.insert(number, (id, call));
+                exchange.calls.borrow_mut().insert(number, (id, call));
             }
             Err(reason) => self.finish(id, &Answer::NotSent(reason), clock::both()),
         }
@@ -279,18 +278,18 @@ impl Worker {
 
     /// Sees to it that the bell is that of a watched request, if there is any.
     fn find_bell(&self) {
-        let watched = self.watched.borrow();
-        if self
-            .bell
-            .get()
-            .is_some_and(|bell| watched.contains_key(&bell))
-        {
+        let is_watched = |bell| self.watched.borrow().contains_key(&bell);
+        if self.bell.get().is_some_and(is_watched) {
             return;
         }
-        let bell = watched.iter().find_map(|(context, exchange)| {
-            let bell = exchange.stream.bell()?;
-            Some((*context, bell))
-        });
+        let bell = self
+            .watched
+            .borrow()
+            .iter()
+            .find_map(|(context, exchange)| {
+                let bell = exchange.stream.bell()?;
+                Some((*context, bell))
+            });
         let (context, bell) = bell.unzip();
         if self.bell.replace(context) != context || bell.is_some() {
             self.seat.hang(bell);
