@@ -69,15 +69,6 @@ pub enum Phase {
     Answered,
 }
 
-impl From<&Verdict> for Phase {
-    fn from(verdict: &Verdict) -> Self {
-        match verdict {
-            Verdict::Forward(_) => Self::Forwarded,
-            Verdict::Refuse(_) | Verdict::Answer(_) => Self::Answered,
-        }
-    }
-}
-
 /// The request, with all of its headers: in a second line, or under another spelling of a name, could
 /// stand what a look-up by name does not show. One call that copies them all costs no more than two that
 /// copy one.

@@ -120,10 +120,13 @@ impl Worker {
     /// it.
     fn carry_out(&self, context: u32, verdict: &Verdict) -> Phase {
         stream::carry_out(&InEffect, &self.metrics, &self.policy(), verdict);
-        if let Verdict::Forward(forward) = verdict {
-            self.gate.borrow_mut().goes_on(context, forward);
+        match verdict {
+            Verdict::Forward(forward) => {
+                self.gate.borrow_mut().goes_on(context, forward);
+                Phase::Forwarded
+            }
+            Verdict::Refuse(_) | Verdict::Answer(_) => Phase::Answered,
         }
-        verdict.into()
     }
 
     /// Gives up what other VMs would wait for: the configuration is being replaced.

@@ -50,6 +50,13 @@ impl Exchange {
         }
     }
 
+    /// Refuses it without a verdict.
+    pub(crate) fn refuse(&self) {
+        if self.phase.replace(Phase::Answered) != Phase::Answered {
+            self.answer(503, Vec::new(), b"", "cognito.failed");
+        }
+    }
+
     /// Answers the request here.
     ///
     /// Envoy turns a reply to gRPC into gRPC's form, and takes it for a success unless told otherwise.
@@ -60,6 +67,8 @@ impl Exchange {
         {
             headers.push((GRPC_STATUS, grpc_status(status)));
         }
+        // Before the reply: Envoy may have done with the request when that returns.
+        self.phase.set(Phase::Answered);
         self.stream.send(status, &headers, body, details);
     }
 }
@@ -169,8 +178,13 @@ impl Filter {
 
     /// Something of ours has failed: nothing more is decided, and nothing goes on.
     pub fn refuse(&self) {
-        if self.exchange.phase.replace(Phase::Answered) != Phase::Answered {
-            self.exchange.answer(503, Vec::new(), b"", "cognito.failed");
+        self.exchange.refuse();
+    }
+
+    /// The same of all requests that are held.
+    pub fn refuse_held(&self) {
+        if let Some(worker) = &self.worker {
+            worker.refuse_held();
         }
     }
 }

@@ -148,6 +148,7 @@ impl Worker {
             }
         };
         self.carry_out(exchange, &verdict);
+        self.watch_its_end(exchange, &verdict);
         if self.gate.borrow().has_wishes() {
             let demands = self.gate.borrow_mut().wishes(clock::both(), &Space);
             self.demand(demands);
@@ -231,10 +232,13 @@ impl Worker {
             print(report);
         }
         for (context, verdict) in effects.verdicts {
-            let held = self.watched.borrow_mut().remove(&context);
+            // Taken off once that has been done: what fails midway is held still, and refused.
+            let held = self.watched.borrow().get(&context).map(Rc::clone);
             let Some(exchange) = held else { continue };
-            self.metrics.no_longer_held();
             self.carry_out(&exchange, &verdict);
+            self.watched.borrow_mut().remove(&context);
+            self.metrics.no_longer_held();
+            self.watch_its_end(&exchange, &verdict);
             if exchange.phase.get() == Phase::Forwarded {
                 exchange.stream.go_on();
             }
@@ -254,11 +258,16 @@ impl Worker {
         self.metrics.authorizers(&mut self.gate.borrow_mut());
     }
 
-    fn carry_out(&self, exchange: &Rc<Exchange>, verdict: &Verdict) {
-        // Before the reply: Envoy may have done with the request when that returns.
-        exchange.phase.set(verdict.into());
-        stream::carry_out(&**exchange, &self.metrics, &self.policy(), verdict);
+    fn carry_out(&self, exchange: &Exchange, verdict: &Verdict) {
+        stream::carry_out(exchange, &self.metrics, &self.policy(), verdict);
         exchange.settle_route();
+        if let Verdict::Forward(_) = verdict {
+            exchange.phase.set(Phase::Forwarded);
+        }
+    }
+
+    /// Watches a request that goes on, where it is to be cut when its token ends.
+    fn watch_its_end(&self, exchange: &Rc<Exchange>, verdict: &Verdict) {
         if let Verdict::Forward(forward) = verdict
             && let (AtExpiry::Close, Caller::Known(_)) = (forward.at_expiry, &forward.caller)
         {
@@ -298,6 +307,18 @@ impl Worker {
                 self.seat.ring();
             }
         }
+    }
+
+    /// Something of ours has failed: what would wait for it does not.
+    pub(crate) fn refuse_held(&self) {
+        let is_held = |_: &u32, exchange: &mut Rc<Exchange>| exchange.phase.get() == Phase::Held;
+        let held: Vec<_> = self.watched.borrow_mut().extract_if(is_held).collect();
+        for (context, exchange) in held {
+            self.gate.borrow_mut().cancel(context);
+            self.metrics.no_longer_held();
+            exchange.refuse();
+        }
+        self.find_bell();
     }
 
     /// A request has come to its end. Its calls end with it, and are made again: others may wait for the

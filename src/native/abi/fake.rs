@@ -24,8 +24,6 @@ pub(crate) struct Stream {
     pub(crate) was_reset: Cell<bool>,
     /// Whether a reply ends the request before it returns.
     pub(crate) ends_at_once: Cell<bool>,
-    /// Whether the filter fails when it reads a header.
-    pub(crate) fails: Cell<bool>,
     filter: Cell<Option<*const Opaque>>,
 }
 
@@ -44,7 +42,12 @@ thread_local! {
     static FAILS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Fails where a request wants it.
+/// Has the filter fail when it next reads a header.
+pub(crate) fn fail() {
+    FAILS.set(true);
+}
+
+/// Fails where a test wants it.
 pub(crate) fn fail_if_wanted() {
     assert!(!FAILS.take(), "as the test wants it");
 }
@@ -66,7 +69,6 @@ impl Stream {
 
     /// Begins the request, and shows its headers to the filter.
     pub(crate) fn begin(&self, configuration: &Configuration) -> u32 {
-        FAILS.set(self.fails.get());
         let module = configuration.module.get().unwrap_or(null());
         // SAFETY: of a configuration and a request that live.
         let filter = unsafe { envoy_dynamic_module_on_http_filter_new(module, self.pointer()) };

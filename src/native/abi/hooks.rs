@@ -1,7 +1,8 @@
 //! What Envoy calls.
 //!
 //! A panic is caught here, told, and ends in a refusal: a request that was being judged is answered
-//! with 503 and never goes on; a configuration that was being loaded is not taken.
+//! with 503 and never goes on, as are all that wait on its thread; a configuration that was being loaded
+//! is not taken.
 //!
 //! What Envoy gets for a filter or a configuration is a counted reference, which is given back when
 //! Envoy ends it. Every other hook takes one more for as long as it runs.
@@ -46,6 +47,18 @@ fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
         let _ = catch_unwind(|| tell(Level::Error, format_args!("{line}")));
     }
     result.ok()
+}
+
+impl Running {
+    /// Runs a part of the filter. If it has failed, no request waits any longer: whose turn it was,
+    /// nobody knows.
+    fn guarded<T>(&self, run: impl FnOnce(&Filter) -> T) -> Option<T> {
+        let result = guarded(|| run(&self.filter));
+        if result.is_none() {
+            guarded(|| self.filter.refuse_held());
+        }
+        result
+    }
 }
 
 /// The filter behind Envoy's pointer to it, kept alive while it is used.
@@ -275,7 +288,7 @@ pub(crate) unsafe extern "C" fn envoy_dynamic_module_on_http_filter_request_head
     let Some(running) = (unsafe { running(filter) }) else {
         return raw::HEADERS_STOP_ALL;
     };
-    match guarded(|| running.filter.on_headers(end_of_stream)) {
+    match running.guarded(|filter| filter.on_headers(end_of_stream)) {
         Some(Onward::Continue) => raw::HEADERS_CONTINUE,
         Some(Onward::Stop) => raw::HEADERS_STOP_ALL,
         None => {
@@ -336,7 +349,7 @@ pub(crate) unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(
 ) {
     // SAFETY: by the contract of this hook.
     if let Some(running) = unsafe { running(filter) } {
-        guarded(|| running.filter.on_woken());
+        running.guarded(Filter::on_woken);
     }
 }
 
@@ -359,10 +372,10 @@ pub(crate) unsafe extern "C" fn envoy_dynamic_module_on_http_filter_http_callout
     let Some(running) = (unsafe { running(filter) }) else {
         return;
     };
-    guarded(|| {
+    running.guarded(|filter| {
         // SAFETY: by the contract of this hook; the value does not leave it.
         let answered = unsafe { answered((headers, headers_length), (body, body_length)) };
-        running.filter.on_answer(call, answered.complete(result));
+        filter.on_answer(call, answered.complete(result));
     });
 }
 

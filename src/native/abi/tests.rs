@@ -1,6 +1,6 @@
 //! The hooks, called as Envoy calls them.
 
-use crate::fake::{Configuration, SCHEDULERS, Stream};
+use crate::fake::{Configuration, SCHEDULERS, Stream, fail};
 use crate::raw::{HEADERS_CONTINUE, HEADERS_STOP_ALL, TRAILERS_CONTINUE};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -374,12 +374,33 @@ fn a_panic_refuses_the_request_and_nothing_else() {
     let _alone = alone();
     let configuration = Configuration::load(&document("Panics", "keys")).unwrap();
     let failing = get("/open", &[]);
-    failing.fails.set(true);
+    fail();
     assert_eq!(failing.begin(&configuration), HEADERS_STOP_ALL);
     assert_eq!(statuses(&failing), [503]);
     failing.end();
     let next = get("/open", &[]);
     assert_eq!(next.begin(&configuration), HEADERS_CONTINUE);
     next.end();
+    configuration.end();
+}
+
+/// One in the midst of its verdict, and one whose verdict never comes.
+#[test]
+fn a_panic_refuses_what_is_held() {
+    let _alone = alone();
+    let configuration = Configuration::load(&asking("failing", "verdicts")).unwrap();
+    let held = [0; 2].map(|_| get("/", &[("x-partner", b"acme")]));
+    for one in &held {
+        assert_eq!(one.begin(&configuration), HEADERS_STOP_ALL);
+    }
+    fail();
+    held[0].answer(1, 0, &[(":status", "500")], &[]);
+    for one in held {
+        assert_eq!(statuses(&one), [503]);
+        assert_eq!(one.replies.borrow()[0].2, b"cognito.failed");
+        one.end();
+    }
+    configuration.wake();
+    assert_eq!(configuration.metric("cognito_authorizer.held_now"), 0);
     configuration.end();
 }
