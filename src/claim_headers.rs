@@ -7,9 +7,9 @@ use crate::authorizer::answer::Answer;
 use crate::claims::{Claim, ClaimPlace, Claims, PrincipalClaims, ReadAs, UserClaims};
 use crate::header::{HeaderName, is_header_value, is_trimmed};
 use crate::json;
+use crate::percent;
 use serde_json::Value;
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 /// How an array becomes one header value.
@@ -288,8 +288,7 @@ impl Writing {
 /// Percent-encodes a character (RFC 3986, section 2.1).
 fn push_escaped(text: &mut String, character: char) {
     for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-        // Writing to a string does not fail.
-        let _ = write!(text, "%{byte:02X}");
+        percent::push(text, byte, |_| false);
     }
 }
 

@@ -32,7 +32,7 @@
 //!
 //! | module | knows | does not know |
 //! |---|---|---|
-//! | [`time`], [`refusal`], [`step`], [`header`], [`arn`], [`pool`], [`principal`], [`signature`], [`json`], [`work`] | the words of the field, and the order of the checks | how a check is made |
+//! | [`time`], [`refusal`], [`step`], [`header`], [`arn`], [`pool`], [`principal`], [`signature`], [`json`], [`percent`], [`work`] | the words of the field, and the order of the checks | how a check is made |
 //! | [`remote`] | when a document is fetched and a question put, by which VM, how all share the answer, why a call failed | what is in it, and how a call is made |
 //! | [`rs256`], [`es384`], [`jwks`], [`verifiers`] | keys and signatures; `rs256` alone names the crypto crate | where keys come from |
 //! | [`claims`], [`token`] | what a token looks like | what is allowed |
@@ -135,6 +135,7 @@ pub mod json;
 pub mod jwks;
 pub mod keyring;
 pub mod owned;
+pub mod percent;
 pub mod policy;
 pub mod pool;
 pub mod principal;

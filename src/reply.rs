@@ -4,6 +4,7 @@ mod api_gateway;
 
 use crate::header::HeaderName;
 use crate::json;
+use crate::percent;
 use crate::refusal::{ApiKind, AuthorizerCause, Reason, Refusal};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -151,38 +152,23 @@ impl RequestUri<'_> {
         // A client of HTTP/2 says what it likes, and a login page would go to `javascript:`.
         let mut known = [&b"https"[..], b"http"].into_iter();
         known.find(|known| scheme.eq_ignore_ascii_case(known))?;
-        let parts = [scheme, b"://", self.authority?, self.path?];
-        component(parts.into_iter().flatten())
+        component(&[scheme, b"://", self.authority?, self.path?].concat())
     }
 
     /// `$context.path`, likewise.
     fn path(self) -> Option<String> {
-        component(self.path?.iter())
+        component(self.path?)
     }
 }
 
-/// Bytes as one component of a query: escaped, all but what RFC 3986, section 2.3, reserves for
-/// nothing.
-fn component<'b>(bytes: impl Iterator<Item = &'b u8>) -> Option<String> {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
-    ];
-    let mut escaped = String::new();
-    for byte in bytes {
-        match byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
-            true => escaped.push(char::from(*byte)),
-            false => {
-                escaped.push('%');
-                for digit in [byte >> 4, byte & 0x0f] {
-                    escaped.extend(DIGITS.get(usize::from(digit)));
-                }
-            }
-        }
-        if escaped.len() > MAX_URI_BYTES {
-            return None;
-        }
+/// Bytes as one component of a query.
+fn component(bytes: &[u8]) -> Option<String> {
+    // No escape makes it shorter.
+    if bytes.len() > MAX_URI_BYTES {
+        return None;
     }
-    Some(escaped)
+    let escaped = percent::encoded(bytes, percent::is_unreserved);
+    (escaped.len() <= MAX_URI_BYTES).then_some(escaped)
 }
 
 /// What a client is told of a protected resource, so that it can get the token that is wanted.

@@ -1,7 +1,8 @@
 //! Texts with wildcards, as IAM compares them: `*` is any number of characters, `/` among them, and
 //! `?` is one.
 
-use crate::rules::path::{escape, fold};
+use crate::percent;
+use crate::rules::path::fold;
 use crate::rules::work::Work;
 use crate::work::TooCostly;
 
@@ -28,11 +29,13 @@ impl Glob {
         })
     }
 
-    /// The same with its escapes decoded, if it has any. Those of `*` and `?` stay: decoded they would
-    /// be wildcards.
+    /// The same with its escapes decoded, if it has any and is UTF-8 then. Those of `*` and `?` stay:
+    /// decoded they would be wildcards.
     pub(super) fn unescaped(&self) -> Option<Self> {
-        let unescaped = unescaped(&self.exact.text)?;
-        Self::new(&unescaped)
+        let text = &*self.exact.text;
+        let unescaped = percent::decoded_except(text.as_bytes(), b"*?");
+        let unescaped = std::str::from_utf8(&unescaped).ok()?;
+        (unescaped != text).then(|| Self::new(unescaped))?
     }
 
     /// How many bytes it has allocated.
@@ -136,27 +139,6 @@ fn goes_on(mut pattern: &[u8], mut text: &[u8], work: &mut Work) -> Result<bool,
             }
         }
     }
-}
-
-/// `None` where no escape can be decoded, or what comes out is not UTF-8. A broken one stays.
-fn unescaped(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut parts = text.split('%');
-    bytes.extend_from_slice(parts.next()?.as_bytes());
-    for part in parts {
-        match escape(part.as_bytes()) {
-            Some((byte, after)) if !matches!(byte, b'*' | b'?') => {
-                bytes.push(byte);
-                bytes.extend_from_slice(after);
-            }
-            Some(_) | None => {
-                bytes.push(b'%');
-                bytes.extend_from_slice(part.as_bytes());
-            }
-        }
-    }
-    let decoded = String::from_utf8(bytes).ok()?;
-    (decoded != text).then_some(decoded)
 }
 
 /// What stands before the first wildcard.

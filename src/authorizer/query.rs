@@ -1,6 +1,6 @@
 //! The parameters of a query as API Gateway tells them to a function.
 
-use crate::rules::path::escape;
+use crate::percent;
 
 /// The parameters in their order, decoded once, with `+` as a space. One that is not UTF-8 is left
 /// out: to replace characters would show the function another value than the upstream gets.
@@ -19,14 +19,7 @@ pub(super) fn parameters(path: &[u8]) -> Vec<(String, String)> {
 
 /// The query as it stands; what is not ASCII, as an escape.
 pub(super) fn raw(path: &[u8]) -> String {
-    let mut raw = String::new();
-    for byte in text(path) {
-        match byte.is_ascii() {
-            true => raw.push(char::from(*byte)),
-            false => raw.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    raw
+    percent::encoded(text(path), |byte| byte.is_ascii())
 }
 
 fn text(path: &[u8]) -> &[u8] {
@@ -37,18 +30,11 @@ fn text(path: &[u8]) -> &[u8] {
 
 /// A broken escape stays as it is.
 fn decoded(text: &[u8]) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if let (b'%', Some((byte, after))) = (*first, escape(after)) {
-            bytes.push(byte);
-            rest = after;
-        } else {
-            bytes.push(if *first == b'+' { b' ' } else { *first });
-        }
-    }
-    String::from_utf8(bytes).ok()
+    let spaced = text
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte });
+    let spaced: Vec<_> = spaced.collect();
+    String::from_utf8(percent::decoded(&spaced).into_owned()).ok()
 }
 
 #[cfg(test)]

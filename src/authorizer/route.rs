@@ -1,7 +1,7 @@
 //! The resource or route of an API that stands for a rule.
 
 use super::method_arn::MethodArn;
-use crate::rules::path::decode_except;
+use crate::percent;
 use crate::rules::pattern::{Match, Method, PathPattern, Piece, Template};
 use std::collections::BTreeMap;
 
@@ -88,7 +88,9 @@ impl Route {
 }
 
 fn decoded(text: &str) -> String {
-    decode_except(text, b"*?")
+    let decoded = percent::decoded_except(text.as_bytes(), b"*?");
+    // Always UTF-8: the path has been decoded as a whole when it was read.
+    String::from_utf8(decoded.into_owned()).unwrap_or_default()
 }
 
 fn parameters(template: &Template, path: &str) -> BTreeMap<String, String> {

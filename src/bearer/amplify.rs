@@ -7,9 +7,9 @@
 
 use super::Sighting;
 use crate::claims::TokenUse;
+use crate::percent;
 use crate::request::Request;
 use crate::request::cookies::{Cookie, Cookies, folded};
-use crate::request::query::percent_decoded;
 use crate::request::work::Work;
 use crate::work::TooCostly;
 use std::borrow::Cow;
@@ -114,7 +114,7 @@ impl Amplify {
                 match self.member(cookie) {
                     None => has_alias |= self.is_alias(cookie),
                     Some((client, Member::LastUser(value))) => {
-                        last_users.push((client, percent_decoded(value)));
+                        last_users.push((client, percent::decoded(value)));
                     }
                     Some((client, Member::Token(user, piece, value))) => {
                         let owner = (client, user);
@@ -156,7 +156,7 @@ impl Amplify {
 
     /// What a cookie is whose name all readers agree on, and whose client's.
     fn member<'a>(&self, cookie: Cookie<'a>) -> Option<(&str, Member<'a>)> {
-        let name = percent_decoded(cookie.name()?);
+        let name = percent::decoded(cookie.name()?);
         let rest = name.strip_prefix(BEGINNING.as_bytes())?;
         let (client, rest) = around(rest, rest.iter().position(is_full_stop)?)?;
         let client = self.clients.get(std::str::from_utf8(client).ok()?)?;

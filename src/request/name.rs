@@ -7,6 +7,7 @@
 //! byte twice at most, and what it costs is counted.
 
 use super::work::{NAME, Work};
+use crate::percent;
 use crate::work::TooCostly;
 
 /// What a byte may be; some are several things.
@@ -326,21 +327,12 @@ impl Iterator for Decoded<'_> {
 
 /// The byte that an escape stands for, and what follows it; any character beyond ASCII is one byte.
 fn escape(digits: &[u8]) -> Option<(u8, &[u8])> {
-    if let [b'u' | b'U', high, low, third, fourth, rest @ ..] = digits {
-        let page = hex_byte(*high, *low)?;
-        let byte = hex_byte(*third, *fourth)?;
-        return Some((if page == 0 { byte } else { u8::MAX }, rest));
-    }
-    let [high, low, rest @ ..] = digits else {
-        return None;
+    let [b'u' | b'U', page @ ..] = digits else {
+        return percent::escape(digits);
     };
-    Some((hex_byte(*high, *low)?, rest))
-}
-
-/// The byte that two hexadecimal digits spell.
-pub(super) fn hex_byte(high: u8, low: u8) -> Option<u8> {
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    u8::try_from(digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?).ok()
+    let (page, digits) = percent::escape(page)?;
+    let (byte, rest) = percent::escape(digits)?;
+    Some((if page == 0 { byte } else { u8::MAX }, rest))
 }
 
 #[cfg(test)]
@@ -476,12 +468,5 @@ mod tests {
         assert_eq!(cost("a=1&t=2&c=3"), 11 + NAME + 1);
         assert_eq!(cost("a=1&%62=2&c=3"), 13 + NAME);
         assert_eq!(cost("a=1&[b=2&c=3"), 12 + NAME + EDGES);
-    }
-
-    #[test]
-    fn a_byte_is_two_hexadecimal_digits() {
-        assert_eq!(hex_byte(b'f', b'F'), Some(255));
-        assert_eq!(hex_byte(b'+', b'1'), None);
-        assert_eq!(hex_byte(b'1', b'g'), None);
     }
 }

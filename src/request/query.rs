@@ -1,7 +1,8 @@
 //! The query of a path, as everything reads it that may stand behind the filter.
 
-use super::name::{Found, Grammar, Search, hex_byte};
+use super::name::{Found, Grammar, Search};
 use super::work::{SIGHTING, Work};
+use crate::percent;
 use crate::work::TooCostly;
 use std::borrow::Cow;
 
@@ -192,7 +193,7 @@ impl<'a> Escaped<'a> {
         Ok(Some(Self {
             path,
             mark,
-            text: percent_decoded(text),
+            text: percent::decoded(text),
         }))
     }
 
@@ -280,7 +281,7 @@ impl<'a> Parameter<'a> {
     #[must_use]
     pub fn value(self, wanted: &[u8]) -> Option<Cow<'a, [u8]>> {
         let (name, value) = split(self.segment()?)?;
-        is_name(name, wanted).then(|| percent_decoded(value))
+        is_name(name, wanted).then(|| percent::decoded(value))
     }
 
     /// All up to the next `&`, if this begins there.
@@ -299,28 +300,7 @@ fn split(parameter: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn is_name(written: &[u8], wanted: &[u8]) -> bool {
-    written == wanted || written.contains(&b'%') && *percent_decoded(written) == *wanted
-}
-
-/// A broken escape stays as it is.
-pub(crate) fn percent_decoded(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.contains(&b'%') {
-        return Cow::Borrowed(text);
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if let (b'%', [high, low, after @ ..]) = (*first, after)
-            && let Some(byte) = hex_byte(*high, *low)
-        {
-            decoded.push(byte);
-            rest = after;
-        } else {
-            decoded.push(*first);
-        }
-    }
-    Cow::Owned(decoded)
+    written == wanted || written.contains(&b'%') && *percent::decoded(written) == *wanted
 }
 
 #[cfg(test)]

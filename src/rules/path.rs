@@ -26,7 +26,6 @@ use super::work::Work;
 pub(super) use atom::{Atom, Joint};
 pub use error::UnsafePath;
 pub(super) use escape::encode;
-pub(crate) use escape::escape;
 use escape::is_path_character;
 pub use reading::fold;
 pub(super) use reading::{Letters, Spellings, segments, texts};
@@ -223,12 +222,6 @@ pub struct Structure {
     pub exact: Vec<String>,
     /// What servers compare that do not.
     pub caseless: Vec<String>,
-}
-
-/// Decodes a part of a literal reading, but for the escapes of some bytes.
-#[must_use]
-pub fn decode_except(literal: &str, kept: &[u8]) -> String {
-    escape::decode_except(literal, kept)
 }
 
 fn scan(path: &[u8]) -> Result<Marks, UnsafePath> {

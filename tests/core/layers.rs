@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use; none of them stands below it in the table.
-const LAYERS: [(&str, &str); 38] = [
+const LAYERS: [(&str, &str); 39] = [
     // Words of the field.
     ("time", ""),
     ("refusal", ""),
@@ -17,6 +17,7 @@ const LAYERS: [(&str, &str); 38] = [
     ("principal", "arn"),
     ("signature", ""),
     ("json", ""),
+    ("percent", ""),
     ("work", ""),
     // From bytes to types.
     ("rs256", "signature"),
@@ -28,18 +29,18 @@ const LAYERS: [(&str, &str); 38] = [
     ("deny_list", "claims json time"),
     (
         "rules",
-        "claims header pool principal refusal step time work",
+        "claims header percent pool principal refusal step time work",
     ),
-    ("request", "header rules work"),
-    ("bearer", "claims header refusal request work"),
+    ("request", "header percent rules work"),
+    ("bearer", "claims header percent refusal request work"),
     ("owned", "header request"),
     (
         "authorizer",
-        "arn bearer header json request rules time work",
+        "arn bearer header json percent request rules time work",
     ),
     // The policy.
-    ("claim_headers", "authorizer claims header json"),
-    ("reply", "header json refusal"),
+    ("claim_headers", "authorizer claims header json percent"),
+    ("reply", "header json percent refusal"),
     ("resource", "json reply rules"),
     (
         "policy",

@@ -4,6 +4,7 @@ use super::Report;
 use super::finding::{self, Code, Finding, Severity};
 use crate::document::{Source, Span};
 use crate::explain::safe::safe_json;
+use cognito_authorizer::percent;
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -75,15 +76,9 @@ fn result(source: &Source, finding: &Finding) -> Value {
 
 /// The name of a file as a URI reference (RFC 3986, section 4.1).
 fn uri(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    let encoded = name.bytes().map(|byte| {
-        if plain(byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    });
-    encoded.collect()
+    percent::encoded(name.as_bytes(), |byte| {
+        percent::is_unreserved(byte) || byte == b'/'
+    })
 }
 
 #[cfg(test)]

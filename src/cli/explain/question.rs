@@ -9,6 +9,7 @@ use cognito_authorizer::bearer::{
     Encoding, PROTOCOLS, Scheme, TokenSource, TokenSources, WebSocketProtocol,
 };
 use cognito_authorizer::header::{HeaderName, is_header_value};
+use cognito_authorizer::percent::{encoded, is_unreserved};
 use cognito_authorizer::policy::Policy;
 use cognito_authorizer::time::Timestamp;
 use std::io::Read as _;
@@ -224,23 +225,11 @@ pub(crate) fn place(headers: &mut Vec<(String, Vec<u8>)>, sources: &TokenSources
             for (header, value) in headers {
                 if header == ":path" {
                     value.push(if value.contains(&b'?') { b'&' } else { b'?' });
-                    value.extend(escaped(name));
+                    value.extend(encoded(name.as_bytes(), is_unreserved).bytes());
                     value.push(b'=');
-                    value.extend(escaped(token));
+                    value.extend(encoded(token.as_bytes(), is_unreserved).bytes());
                 }
             }
         }
     }
-}
-
-/// Percent-encoded for a query (RFC 3986, section 2.1); a token's own characters stay.
-fn escaped(text: &str) -> Vec<u8> {
-    let mut escaped = Vec::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            true => escaped.push(byte),
-            false => escaped.extend(format!("%{byte:02X}").into_bytes()),
-        }
-    }
-    escaped
 }

@@ -1,6 +1,7 @@
 //! The paths of a definition, in the syntax of rules.
 
 use super::part::placeholder;
+use cognito_authorizer::percent;
 use cognito_authorizer::rules::pattern::PathPattern;
 
 /// A part of a path. The order is that in which API Gateway prefers them.
@@ -177,17 +178,6 @@ impl Route {
 
 /// The path with its escapes decoded, as far as they are text.
 pub(super) fn decoded(segment: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = segment.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let escape = after.split_at_checked(2).filter(|_| *first == b'%');
-        let byte = escape.and_then(|(digits, after)| {
-            let digits = std::str::from_utf8(digits).ok()?;
-            Some((u8::from_str_radix(digits, 16).ok()?, after))
-        });
-        let (byte, after) = byte.unwrap_or((*first, after));
-        bytes.push(byte);
-        rest = after;
-    }
+    let bytes = percent::decoded(segment.as_bytes()).into_owned();
     String::from_utf8(bytes).unwrap_or_else(|_| segment.to_owned())
 }

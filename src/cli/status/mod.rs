@@ -8,6 +8,7 @@ mod statistics;
 use crate::REFUSED;
 use admin::Admin;
 use anyhow::ensure;
+use cognito_authorizer::percent;
 use running::Running;
 use screen::Screen;
 use statistics::Statistics;
@@ -84,9 +85,5 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
 
 /// A text as a value of a query (RFC 3986, section 2.1).
 fn encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte.is_ascii_alphanumeric() {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encode).collect()
+    percent::encoded(text.as_bytes(), |byte| byte.is_ascii_alphanumeric())
 }

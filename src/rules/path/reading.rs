@@ -6,8 +6,9 @@
 //! length by [`Work`].
 
 use super::case::{capital, small};
-use super::escape::{decode_except, encode};
+use super::escape::encode;
 use super::{PathCase, RequestPath, UnsafePath};
+use crate::percent;
 use crate::rules::work::Work;
 use std::borrow::Cow;
 
@@ -226,6 +227,13 @@ pub(in super::super) struct Spellings<'t> {
     /// The same with letters folded: the escapes of small letters, those of capital ones, and decoded.
     /// None where letter case distinguishes paths.
     folded: Vec<Cow<'t, str>>,
+}
+
+/// Decodes a part of a literal reading, but for the escapes of some bytes.
+fn decode_except(literal: &str, kept: &[u8]) -> String {
+    let decoded = percent::decoded_except(literal.as_bytes(), kept);
+    // Always UTF-8: the whole has been decoded when the path was read.
+    String::from_utf8(decoded.into_owned()).unwrap_or_default()
 }
 
 impl<'t> Spellings<'t> {

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cognito_authorizer::percent;
 
 /// All tokens in a request: what their signatures are, and what stands before.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +23,9 @@ impl Secrets {
             secrets.signatures.extend(encoded_tokens(&value));
             // A form writes a space as a plus sign.
             let spaced = value.replace('+', " ");
-            for text in [percent_decoded(&value), spaced, value] {
+            let decoded = percent::decoded(value.as_bytes());
+            let decoded = String::from_utf8_lossy(&decoded).into_owned();
+            for text in [decoded, spaced, value] {
                 for (head, signature) in words(&text).filter_map(token) {
                     secrets.signatures.push(signature.to_owned());
                     secrets.heads.push(head.to_owned());
@@ -114,29 +117,6 @@ fn credentials(value: &str) -> Option<String> {
     let is_token = words(secret).any(|word| token(word).is_some());
     let rest = secret.splitn(3, '.').nth(2).unwrap_or(secret);
     (!is_token && rest.len() >= SHORTEST).then(|| rest.to_owned())
-}
-
-/// Escapes decoded where they can be; what is broken stays.
-fn percent_decoded(text: &str) -> String {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        let escape = after.split_at_checked(2).filter(|_| *first == b'%');
-        let byte = escape.and_then(|(digits, after)| {
-            let digits = std::str::from_utf8(digits).ok()?;
-            let byte = u8::from_str_radix(digits, 16).ok()?;
-            Some((byte, after))
-        });
-        match byte {
-            Some((byte, after)) => {
-                decoded.push(byte);
-                rest = after;
-            }
-            None => decoded.push(*first),
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 #[cfg(test)]
