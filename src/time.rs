@@ -261,6 +261,18 @@ impl Monotonic {
         self.0
     }
 
+    /// A reading as shared data has it.
+    #[must_use]
+    pub const fn from_nanoseconds(since_origin: u64) -> Self {
+        Self(Duration::from_nanos(since_origin))
+    }
+
+    /// The distance from the clock's origin, as shared data has it: 64 bits are enough for 584 years.
+    #[must_use]
+    pub fn nanoseconds(self) -> u64 {
+        u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// The moment `delay` from now; saturates at the clock's end.
     #[must_use]
     pub const fn after(self, delay: Duration) -> Self {

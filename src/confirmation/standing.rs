@@ -1,6 +1,6 @@
 //! What is known of a token: when its pool last stood by it, and what has been learnt since.
 
-use crate::remote::slots::{Key, Record, nanoseconds};
+use crate::remote::slots::{Key, Record};
 use crate::time::Monotonic;
 use std::time::Duration;
 
@@ -110,9 +110,9 @@ impl Standing {
     pub fn of(record: Record) -> Self {
         let [confirmed_at, tag] = record.words;
         let at = record.keep;
-        let moment = |number| Monotonic::new(Duration::from_nanos(number));
         Self {
-            confirmed_at: (confirmed_at != NEVER).then(|| moment(confirmed_at)),
+            confirmed_at: (confirmed_at != NEVER)
+                .then(|| Monotonic::from_nanoseconds(confirmed_at)),
             since: match tag {
                 NOTHING => Since::Nothing,
                 REFUSED => Since::Refused(at),
@@ -136,7 +136,7 @@ impl Standing {
         Record {
             key,
             keep,
-            words: [confirmed_at.map_or(NEVER, nanoseconds), tag],
+            words: [confirmed_at.map_or(NEVER, Monotonic::nanoseconds), tag],
         }
     }
 }

@@ -7,7 +7,6 @@
 //! last told, and which, and when the last call failed.
 
 use super::failure::Sort;
-use super::slots::nanoseconds;
 use super::space::{EntryNames, FORMAT, SharedSpace};
 use crate::time::Monotonic;
 use std::cell::Cell;
@@ -104,9 +103,9 @@ impl Outage {
 fn encode(told: Told) -> Vec<u8> {
     let mut bytes = FORMAT.as_bytes().to_vec();
     for number in [
-        nanoseconds(told.at),
+        told.at.nanoseconds(),
         told.cause,
-        nanoseconds(told.failed_at),
+        told.failed_at.nanoseconds(),
     ] {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
@@ -119,7 +118,7 @@ fn decode(bytes: &[u8]) -> Option<Told> {
     let ([at, cause, failed_at], []) = numbers.as_chunks::<8>() else {
         return None;
     };
-    let moment = |bytes| Monotonic::new(Duration::from_nanos(u64::from_le_bytes(bytes)));
+    let moment = |bytes| Monotonic::from_nanoseconds(u64::from_le_bytes(bytes));
     Some(Told {
         at: moment(*at),
         cause: u64::from_le_bytes(*cause),

@@ -4,7 +4,6 @@
 //! before it begins one: in no second there are more calls than the rate says, wherever it begins.
 //! An entry is the format of this space, and then those moments, as nanoseconds in 64 bits.
 
-use super::slots::nanoseconds;
 use super::space::{EntryNames, FORMAT, SharedSpace, Version};
 use crate::time::Monotonic;
 use std::time::Duration;
@@ -54,7 +53,7 @@ impl Rate {
             if !self.allows(&begun) {
                 return false;
             }
-            begun.push(nanoseconds(now));
+            begun.push(now.nanoseconds());
             if self.write(&begun, version, space) {
                 return true;
             }
@@ -83,7 +82,7 @@ pub fn recent(bytes: Option<&[u8]>, now: Monotonic) -> Vec<u64> {
     };
     let begun = begun.iter().map(|moment| u64::from_le_bytes(*moment));
     let is_recent = |moment: &u64| {
-        let moment = Monotonic::new(Duration::from_nanos(*moment));
+        let moment = Monotonic::from_nanoseconds(*moment);
         now < moment.after(SECOND) && moment < now.after(SECOND)
     };
     begun.filter(is_recent).take(MAX_PER_SECOND).collect()
@@ -135,11 +134,11 @@ mod tests {
         }
         // An hour ahead, or a second.
         for ahead in [3600, 1] {
-            put(&[nanoseconds(at(0).after(Duration::from_secs(ahead)))]);
+            put(&[at(0).after(Duration::from_secs(ahead)).nanoseconds()]);
             assert!(rate.is_open(at(0), &space), "{ahead}");
         }
         // Another VM has read its clock a little later.
-        put(&[nanoseconds(at(999))]);
+        put(&[at(999).nanoseconds()]);
         assert!(!rate.is_open(at(0), &space));
     }
 
@@ -169,7 +168,7 @@ mod tests {
     #[test]
     fn no_more_is_read_than_a_rate_can_count() {
         let (space, rate) = (MemorySpace::default(), Rate::new("k", &[], 1000));
-        rate.write(&vec![nanoseconds(at(0)); 1001], Version::Any, &space);
+        rate.write(&vec![at(0).nanoseconds(); 1001], Version::Any, &space);
         let (bytes, _) = space.read(&rate.name);
         assert_eq!(recent(bytes.as_deref(), at(0)).len(), 1000);
         assert!(!rate.is_open(at(0), &space));

@@ -31,7 +31,6 @@
 use super::failure::Cause;
 use super::space::FORMAT;
 use crate::time::Monotonic;
-use std::time::Duration;
 
 /// How a document is, and which VM is fetching it; the same for all VMs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,8 +125,8 @@ impl Record {
             nanoseconds(self.lease.map(|lease| lease.until)),
             nanoseconds(self.failing_since),
             u64::from(self.failures),
-            nanoseconds(Some(self.next_fetch_at)),
-            nanoseconds(Some(self.attempt_at)),
+            self.next_fetch_at.nanoseconds(),
+            self.attempt_at.nanoseconds(),
             nanoseconds(self.demand.map(|demand| demand.at)),
             outcome,
             nanoseconds(self.told.map(|told| told.at)),
@@ -185,21 +184,19 @@ impl Record {
     }
 }
 
-/// A moment as nanoseconds, `u64::MAX` for none; a process would have to run for 584 years.
+/// `u64::MAX` for none.
 fn nanoseconds(moment: Option<Monotonic>) -> u64 {
-    moment.map_or(u64::MAX, |moment| {
-        u64::try_from(moment.since_origin().as_nanos()).unwrap_or(u64::MAX)
-    })
+    moment.map_or(u64::MAX, Monotonic::nanoseconds)
 }
 
 fn moment(nanoseconds: u64) -> Option<Monotonic> {
-    (nanoseconds != u64::MAX).then(|| Monotonic::new(Duration::from_nanos(nanoseconds)))
+    (nanoseconds != u64::MAX).then(|| Monotonic::from_nanoseconds(nanoseconds))
 }
 
 /// Content, or its entity tag, as bytes.
 #[must_use]
 pub fn encode_content(content_at: Monotonic, document: &[u8]) -> Vec<u8> {
-    let time = nanoseconds(Some(content_at)).to_le_bytes();
+    let time = content_at.nanoseconds().to_le_bytes();
     // A deny list has megabytes: no second allocation for it.
     let mut bytes = Vec::with_capacity(time.len().saturating_add(document.len()));
     bytes.extend_from_slice(&time);
@@ -210,12 +207,13 @@ pub fn encode_content(content_at: Monotonic, document: &[u8]) -> Vec<u8> {
 /// The document that the fetch of this time brought; `None` for any other.
 #[must_use]
 pub fn decode_content(bytes: &[u8], content_at: Monotonic) -> Option<&[u8]> {
-    bytes.strip_prefix(&nanoseconds(Some(content_at)).to_le_bytes())
+    bytes.strip_prefix(&content_at.nanoseconds().to_le_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn at(seconds: u64) -> Monotonic {
         Monotonic::new(Duration::from_secs(seconds))

@@ -145,7 +145,7 @@ fn encode(records: &[Record]) -> Vec<u8> {
     for Record { key, keep, words } in records {
         let [first, second] = words;
         bytes.extend_from_slice(&key.0);
-        bytes.extend_from_slice(&nanoseconds(*keep).to_le_bytes());
+        bytes.extend_from_slice(&keep.nanoseconds().to_le_bytes());
         bytes.extend_from_slice(&first.to_le_bytes());
         bytes.extend_from_slice(&second.to_le_bytes());
     }
@@ -173,15 +173,9 @@ fn record(bytes: &[u8; 40]) -> Option<Record> {
     };
     Some(Record {
         key: Key(*key),
-        keep: Monotonic::new(Duration::from_nanos(u64::from_le_bytes(*keep))),
+        keep: Monotonic::from_nanoseconds(u64::from_le_bytes(*keep)),
         words: [*first, *second].map(u64::from_le_bytes),
     })
-}
-
-/// A moment as nanoseconds.
-#[must_use]
-pub fn nanoseconds(moment: Monotonic) -> u64 {
-    u64::try_from(moment.since_origin().as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

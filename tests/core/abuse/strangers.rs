@@ -100,7 +100,7 @@ fn number(dice: &mut Seed) -> u64 {
 }
 
 fn moment(dice: &mut Seed) -> Monotonic {
-    Monotonic::new(std::time::Duration::from_nanos(number(dice)))
+    Monotonic::from_nanoseconds(number(dice))
 }
 
 /// A record of the right shape with any contents.
