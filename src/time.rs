@@ -248,6 +248,10 @@ fn offset(zone: &[u8]) -> Option<i32> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Monotonic(Duration);
 
+/// A VM reads its clock when its callback begins, so that what another has written since may lie a
+/// little ahead.
+const AHEAD: Duration = Duration::from_secs(1);
+
 impl Monotonic {
     /// A reading that lies `since_origin` after the clock's origin.
     #[must_use]
@@ -277,6 +281,14 @@ impl Monotonic {
     #[must_use]
     pub const fn after(self, delay: Duration) -> Self {
         Self(self.0.saturating_add(delay))
+    }
+
+    /// Whether less than `span` has gone by since a reading in shared data. Since one that lies further
+    /// ahead than the clocks of VMs differ in, it has: no VM of this filter wrote it, and it would last
+    /// for good.
+    #[must_use]
+    pub fn lasts(self, span: Duration, now: Self) -> bool {
+        self <= now.after(AHEAD) && now < self.after(span)
     }
 
     /// How long ago `earlier` was; zero if it lies ahead.

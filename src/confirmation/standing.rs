@@ -9,9 +9,6 @@ use std::time::Duration;
 pub const REFUSED_FOR: Duration = Duration::from_secs(10);
 /// How long after an answer that said nothing the question may be asked again.
 pub const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// A VM reads its clock when its callback begins, so that what another has written since may lie a
-/// little ahead. More than this was written by no VM of this filter.
-const AHEAD: Duration = Duration::from_secs(1);
 /// The longest that a question is under way: the longest time-out, and a lease's grace.
 const LONGEST_QUESTION: Duration = Duration::from_secs(12);
 
@@ -70,13 +67,13 @@ impl Standing {
     #[must_use]
     pub fn word(&self, terms: Terms, now: Monotonic) -> Word {
         match self.since {
-            Since::Refused(at) if lasts(at, REFUSED_FOR, now) => Word::Bad,
+            Since::Refused(at) if at.lasts(REFUSED_FOR, now) => Word::Bad,
             Since::Nothing | Since::Refused(_) | Since::Unanswered(_) | Since::Asked { .. }
                 if self.is_confirmed(terms.within, now) =>
             {
                 Word::Good
             }
-            Since::Unanswered(at) if lasts(at, ASK_AGAIN, now) => self.last_word(terms, now),
+            Since::Unanswered(at) if at.lasts(ASK_AGAIN, now) => self.last_word(terms, now),
             Since::Nothing | Since::Refused(_) | Since::Unanswered(_) | Since::Asked { .. } => {
                 Word::Open
             }
@@ -93,7 +90,7 @@ impl Standing {
     }
 
     fn is_confirmed(&self, span: Duration, now: Monotonic) -> bool {
-        self.confirmed_at.is_some_and(|at| lasts(at, span, now))
+        self.confirmed_at.is_some_and(|at| at.lasts(span, now))
     }
 
     /// Whether a VM is asking.
@@ -148,11 +145,6 @@ const REFUSED: u64 = 1;
 const UNANSWERED: u64 = 2;
 /// All other numbers name a VM that asks.
 pub const FIRST_VM: u64 = 3;
-
-/// Whether less than this has gone by since a moment.
-fn lasts(at: Monotonic, span: Duration, now: Monotonic) -> bool {
-    at <= now.after(AHEAD) && now < at.after(span)
-}
 
 #[cfg(test)]
 mod tests {

@@ -62,8 +62,8 @@ impl Outage {
         let (bytes, version) = space.read(&self.name);
         let told = bytes.and_then(|bytes| decode(&bytes));
         let is_news = told.is_none_or(|told| {
-            let since = now.since(told.at);
-            since >= REMINDER || told.cause != cause && since >= QUIET
+            let lasts = |span| told.at.lasts(span, now);
+            !lasts(REMINDER) || told.cause != cause && !lasts(QUIET)
         });
         let after = match told {
             Some(told) if !is_news => Told {
@@ -174,6 +174,16 @@ mod tests {
         assert_eq!(one.answered(at(717), &space), Old);
         assert_eq!(one.answered(at(718), &space), New);
         assert_eq!(Outage::new("k", &["b"]).failed(slow, at(701), &space), New);
+    }
+
+    #[test]
+    fn what_was_told_far_ahead_was_not_told() {
+        for (ahead, news) in [(1, Old), (2, New), (3600, New)] {
+            let (space, outage) = (MemorySpace::default(), Outage::new("k", &[]));
+            assert_eq!(outage.failed(None, at(100 + ahead), &space), New);
+            assert_eq!(outage.failed(None, at(100), &space), news, "{ahead}");
+            assert_eq!(outage.failed(None, at(101), &space), Old, "{ahead}");
+        }
     }
 
     #[test]

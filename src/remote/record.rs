@@ -29,6 +29,7 @@
 //! document, in the form in which VMs hand it on; its entity tag likewise.
 
 use super::failure::Cause;
+use super::schedule::LONGEST_CALL;
 use super::space::FORMAT;
 use crate::time::Monotonic;
 
@@ -100,10 +101,12 @@ pub struct Told {
 }
 
 impl Record {
-    /// Whether a VM is fetching.
+    /// Whether a VM is fetching. A lease that ends later than any fetch is nobody's: no VM would fetch
+    /// while it lasts.
     #[must_use]
     pub fn is_leased(&self, now: Monotonic) -> bool {
-        self.lease.is_some_and(|lease| now < lease.until)
+        let until = self.lease.map(|lease| lease.until);
+        until.is_some_and(|until| now < until && until <= now.after(LONGEST_CALL))
     }
 
     /// The record as bytes.
@@ -303,12 +306,16 @@ mod tests {
         let record = Record {
             lease: Some(Lease {
                 holder: 7,
-                until: at(2),
+                until: at(122),
             }),
             ..Record::default()
         };
-        assert!(record.is_leased(at(1)));
-        assert!(!record.is_leased(at(2)));
+        assert!(
+            !record.is_leased(at(1)),
+            "further ahead than any fetch takes"
+        );
+        assert!(record.is_leased(at(2)) && record.is_leased(at(121)));
+        assert!(!record.is_leased(at(122)));
         assert!(!Record::default().is_leased(at(1)));
     }
 

@@ -220,7 +220,7 @@ impl Refresher {
         // When it was last told, so that it is told again while it lasts.
         let last = told.last_chunk().map(|bytes| u64::from_le_bytes(*bytes));
         let seconds = now.since_origin().as_secs();
-        let due = |last: u64| seconds.saturating_sub(last) >= REMINDER.as_secs();
+        let due = |last| !Monotonic::new(Duration::from_secs(last)).lasts(REMINDER, now);
         let news = first || last.is_none_or(due);
         let last = last.filter(|_| !news).unwrap_or(seconds);
         let told = record::encode_content(content_at, &last.to_le_bytes());
@@ -291,7 +291,7 @@ impl Refresher {
     fn demand_window(&self, now: Monotonic) -> Option<Demand> {
         self.record.demand.filter(|demand| {
             let under_way = demand.outcome == DemandOutcome::Pending && self.record.is_leased(now);
-            under_way || now.since(demand.at) < DEMAND_WINDOW
+            under_way || demand.at.lasts(DEMAND_WINDOW, now)
         })
     }
 
@@ -558,7 +558,7 @@ impl Refresher {
         let news = record.told.is_none_or(|told| {
             let ended = |end| told.at < end && end <= now;
             told.cause != cause
-                || now.since(told.at) >= REMINDER
+                || !told.at.lasts(REMINDER, now)
                 || self.usable_until().is_some_and(ended)
         });
         match news {

@@ -33,6 +33,10 @@ pub(super) const SETTLING_TIME: Duration = Duration::from_secs(1);
 /// came in the last moment to be written.
 pub(crate) const LEASE_GRACE: Duration = Duration::from_secs(1);
 
+/// Longer than any call is under way: no VM of this filter has a lease, or keeps a record in a slot, for
+/// longer.
+pub(super) const LONGEST_CALL: Duration = Duration::from_secs(120);
+
 /// How long content that a record promises, but that is not there, is waited for.
 pub(super) const RECOVERY_DELAY: Duration = Duration::from_secs(1);
 

@@ -15,17 +15,15 @@
 //!
 //! Bytes of any other shape are an empty slot.
 
+use super::schedule::LONGEST_CALL;
 use super::space::{EntryNames, FORMAT, SharedSpace};
 use crate::time::Monotonic;
 use sha2::{Digest, Sha256};
-use std::time::Duration;
 
 /// How many entries there are, for all configurations of the process together.
 pub const SLOTS: usize = 256;
 /// How many records a slot has: all together 650 kB.
 pub const RECORDS: usize = 64;
-/// Longer than any call is under way: no VM of this filter keeps a record until later.
-const LONGEST_CALL: Duration = Duration::from_secs(120);
 /// How often a write is tried that other VMs are faster with. Each of theirs is done for good, so
 /// that this many in a row are a crowd.
 const TRIES: usize = 8;
@@ -183,6 +181,7 @@ mod tests {
     use super::super::space::{Conflict, MemorySpace, Version};
     use super::*;
     use std::cell::Cell;
+    use std::time::Duration;
 
     fn at(seconds: u64) -> Monotonic {
         Monotonic::new(Duration::from_secs(seconds))

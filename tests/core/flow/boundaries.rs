@@ -6,6 +6,7 @@ use cognito_authorizer::keyring::{Answer, Entropy, Keyring};
 use cognito_authorizer::policy::IssuerIndex;
 use cognito_authorizer::remote::call::{CallId, CallIds, NotSent};
 use cognito_authorizer::remote::document::Prospect;
+use cognito_authorizer::remote::record::Record;
 use cognito_authorizer::remote::report::{Counted, Level, Report};
 use cognito_authorizer::time::{Monotonic, Now, Timestamp};
 use serde_json::{Value, json};
@@ -96,6 +97,17 @@ impl Process {
     }
 }
 
+/// Another plugin has changed the record.
+fn rewritten(process: &Process, change: impl Fn(&mut Record)) {
+    for name in process.space.names() {
+        let bytes = process.space.bytes(&name).unwrap_or_default();
+        if let Some(mut record) = Record::decode(&bytes) {
+            change(&mut record);
+            process.space.overwrite(&name, &record.encode());
+        }
+    }
+}
+
 fn level(report: &Option<Report>) -> Option<Level> {
     report.as_ref().map(|report| report.level)
 }
@@ -132,6 +144,19 @@ fn a_lease_that_somebody_wrote_over_binds_its_holder_until_its_end() {
         }
         let now = TIMEOUT + SECOND - late;
         assert_eq!(process.due(0, now).is_some(), taken, "{now:?}");
+    }
+}
+
+#[test]
+fn a_lease_that_ends_later_than_any_fetch_is_nobodys() {
+    let longest = 120 * SECOND;
+    for (until, taken) in [(longest, false), (longest + NANOSECOND, true)] {
+        let mut process = Process::new(2, &json!({}));
+        assert!(process.due(0, Duration::ZERO).is_some());
+        rewritten(&process, |record| {
+            record.lease.as_mut().unwrap().until = at(until);
+        });
+        assert_eq!(process.due(1, Duration::ZERO).is_some(), taken, "{until:?}");
     }
 }
 
@@ -470,6 +495,32 @@ fn a_failure_that_lasts_is_told_again_after_ten_minutes() {
         let fetch = process.due(0, after).expect("a fetch that is due");
         let again = process.answer(0, fetch, after, &Answer::NoResponse);
         assert_eq!(self::level(&again), Some(level), "{after:?}");
+    }
+}
+
+#[test]
+fn what_lies_further_ahead_than_clocks_differ_was_neither_told_nor_searched() {
+    for (ahead, level, prospect) in [
+        (SECOND, Level::Debug, Prospect::Settled),
+        (SECOND + NANOSECOND, Level::Warning, Prospect::Open),
+    ] {
+        let now = 30 * SECOND;
+        let mut process = Process::new(1, &json!({}));
+        let fetch = process.due(0, Duration::ZERO).expect("a fetch that is due");
+        process.answer(0, fetch, Duration::ZERO, &Answer::NoResponse);
+        rewritten(&process, |record| {
+            record.told.as_mut().unwrap().at = at(now + ahead);
+        });
+        let fetch = process.due(0, now).expect("a fetch that is due");
+        let again = process.answer(0, fetch, now, &Answer::NoResponse);
+        assert_eq!(self::level(&again), Some(level), "{ahead:?}");
+        process.fetched(0, 2 * now);
+        let search = process.search(0, 2 * now);
+        process.answer(0, search, 2 * now, &keys());
+        rewritten(&process, |record| {
+            record.demand.as_mut().unwrap().at = at(3 * now + ahead);
+        });
+        assert_eq!(process.unknown_kid(0, 3 * now), prospect, "{ahead:?}");
     }
 }
 

@@ -540,6 +540,30 @@ fn a_stranger_who_writes_over_the_list_changes_nothing_for_whoever_has_it() {
     }
 }
 
+/// When a list was last told to be too long stands in whole seconds.
+#[test]
+fn what_a_stranger_says_was_told_far_ahead_silences_nobody() {
+    for (ahead, told) in [(0, 0), (1 << 40, 1)] {
+        let mut script = with_list(&json!({"refresh_interval": "5s", "max_entries": 2}));
+        script.happen(list(0.0, &["a", "b"]));
+        script.happen(Start(1));
+        script.count(1.0, "");
+        script.happen(list(2.0, &["a", "c", "d"]));
+        script.count(20.0, "");
+        script.world.told.clear();
+        let names = script.world.space.names();
+        let name = names.iter().find(|name| name.ends_with(".declined.2"));
+        let mut entry = script.world.space.bytes(name.unwrap()).unwrap();
+        let last = entry.last_chunk_mut::<8>().unwrap();
+        *last = (u64::from_le_bytes(*last) + ahead).to_le_bytes();
+        script.world.space.overwrite(name.unwrap(), &entry);
+        script.count(40.0, "");
+        let levels = script.world.told.iter().map(|(_, level, _)| *level);
+        let warned = levels.filter(|level| *level == Level::Warning).count();
+        assert_eq!(warned, told, "{ahead}");
+    }
+}
+
 /// Leases and windows go by the other clock.
 #[test]
 fn a_wall_clock_that_jumps_moves_no_fetch_of_the_list() {
