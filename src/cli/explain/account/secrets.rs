@@ -40,8 +40,7 @@ impl Secrets {
 
     /// Adds the token that the filter found, whatever it looks like.
     pub(super) fn and(mut self, compact: &[u8]) -> Self {
-        let compact = super::text(compact);
-        self.signatures.extend(credentials(&compact));
+        self.signatures.extend(signature(&super::text(compact)));
         self.sorted()
     }
 
@@ -115,8 +114,13 @@ const SHORTEST: usize = 8;
 fn credentials(value: &str) -> Option<String> {
     let secret = value.split_once(' ').map_or(value, |(_, rest)| rest).trim();
     let is_token = words(secret).any(|word| token(word).is_some());
+    signature(secret).filter(|_| !is_token)
+}
+
+/// What would be the signature of three parts, or all of fewer.
+fn signature(secret: &str) -> Option<String> {
     let rest = secret.splitn(3, '.').nth(2).unwrap_or(secret);
-    (!is_token && rest.len() >= SHORTEST).then(|| rest.to_owned())
+    (rest.len() >= SHORTEST).then(|| rest.to_owned())
 }
 
 #[cfg(test)]
@@ -188,13 +192,18 @@ mod tests {
     #[test]
     fn the_token_that_was_found_is_one_whatever_it_looks_like() {
         // A header that begins with a line break is JSON, too.
-        let token = TOKEN.replace("eyJ", "Cnsi");
-        let headers = [("x-token".to_owned(), token.clone().into_bytes())];
-        let secrets = Secrets::of(&headers).and(token.as_bytes());
-        assert_eq!(
-            secrets.redact(&token),
-            token.replace("c2lnbmF0dXJl", REDACTED)
-        );
+        let odd = TOKEN.replace("eyJ", "Cnsi");
+        // A space to some, in the midst of it.
+        let broken = TOKEN.replace("eyJz", "ey+z");
+        for (token, before) in [(odd, ""), (broken, "Bearer+")] {
+            let value = format!("{before}{token}");
+            let headers = [("x-token".to_owned(), value.clone().into_bytes())];
+            let secrets = Secrets::of(&headers).and(token.as_bytes());
+            assert_eq!(
+                secrets.redact(&value),
+                value.replace("c2lnbmF0dXJl", REDACTED)
+            );
+        }
     }
 
     #[test]
