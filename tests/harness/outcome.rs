@@ -72,7 +72,7 @@ pub(crate) fn answered(
 pub(crate) fn rest(headers: &[(String, Vec<u8>)]) -> Rest {
     let body = headers
         .iter()
-        .any(|(name, value)| name == "content-length" && value != b"0");
+        .any(|(name, value)| name == "content-length" && value.trim_ascii() != b"0");
     match body {
         true => Rest::Something,
         false => Rest::Nothing,
