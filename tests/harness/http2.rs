@@ -72,6 +72,8 @@ pub(crate) fn send_all(to: SocketAddr, requests: &[http::Request<()>]) -> Vec<u1
         let stream = tokio::net::TcpStream::connect(to)
             .await
             .expect("the listener takes connections");
+        // Long headers are several frames, none of which is to wait until another is acknowledged.
+        stream.set_nodelay(true).expect("a connection");
         let (client, connection) = h2::client::handshake(stream).await?;
         let driver = tokio::spawn(connection);
         let mut client = client.ready().await?;
