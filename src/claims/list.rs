@@ -57,21 +57,30 @@ impl ReadAs {
             Self::Json => json_list(text),
             Self::Comma => Some(parts(text, ',')),
             Self::Space => Some(parts(text, ' ')),
-            Self::Brackets => {
-                let inner = trimmed(text).strip_prefix('[')?.strip_suffix(']')?;
-                let parts = parts(inner, ',');
-                // What is marked as JSON is JSON, or nobody can say what its elements are. All else is
-                // what the provider had, were it a number to JSON's readers: `[7e12]` is `7e12`.
-                let is_marked = |part: &Value| {
-                    let marks = ['"', '[', ']', '{', '}'];
-                    let text = part.as_str().unwrap_or_default().trim_ascii();
-                    text.starts_with(marks) || text.ends_with(marks)
-                };
-                match parts.iter().any(is_marked) {
-                    true => json_list(text),
-                    false => Some(parts),
+            // As JSON first: its elements are not the texts with the quotes around them. What begins
+            // no JSON value is not shown to its reader, whose error costs more than all the rest.
+            Self::Brackets => match begins_json(text).then(|| json_list(text)).flatten() {
+                Some(elements) if elements.iter().any(is_marked_in_json) => Some(elements),
+                // Without any mark it is what the provider had: `[7e12]` is `7e12`.
+                Some(_) => {
+                    let inner = text.trim_ascii().strip_prefix('[')?.strip_suffix(']')?;
+                    let parts = inner.split(',').map(str::trim_ascii);
+                    let parts = parts.filter(|part| !part.is_empty());
+                    Some(parts.map(Value::from).collect())
                 }
-            }
+                None => {
+                    let inner = trimmed(text).strip_prefix('[')?.strip_suffix(']')?;
+                    let parts = parts(inner, ',');
+                    // What was meant as JSON, and is none, or a list within the list: nobody can say what
+                    // its elements are.
+                    let is_marked = |part: &Value| {
+                        let marks = ['"', '[', ']', '{', '}'];
+                        let text = part.as_str().unwrap_or_default();
+                        text.starts_with(marks) || text.ends_with(marks)
+                    };
+                    (!parts.iter().any(is_marked)).then_some(parts)
+                }
+            },
         }
     }
 }
@@ -84,6 +93,19 @@ fn parts(text: &str, separator: char) -> Vec<Value> {
         .filter(|part| !part.is_empty())
         .map(Value::from)
         .collect()
+}
+
+/// Whether the first element of a list in brackets could be a JSON value (RFC 8259, section 3), or
+/// there is none.
+fn begins_json(text: &str) -> bool {
+    let first = text.trim_start().strip_prefix('[').map(str::trim_start);
+    let begins = |byte: u8| byte.is_ascii_digit() || b"\"-[{]tfn".contains(&byte);
+    first.is_some_and(|first| first.bytes().next().is_some_and(begins))
+}
+
+/// Whether an element stands between marks that are JSON's own.
+fn is_marked_in_json(element: &Value) -> bool {
+    element.is_string() || element.is_array() || element.is_object()
 }
 
 fn json_list(text: &str) -> Option<Vec<Value>> {
